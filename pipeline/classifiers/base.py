@@ -1,0 +1,74 @@
+"""What every classifier has in common: the protocol, the description beside the weights, tokenization."""
+
+import importlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+DESCRIPTION = "classifier.json"
+TOKENIZER = "tokenizer.json"
+
+
+class Classifier(Protocol):
+    """Turns texts into logits; `labels[i]` names column i."""
+
+    labels: list[str]
+
+    def logits(self, texts: Sequence[str]) -> np.ndarray:
+        """Logits of a batch: float32 (len(texts), len(labels))."""
+        ...
+
+
+@dataclass(frozen=True)
+class Description:
+    """`classifier.json`: what a directory needs to be served, besides weights and tokenizer."""
+
+    runtime: str  # a module of this package
+    labels: list[str]
+    max_length: int  # tokens; longer texts are cut
+    oos: int | None = None  # index of the out-of-scope label
+    format: int = 1
+
+    def write(self, artifact: Path) -> None:
+        """Write it into an artifact directory."""
+        (artifact / DESCRIPTION).write_text(json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+    @classmethod
+    def read(cls, artifact: Path) -> "Description":
+        """Read it from an artifact directory. Raises OSError, ValueError or TypeError when it is not one."""
+        return cls(**json.loads((artifact / DESCRIPTION).read_text(encoding="utf-8")))
+
+
+def load(artifact: Path, threads: int) -> Classifier:
+    """The classifier in an artifact directory, using at most `threads` threads.
+
+    Raises OSError or ValueError when the directory is not an artifact.
+    """
+    description = Description.read(artifact)
+    if not description.runtime.isidentifier():
+        raise ValueError(f"{artifact / DESCRIPTION}: runtime {description.runtime!r} is not a name")
+    runtime: Any = importlib.import_module(f"pipeline.classifiers.{description.runtime}")
+    classifier: Classifier = runtime.open(artifact, description, threads)
+    return classifier
+
+
+class Encoder:
+    """Texts -> padded token ids, with the `tokenizers` library alone."""
+
+    def __init__(self, artifact: Path, max_length: int, pad_id: int) -> None:
+        from tokenizers import Tokenizer
+
+        self._tokenizer = Tokenizer.from_file(str(artifact / TOKENIZER))
+        self._tokenizer.enable_truncation(max_length)
+        self._tokenizer.enable_padding(pad_id=pad_id, pad_token=self._tokenizer.id_to_token(pad_id))
+
+    def __call__(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Token ids and attention mask, both int64 (len(texts), longest text of the batch)."""
+        encodings = self._tokenizer.encode_batch_fast(list(texts))
+        ids = np.array([encoding.ids for encoding in encodings], dtype=np.int64)
+        mask = np.array([encoding.attention_mask for encoding in encodings], dtype=np.int64)
+        return ids, mask

@@ -1,0 +1,173 @@
+"""The command line: Hydra's entry point, `--help`, and configuration errors as one line.
+
+Every configuration that the command line asks for, each job of a sweep included, is composed and checked before
+Hydra starts a job, so that a mistake costs nothing and leaves nothing behind. Nothing here imports torch, transformers,
+datasets or mlflow: they are imported by `run`, inside the job.
+
+    python -m pipeline optim=distilbert data=clinc150
+    python -m pipeline -m optim=bert,distilbert
+"""
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from pipeline.config import Config
+from pipeline.errors import UserError
+
+CONF = Path(__file__).resolve().parents[1] / "conf"
+HELP_FLAGS = {"-h", "--help"}
+
+
+def main() -> None:
+    """Run the command line; exits with 0, 1 (a bug or a failed job), 2 (the user's mistake) or 128 + signal."""
+    if HELP_FLAGS & set(sys.argv[1:]):
+        print(help_text())
+        return
+    sys.exit(guarded(_hydra))
+
+
+def guarded(action: Callable[[], Any]) -> int:
+    """Run an entry point's action: the exit code, with a user's mistakes told in one line on standard error."""
+    from pipeline.explain import explain
+
+    signal.signal(signal.SIGTERM, _on_sigterm)
+    try:
+        action()
+    except KeyboardInterrupt:
+        print("interrupted: what is finished is kept; the same command goes on from there", file=sys.stderr)
+        return 130
+    except UserError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except Exception as error:
+        line = explain(error)
+        if line is None:
+            raise
+        print(line, file=sys.stderr)
+        return 2
+    return 0
+
+
+def _on_sigterm(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(128 + number)  # unwinds: MLflow's run ends as KILLED, temporary files are removed
+
+
+def _hydra() -> None:
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions reach `guarded` as they are
+    import hydra
+
+    arguments = parse_arguments(sys.argv[1:])
+    if not (arguments.hydra_help or arguments.shell_completion or arguments.info):
+        for _ in configs(arguments):
+            pass
+    hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(_job)()
+
+
+def _job(cfg: Any) -> float:
+    config = checked(cfg)
+    from pipeline.run import run
+
+    return run(config)
+
+
+def parse_arguments(argv: list[str]) -> Any:
+    """Hydra's own flags and the overrides, as Hydra parses them."""
+    from hydra._internal.utils import get_args_parser
+
+    return get_args_parser().parse_args(argv)
+
+
+def register_schemas() -> None:
+    """Tell Hydra the typed schemas: `/schema/<group>/<kind>` for steps and data sources, `/schema/config` for the rest."""
+    from hydra.core.config_store import ConfigStore
+
+    import pipeline.data.sources
+    import pipeline.steps  # noqa: F401  both register their kinds when imported
+    from pipeline.config import KINDS, Backbone, Measure, Optim, Track, schema
+
+    store = ConfigStore.instance()
+    store.store(group="schema", name="config", node=schema(Config))
+    for cls in (Optim, Backbone, Measure, Track):
+        store.store(group="schema", name=cls.__name__.lower(), node=schema(cls))
+    for group, kinds in KINDS.items():
+        for name, kind in kinds.items():
+            store.store(group=f"schema/{group}", name=name, node=schema(kind))
+
+
+def configs(arguments: Any) -> Iterator[Config]:
+    """Every configuration the arguments ask for (one, or each job of a sweep), composed and checked.
+
+    A sweep whose jobs a sweeper chooses as it goes (`optim.steps.x.y=interval(0,1)`) is checked without those settings.
+    """
+    from hydra import compose, initialize_config_dir
+
+    register_schemas()
+    search = [f"hydra.searchpath=[file://{Path(arguments.config_dir).resolve()}]"] if arguments.config_dir else []
+    with initialize_config_dir(arguments.config_path or str(CONF), version_base="1.3"):
+        name = arguments.config_name or "config"
+        for overrides in _jobs(arguments, name, search):
+            yield checked(compose(name, overrides=[*overrides, *search]))
+
+
+def _jobs(arguments: Any, name: str, search: list[str]) -> list[list[str]]:
+    from hydra import compose
+    from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    hydra = GlobalHydra.instance().hydra
+    assert hydra is not None
+    parser = OverridesParser.create(config_loader=hydra.config_loader)
+    overrides = parser.parse_overrides(arguments.overrides)
+    fixed = [item.input_line for item in overrides if not item.is_sweep_override()]
+    if not arguments.multirun:
+        return [list(arguments.overrides)]
+    swept = compose(name, overrides=[*fixed, *search], return_hydra_config=True).hydra.sweeper.get("params") or {}
+    overrides = parser.parse_overrides([f"{key}={value}" for key, value in swept.items()]) + overrides
+    listed = [item for item in overrides if not item.is_sweep_override() or item.is_discrete_sweep()]
+    return BasicSweeper.split_arguments(listed, None)[0]
+
+
+def checked(cfg: Any) -> Config:
+    """The typed configuration of a composed one. Raises ConfigError or one of OmegaConf's errors (see `explain`)."""
+    from omegaconf import OmegaConf
+
+    from pipeline.config import build
+
+    values = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
+    assert isinstance(values, dict)
+    return build({str(key): value for key, value in values.items()})
+
+
+def help_text() -> str:
+    """What `--help` prints: the program and its groups, read from `conf/` itself."""
+    lines = [
+        "Make a transformer text classifier smaller and faster, and measure what it costs.",
+        "",
+        "  python -m pipeline optim=distilbert                one optimization: train or load, measure, track, compare",
+        "  python -m pipeline -m optim=bert,distilbert        a sweep; 'optim=glob(*)' is every optimization there is",
+        "  python -m pipeline.compare                         table and plot again, from what MLflow holds",
+        "",
+        "Groups: choose with GROUP=NAME; the first line of each file in conf/ is shown.",
+    ]
+    for group in ("optim", "data", "backbone", "measure", "track", "experiment", "step"):
+        lines.append(f"\n{group}")
+        for file in sorted((CONF / group).glob("*.yaml")):
+            lines.append(f"  {file.stem:<12} {_first_comment(file)}")
+    lines += [
+        "",
+        "Settings: GROUP.KEY=VALUE, for instance  optim.steps.finetune.epochs=3  data.oos_label=oos  seed=1",
+        "          +step@optim.steps.NAME=KIND adds a step, '~optim.steps.NAME' takes one away",
+        "--cfg job shows the resolved configuration; --hydra-help tells Hydra's own flags.",
+    ]
+    return "\n".join(lines)
+
+
+def _first_comment(file: Path) -> str:
+    lines = file.read_text(encoding="utf-8").splitlines()
+    return next((line[1:].strip() for line in lines if line.startswith("# ") and "@package" not in line), "")

@@ -1,0 +1,156 @@
+"""Where data comes from: one registered dataclass for each `kind` in `conf/data/`, each with `load(seed) -> Splits`.
+
+Importing this module is cheap; pyarrow and datasets are imported when a source is loaded.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipeline.config import MISSING, DataSource, kind, setting
+from pipeline.errors import DataError, nearest
+
+if TYPE_CHECKING:
+    from pipeline.data.splits import Part, Splits
+
+QUICKSTART = Path(__file__).parent / "quickstart"
+CLINC_FILE_KEYS = {"train": ("train", "oos_train"), "validation": ("val", "oos_val"), "test": ("test", "oos_test")}
+
+
+@kind("data", "files")
+@dataclass(frozen=True)
+class Files(DataSource):
+    """One to three files of the user's; splits that are missing are cut off from train, stratified."""
+
+    train: str = MISSING
+    validation: str | None = None
+    test: str | None = None
+    text_column: str = "text"
+    label_column: str = "label"
+    validation_fraction: float = setting(0.1, above=0, max=0.5)
+    test_fraction: float = setting(0.2, above=0, max=0.5)
+
+    def load(self, seed: int) -> "Splits":
+        """Raises DataError with file, row and column."""
+        from pipeline.data.splits import Cut, Part, assemble
+        from pipeline.data.tables import first_row, read
+
+        parts: dict[str, Part | None] = {}
+        for split, name in (("train", self.train), ("validation", self.validation), ("test", self.test)):
+            path = Path(name).expanduser() if name is not None else None
+            table = read(path, self.text_column, self.label_column) if path else None
+            parts[split] = Part(table, str(path), first_row(path)) if path else None
+        return assemble(parts, self.oos_label, Cut(self.validation_fraction, self.test_fraction, seed))
+
+
+@kind("data", "quickstart")
+@dataclass(frozen=True)
+class Quickstart(DataSource):
+    """The data set inside the package; `quickstart/README.md` says how it was written."""
+
+    def load(self, seed: int) -> "Splits":
+        """The three files of the package."""
+        files = {name: str(QUICKSTART / f"{name}.csv") for name in ("train", "validation", "test")}
+        return Files(kind="files", name=self.name, oos_label=self.oos_label, **files).load(seed)
+
+
+@kind("data", "hub")
+@dataclass(frozen=True)
+class Hub(DataSource):
+    """Any data set on the Hugging Face Hub."""
+
+    dataset: str = MISSING
+    config: str | None = None
+    revision: str | None = None
+    train: str = "train"
+    validation: str | None = "validation"
+    test: str | None = "test"
+    text_column: str = "text"
+    label_column: str = "label"
+    validation_fraction: float = setting(0.1, above=0, max=0.5)
+    test_fraction: float = setting(0.2, above=0, max=0.5)
+
+    def load(self, seed: int) -> "Splits":
+        """Raises DataError when the Hub can't be reached, or has no such data set, split or column."""
+        from pipeline.data.splits import Cut, assemble
+
+        found = self._download()
+        names = {"train": self.train, "validation": self.validation, "test": self.test}
+        parts = {split: self._part(found, split, name) if name else None for split, name in names.items()}
+        return assemble(parts, self.oos_label, Cut(self.validation_fraction, self.test_fraction, seed))
+
+    def _download(self) -> Any:
+        import datasets
+
+        try:
+            return datasets.load_dataset(self.dataset, self.config, revision=self.revision)
+        except Exception as error:  # the Hub's client raises dozens of types
+            raise DataError(
+                f"can't load data set {self.dataset!r} from the Hub ({type(error).__name__}: {error}); "
+                "without the Hub, give files: data=files data.train=..."
+            ) from error
+
+    def _part(self, found: Any, split: str, name: str) -> "Part":
+        from pipeline.data.splits import Part
+
+        if name not in found:
+            raise DataError(f"data.{split}={name}: {self.dataset} has no such split{nearest(name, found)}")
+        rows = found[name]
+        for key in ("text_column", "label_column"):
+            column = getattr(self, key)
+            if column not in rows.column_names:
+                raise DataError(f"data.{key}={column}: {self.dataset} has no such column{nearest(column, rows.column_names)}")
+        return Part(_named(rows, self.text_column, self.label_column), f"{self.dataset}, split {name}")
+
+
+def _named(rows: Any, text_column: str, label_column: str) -> Any:
+    """An Arrow table `text, label` of strings; numbers that have names on the Hub are replaced by them."""
+    import pyarrow as pa
+
+    table = rows.with_format("arrow")[:]
+    label = table.column(label_column)
+    names = getattr(rows.features[label_column], "names", None)
+    if names is not None:
+        label = pa.chunked_array([pa.array(names).take(chunk.cast(pa.int64())) for chunk in label.chunks])
+    return pa.table({"text": table.column(text_column).cast(pa.large_string()), "label": label.cast(pa.large_string())})
+
+
+@kind("data", "clinc150")
+@dataclass(frozen=True)
+class Clinc150(DataSource):
+    """CLINC150 "plus" (Larson et al. 2019), from the Hub or from the authors' `data_oos_plus.json`."""
+
+    path: str | None = None
+
+    def load(self, seed: int) -> "Splits":
+        """Raises DataError when the file is not the authors', or the Hub can't be reached."""
+        if self.path is None:
+            hub = Hub(
+                kind="hub", name=self.name, oos_label=self.oos_label, dataset="clinc/clinc_oos", config="plus",
+                label_column="intent",
+            )  # fmt: skip
+            return hub.load(seed)
+        from pipeline.data.splits import Cut, assemble
+
+        return assemble(_clinc_parts(Path(self.path).expanduser()), self.oos_label, Cut(0.1, 0.2, seed))
+
+
+def _clinc_parts(path: Path) -> "dict[str, Part | None]":
+    import pyarrow as pa
+
+    from pipeline.data.splits import Part
+
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        parts: dict[str, Part | None] = {}
+        for split, keys in CLINC_FILE_KEYS.items():
+            rows = [row for key in keys for row in content[key]]
+            texts, labels = zip(*rows, strict=True)
+            table = pa.table({"text": pa.array(texts, pa.large_string()), "label": pa.array(labels, pa.large_string())})
+            parts[split] = Part(table, f"{path}, {split}")
+    except OSError as error:
+        raise DataError(f"{path}: {error.strerror or error}") from error
+    except (ValueError, KeyError, TypeError, pa.ArrowException) as error:
+        raise DataError(f"{path}: not the authors' data_oos_plus.json ({type(error).__name__}: {error})") from error
+    return parts

@@ -1,0 +1,170 @@
+"""`Splits`: train, validation and test as the rest of the program sees them, checked once, with a content hash.
+
+Everything works on Arrow columns at once; only an error looks at single rows.
+"""
+
+import hashlib
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.errors import DataError, nearest
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+log = logging.getLogger(__name__)
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Splits:
+    """A data set, ready to use: each split has the columns `text` (string) and `label` (index into `labels`)."""
+
+    train: "Dataset"
+    validation: "Dataset"
+    test: "Dataset"
+    labels: tuple[str, ...]
+    oos: int | None  # the index of the out-of-scope label
+    content_hash: str  # of texts, labels and their order in all splits; not of names and paths
+
+
+@dataclass(frozen=True)
+class Part:
+    """One split as it was read: a table `text, label` of strings, and what to call it in a message."""
+
+    table: pa.Table
+    where: str  # the file or data set it came from
+    first_row: int = 1  # the number of its first row in a message
+
+
+@dataclass(frozen=True)
+class Cut:
+    """How missing splits are cut off from train: shares of it, with a seed."""
+
+    validation_fraction: float
+    test_fraction: float
+    seed: int
+
+
+def assemble(parts: Mapping[str, Part | None], oos_label: str | None, cut: Cut) -> Splits:
+    """Check the parts, cut off the missing ones, number the labels.
+
+    Raises DataError for an empty split, an empty text or label, fewer than two classes, a label that train lacks, and an
+    out-of-scope label that does not exist. Warns, with counts, of texts that stand in two splits.
+    """
+    from datasets import ClassLabel, Dataset, DatasetInfo, Features, Value
+
+    given = {name: part for name, part in parts.items() if part is not None}
+    for name, part in given.items():
+        _check_filled(part, name)
+    tables = _cut_missing(given, cut)
+    labels = _label_names(tables["train"])
+    if len(labels) < 2:
+        raise DataError(f"{given['train'].where}: only one class ({labels[0]!r}); a classifier needs at least two")
+    if oos_label is not None and oos_label not in labels:
+        raise DataError(f"data.oos_label={oos_label}: no such label{nearest(oos_label, labels)}")
+    features = Features({"text": Value("large_string"), "label": ClassLabel(names=labels)})
+    encoded = {}
+    for name in SPLITS:
+        codes = _encode(tables[name], labels, given.get(name, given["train"]))
+        encoded[name] = pa.table({"text": tables[name].column("text").combine_chunks(), "label": codes})
+    _warn_of_duplicates(encoded)
+    info = DatasetInfo(features=features)
+    made = {name: Dataset(table.cast(features.arrow_schema), info=info) for name, table in encoded.items()}
+    oos = labels.index(oos_label) if oos_label is not None else None
+    return Splits(**made, labels=tuple(labels), oos=oos, content_hash=_content_hash(encoded, labels))
+
+
+def _check_filled(part: Part, name: str) -> None:
+    if part.table.num_rows == 0:
+        raise DataError(f"{part.where}: the {name} split is empty")
+    for column in ("text", "label"):
+        values = part.table.column(column)
+        empty = pc.fill_null(pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(values)), 0), True)
+        row = pc.index(empty, True).as_py()
+        if row >= 0:
+            count = pc.sum(empty).as_py()
+            more = f" ({count - 1} more like it)" if count > 1 else ""
+            raise DataError(f"{part.where}, row {row + part.first_row}, column {column!r}: empty {column}{more}")
+
+
+def _cut_missing(given: Mapping[str, Part], cut: Cut) -> dict[str, pa.Table]:
+    tables = {name: part.table for name, part in given.items()}
+    shares = {"test": cut.test_fraction, "validation": cut.validation_fraction}
+    missing = {name: share for name, share in shares.items() if name not in tables}
+    if not missing:
+        return tables
+    train = tables["train"]
+    rows = stratified(train.column("label"), missing, np.random.default_rng(cut.seed))
+    for name in missing:
+        if len(rows[name]) == 0:
+            size = train.num_rows
+            raise DataError(f"{given['train'].where}: {size} rows are too few to cut off a {name} split; give data.{name}")
+        tables[name] = train.take(pa.array(rows[name]))
+    tables["train"] = train.take(pa.array(rows["rest"]))
+    return tables
+
+
+def stratified(
+    labels: pa.ChunkedArray, shares: Mapping[str, float], rng: np.random.Generator
+) -> dict[str, np.ndarray]:
+    """Row numbers, in rising order, of each share and of the "rest", which keeps at least one row of every class.
+
+    From n rows of a class a share s takes round(s * n), as long as any are left.
+    """
+    codes = labels.combine_chunks().dictionary_encode().indices.to_numpy()
+    taken: dict[str, list[np.ndarray]] = {name: [] for name in (*shares, "rest")}
+    order = rng.permutation(len(codes))
+    order = order[np.argsort(codes[order], kind="stable")]
+    for rows in np.split(order, np.flatnonzero(np.diff(codes[order])) + 1):
+        start, size = 0, len(rows)
+        for name, share in shares.items():
+            stop = min(start + round(share * size), size - 1)
+            taken[name].append(rows[start:stop])
+            start = stop
+        taken["rest"].append(rows[start:])
+    return {name: np.sort(np.concatenate(pieces)) for name, pieces in taken.items()}
+
+
+def _label_names(train: pa.Table) -> list[str]:
+    names = [str(name) for name in pc.unique(train.column("label")).to_pylist()]
+    numeric = all(name.lstrip("-").isdecimal() for name in names)
+    return sorted(names, key=int) if numeric else sorted(names)
+
+
+def _encode(table: pa.Table, labels: list[str], part: Part) -> pa.Array:
+    names = table.column("label").cast(pa.large_string())
+    codes = pc.index_in(names, value_set=pa.array(labels, pa.large_string())).combine_chunks()
+    row = pc.index(pc.is_null(codes), True).as_py()
+    if row >= 0:
+        label = names[row].as_py()
+        raise DataError(
+            f"{part.where}, row {row + part.first_row}, column 'label': train has no label {label!r}{nearest(label, labels)}"
+        )
+    return codes.cast(pa.int64())
+
+
+def _warn_of_duplicates(tables: Mapping[str, pa.Table]) -> None:
+    for name, other in (("validation", "train"), ("test", "train"), ("test", "validation")):
+        seen = pc.is_in(tables[name].column("text"), value_set=tables[other].column("text"))
+        count = pc.sum(seen).as_py() or 0
+        if count:
+            log.warning("warning: %d of %d %s texts also stand in %s", count, tables[name].num_rows, name, other)
+
+
+def _content_hash(tables: Mapping[str, pa.Table], labels: list[str]) -> str:
+    content = hashlib.sha256(repr(labels).encode())
+    for name in SPLITS:
+        text = tables[name].column("text").cast(pa.large_binary()).combine_chunks()
+        content.update(name.encode())
+        for column in (pc.binary_length(text), tables[name].column("label").cast(pa.int64()).combine_chunks()):
+            content.update(np.ascontiguousarray(column.to_numpy(zero_copy_only=False)).tobytes())
+        offsets = np.frombuffer(text.buffers()[1], dtype=np.int64)[text.offset : text.offset + len(text) + 1]
+        content.update(memoryview(text.buffers()[2])[offsets[0] : offsets[-1]])
+    return content.hexdigest()

@@ -1,0 +1,117 @@
+"""One file of the user's -> an Arrow table with the columns `text` and `label`, both strings.
+
+Not covered: what the values mean (see `splits`). Every problem is a DataError that names the file, and where there is one
+the row (as a spreadsheet counts: the header of a CSV is row 1) and the column.
+"""
+
+import csv
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.errors import DataError, nearest
+
+DELIMITERS = {".csv": ",", ".tsv": "\t"}
+JSON_LINES = {".jsonl", ".ndjson", ".json"}
+PARQUET = {".parquet", ".pq"}
+
+
+def read(path: Path, text_column: str, label_column: str) -> pa.Table:
+    """Read the two columns of a file.
+
+    Returns a table `text: large_string, label: string`, in the file's order, nulls kept.
+    Raises DataError when the file is missing or not of its format, a column is missing or not UTF-8, or the labels are
+    neither strings nor integers.
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: {'is a directory, not a file' if path.is_dir() else 'no such file'}")
+    suffix = path.suffix.lower()
+    columns = [text_column, label_column]
+    try:
+        if suffix in DELIMITERS:
+            table = _read_csv(path, columns, DELIMITERS[suffix])
+        elif suffix in JSON_LINES:
+            table = _read_json_lines(path, columns)
+        elif suffix in PARQUET:
+            table = _read_parquet(path, columns)
+        else:
+            raise DataError(f"{path}: unknown kind of file; use .csv, .tsv, .jsonl or .parquet")
+    except (pa.ArrowInvalid, pa.ArrowTypeError, OSError) as error:
+        raise DataError(f"{path}: can't be read as {suffix[1:]}: {error}") from error
+    first = first_row(path)
+    text = _strings(table.column(text_column), path, text_column, first)
+    label = _labels(table.column(label_column), path, label_column, first)
+    return pa.table({"text": text, "label": label})
+
+
+def first_row(path: Path) -> int:
+    """The number by which people know a file's first record: 2 under the header of a CSV, else 1."""
+    return 2 if path.suffix.lower() in DELIMITERS else 1
+
+
+def _require(path: Path, known: list[str], columns: list[str]) -> None:
+    for column, key in zip(columns, ("data.text_column", "data.label_column"), strict=True):
+        if column not in known:
+            raise DataError(f"{path}: no column {column!r}{nearest(column, known)}; name yours with {key}=...")
+
+
+def _read_csv(path: Path, columns: list[str], delimiter: str) -> pa.Table:
+    import pyarrow.csv as arrow_csv
+
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        header = next(csv.reader(file, delimiter=delimiter), [])
+    _require(path, header, columns)
+    return arrow_csv.read_csv(
+        path,
+        parse_options=arrow_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
+        convert_options=arrow_csv.ConvertOptions(
+            include_columns=list(dict.fromkeys(columns)), column_types=dict.fromkeys(columns, pa.large_binary())
+        ),
+    )
+
+
+def _read_json_lines(path: Path, columns: list[str]) -> pa.Table:
+    import pyarrow.json as arrow_json
+
+    table = arrow_json.read_json(path)
+    _require(path, table.column_names, columns)
+    return table
+
+
+def _read_parquet(path: Path, columns: list[str]) -> pa.Table:
+    import pyarrow.parquet as parquet
+
+    _require(path, parquet.read_schema(path).names, columns)
+    return parquet.read_table(path, columns=list(dict.fromkeys(columns)))
+
+
+def _strings(column: pa.ChunkedArray, path: Path, name: str, first: int) -> pa.ChunkedArray:
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    if pa.types.is_null(kind):
+        return column.cast(pa.large_string())
+    if not any(test(kind) for test in (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)):
+        if not (pa.types.is_binary(kind) or pa.types.is_large_binary(kind)):
+            raise DataError(f"{path}, column {name!r}: holds {kind}, not text")
+    raw = column.cast(pa.large_binary())
+    try:
+        return raw.cast(pa.large_string())  # checks that it is UTF-8
+    except pa.ArrowInvalid as error:
+        row = first + next(i for i, value in enumerate(raw) if _undecodable(value.as_py()))
+        raise DataError(f"{path}, row {row}, column {name!r}: not UTF-8; save the file as UTF-8") from error
+
+
+def _undecodable(value: bytes | None) -> bool:
+    try:
+        (value or b"").decode("utf-8")
+    except UnicodeDecodeError:
+        return True
+    return False
+
+
+def _labels(column: pa.ChunkedArray, path: Path, name: str, first: int) -> pa.ChunkedArray:
+    if pa.types.is_integer(column.type):
+        return column.cast(pa.large_string())
+    if pa.types.is_floating(column.type) or pa.types.is_boolean(column.type):
+        raise DataError(f"{path}, column {name!r}: labels are {column.type}; they must be strings or integers")
+    return pc.utf8_trim_whitespace(_strings(column, path, name, first))

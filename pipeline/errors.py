@@ -1,0 +1,55 @@
+"""The errors a user can cause. Each carries one line that says what was wrong, where, and what to do.
+
+The entry points print that line and exit with code 2; any other exception is a bug and keeps its traceback.
+"""
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(Exception):
+    """Something that the user can mend: shown as one line, never as a traceback."""
+
+    prefix = "error"
+
+    def __str__(self) -> str:
+        return f"{self.prefix}: " + " ".join(super().__str__().split())
+
+
+class ConfigError(UserError):
+    """A wrong name, key, type or range in a configuration file or on the command line."""
+
+    prefix = "config error"
+
+
+class DataError(UserError):
+    """Data that can't be used: names the file, the row and the column."""
+
+    prefix = "data error"
+
+
+class BackboneError(UserError):
+    """Pretrained weights that are missing, unreachable or not what was expected."""
+
+    prefix = "backbone error"
+
+
+class TrackError(UserError):
+    """MLflow can't be reached or does not hold what was asked for."""
+
+    prefix = "tracking error"
+
+
+class MeasureError(UserError):
+    """A worker process that measures a classifier ended without an answer."""
+
+    prefix = "measuring error"
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The sentence that helps after an unknown name: "; did you mean X? (known: ...)"."""
+    names = sorted(str(name) for name in known)
+    close = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
+    hint = f"; did you mean {close[0]}?" if close else ""
+    shown = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
+    return f"{hint} (known: {shown or 'none'})"

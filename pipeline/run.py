@@ -1,0 +1,163 @@
+"""The spine: data, steps, measuring, tracking, comparison; one call each.
+
+    Config -> Splits -> stages -> artifact -> Report -> MLflow -> comparison
+
+The baseline is made and measured first when MLflow has no comparable run of it; after that it takes part in every other
+optimization's measuring session, so that each speed-up is a paired one.
+"""
+
+import logging
+import os
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import yaml
+
+from pipeline import compare
+from pipeline.config import Config, Optim, digest, plain
+from pipeline.data.splits import Splits
+from pipeline.errors import ConfigError
+from pipeline.measure.process import cores_for
+from pipeline.measure.session import Reference, TestSet, measure
+from pipeline.optimize import carry_out, check_order, plan
+from pipeline.report import Row
+from pipeline.steps.base import Context
+from pipeline.store import Store
+from pipeline.track import view
+from pipeline.track.contents import machine_name
+from pipeline.track.runs import Identity, Run, Tracker
+from pipeline.track.server import connect
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What both runs of a job, the baseline's and the optimization's, have in common."""
+
+    config: Config
+    context: Context
+    store: Store
+    tracker: Tracker
+    comparable: str
+
+
+def run(config: Config) -> float:
+    """Carry out, measure, track and compare one optimization; returns its test accuracy (0 to 1).
+
+    Raises UserError for what the user can mend, before anything is written where possible.
+    """
+    check(config)
+    job = prepare(config)
+    reference = baseline(job) if config.optim.name != config.baseline.name else None
+    row = optimize(job, config.optim, reference)
+    summarize(job, row)
+    return row.metrics["quality/accuracy"]
+
+
+def check(config: Config) -> None:
+    """What can be known to be wrong before any data is loaded."""
+    for optim in (config.optim, config.baseline):
+        check_order(optim)
+    allowed = len(cores_for(10**6)) or os.cpu_count() or 1
+    if config.measure.threads > allowed:
+        raise ConfigError(f"measure.threads={config.measure.threads}: this machine allows {allowed}")
+
+
+def prepare(config: Config) -> Job:
+    """Load and check the data, see that the weights are to be had, then open the store and MLflow."""
+    splits: Splits = config.data.load(config.seed)  # type: ignore[attr-defined]  # every registered source has it
+    rows = f"{len(splits.train)} train, {len(splits.validation)} validation, {len(splits.test)} test texts"
+    log.info("%s: %s, %d labels", config.data.name, rows, len(splits.labels))
+    context = Context(splits, config.backbone, config.seed)
+    for optim in (config.optim, config.baseline):
+        plan(optim, context)
+    tracker = Tracker(connect(config.track), f"{config.data.name}/{config.backbone.name}")
+    tracker.close_orphans()
+    view.share(tracker.client, tracker.experiment_id)
+    return Job(config, context, Store(Path(config.track.root)), tracker, comparable_key(config, splits))
+
+
+def comparable_key(config: Config, splits: Splits) -> str:
+    """Equal for runs that compare: the same data, backbone, measuring settings and machine."""
+    backbone = plain(config.backbone)
+    for role in ("teacher", "student"):
+        backbone[role].pop("path")
+    return digest([splits.content_hash, backbone, plain(config.measure), machine_name()])[:16]
+
+
+def baseline(job: Job) -> Reference:
+    """The baseline's artifact and accuracy; made, measured and tracked in a run of its own if that was not done yet."""
+    optim = job.config.baseline
+    row = job.tracker.find(identity(job, optim))
+    if row is None:
+        log.info("the baseline %s has no comparable run yet: it comes first", optim.name)
+        row = optimize(job, optim, None)
+    made = carry_out(optim, job.context, job.store)
+    return Reference(made.artifact, row.metrics["quality/accuracy"])
+
+
+def optimize(job: Job, optim: Optim, reference: Reference | None) -> Row:
+    """Carry out an optimization, measure it, log it all in one MLflow run."""
+    config, splits = replace(job.config, optim=optim), job.context.splits
+    with job.tracker.run(identity(job, optim)) as tracked:
+        tracked.log_start(yaml.safe_dump(plain(config), sort_keys=False), parameters(config), dataset(job))
+        made = carry_out(optim, job.context, job.store)
+        tracked.log_curves(made.curves)
+        test = TestSet(list(splits.test["text"]), np.array(splits.test["label"]), list(splits.labels), splits.oos)
+        report = measure(optim.name, made.artifact, test, config.measure, reference)
+        tracked.log_report(report)
+        row = Row(optim.name, report.metrics(), tracked.run_id, reference is None)
+        log_comparison(job, tracked, row)
+        if report.metrics()["size/mb"] <= config.track.artifact_max_mb:
+            tracked.log_classifier(made.artifact)
+    return row
+
+
+def identity(job: Job, optim: Optim) -> Identity:
+    """What the run is, as MLflow's tags."""
+    return Identity(
+        optim=optim.name, baseline=job.config.baseline.name, fingerprint=plan(optim, job.context)[-1].fingerprint,
+        data_hash=job.context.splits.content_hash, comparable=job.comparable, sweep_id=job.config.sweep.id,
+    )  # fmt: skip
+
+
+def parameters(config: Config) -> dict[str, object]:
+    """The few parameters by which people tell runs apart; `config.yaml` has all."""
+    return {
+        "optim": config.optim.name, "steps": " > ".join(config.optim.steps), "data": config.data.name,
+        "backbone": config.backbone.name, "seed": config.seed, "protocol": config.measure.protocol,
+        "threads": config.measure.threads,
+    }  # fmt: skip
+
+
+def dataset(job: Job) -> dict[str, object]:
+    """The data set, as MLflow's input."""
+    splits = job.context.splits
+    rows = {name: len(getattr(splits, name)) for name in ("train", "validation", "test")}
+    source = plain(job.config.data)
+    return {"name": job.config.data.name, "hash": splits.content_hash, "kind": source["kind"], "source": source, "rows": rows}
+
+
+def log_comparison(job: Job, tracked: Run, row: Row) -> None:
+    """Draw this run among all that compare with it, and log table and plot."""
+    others = [other for other in job.tracker.rows(job.comparable) if other.optim != row.optim]
+    folder = compare.folder_of(job.config)
+    table = compare.write([row, *others], row.optim, job.tracker.experiment, folder)
+    tracked.log_comparison(folder, f"{table.markdown()}\n\n{compare.LEGEND}")
+
+
+def summarize(job: Job, row: Row) -> None:
+    """Print the table, where things are, and what to do next."""
+    config, tracker = job.config, job.tracker
+    rows = [row, *(other for other in tracker.rows(job.comparable) if other.optim != row.optim)]
+    print(f"\n{compare.table(rows).plain()}\n\n{compare.LEGEND}\n")
+    print(f"plot:    {os.path.relpath(compare.folder_of(config) / 'comparison.png')}")
+    if tracker.connection.local:
+        print(f"MLflow:  make ui, then http://127.0.0.1:5000{view.path(tracker.experiment_id)}")
+    else:
+        print(f"MLflow:  {tracker.connection.shown_uri}{view.path(tracker.experiment_id)}")
+    print("next:    python -m pipeline --help; python -m pipeline -m 'optim=glob(*)' runs every optimization")
+    sys.stdout.flush()

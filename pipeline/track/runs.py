@@ -1,0 +1,200 @@
+"""Runs in MLflow: started, filled, ended as FINISHED, FAILED or KILLED with the reason; and those that compare found again."""
+
+import contextlib
+import os
+import platform
+import tempfile
+import time
+import traceback
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import TrackError, UserError
+from pipeline.report import Report, Row
+from pipeline.track import contents
+from pipeline.track.server import Connection
+
+NOTE = "mlflow.note.content"  # the run's description, shown as Markdown
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a run is, as tags: other programs read them."""
+
+    optim: str
+    baseline: str
+    fingerprint: str  # of the artifact
+    data_hash: str
+    comparable: str  # equal where data, backbone, measuring settings and machine are
+    sweep_id: str | None = None
+
+    def tags(self) -> dict[str, str]:
+        """The tags of a run."""
+        tags = {name: value for name, value in vars(self).items() if value is not None}
+        return tags | {"machine": contents.machine_name(), "process": _this_process()}
+
+
+class Tracker:
+    """One experiment of an MLflow server or database."""
+
+    def __init__(self, connection: Connection, experiment: str) -> None:
+        self.client = connection.client
+        self.connection = connection
+        self.experiment = experiment
+        self.experiment_id = self._experiment_id()
+
+    def _experiment_id(self) -> str:
+        from mlflow.exceptions import MlflowException
+
+        for _ in range(2):  # another process may make it between the two calls
+            found = self.client.get_experiment_by_name(self.experiment)
+            if found is not None:
+                if found.lifecycle_stage == "deleted":
+                    raise TrackError(f"the MLflow experiment {self.experiment!r} was deleted; restore it or set data.name")
+                return str(found.experiment_id)
+            with contextlib.suppress(MlflowException):
+                folder = self.experiment.replace("/", "_")
+                location = f"{self.connection.artifacts}/{folder}" if self.connection.artifacts else None
+                return str(self.client.create_experiment(self.experiment, artifact_location=location))
+        raise TrackError(f"the MLflow experiment {self.experiment!r} can't be made")
+
+    @contextlib.contextmanager
+    def run(self, identity: Identity) -> Iterator["Run"]:
+        """A run that ends as it should, whatever happens inside the `with` statement."""
+        run_id = self.client.create_run(self.experiment_id, run_name=identity.optim, tags=identity.tags()).info.run_id
+        run = Run(self.client, run_id)
+        try:
+            yield run
+        except BaseException as error:
+            killed = isinstance(error, (KeyboardInterrupt, SystemExit))
+            with contextlib.suppress(Exception):  # what went wrong first is what must be told
+                self.client.set_tag(run_id, "reason", f"{type(error).__name__}: {error}"[:4000])
+                if not killed and not isinstance(error, UserError):
+                    self.client.log_text(run_id, traceback.format_exc(), "traceback.txt")
+            with contextlib.suppress(Exception):
+                self.client.set_terminated(run_id, "KILLED" if killed else "FAILED")
+            raise
+        self.client.set_terminated(run_id, "FINISHED")
+
+    def close_orphans(self) -> None:
+        """End, as KILLED, the runs whose process on this machine is gone: a kill -9 leaves them running for ever."""
+        running = self.client.search_runs([self.experiment_id], "attributes.status = 'RUNNING'")
+        for run in running:
+            if _is_gone(run.data.tags.get("process", "")):
+                self.client.set_tag(run.info.run_id, "reason", "its process was killed")
+                self.client.set_terminated(run.info.run_id, "KILLED")
+
+    def rows(self, comparable: str) -> list[Row]:
+        """The newest finished run of each optimization among those that compare."""
+        newest: dict[str, Row] = {}
+        for run in self._finished(f"tags.comparable = '{comparable}'"):
+            newest.setdefault(run.data.tags["optim"], _row(run))
+        return list(newest.values())
+
+    def find(self, identity: Identity) -> Row | None:
+        """The newest finished run of this very artifact, measured the same way."""
+        same = f"tags.comparable = '{identity.comparable}' and tags.fingerprint = '{identity.fingerprint}'"
+        run = next(self._finished(f"{same} and tags.optim = '{identity.optim}'"), None)
+        return _row(run) if run is not None else None
+
+    def newest_comparable(self) -> str | None:
+        """The `comparable` tag of the experiment's newest finished run."""
+        run = next(self._finished(""), None)
+        return run.data.tags.get("comparable") if run is not None else None
+
+    def _finished(self, condition: str) -> Iterator[Any]:
+        query = " and ".join(filter(None, ["attributes.status = 'FINISHED'", condition]))
+        token = None
+        while True:
+            page = self.client.search_runs(
+                [self.experiment_id], query, order_by=["attributes.end_time DESC"], max_results=200, page_token=token
+            )
+            yield from (run for run in page if "latency/p50_ms" in run.data.metrics and "optim" in run.data.tags)
+            token = page.token
+            if not token:
+                return
+
+
+def _row(run: Any) -> Row:
+    tags = run.data.tags
+    return Row(tags["optim"], dict(run.data.metrics), run.info.run_id, tags["optim"] == tags.get("baseline"))
+
+
+class Run:
+    """A run that is under way."""
+
+    def __init__(self, client: Any, run_id: str) -> None:
+        self._client = client
+        self.run_id = run_id
+
+    def log_start(self, config_yaml: str, parameters: Mapping[str, Any], data: Mapping[str, Any]) -> None:
+        """The configuration, a few parameters, machine and versions, the data set (name, hash, source, rows by split)."""
+        import json
+
+        from mlflow.entities import Dataset, DatasetInput, InputTag, Param
+
+        self._client.log_text(self.run_id, config_yaml, "config.yaml")
+        self._client.log_dict(self.run_id, contents.environment(), "environment.json")
+        self._client.log_batch(self.run_id, params=[Param(key, str(value)) for key, value in parameters.items()])
+        dataset = Dataset(
+            name=data["name"], digest=data["hash"][:36], source_type=data["kind"], source=json.dumps(data["source"]),
+            profile=json.dumps(data["rows"]),
+        )  # fmt: skip
+        self._client.log_inputs(self.run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "train and test")])])
+
+    def log_curves(self, curves: Mapping[str, list[dict[str, float]]]) -> None:
+        """Training curves: one point an epoch, `training/<figure>`."""
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        points = [
+            Metric(f"training/{name}", value, now, int(epoch["epoch"]))
+            for epochs in curves.values()
+            for epoch in epochs
+            for name, value in epoch.items()
+            if name != "epoch"
+        ]
+        if points:
+            self._client.log_batch(self.run_id, metrics=points)
+
+    def log_report(self, report: Report) -> None:
+        """The final metrics in one batch; predictions and raw latency samples as Parquet."""
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        self._client.log_batch(self.run_id, metrics=[Metric(k, float(v), now, 0) for k, v in report.metrics().items()])
+        with tempfile.TemporaryDirectory() as folder:
+            contents.write_predictions(report.predictions, Path(folder) / "predictions.parquet")
+            contents.write_latency(report, Path(folder) / "latency.parquet")
+            self._client.log_artifacts(self.run_id, folder)
+
+    def log_comparison(self, folder: Path, markdown: str) -> None:
+        """The comparison's files, and its table as the run's description."""
+        self._client.log_artifacts(self.run_id, str(folder))
+        self._client.set_tag(self.run_id, NOTE, markdown)
+
+    def log_classifier(self, artifact: Path) -> None:
+        """The artifact directory itself, under `classifier/`."""
+        self._client.log_artifacts(self.run_id, str(artifact), "classifier")
+
+
+def _this_process() -> str:
+    import psutil
+
+    return f"{platform.node()} {os.getpid()} {psutil.Process().create_time():.0f}"
+
+
+def _is_gone(process: str) -> bool:
+    """Whether a process of this machine has ended; False for those of other machines."""
+    import psutil
+
+    node, _, rest = process.partition(" ")
+    number, _, started = rest.partition(" ")
+    if node != platform.node() or not number.isdecimal():
+        return False
+    try:
+        return f"{psutil.Process(int(number)).create_time():.0f}" != started
+    except psutil.NoSuchProcess:
+        return True

@@ -1,0 +1,90 @@
+"""Where results go: SQLite and files under `track.root`, or the server that `track.uri` or MLFLOW_TRACKING_URI names."""
+
+import logging
+import os
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+from filelock import FileLock
+
+from pipeline.config import Track
+from pipeline.errors import TrackError
+
+
+@dataclass(frozen=True)
+class Connection:
+    """An MLflow client and where its results lie."""
+
+    client: Any  # mlflow.MlflowClient
+    uri: str
+    artifacts: str | None  # where experiments keep artifacts; None: the server decides
+    local: bool
+
+    @property
+    def shown_uri(self) -> str:
+        """The URI without a password."""
+        return without_password(self.uri)
+
+
+def connect(settings: Track) -> Connection:
+    """A client that works. Raises TrackError when the server does not answer or the database is of another version."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    for noisy in ("mlflow", "alembic"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    uri = settings.uri or os.environ.get("MLFLOW_TRACKING_URI")
+    if uri and uri.startswith(("http://", "https://")):
+        _require_answer(uri)
+        return Connection(_client(uri), uri, None, local=False)
+    if uri and not uri.startswith(("sqlite:", "postgresql", "mysql", "mssql")):
+        raise TrackError(f"tracking URI {without_password(uri)}: use http(s)://..., a database, or none for SQLite")
+    root = Path(settings.root).resolve()
+    root.mkdir(parents=True, exist_ok=True)
+    uri = uri or f"sqlite:///{root / 'mlflow.db'}"
+    artifacts = (root / "artifacts").as_uri()
+    with FileLock(root / ".mlflow.lock"):  # two processes that make the tables at once break them
+        return Connection(_opened(uri), uri, artifacts, local=True)
+
+
+def _client(uri: str) -> Any:
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking_uri=uri)
+
+
+def _opened(uri: str) -> Any:
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        client = _client(uri)
+        client.search_experiments(max_results=1)
+    except (MlflowException, SQLAlchemyError) as error:
+        if "out-of-date database schema" in str(error):
+            raise TrackError(
+                f"{without_password(uri)} was written by another version of MLflow; "
+                "upgrade with 'mlflow db upgrade URI' (make a copy first), or set track.root to a new directory"
+            ) from error
+        first = str(error).splitlines()[0]
+        raise TrackError(f"{without_password(uri)} can't be opened as an MLflow database: {first}") from error
+    return client
+
+
+def _require_answer(uri: str) -> None:
+    try:
+        urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=5).close()
+    except urllib.error.HTTPError:
+        pass  # it answers, if only to say no: MLflow's own calls tell what is wrong
+    except (OSError, ValueError) as error:
+        raise TrackError(
+            f"no MLflow server answers at {without_password(uri)} ({error}); start it, or unset MLFLOW_TRACKING_URI and track.uri"
+        ) from error
+
+
+def without_password(uri: str) -> str:
+    """A URI that can be shown: user name and password are left out."""
+    parts = urlsplit(uri)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
