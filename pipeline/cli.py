@@ -124,7 +124,7 @@ def _jobs(arguments: Any, name: str, search: list[str]) -> list[list[str]]:
     assert hydra is not None
     parser = OverridesParser.create(config_loader=hydra.config_loader)
     overrides = parser.parse_overrides(arguments.overrides)
-    fixed = [item.input_line for item in overrides if not item.is_sweep_override()]
+    fixed = [str(item.input_line) for item in overrides if not item.is_sweep_override()]
     if not arguments.multirun:
         return [list(arguments.overrides)]
     swept = compose(name, overrides=[*fixed, *search], return_hydra_config=True).hydra.sweeper.get("params") or {}

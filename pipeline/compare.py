@@ -1,7 +1,7 @@
 """Rows of a comparison -> the table (terminal, Markdown, CSV) and, with `plot`, the figure; no model is seen here.
 
-    python -m pipeline.compare                    draw it all again from what MLflow holds
-    python -m pipeline.compare data=clinc150      of another experiment
+python -m pipeline.compare                    draw it all again from what MLflow holds
+python -m pipeline.compare data=clinc150      of another experiment
 """
 
 import csv
@@ -64,10 +64,10 @@ class Table:
     def plain(self) -> str:
         """For a terminal: columns aligned."""
         widths = [max(len(row[i]) for row in self.cells) for i in range(len(self.cells[0]))]
-        lines = [
-            "  ".join(cell.ljust(width) if i == 0 else cell.rjust(width) for i, (cell, width) in enumerate(zip(row, widths, strict=True)))
-            for row in self.cells
-        ]  # fmt: skip
+        lines = []
+        for name, *figures in self.cells:
+            aligned = [figure.rjust(width) for figure, width in zip(figures, widths[1:], strict=True)]
+            lines.append("  ".join([name.ljust(widths[0]), *aligned]))
         lines.insert(1, "-" * len(lines[0]))
         return "\n".join(lines)
 

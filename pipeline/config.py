@@ -10,6 +10,7 @@ import functools
 import hashlib
 import json
 import math
+import types
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -181,18 +182,22 @@ def schema(cls: Any) -> Any:
             twin = field(default=default)
         else:
             factory: Any = item.default_factory
-            twin = field(default_factory=schema(factory) if dataclasses.is_dataclass(factory) else factory)
+            twin = field(default_factory=schema(factory) if _is_settings(factory) else factory)
         twins.append((item.name, _schema_type(hints[item.name]), twin))
-    bases = tuple(schema(base) for base in cls.__bases__ if dataclasses.is_dataclass(base) and base is not Settings)
+    bases = tuple(schema(base) for base in cls.__bases__ if _is_settings(base) and base is not Settings)
     return dataclasses.make_dataclass(cls.__name__, twins, bases=bases)
 
 
+def _is_settings(hint: Any) -> bool:
+    return isinstance(hint, type) and issubclass(hint, Settings)
+
+
 def _schema_type(hint: Any) -> Any:
-    if dataclasses.is_dataclass(hint):
+    if _is_settings(hint):
         return schema(hint)
     if typing.get_origin(hint) is dict:
         key, value = typing.get_args(hint)
-        return dict[key, _schema_type(value)]  # type: ignore[valid-type]
+        return types.GenericAlias(dict, (key, _schema_type(value)))
     return hint
 
 

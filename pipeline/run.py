@@ -138,7 +138,7 @@ def dataset(job: Job) -> dict[str, object]:
     splits = job.context.splits
     rows = {name: len(getattr(splits, name)) for name in ("train", "validation", "test")}
     source = plain(job.config.data)
-    return {"name": job.config.data.name, "hash": splits.content_hash, "kind": source["kind"], "source": source, "rows": rows}
+    return {"name": source["name"], "hash": splits.content_hash, "kind": source["kind"], "source": source, "rows": rows}
 
 
 def log_comparison(job: Job, tracked: Run, row: Row) -> None:

@@ -130,9 +130,7 @@ class Store:
 def listing(directory: Path) -> dict[str, dict[str, Any]]:
     """Relative path -> size in bytes and SHA-256, for every file below a directory."""
     files = sorted(path for path in directory.rglob("*") if path.is_file())
-    return {
-        path.relative_to(directory).as_posix(): {"bytes": path.stat().st_size, "sha256": sha256(path)} for path in files
-    }
+    return {path.relative_to(directory).as_posix(): {"bytes": path.stat().st_size, "sha256": sha256(path)} for path in files}
 
 
 def damage(directory: Path, expected: dict[str, dict[str, Any]]) -> str | None:

@@ -102,7 +102,7 @@ def _arguments(recipe: Recipe, scratch: Path) -> TrainingArguments:
 def native_bfloat16() -> bool:
     """Whether the device that trains multiplies bfloat16 matrices in hardware."""
     if torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported()
+        return bool(torch.cuda.is_bf16_supported())
     return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
 
 
@@ -147,7 +147,7 @@ def curves(history: list[dict[str, Any]]) -> list[dict[str, float]]:
     return [epochs[number] for number in sorted(epochs)]
 
 
-class Progress(TrainerCallback):
+class Progress(TrainerCallback):  # type: ignore[misc]  # transformers is not typed
     """One bar for the whole training; the newest epoch's loss and validation accuracy stand behind it."""
 
     def __init__(self) -> None:

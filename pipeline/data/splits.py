@@ -111,9 +111,7 @@ def _cut_missing(given: Mapping[str, Part], cut: Cut) -> dict[str, pa.Table]:
     return tables
 
 
-def stratified(
-    labels: pa.ChunkedArray, shares: Mapping[str, float], rng: np.random.Generator
-) -> dict[str, np.ndarray]:
+def stratified(labels: pa.ChunkedArray, shares: Mapping[str, float], rng: np.random.Generator) -> dict[str, np.ndarray]:
     """Row numbers, in rising order, of each share and of the "rest", which keeps at least one row of every class.
 
     From n rows of a class a share s takes round(s * n), as long as any are left.

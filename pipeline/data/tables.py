@@ -15,6 +15,9 @@ from pipeline.errors import DataError, nearest
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 JSON_LINES = {".jsonl", ".ndjson", ".json"}
 PARQUET = {".parquet", ".pq"}
+TEXT_TYPES = (
+    pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_binary, pa.types.is_large_binary,
+)  # fmt: skip
 
 
 def read(path: Path, text_column: str, label_column: str) -> pa.Table:
@@ -90,9 +93,8 @@ def _strings(column: pa.ChunkedArray, path: Path, name: str, first: int) -> pa.C
     kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
     if pa.types.is_null(kind):
         return column.cast(pa.large_string())
-    if not any(test(kind) for test in (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)):
-        if not (pa.types.is_binary(kind) or pa.types.is_large_binary(kind)):
-            raise DataError(f"{path}, column {name!r}: holds {kind}, not text")
+    if not any(test(kind) for test in TEXT_TYPES):
+        raise DataError(f"{path}, column {name!r}: holds {kind}, not text")
     raw = column.cast(pa.large_binary())
     try:
         return raw.cast(pa.large_string())  # checks that it is UTF-8

@@ -1,5 +1,6 @@
 """The parent's side of a worker process: start it, ask, block until it answers. The parent never spins."""
 
+import contextlib
 import json
 import os
 import subprocess
@@ -33,7 +34,7 @@ class Worker:
 
     def __init__(self, artifact: Path, threads: int) -> None:
         self._artifact = artifact
-        self._errors = tempfile.TemporaryFile()
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115  closed by close()
         environment = os.environ | dict.fromkeys(THREAD_VARIABLES, str(threads)) | {"HF_HUB_OFFLINE": "1"}
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         command = [sys.executable, "-m", "pipeline.measure.worker"]
@@ -88,10 +89,8 @@ class Worker:
         self._process.wait()
         for stream in (self._process.stdin, self._process.stdout, self._errors):
             if stream is not None:
-                try:
+                with contextlib.suppress(BrokenPipeError):
                     stream.close()
-                except BrokenPipeError:
-                    pass
 
     def __enter__(self) -> "Worker":
         return self

@@ -13,7 +13,7 @@ from sklearn.metrics import f1_score
 _DESCRIPTION = "Accuracy, macro F1 and, where the data has an out-of-scope label, how in-scope and out-of-scope texts fare."
 
 
-class Quality(evaluate.Metric):
+class Quality(evaluate.Metric):  # type: ignore[misc]  # evaluate is not typed
     """`compute(predictions=, references=, n_labels=, oos=)` on label indices; all results are shares from 0 to 1.
 
     accuracy, f1_macro over all labels; with `oos` (an index) also in_scope_accuracy (of the in-scope texts, those with the

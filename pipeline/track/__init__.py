@@ -1,7 +1,7 @@
 """Tracking: everything that MLflow is told and asked. No other part of the program imports mlflow.
 
-    server.py    where results go: SQLite under mlruns/, or a server; reachable and of the right version
-    runs.py      runs: start, log, end with the right status; find comparable ones
-    contents.py  what a run holds: tables as Parquet, the machine and the versions
-    view.py      the prepared view of the MLflow UI
+server.py    where results go: SQLite under mlruns/, or a server; reachable and of the right version
+runs.py      runs: start, log, end with the right status; find comparable ones
+contents.py  what a run holds: tables as Parquet, the machine and the versions
+view.py      the prepared view of the MLflow UI
 """

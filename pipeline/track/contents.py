@@ -44,6 +44,9 @@ def write_latency(report: Report, path: Path) -> None:
     parquet.write_table(pa.concat_tables(tables), path)
 
 
+FLAGS = {"avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8", "asimddp", "i8mm", "bf16"}
+
+
 @functools.cache
 def machine() -> dict[str, Any]:
     """The machine, as far as it decides latency."""
@@ -54,7 +57,7 @@ def machine() -> dict[str, Any]:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return {
         "cpu": cpu.get("brand_raw", platform.processor() or "unknown"),
-        "flags": sorted(set(cpu.get("flags", [])) & {"avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_int8", "asimddp"}),
+        "flags": sorted(FLAGS & set(cpu.get("flags", []))),
         "cores": cores,
         "memory_gb": round(psutil.virtual_memory().total / 2**30, 1),
         "system": f"{platform.system()} {platform.machine()}",

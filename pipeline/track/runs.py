@@ -1,4 +1,4 @@
-"""Runs in MLflow: started, filled, ended as FINISHED, FAILED or KILLED with the reason; and those that compare found again."""
+"""Runs in MLflow: started, filled, ended as FINISHED, FAILED or KILLED with the reason, and found again."""
 
 import contextlib
 import os

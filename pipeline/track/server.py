@@ -80,7 +80,8 @@ def _require_answer(uri: str) -> None:
         pass  # it answers, if only to say no: MLflow's own calls tell what is wrong
     except (OSError, ValueError) as error:
         raise TrackError(
-            f"no MLflow server answers at {without_password(uri)} ({error}); start it, or unset MLFLOW_TRACKING_URI and track.uri"
+            f"no MLflow server answers at {without_password(uri)} ({error}); "
+            "start it, or unset MLFLOW_TRACKING_URI and track.uri"
         ) from error
 
 

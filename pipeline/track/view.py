@@ -12,8 +12,8 @@ from typing import Any
 
 KEY = "tradeoff"
 COLUMNS = (
-    "quality/accuracy", "delta/accuracy_pp", "latency/p50_ms", "latency/p95_ms", "delta/speedup", "size/mb", "delta/size_ratio",
-    "throughput/texts_per_s", "memory/peak_mb",
+    "quality/accuracy", "delta/accuracy_pp", "latency/p50_ms", "latency/p95_ms", "delta/speedup", "size/mb",
+    "delta/size_ratio", "throughput/texts_per_s", "memory/peak_mb",
 )  # fmt: skip
 
 
@@ -52,7 +52,10 @@ def _state() -> dict[str, Any]:
             "type": "BAR", "uuid": f"tradeoff-{key}", "runsCountToCompare": 100, "deleted": False, "isGenerated": False,
             "metricSectionId": "tradeoff", "metricKey": key, "displayName": key,
         })  # fmt: skip
-    section = {"uuid": "tradeoff", "name": "Trade-off", "display": True, "isReordered": False, "deleted": False, "isGenerated": False}
+    section = {
+        "uuid": "tradeoff", "name": "Trade-off", "display": True, "isReordered": False,
+        "deleted": False, "isGenerated": False,
+    }  # fmt: skip
     return {
         "searchFilter": "attributes.status = 'FINISHED'",
         "orderByKey": "metrics.`latency/p50_ms`",
