@@ -8,16 +8,17 @@ datasets or mlflow: they are imported by `run`, inside the job.
     python -m pipeline -m optim=bert,distilbert
 """
 
+import math
 import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 from pipeline.config import Config
-from pipeline.errors import UserError
+from pipeline.errors import ConfigError, UserError
 
 CONF = Path(__file__).resolve().parents[1] / "conf"
 HELP_FLAGS = {"-h", "--help"}
@@ -61,25 +62,44 @@ def _hydra() -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions reach `guarded` as they are
     import hydra
 
+    from pipeline.explain import explain
+
     arguments = parse_arguments(sys.argv[1:])
     if not (arguments.hydra_help or arguments.shell_completion or arguments.info):
         for _ in configs(arguments):
             pass
-    hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(_job)()
+    failures: list[Exception] = []
 
+    def job(cfg: Any) -> float:
+        try:
+            config = checked(cfg)
+            from pipeline.run import run
 
-def _job(cfg: Any) -> float:
-    config = checked(cfg)
-    from pipeline.run import run
+            return run(config)
+        except Exception as error:  # told by `guarded`, without Hydra's words around it; a sweep's other jobs go on
+            failures.append(error)
+            return math.nan
 
-    return run(config)
+    hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(job)()
+    for error in failures[1:]:
+        print(explain(error) or f"{type(error).__name__}: {error}", file=sys.stderr)
+    if failures:
+        raise failures[0]
 
 
 def parse_arguments(argv: list[str]) -> Any:
     """Hydra's own flags and the overrides, as Hydra parses them."""
     from hydra._internal.utils import get_args_parser
 
-    return get_args_parser().parse_args(argv)
+    def refuse(message: str) -> NoReturn:
+        raise ConfigError(f"{message}; see --help and --hydra-help")
+
+    parser = get_args_parser()
+    parser.error = refuse  # type: ignore[method-assign]  # one line instead of the usage
+    arguments = parser.parse_args(argv)
+    if arguments.config_dir and not Path(arguments.config_dir).is_dir():
+        raise ConfigError(f"--config-dir {arguments.config_dir}: no such directory")
+    return arguments
 
 
 def register_schemas() -> None:

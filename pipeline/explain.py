@@ -48,14 +48,24 @@ def _sentences() -> list[tuple[Any, Callable[[Any], str]]]:
         (OverrideParseException, lambda e: f"can't read the override {e.override!r}: {e.message.splitlines()[0]}"),
         (omegaconf.MissingMandatoryValue, lambda e: f"{e.full_key} is not set; give it with {e.full_key}=VALUE"),
         ((omegaconf.ConfigKeyError, omegaconf.ConfigAttributeError), _missing_key),
+        (omegaconf.InterpolationResolutionError, _interpolation),
         (omegaconf.ValidationError, lambda e: f"{e.full_key}: {e.msg.splitlines()[0]}" if e.full_key else _first(e)),
         (yaml.YAMLError, _yaml),
         ((omegaconf.OmegaConfBaseException, HydraException), _first),
     ]
 
 
+def _interpolation(error: Any) -> str:
+    if error.full_key == "track.uri":
+        return "track.uri is not set; give it with track.uri=http://..., or set MLFLOW_TRACKING_URI"
+    return f"{error.full_key}: {_first(error)}"
+
+
 def _first(error: BaseException) -> str:
-    return " ".join(line.strip() for line in str(error).splitlines()[:2])
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if lines and lines[0].startswith("Ambiguous value for argument"):
+        return f"{lines[0].removeprefix('Ambiguous value for argument ')}: several values make a sweep; add -m"
+    return " ".join(lines[:2])
 
 
 def _missing_config(error: Any) -> str:

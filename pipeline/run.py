@@ -28,7 +28,7 @@ from pipeline.store import Store
 from pipeline.track import view
 from pipeline.track.contents import machine_name
 from pipeline.track.runs import Identity, Run, Tracker
-from pipeline.track.server import connect
+from pipeline.track.server import connect, without_password
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +103,7 @@ def optimize(job: Job, optim: Optim, reference: Reference | None) -> Row:
     """Carry out an optimization, measure it, log it all in one MLflow run."""
     config, splits = replace(job.config, optim=optim), job.context.splits
     with job.tracker.run(identity(job, optim)) as tracked:
-        tracked.log_start(yaml.safe_dump(plain(config), sort_keys=False), parameters(config), dataset(job))
+        tracked.log_start(config_yaml(config), parameters(config), dataset(job))
         made = carry_out(optim, job.context, job.store)
         tracked.log_curves(made.curves)
         test = TestSet(list(splits.test["text"]), np.array(splits.test["label"]), list(splits.labels), splits.oos)
@@ -122,6 +122,12 @@ def identity(job: Job, optim: Optim) -> Identity:
         optim=optim.name, baseline=job.config.baseline.name, fingerprint=plan(optim, job.context)[-1].fingerprint,
         data_hash=job.context.splits.content_hash, comparable=job.comparable, sweep_id=job.config.sweep.id,
     )  # fmt: skip
+
+
+def config_yaml(config: Config) -> str:
+    """The whole configuration, for the run; a password in the tracking URI is left out."""
+    uri = without_password(config.track.uri) if config.track.uri else None
+    return yaml.safe_dump(plain(replace(config, track=replace(config.track, uri=uri))), sort_keys=False, allow_unicode=True)
 
 
 def parameters(config: Config) -> dict[str, object]:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from datasets import Dataset
+from datasets import Dataset, disable_progress_bars, enable_progress_bars
 from tqdm.auto import tqdm
 from transformers import (
     DataCollatorWithPadding,
@@ -26,6 +26,7 @@ from transformers import (
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
 log = logging.getLogger(__name__)
+LONG_WORK = 50_000  # texts; tokenizing more than this is worth a progress bar
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ def train(
         model=model,
         args=_arguments(recipe, scratch),
         train_dataset=_tokenized(training, tokenizer, recipe.max_length),
-        eval_dataset=_tokenized(validation, tokenizer, recipe.max_length).sort("length"),
+        eval_dataset=_by_length(_tokenized(validation, tokenizer, recipe.max_length)),
         data_collator=DataCollatorWithPadding(tokenizer, pad_to_multiple_of=8),
         compute_metrics=_accuracy,
         callbacks=[Progress()],
@@ -112,7 +113,13 @@ def _tokenized(split: Dataset, tokenizer: Any, max_length: int) -> Dataset:
         columns = {"input_ids": encoded["input_ids"], "attention_mask": encoded["attention_mask"]}
         return {**columns, "length": [len(ids) for ids in encoded["input_ids"]]}
 
-    return split.map(encode, batched=True, remove_columns=["text"], load_from_cache_file=False)
+    bars = enable_progress_bars if len(split) > LONG_WORK else disable_progress_bars
+    bars()
+    return split.map(encode, batched=True, remove_columns=["text"], load_from_cache_file=False, desc="tokenizing")
+
+
+def _by_length(tokenized: Dataset) -> Dataset:
+    return tokenized.select(np.argsort(tokenized.with_format("numpy")["length"], kind="stable"))
 
 
 def _accuracy(outcome: EvalPrediction) -> dict[str, float]:

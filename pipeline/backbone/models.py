@@ -21,10 +21,13 @@ from transformers import (
     PreTrainedTokenizerFast,
     set_seed,
 )
+from transformers.utils.logging import disable_progress_bar
 
 from pipeline.backbone.fetch import locate, weights_of
 from pipeline.config import Backbone
 from pipeline.errors import BackboneError, nearest
+
+disable_progress_bar()  # of reading and writing weights: seconds at most
 
 Model = Any  # a transformers PreTrainedModel for sequence classification
 Tokenizer = Any  # a transformers PreTrainedTokenizerFast

@@ -66,7 +66,11 @@ class Server:
 
     def peak(self) -> dict[str, Any]:
         """Peak resident memory so far, in MB (2^20 bytes)."""
-        unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss is in bytes on macOS, else in KB
+        status = Path("/proc/self/status")
+        if status.exists():  # ru_maxrss would count the parent's memory at the fork
+            peak_kb = next(line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+            return {"peak_mb": int(peak_kb) / 1024}
+        unit = 1 if sys.platform == "darwin" else 1024  # bytes on macOS, else KB
         return {"peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20}
 
 

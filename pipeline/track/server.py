@@ -33,8 +33,6 @@ class Connection:
 def connect(settings: Track) -> Connection:
     """A client that works. Raises TrackError when the server does not answer or the database is of another version."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    for noisy in ("mlflow", "alembic"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
     uri = settings.uri or os.environ.get("MLFLOW_TRACKING_URI")
     if uri and uri.startswith(("http://", "https://")):
         _require_answer(uri)
@@ -52,6 +50,8 @@ def connect(settings: Track) -> Connection:
 def _client(uri: str) -> Any:
     from mlflow import MlflowClient
 
+    for noisy in ("mlflow", "alembic"):  # after the import, which sets them
+        logging.getLogger(noisy).setLevel(logging.WARNING)
     return MlflowClient(tracking_uri=uri)
 
 

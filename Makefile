@@ -1,0 +1,43 @@
+# `make help` lists the targets. Everything is set up on first use: a virtual environment in .venv, pinned by constraints.txt.
+PYTHON ?= python3
+OPTIM  ?= distilbert
+ARGS   ?=
+PORT   ?= 5000
+PY     := .venv/bin/python
+
+.PHONY: help run sweep compare ui test check clean
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
+
+run: .venv/.ready ## the main job: make run OPTIM=bert ARGS="data=clinc150 seed=1"
+	$(PY) -m pipeline optim=$(OPTIM) $(ARGS)
+
+sweep: .venv/.ready ## every optimization on the shipped data set
+	$(PY) -m pipeline -m experiment=quickstart $(ARGS)
+
+compare: .venv/.ready ## table and plot again, from what MLflow holds
+	$(PY) -m pipeline.compare $(ARGS)
+
+ui: .venv/.ready ## the MLflow UI on what was logged, at http://127.0.0.1:$(PORT)
+	$(PY) -m pipeline.track.ui $(PORT)
+
+test: .venv/.ready ## the tests, offline
+	$(PY) -m pytest
+
+check: .venv/.ready ## ruff, mypy and the tests
+	.venv/bin/ruff check pipeline tests
+	.venv/bin/ruff format --check pipeline tests
+	.venv/bin/mypy
+	$(PY) -m pytest
+
+clean: ## remove the virtual environment (what was logged in mlruns/ stays)
+	rm -rf .venv
+
+.venv/.ready: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed; name yours with make PYTHON=python3.12 ..."; exit 2; }
+	$(PYTHON) -m venv .venv
+	$(PY) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@

@@ -1,0 +1,88 @@
+"""What the tests share: a toy data set, the tiny backbone, a ready MLflow database; real Hydra, real MLflow, no network."""
+
+import csv
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["HF_DATASETS_OFFLINE"] = "1"
+os.environ.pop("MLFLOW_TRACKING_URI", None)
+
+from hydra.core.global_hydra import GlobalHydra
+
+from pipeline.cli import configs, parse_arguments
+from pipeline.config import Config, Track
+
+CLINC150 = Path(__file__).resolve().parents[2] / "shared" / "data" / "clinc150" / "data_oos_plus.json"
+TOPICS = {
+    "weather": ["rain tomorrow", "is it sunny", "snow today", "how cold is it", "wind speed"],
+    "music": ["play a song", "next track", "turn it up", "who sings this", "stop the music"],
+    "food": ["order a pizza", "book a table", "recipe for soup", "is milk vegan", "lunch ideas"],
+}
+
+
+@pytest.fixture(autouse=True)
+def clean_hydra() -> Iterator[None]:
+    yield
+    GlobalHydra.instance().clear()
+
+
+@pytest.fixture
+def compose() -> Callable[..., Config]:
+    """Overrides -> the typed configuration, through Hydra."""
+
+    def composed(*overrides: str) -> Config:
+        return next(configs(parse_arguments(list(overrides))))
+
+    return composed
+
+
+@pytest.fixture(scope="session")
+def toy_rows() -> list[tuple[str, str]]:
+    """90 short texts of three topics, none twice."""
+    return [(f"{phrase} {i}", label) for label, phrases in TOPICS.items() for phrase in phrases for i in range(6)]
+
+
+@pytest.fixture
+def toy_csv(tmp_path: Path, toy_rows: list[tuple[str, str]]) -> Path:
+    """The toy data as a CSV with the columns text and label."""
+    return write_csv(tmp_path / "toy.csv", toy_rows)
+
+
+def write_csv(path: Path, rows: list[tuple[str, str]], header: tuple[str, str] = ("text", "label")) -> Path:
+    """Write a CSV and return its path."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([header, *rows])
+    return path
+
+
+@pytest.fixture(scope="session")
+def ready_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fresh MLflow database; making one takes seconds, so tests copy it."""
+    from pipeline.track.server import connect
+
+    root = tmp_path_factory.mktemp("ready")
+    connect(Track(root=str(root)))
+    return root / "mlflow.db"
+
+
+@pytest.fixture
+def root(tmp_path: Path, ready_database: Path) -> Path:
+    """An empty `track.root` with a ready database."""
+    directory = tmp_path / "mlruns"
+    directory.mkdir()
+    shutil.copy(ready_database, directory / "mlflow.db")
+    return directory
+
+
+@pytest.fixture
+def tiny(root: Path, toy_csv: Path) -> list[str]:
+    """Overrides that make a job small: the tiny backbone, one epoch, the toy data, a glance at latency."""
+    return [
+        "backbone=tiny", "measure=quick", "data=files", "data.name=toy", f"data.train={toy_csv}", f"track.root={root}",
+        "optim.steps.finetune.epochs=1", "baseline.steps.finetune.epochs=1",
+    ]  # fmt: skip

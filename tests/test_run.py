@@ -1,0 +1,136 @@
+"""The whole way, with every optimization there is, on the tiny backbone; and that it survives being killed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+
+from pipeline.cli import CONF
+from pipeline.config import Config
+from pipeline.measure.process import ROOT
+from pipeline.run import run
+
+OPTIMS = sorted(file.stem for file in (CONF / "optim").glob("*.yaml"))
+
+
+def runs_of(root: Path, experiment: str = "toy/tiny") -> list:  # type: ignore[type-arg]
+    client = MlflowClient(f"sqlite:///{root / 'mlflow.db'}")
+    return list(client.search_runs([client.get_experiment_by_name(experiment).experiment_id], order_by=["attributes.start_time"]))
+
+
+def test_there_are_optimizations_to_test() -> None:
+    assert {"bert", "distilbert"} <= set(OPTIMS)
+
+
+@pytest.mark.parametrize("optim", OPTIMS)
+def test_every_optimization_runs_from_configuration_to_comparison(
+    optim: str, compose: Callable[..., Config], tiny: list[str], root: Path
+) -> None:
+    accuracy = run(compose(f"optim={optim}", *tiny))
+    made = {r.data.tags["optim"]: r for r in runs_of(root)}
+    assert set(made) == {"bert", optim}
+    assert all(r.info.status == "FINISHED" for r in made.values())
+    metrics = made[optim].data.metrics
+    assert metrics["quality/accuracy"] == pytest.approx(accuracy)
+    assert metrics["size/mb"] >= metrics["size/weights_mb"] > 0
+    assert 0 < metrics["latency/p50_ms"] <= metrics["latency/p95_ms"] <= metrics["latency/p99_ms"]
+    assert metrics["memory/peak_mb"] > 10 and metrics["throughput/texts_per_s"] > 0 and metrics["load/ms"] > 0
+    assert metrics["delta/speedup"] == 1 if optim == "bert" else metrics["delta/speedup"] > 0
+    artifacts = {a.path for a in MlflowClient(f"sqlite:///{root / 'mlflow.db'}").list_artifacts(made[optim].info.run_id)}
+    assert artifacts == {
+        "config.yaml", "environment.json", "predictions.parquet", "latency.parquet", "classifier",
+        "comparison.png", "comparison.svg", "comparison.md", "comparison.csv",
+    }  # fmt: skip
+
+
+def test_a_second_run_trains_nothing(
+    compose: Callable[..., Config], tiny: list[str], root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(compose("optim=distilbert", *tiny))
+    stages = sorted((root / "stages").glob("finetune-*/manifest.json"))
+    before = [stage.read_text() for stage in stages]
+    monkeypatch.setattr("pipeline.steps.finetune.Finetune.make", None)  # calling it would raise
+    run(compose("optim=distilbert", *tiny))
+    assert len(stages) == 2 and [stage.read_text() for stage in stages] == before
+    assert [r.data.tags["optim"] for r in runs_of(root)] == ["bert", "distilbert", "distilbert"]
+
+
+def test_a_run_that_fails_is_failed_with_its_reason(
+    compose: Callable[..., Config], tiny: list[str], root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise RuntimeError("out of luck")
+
+    monkeypatch.setattr("pipeline.steps.finetune.Finetune.make", broken)
+    with pytest.raises(RuntimeError, match="out of luck"):
+        run(compose("optim=bert", *tiny))
+    (failed,) = runs_of(root)
+    assert failed.info.status == "FAILED" and "out of luck" in failed.data.tags["reason"]
+    assert not list((root / "stages").glob("finetune-*"))
+
+
+def test_a_loaded_checkpoint_predicts_as_it_did_when_it_was_stored(
+    compose: Callable[..., Config], tiny: list[str], root: Path
+) -> None:
+    trained = run(compose("optim=bert", *tiny))
+    (artifact,) = (root / "stages").glob("finetune-*/artifact")
+    load = ["~optim.steps.finetune", "+step@optim.steps.load=load", f"optim.steps.load.checkpoint={artifact}"]
+    settings = [item for item in tiny if not item.startswith("optim.steps.finetune")]
+    loaded = run(compose("optim=bert", "optim.name=loaded", *load, *settings))
+    assert loaded == pytest.approx(trained)
+
+
+def start(tiny: list[str], epochs: int) -> subprocess.Popen[str]:
+    longer = [f"{where}.steps.finetune.epochs={epochs}" for where in ("optim", "baseline")]
+    settings = [item for item in tiny if ".epochs=" not in item]
+    return subprocess.Popen(
+        [sys.executable, "-m", "pipeline", "optim=bert", *settings, *longer],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=os.environ | {"TQDM_DISABLE": "1"},
+    )  # fmt: skip
+
+
+def reached(moment: str, root: Path) -> bool:
+    work = root / "stages" / ".work"
+    return {
+        "data is read": lambda: (root / "stages").exists(),
+        "training": lambda: any(work.glob("*/scratch/checkpoint-*")),
+        "a checkpoint is half written": lambda: len(list(work.glob("*/scratch/checkpoint-*"))) >= 2,
+        "the artifact is being written": lambda: any(work.glob("*/stage/artifact/*")),
+        "measuring": lambda: any((root / "stages").glob("finetune-*")),
+    }[moment]()
+
+
+def test_killed_at_five_moments_it_ends_well_each_time(tiny: list[str], root: Path) -> None:
+    for moment in ("data is read", "training", "a checkpoint is half written", "the artifact is being written", "measuring"):
+        process = start(tiny, epochs=6)
+        while not reached(moment, root):
+            assert process.poll() is None, f"ended before {moment}: {process.communicate()[0]}"
+            time.sleep(0.002)
+        process.send_signal(signal.SIGKILL)
+        process.communicate()
+    process = start(tiny, epochs=6)
+    output = process.communicate(timeout=120)[0]
+    assert process.returncode == 0, output
+    (stage,) = (root / "stages").glob("finetune-*")
+    assert len(json.loads((stage / "manifest.json").read_text())["notes"]["curves"]) == 6
+    statuses = [r.info.status for r in runs_of(root)]
+    assert statuses[-1] == "FINISHED" and "RUNNING" not in statuses and statuses.count("KILLED") >= 3
+
+
+def test_a_terminated_run_is_killed_in_mlflow_too(tiny: list[str], root: Path) -> None:
+    process = start(tiny, epochs=500)
+    while not reached("training", root):
+        assert process.poll() is None, process.communicate()[0]
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    process.communicate(timeout=30)
+    assert process.returncode == 128 + signal.SIGTERM
+    (killed,) = runs_of(root)
+    assert killed.info.status == "KILLED"
