@@ -42,6 +42,7 @@ class Recipe:
     bfloat16: str
     max_length: int
     seed: int
+    label_smoothing: float = 0.0
 
 
 def train(
@@ -82,6 +83,7 @@ def _arguments(recipe: Recipe, scratch: Path) -> TrainingArguments:
         per_device_eval_batch_size=4 * recipe.batch_size,
         weight_decay=recipe.weight_decay,
         warmup_steps=recipe.warmup_ratio,  # below 1 it is a share of all steps
+        label_smoothing_factor=recipe.label_smoothing,
         lr_scheduler_type="linear",
         bf16=native_bfloat16() if recipe.bfloat16 == "auto" else recipe.bfloat16 == "true",
         use_cpu=not torch.cuda.is_available(),

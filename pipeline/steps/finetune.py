@@ -27,6 +27,7 @@ class Finetune(Step):
     batch_size: int = setting(32, min=1)
     weight_decay: float = setting(0.01, min=0, max=1)
     warmup_ratio: float = setting(0.1, min=0, max=0.99)
+    label_smoothing: float = setting(0.1, min=0, max=0.9)
     freeze_embeddings: bool = True
     bfloat16: str = setting("auto", choices=("auto", "true", "false"))
 
@@ -60,8 +61,8 @@ class Finetune(Step):
         model, tokenizer = start(context.backbone, self.model, labels, context.seed)
         recipe = Recipe(
             epochs=self.epochs, learning_rate=self.learning_rate, batch_size=self.batch_size, weight_decay=self.weight_decay,
-            warmup_ratio=self.warmup_ratio, freeze_embeddings=self.freeze_embeddings, bfloat16=self.bfloat16,
-            max_length=context.backbone.max_length, seed=context.seed,
+            warmup_ratio=self.warmup_ratio, label_smoothing=self.label_smoothing, bfloat16=self.bfloat16,
+            freeze_embeddings=self.freeze_embeddings, max_length=context.backbone.max_length, seed=context.seed,
         )  # fmt: skip
         curves = train(model, tokenizer, context.splits.train, context.splits.validation, recipe, scratch)
         save(model, tokenizer, Description("torch", labels, context.backbone.max_length, context.splits.oos), artifact)

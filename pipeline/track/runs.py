@@ -53,12 +53,22 @@ class Tracker:
             if found is not None:
                 if found.lifecycle_stage == "deleted":
                     raise TrackError(f"the MLflow experiment {self.experiment!r} was deleted; restore it or set data.name")
+                self._require_place(found.artifact_location)
                 return str(found.experiment_id)
             with contextlib.suppress(MlflowException):
                 folder = self.experiment.replace("/", "_")
                 location = f"{self.connection.artifacts}/{folder}" if self.connection.artifacts else None
                 return str(self.client.create_experiment(self.experiment, artifact_location=location))
         raise TrackError(f"the MLflow experiment {self.experiment!r} can't be made")
+
+    def _require_place(self, location: str) -> None:
+        """MLflow keeps absolute paths: in a directory that was moved, listings would come back empty without a word."""
+        ours = self.connection.artifacts
+        if ours is not None and location.startswith("file:") and not location.startswith(f"{ours}/"):
+            raise TrackError(
+                f"the runs of {self.experiment!r} keep their files in {location.removeprefix('file://')}, "
+                "where mlruns was when they were made; move it back, or set track.root to a new directory"
+            )
 
     @contextlib.contextmanager
     def run(self, identity: Identity) -> Iterator["Run"]:
@@ -150,7 +160,7 @@ class Run:
 
         now = int(time.time() * 1000)
         points = [
-            Metric(f"training/{name}", value, now, int(epoch["epoch"]))
+            Metric(f"training/{name}", digits(value), now, int(epoch["epoch"]))
             for epochs in curves.values()
             for epoch in epochs
             for name, value in epoch.items()
@@ -160,11 +170,12 @@ class Run:
             self._client.log_batch(self.run_id, metrics=points)
 
     def log_report(self, report: Report) -> None:
-        """The final metrics in one batch; predictions and raw latency samples as Parquet."""
+        """The final metrics in one batch; predictions and raw samples as Parquet."""
         from mlflow.entities import Metric
 
         now = int(time.time() * 1000)
-        self._client.log_batch(self.run_id, metrics=[Metric(k, float(v), now, 0) for k, v in report.metrics().items()])
+        metrics = [Metric(key, digits(value), now, 0) for key, value in report.metrics().items()]
+        self._client.log_batch(self.run_id, metrics=metrics)
         with tempfile.TemporaryDirectory() as folder:
             contents.write_predictions(report.predictions, Path(folder) / "predictions.parquet")
             contents.write_latency(report, Path(folder) / "latency.parquet")
@@ -178,6 +189,11 @@ class Run:
     def log_classifier(self, artifact: Path) -> None:
         """The artifact directory itself, under `classifier/`."""
         self._client.log_artifacts(self.run_id, str(artifact), "classifier")
+
+
+def digits(value: float) -> float:
+    """Five significant digits: MLflow's UI shows all it is given."""
+    return float(f"{value:.5g}")
 
 
 def _this_process() -> str:

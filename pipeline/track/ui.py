@@ -18,7 +18,8 @@ def command(root: Path, port: int) -> list[str]:
     """The server's command line."""
     return [
         sys.executable, "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{root / 'mlflow.db'}",
-        "--default-artifact-root", (root / "artifacts").as_uri(), "--workers", "1", "--host", "127.0.0.1", "--port", str(port),
+        "--default-artifact-root", (root / "artifacts").as_uri(), "--workers", "1", "--host", "127.0.0.1",
+        "--port", str(port),
     ]  # fmt: skip
 
 

@@ -38,22 +38,18 @@ def _metric(key: str) -> dict[str, Any]:
 def _state() -> dict[str, Any]:
     charts: list[dict[str, Any]] = [
         {
-            "type": "SCATTER", "uuid": "tradeoff-scatter", "runsCountToCompare": 100, "deleted": False, "isGenerated": False,
-            "metricSectionId": "tradeoff", "xaxis": _metric("latency/p50_ms"), "yaxis": _metric("quality/accuracy"),
-        },
-        {
-            "type": "PARALLEL", "uuid": "tradeoff-parallel", "runsCountToCompare": 100, "deleted": False,
-            "isGenerated": False, "metricSectionId": "tradeoff", "selectedParams": ["optim"], "showAllRuns": True,
-            "selectedMetrics": ["latency/p50_ms", "size/mb", "quality/accuracy"],
-        },
+            "type": "SCATTER", "uuid": f"tradeoff-{x}", "runsCountToCompare": 100, "deleted": False, "isGenerated": False,
+            "metricSectionId": "tradeoff", "xaxis": _metric(x), "yaxis": _metric("quality/accuracy"),
+        }
+        for x in ("latency/p50_ms", "size/mb")
     ]  # fmt: skip
-    for key in ("delta/speedup", "delta/accuracy_pp", "size/mb", "latency/p95_ms"):
+    for key in ("delta/speedup", "delta/size_ratio", "delta/accuracy_pp", "latency/p95_ms"):
         charts.append({
-            "type": "BAR", "uuid": f"tradeoff-{key}", "runsCountToCompare": 100, "deleted": False, "isGenerated": False,
+            "type": "BAR", "uuid": f"tradeoff-bar-{key}", "runsCountToCompare": 100, "deleted": False, "isGenerated": False,
             "metricSectionId": "tradeoff", "metricKey": key, "displayName": key,
         })  # fmt: skip
     section = {
-        "uuid": "tradeoff", "name": "Trade-off", "display": True, "isReordered": False,
+        "uuid": "tradeoff", "name": "Trade-off", "display": True, "isReordered": True,
         "deleted": False, "isGenerated": False,
     }  # fmt: skip
     return {
@@ -63,7 +59,7 @@ def _state() -> dict[str, Any]:
         "selectedColumns": [f"metrics.`{key}`" for key in COLUMNS],
         "compareRunSections": [section],
         "compareRunCharts": charts,
-        "isAccordionReordered": False,
+        "isAccordionReordered": True,
         "autoRefreshEnabled": False,
         "chartsSearchFilter": "",
     }
