@@ -5,7 +5,7 @@ ARGS   ?=
 PORT   ?= 5000
 PY     := .venv/bin/python
 
-.PHONY: help run sweep compare ui test check clean
+.PHONY: help run sweep compare ui test lint check clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -26,11 +26,12 @@ ui: .venv/.ready ## the MLflow UI on what was logged, at http://127.0.0.1:$(PORT
 test: .venv/.ready ## the tests, offline
 	$(PY) -m pytest
 
-check: .venv/.ready ## ruff, mypy and the tests
+lint: .venv/.ready ## ruff and mypy
 	.venv/bin/ruff check pipeline tests
 	.venv/bin/ruff format --check pipeline tests
 	.venv/bin/mypy
-	$(PY) -m pytest
+
+check: lint test ## ruff, mypy and the tests
 
 clean: ## remove the virtual environment (what was logged in mlruns/ stays)
 	rm -rf .venv

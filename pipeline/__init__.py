@@ -2,6 +2,7 @@
 
     errors      what a user can mend, as one line
     config      typed schema, registry of kinds, bounds, digests
+    progress    progress bars
     report      Report, Row: measurements and what is derived from them
     data/       any source -> Splits, checked
     backbone/   pretrained weights -> a network to start from

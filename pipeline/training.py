@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 import torch
 from datasets import Dataset, disable_progress_bars, enable_progress_bars
-from tqdm.auto import tqdm
 from transformers import (
     DataCollatorWithPadding,
     EvalPrediction,
@@ -24,6 +23,8 @@ from transformers import (
     TrainingArguments,
 )
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
+
+from pipeline.progress import bar
 
 log = logging.getLogger(__name__)
 LONG_WORK = 50_000  # texts; tokenizing more than this is worth a progress bar
@@ -164,7 +165,7 @@ class Progress(TrainerCallback):  # type: ignore[misc]  # transformers is not ty
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Draw the bar, from where a resumed training stands."""
-        self._bar = tqdm(total=state.max_steps, initial=state.global_step, desc="training", unit="step", dynamic_ncols=True)
+        self._bar = bar("training", "step", state.max_steps, state.global_step)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """One step further."""
@@ -174,7 +175,9 @@ class Progress(TrainerCallback):  # type: ignore[misc]  # transformers is not ty
         """Show the epoch that has ended."""
         newest = curves(state.log_history)[-1]
         shown = {"loss": f"{newest.get('train_loss', float('nan')):.3f}"}
-        self._bar.set_postfix(epoch=newest["epoch"], **shown, validation=f"{newest['validation_accuracy']:.3f}")
+        self._bar.set_postfix(
+            refresh=False, epoch=newest["epoch"], **shown, validation=f"{newest['validation_accuracy']:.3f}"
+        )
 
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Leave the bar as it is."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # as the program sets it
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_DATASETS_OFFLINE"] = "1"
 os.environ.pop("MLFLOW_TRACKING_URI", None)

@@ -21,13 +21,14 @@ from transformers import (
     PreTrainedTokenizerFast,
     set_seed,
 )
-from transformers.utils.logging import disable_progress_bar
+from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
 from pipeline.backbone.fetch import locate, weights_of
 from pipeline.config import Backbone
 from pipeline.errors import BackboneError, nearest
 
 disable_progress_bar()  # of reading and writing weights: seconds at most
+set_verbosity_error()  # a new head is always "newly initialized", and that is as it should be
 
 Model = Any  # a transformers PreTrainedModel for sequence classification
 Tokenizer = Any  # a transformers PreTrainedTokenizerFast

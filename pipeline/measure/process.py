@@ -16,6 +16,7 @@ from pipeline.errors import MeasureError
 
 ROOT = Path(__file__).resolve().parents[2]
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS")
+FIXED_VARIABLES = {"HF_HUB_OFFLINE": "1", "OMP_WAIT_POLICY": "PASSIVE"}  # idle threads must not spin
 
 
 def cores_for(threads: int) -> list[int]:
@@ -35,7 +36,7 @@ class Worker:
     def __init__(self, artifact: Path, threads: int) -> None:
         self._artifact = artifact
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  closed by close()
-        environment = os.environ | dict.fromkeys(THREAD_VARIABLES, str(threads)) | {"HF_HUB_OFFLINE": "1"}
+        environment = os.environ | dict.fromkeys(THREAD_VARIABLES, str(threads)) | FIXED_VARIABLES
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         command = [sys.executable, "-m", "pipeline.measure.worker"]
         self._process = subprocess.Popen(

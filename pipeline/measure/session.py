@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 from filelock import FileLock, Timeout
-from tqdm.auto import tqdm
 
 from pipeline.config import Measure
 from pipeline.measure.process import Worker
 from pipeline.measure.size import size_of
+from pipeline.progress import bar
 from pipeline.report import Baseline, Latency, Predictions, Report
 
 log = logging.getLogger(__name__)
@@ -56,20 +56,20 @@ def measure(name: str, artifact: Path, test: TestSet, settings: Measure, referen
     queries = draw(test.texts, settings)
     with contextlib.ExitStack() as stack:
         stack.enter_context(_alone())
-        stack.enter_context(contextlib.closing(bar := tqdm(desc="measuring", unit="call", dynamic_ncols=True)))
+        stack.enter_context(contextlib.closing(progress := bar("measuring", "call")))
         candidate = stack.enter_context(Worker(artifact, settings.threads))
         others = [stack.enter_context(Worker(reference.artifact, settings.threads))] if reference else []
         workers = [candidate, *others]
         first_calls = [float(worker.time(queries[:1])[0]) for worker in workers]
-        samples = _in_turns(workers, queries, settings, bar)
+        samples = _in_turns(workers, queries, settings, progress)
         for other in others:
             other.close()
         peak = candidate.ask("peak")["peak_mb"]
         batch = (test.texts * (1 + THROUGHPUT_TEXTS // len(test.texts)))[:THROUGHPUT_TEXTS]
         speed = candidate.ask("throughput", texts=batch, batch_size=settings.batch_size)["texts_per_s"]
-        bar.set_description("predicting the test split")
+        progress.set_description("predicting the test split")
         logits = candidate.logits(test.texts, settings.batch_size)
-        bar.set_description("measured")
+        progress.set_description("measured")
     latency = Latency(samples[0], candidate.load_ms, first_calls[0], speed, peak)
     predictions = _predictions(logits, test)
     quality = quality_of(predictions.predicted, test.truth, len(test.labels), test.oos)
@@ -86,20 +86,20 @@ def draw(texts: list[str], settings: Measure) -> list[str]:
     return [texts[i] for i in chosen]
 
 
-def _in_turns(workers: list[Worker], queries: list[str], settings: Measure, bar: Any) -> np.ndarray:
+def _in_turns(workers: list[Worker], queries: list[str], settings: Measure, progress: Any) -> np.ndarray:
     """Warm up, then time: float64 (workers, passes, queries), in ms."""
     warm_up = (queries * (1 + settings.warmup_calls // len(queries)))[: settings.warmup_calls]
-    bar.reset(total=len(workers) * (len(queries) * settings.passes + len(warm_up)))
+    progress.reset(total=len(workers) * (len(queries) * settings.passes + len(warm_up)))
     samples = np.empty((len(workers), settings.passes, len(queries)))
     for worker in workers:
-        bar.update(len(worker.time(warm_up)))
+        progress.update(len(worker.time(warm_up)))
     turns = list(range(len(workers)))
     for number in range(settings.passes):
         for start in range(0, len(queries), BLOCK):
             block = slice(start, start + BLOCK)
             for who in turns:
                 samples[who, number, block] = workers[who].time(queries[block])
-                bar.update(len(queries[block]))
+                progress.update(len(queries[block]))
             turns.reverse()
     return samples
 
