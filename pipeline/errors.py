@@ -48,7 +48,7 @@ class MeasureError(UserError):
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """The sentence that helps after an unknown name: "; did you mean X? (known: ...)"."""
-    names = sorted(str(name) for name in known)
+    names = sorted(repr(str(name))[1:-1] for name in known)
     close = difflib.get_close_matches(word, names, n=1, cutoff=0.5)
     hint = f"; did you mean {close[0]}?" if close else ""
     shown = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")

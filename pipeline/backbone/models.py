@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from transformers import (
-    AutoConfig,
     AutoModelForSequenceClassification,
     AutoTokenizer,
     BertConfig,
@@ -30,6 +30,7 @@ from pipeline.errors import BackboneError, nearest
 disable_progress_bar()  # of reading and writing weights: seconds at most
 set_verbosity_error()  # a new head is always "newly initialized", and that is as it should be
 
+VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "tokenizer.model", "sentencepiece.bpe.model", "spiece.model")
 Model = Any  # a transformers PreTrainedModel for sequence classification
 Tokenizer = Any  # a transformers PreTrainedTokenizerFast
 
@@ -46,9 +47,22 @@ def start(backbone: Backbone, role: str, labels: Sequence[str], seed: int) -> tu
     if weights.from_teacher:
         teacher, tokenizer = start(backbone, "teacher", labels, seed)
         return distilbert_from(teacher), tokenizer
-    directory = locate(weights, role)
-    model = AutoModelForSequenceClassification.from_pretrained(directory, **_head(labels))
-    return model, AutoTokenizer.from_pretrained(directory)
+    return _read(locate(weights, role), ignore_mismatched_sizes=True, **_head(labels))
+
+
+def _read(directory: Path, **settings: Any) -> tuple[Model, Tokenizer]:
+    """Network and tokenizer from files. Raises BackboneError when a file is missing, broken or of another kind."""
+    if not any((directory / name).is_file() for name in VOCABULARIES):
+        raise BackboneError(f"{directory}: no tokenizer; one of {', '.join(VOCABULARIES)} is needed")
+    try:
+        model = AutoModelForSequenceClassification.from_pretrained(directory, **settings)
+        return model, AutoTokenizer.from_pretrained(directory)
+    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
+        raise BackboneError(f"{directory}: not a model that transformers can read: {_first_line(error)}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
 def _head(labels: Sequence[str]) -> dict[str, Any]:
@@ -64,14 +78,9 @@ def checkpoint(directory: Path, labels: Sequence[str]) -> tuple[Model, Tokenizer
 
     Raises BackboneError when its label names are not the same set, or the directory has no such model.
     """
-    try:
-        config = AutoConfig.from_pretrained(directory)
-        named = {name: i for i, name in config.id2label.items()}
-        _compare_labels(directory, named, labels)
-        model = AutoModelForSequenceClassification.from_pretrained(directory)
-        tokenizer = AutoTokenizer.from_pretrained(directory)
-    except (OSError, ValueError, RuntimeError) as error:
-        raise BackboneError(f"{directory}: not a sequence-classification checkpoint: {error}") from error
+    model, tokenizer = _read(directory)
+    named = {name: i for i, name in model.config.id2label.items()}
+    _compare_labels(directory, named, labels)
     _reorder_head(model, [named[label] for label in labels])
     for key, value in _head(labels).items():
         setattr(model.config, key, value)
@@ -94,11 +103,12 @@ def _reorder_head(model: Model, order: list[int]) -> None:
     heads = [m for m in model.modules() if isinstance(m, torch.nn.Linear) and m.out_features == len(order)]
     with torch.no_grad():
         heads[-1].weight.copy_(heads[-1].weight[order].clone())
-        heads[-1].bias.copy_(heads[-1].bias[order].clone())
+        if heads[-1].bias is not None:
+            heads[-1].bias.copy_(heads[-1].bias[order].clone())
 
 
 def distilbert_from(teacher: Model) -> DistilBertForSequenceClassification:
-    """A DistilBERT with every second layer of a BERT: no token-type embeddings, no pooler (Sanh et al. 2019, section 3).
+    """A DistilBERT with every second layer of a BERT: no token-type embeddings, no pooler (Sanh et al. 2019, section 2).
 
     The embedding of token type 0, which BERT adds to every token of a single text, is added to the position embeddings, so
     that the input of the first layer stays the same. Raises BackboneError if the teacher is not a BERT.

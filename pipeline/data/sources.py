@@ -3,6 +3,7 @@
 Importing this module is cheap; pyarrow and datasets are imported when a source is loaded.
 """
 
+import functools
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,13 +35,14 @@ class Files(DataSource):
     def load(self, seed: int) -> "Splits":
         """Raises DataError with file, row and column."""
         from pipeline.data.splits import Cut, Part, assemble
-        from pipeline.data.tables import first_row, read
+        from pipeline.data.tables import read, row_number
 
         parts: dict[str, Part | None] = {}
         for split, name in (("train", self.train), ("validation", self.validation), ("test", self.test)):
             path = Path(name).expanduser() if name is not None else None
             table = read(path, self.text_column, self.label_column) if path else None
-            parts[split] = Part(table, str(path), first_row(path)) if path else None
+            columns = (self.text_column, self.label_column)
+            parts[split] = Part(table, str(path), columns, functools.partial(row_number, path)) if path else None
         return assemble(parts, self.oos_label, Cut(self.validation_fraction, self.test_fraction, seed))
 
 
@@ -102,7 +104,11 @@ class Hub(DataSource):
             if column not in rows.column_names:
                 known = nearest(column, rows.column_names)
                 raise DataError(f"data.{key}={column}: {self.dataset} has no such column{known}")
-        return Part(_named(rows, self.text_column, self.label_column), f"{self.dataset}, split {name}")
+        return Part(
+            _named(rows, self.text_column, self.label_column),
+            f"{self.dataset}, split {name}",
+            (self.text_column, self.label_column),
+        )
 
 
 def _named(rows: Any, text_column: str, label_column: str) -> Any:

@@ -5,7 +5,7 @@ Everything works on Arrow columns at once; only an error looks at single rows.
 
 import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -40,7 +40,12 @@ class Part:
 
     table: pa.Table
     where: str  # the file or data set it came from
-    first_row: int = 1  # the number of its first row in a message
+    columns: tuple[str, str] = ("text", "label")  # what its columns are called there
+    number: Callable[[int], int] = lambda row: row + 1  # how people number its rows, given the index from 0
+
+    def place(self, row: int, column: str) -> str:
+        """File, row and column, for a message."""
+        return f"{self.where}, row {self.number(row)}, column {self.columns[column == 'label']!r}"
 
 
 @dataclass(frozen=True)
@@ -75,10 +80,13 @@ def assemble(parts: Mapping[str, Part | None], oos_label: str | None, cut: Cut) 
         codes = _encode(tables[name], labels, given.get(name, given["train"]))
         encoded[name] = pa.table({"text": tables[name].column("text").combine_chunks(), "label": codes})
     _warn_of_duplicates(encoded)
-    info = DatasetInfo(features=features)
-    made = {name: Dataset(table.cast(features.arrow_schema), info=info) for name, table in encoded.items()}
+    info, content_hash = DatasetInfo(features=features), _content_hash(encoded, labels)
+    made = {  # with a fingerprint given, datasets does not pickle the whole table to find one
+        name: Dataset(table.cast(features.arrow_schema), info=info, fingerprint=f"{content_hash[:32]}-{name}")
+        for name, table in encoded.items()
+    }
     oos = labels.index(oos_label) if oos_label is not None else None
-    return Splits(**made, labels=tuple(labels), oos=oos, content_hash=_content_hash(encoded, labels))
+    return Splits(**made, labels=tuple(labels), oos=oos, content_hash=content_hash)
 
 
 def _check_filled(part: Part, name: str) -> None:
@@ -91,7 +99,7 @@ def _check_filled(part: Part, name: str) -> None:
         if row >= 0:
             count = pc.sum(empty).as_py()
             more = f" ({count - 1} more like it)" if count > 1 else ""
-            raise DataError(f"{part.where}, row {row + part.first_row}, column {column!r}: empty {column}{more}")
+            raise DataError(f"{part.place(row, column)}: empty {column}{more}")
 
 
 def _cut_missing(given: Mapping[str, Part], cut: Cut) -> dict[str, pa.Table]:
@@ -132,7 +140,7 @@ def stratified(labels: pa.ChunkedArray, shares: Mapping[str, float], rng: np.ran
 
 def _label_names(train: pa.Table) -> list[str]:
     names = [str(name) for name in pc.unique(train.column("label")).to_pylist()]
-    numeric = all(name.lstrip("-").isdecimal() for name in names)
+    numeric = all(name.removeprefix("-").isdecimal() for name in names)
     return sorted(names, key=int) if numeric else sorted(names)
 
 
@@ -142,9 +150,7 @@ def _encode(table: pa.Table, labels: list[str], part: Part) -> pa.Array:
     row = pc.index(pc.is_null(codes), True).as_py()
     if row >= 0:
         label = names[row].as_py()
-        raise DataError(
-            f"{part.where}, row {row + part.first_row}, column 'label': train has no label {label!r}{nearest(label, labels)}"
-        )
+        raise DataError(f"{part.place(row, 'label')}: train has no label {label!r}{nearest(label, labels)}")
     return codes.cast(pa.int64())
 
 

@@ -5,6 +5,8 @@ the row (as a spreadsheet counts: the header of a CSV is row 1) and the column.
 """
 
 import csv
+import itertools
+import re
 from pathlib import Path
 
 import pyarrow as pa
@@ -41,16 +43,25 @@ def read(path: Path, text_column: str, label_column: str) -> pa.Table:
         else:
             raise DataError(f"{path}: unknown kind of file; use .csv, .tsv, .jsonl or .parquet")
     except (pa.ArrowInvalid, pa.ArrowTypeError, OSError) as error:
-        raise DataError(f"{path}: can't be read as {suffix[1:]}: {error}") from error
-    first = first_row(path)
-    text = _strings(table.column(text_column), path, text_column, first)
-    label = _labels(table.column(label_column), path, label_column, first)
+        raise DataError(f"{path}: can't be read as {suffix[1:]}: {_from_one(str(error))}") from error
+    text = _strings(table.column(text_column), path, text_column)
+    label = _labels(table.column(label_column), path, label_column)
     return pa.table({"text": text, "label": label})
 
 
-def first_row(path: Path) -> int:
-    """The number by which people know a file's first record: 2 under the header of a CSV, else 1."""
-    return 2 if path.suffix.lower() in DELIMITERS else 1
+def row_number(path: Path, index: int) -> int:
+    """The number by which people know a file's record with this index from 0: spreadsheets count header and blank lines."""
+    if path.suffix.lower() not in DELIMITERS:
+        return index + 1
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        rows = csv.reader(file, delimiter=DELIMITERS[path.suffix.lower()])
+        filled = (number for number, row in enumerate(rows, 1) if row)
+        return next(itertools.islice(filled, index + 1, None))
+
+
+def _from_one(message: str) -> str:
+    """Arrow counts the rows of JSON lines from 0; people count from 1."""
+    return re.sub(r"\bin row (\d+)", lambda found: f"in row {int(found[1]) + 1}", message)
 
 
 def _require(path: Path, known: list[str], columns: list[str]) -> None:
@@ -62,16 +73,25 @@ def _require(path: Path, known: list[str], columns: list[str]) -> None:
 def _read_csv(path: Path, columns: list[str], delimiter: str) -> pa.Table:
     import pyarrow.csv as arrow_csv
 
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        header = next(csv.reader(file, delimiter=delimiter), [])
-    _require(path, header, columns)
-    return arrow_csv.read_csv(
-        path,
-        parse_options=arrow_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
-        convert_options=arrow_csv.ConvertOptions(
+    try:
+        with path.open("rb") as file:
+            first = file.readline().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}, row 1: not UTF-8; save the file as UTF-8") from error
+    _require(path, next(csv.reader([first], delimiter=delimiter), []), columns)
+    options = {
+        "parse_options": arrow_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
+        "convert_options": arrow_csv.ConvertOptions(
             include_columns=list(dict.fromkeys(columns)), column_types=dict.fromkeys(columns, pa.large_binary())
         ),
-    )
+    }
+    try:
+        return arrow_csv.read_csv(path, **options)
+    except pa.ArrowInvalid:  # with one thread Arrow knows the number of the row
+        try:
+            return arrow_csv.read_csv(path, read_options=arrow_csv.ReadOptions(use_threads=False), **options)
+        except pa.ArrowInvalid as error:
+            raise DataError(f"{path}: can't be read as csv: {str(error).replace('Row #', 'row ')}") from error
 
 
 def _read_json_lines(path: Path, columns: list[str]) -> pa.Table:
@@ -89,7 +109,7 @@ def _read_parquet(path: Path, columns: list[str]) -> pa.Table:
     return parquet.read_table(path, columns=list(dict.fromkeys(columns)))
 
 
-def _strings(column: pa.ChunkedArray, path: Path, name: str, first: int) -> pa.ChunkedArray:
+def _strings(column: pa.ChunkedArray, path: Path, name: str) -> pa.ChunkedArray:
     kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
     if pa.types.is_null(kind):
         return column.cast(pa.large_string())
@@ -99,7 +119,7 @@ def _strings(column: pa.ChunkedArray, path: Path, name: str, first: int) -> pa.C
     try:
         return raw.cast(pa.large_string())  # checks that it is UTF-8
     except pa.ArrowInvalid as error:
-        row = first + next(i for i, value in enumerate(raw) if _undecodable(value.as_py()))
+        row = row_number(path, next(i for i, value in enumerate(raw) if _undecodable(value.as_py())))
         raise DataError(f"{path}, row {row}, column {name!r}: not UTF-8; save the file as UTF-8") from error
 
 
@@ -111,9 +131,9 @@ def _undecodable(value: bytes | None) -> bool:
     return False
 
 
-def _labels(column: pa.ChunkedArray, path: Path, name: str, first: int) -> pa.ChunkedArray:
+def _labels(column: pa.ChunkedArray, path: Path, name: str) -> pa.ChunkedArray:
     if pa.types.is_integer(column.type):
         return column.cast(pa.large_string())
     if pa.types.is_floating(column.type) or pa.types.is_boolean(column.type):
         raise DataError(f"{path}, column {name!r}: labels are {column.type}; they must be strings or integers")
-    return pc.utf8_trim_whitespace(_strings(column, path, name, first))
+    return pc.utf8_trim_whitespace(_strings(column, path, name))

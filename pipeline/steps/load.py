@@ -42,7 +42,7 @@ class Load(Step):
             return local
         if local.is_dir() or self.checkpoint.startswith((".", "/", "~")) or self.checkpoint.count("/") > 1:
             raise BackboneError(f"checkpoint={self.checkpoint}: no such directory, or no config.json in it")
-        return download(self.checkpoint, self.revision, "teacher")
+        return download(self.checkpoint, self.revision, "name it as checkpoint")
 
 
 def store_checkpoint(directory: Path, context: Context, artifact: Path) -> dict[str, Any]:
