@@ -14,7 +14,7 @@ import types
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from pipeline.errors import ConfigError, nearest
 
@@ -60,6 +60,8 @@ class Step(Settings):
     """Base of the steps' settings; each kind in `pipeline/steps/` adds its own fields and says how it is carried out."""
 
     kind: str = MISSING
+
+    places: ClassVar[tuple[str, ...]] = ()  # settings that only say where something lies, not what it is
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,8 @@ def plan(optim: Optim, context: Context) -> list[Recipe]:
     """What each step would make, without making it. Raises UserError when what a step needs is not to be had."""
     recipes: list[Recipe] = []
     for step in optim.steps.values():
-        technique, settings = as_kind(step), plain(step)
+        technique = as_kind(step)
+        settings = {key: value for key, value in plain(step).items() if key not in technique.places}
         inputs = technique.inputs(context)
         before = recipes[-1].fingerprint if recipes else ""
         fingerprint = digest([before, step.kind, technique.code_version, settings, inputs])

@@ -87,10 +87,11 @@ class Store:
             return None
         try:
             manifest = json.loads((directory / MANIFEST).read_text(encoding="utf-8"))
+            _ = manifest["kind"], manifest["notes"].keys(), manifest["seconds"]
             problem = damage(directory / ARTIFACT, manifest["files"])
             if problem is None and manifest["fingerprint"] != recipe.fingerprint:
                 problem = "another fingerprint"
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             problem = f"no readable manifest ({type(error).__name__})"
         if problem is None:
             shutil.rmtree(self._stages / ".work" / recipe.name, ignore_errors=True)  # killed just after the rename

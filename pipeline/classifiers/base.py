@@ -46,7 +46,7 @@ class Description:
 def load(artifact: Path, threads: int) -> Classifier:
     """The classifier in an artifact directory, using at most `threads` threads.
 
-    Raises OSError or ValueError when the directory is not an artifact.
+    Raises what its runtime raises, OSError or ValueError most often, when the directory is not a whole artifact.
     """
     description = Description.read(artifact)
     if not description.runtime.isidentifier():

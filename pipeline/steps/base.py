@@ -24,6 +24,7 @@ class StepKind(Protocol):
 
     code_version: ClassVar[int]  # raised when the same settings would give other bytes than before
     makes_classifier: ClassVar[bool]  # True: may be the first step; False: changes the classifier before it
+    places: ClassVar[tuple[str, ...]]  # settings that say where something lies: `inputs` has its bytes instead
 
     def inputs(self, context: Context) -> dict[str, Any]:
         """What decides the bytes besides the settings and the previous stage: data, seed, weights, library versions."""

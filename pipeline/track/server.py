@@ -1,13 +1,14 @@
 """Where results go: SQLite and files under `track.root`, or the server that `track.uri` or MLFLOW_TRACKING_URI names."""
 
+import http.client
 import logging
 import os
+import re
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 from filelock import FileLock
 
@@ -36,11 +37,14 @@ def connect(settings: Track) -> Connection:
     uri = settings.uri or os.environ.get("MLFLOW_TRACKING_URI")
     if uri and uri.startswith(("http://", "https://")):
         _require_answer(uri)
-        return Connection(_client(uri), uri, None, local=False)
+        return Connection(_opened(uri), uri, None, local=False)
     if uri and not uri.startswith(("sqlite:", "postgresql", "mysql", "mssql")):
         raise TrackError(f"tracking URI {without_password(uri)}: use http(s)://..., a database, or none for SQLite")
     root = Path(settings.root).resolve()
-    root.mkdir(parents=True, exist_ok=True)
+    try:
+        root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise TrackError(f"track.root={settings.root}: can't be made a directory ({error.strerror})") from error
     uri = uri or f"sqlite:///{root / 'mlflow.db'}"
     artifacts = (root / "artifacts").as_uri()
     with FileLock(root / ".mlflow.lock"):  # two processes that make the tables at once break them
@@ -68,8 +72,9 @@ def _opened(uri: str) -> Any:
                 f"{without_password(uri)} was written by another version of MLflow; "
                 "upgrade with 'mlflow db upgrade URI' (make a copy first), or set track.root to a new directory"
             ) from error
-        first = str(error).splitlines()[0]
-        raise TrackError(f"{without_password(uri)} can't be opened as an MLflow database: {first}") from error
+        first = str(error).splitlines()[0][:300]
+        problem = "does not answer as MLflow does" if uri.startswith("http") else "can't be opened as an MLflow database"
+        raise TrackError(f"{without_password(uri)} {problem}: {without_password(first)}") from error
     return client
 
 
@@ -78,7 +83,7 @@ def _require_answer(uri: str) -> None:
         urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=5).close()
     except urllib.error.HTTPError:
         pass  # it answers, if only to say no: MLflow's own calls tell what is wrong
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         raise TrackError(
             f"no MLflow server answers at {without_password(uri)} ({error}); "
             "start it, or unset MLFLOW_TRACKING_URI and track.uri"
@@ -86,6 +91,5 @@ def _require_answer(uri: str) -> None:
 
 
 def without_password(uri: str) -> str:
-    """A URI that can be shown: user name and password are left out."""
-    parts = urlsplit(uri)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    """A URI, or a text with one in it, that can be shown: user name and password are left out."""
+    return re.sub(r"(?i)([?&](?:password|token)=)[^&\s]*", r"\1...", re.sub(r"//\S*@", "//", uri))
