@@ -19,10 +19,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
-from pipeline.config import Config
+from pipeline.config import CONF, Config
 from pipeline.errors import ConfigError, UserError
 
-CONF = Path(__file__).resolve().parents[1] / "conf"
 HELP_FLAGS = {"-h", "--help"}
 
 
@@ -70,8 +69,11 @@ def _hydra() -> None:
 
     arguments = parse_arguments(sys.argv[1:])
     if not (arguments.hydra_help or arguments.shell_completion or arguments.info):
-        for _ in configs(arguments):
-            pass
+        jobs = sum(1 for _ in configs(arguments))
+        if not jobs:
+            raise ConfigError(f"the sweep has no job: {' '.join(arguments.overrides)} matches nothing in conf/")
+    if arguments.cfg == "job" and not arguments.resolve:
+        sys.argv.append("--resolve")
     if arguments.multirun:  # MLflow's tag `sweep_id` keeps the jobs of a sweep together
         sys.argv.append(f"sweep.id={datetime.now(UTC):%Y%m%dT%H%M%S}_{secrets.token_hex(3)}")
     failures: list[Exception] = []
@@ -103,8 +105,12 @@ def parse_arguments(argv: list[str]) -> Any:
     parser = get_args_parser()
     parser.error = refuse  # type: ignore[method-assign]  # one line instead of the usage
     arguments = parser.parse_args(argv)
-    if arguments.config_dir and not Path(arguments.config_dir).is_dir():
-        raise ConfigError(f"--config-dir {arguments.config_dir}: no such directory")
+    for flag in ("config_dir", "config_path"):
+        directory = getattr(arguments, flag)
+        if directory and not Path(directory).is_dir():
+            raise ConfigError(f"--{flag.replace('_', '-')} {directory}: no such directory")
+    if arguments.resolve and not arguments.cfg:
+        raise ConfigError("--resolve goes with --cfg job")
     return arguments
 
 
@@ -134,10 +140,14 @@ def configs(arguments: Any) -> Iterator[Config]:
 
     register_schemas()
     search = [f"hydra.searchpath=[file://{Path(arguments.config_dir).resolve()}]"] if arguments.config_dir else []
-    with initialize_config_dir(arguments.config_path or str(CONF), version_base="1.3"):
+    with initialize_config_dir(str(Path(arguments.config_path or CONF).resolve()), version_base="1.3"):
         name = arguments.config_name or "config"
         for overrides in _jobs(arguments, name, search):
-            yield checked(compose(name, overrides=[*overrides, *search]))
+            try:
+                composed = compose(name, overrides=[*overrides, *search])
+            except ValueError as error:  # Hydra's word for a group that is null, among others
+                raise ConfigError(f"{error}: {' '.join(overrides)}") from error
+            yield checked(composed)
 
 
 def _jobs(arguments: Any, name: str, search: list[str]) -> list[list[str]]:

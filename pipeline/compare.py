@@ -115,14 +115,16 @@ def folder_of(config: "Config") -> Path:
 
 def redraw(config: "Config") -> None:
     """Table and figure of what compares with the experiment's newest run. Raises TrackError when there is none."""
-    from pipeline.track.runs import Tracker
-    from pipeline.track.server import connect
+    from pipeline.track.runs import NOTHING_YET, Tracker
+    from pipeline.track.server import connect, is_fresh
 
     experiment = f"{config.data.name}/{config.backbone.name}"
-    tracker = Tracker(connect(config.track), experiment)
+    if is_fresh(config.track):
+        raise TrackError(NOTHING_YET.format(experiment))
+    tracker = Tracker(connect(config.track), experiment, create=False)
     comparable = tracker.newest_comparable()
     if comparable is None:
-        raise TrackError(f"experiment {experiment!r} has no finished run yet; make one with python -m pipeline")
+        raise TrackError(NOTHING_YET.format(experiment))
     made = write(tracker.rows(comparable), None, experiment, folder_of(config))
     print(f"{made.plain()}\n\n{LEGEND}\nplot: {folder_of(config) / 'comparison.png'}")
 

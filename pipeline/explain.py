@@ -3,23 +3,25 @@
 `explain` is a table from exception type to sentence; it returns None for what is not a configuration error.
 """
 
+import re
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+from pipeline import config
 from pipeline.errors import ConfigError, UserError, nearest
 
 
 def explain(error: BaseException) -> str | None:
     """One line for an error that the configuration caused, or None if it is none."""
     sentences = _sentences()
-    chain = list(_chain(error))
-    for link in reversed(chain):  # the innermost cause knows most
+    for link in reversed(list(_chain(error))):  # the innermost cause knows most
         if isinstance(link, UserError):
             return str(link)
         for kind, sentence in sentences:
             if isinstance(link, kind):
-                return str(ConfigError(sentence(link) + _place(chain)))
+                return str(ConfigError(sentence(link) + _place(error)))
     return None
 
 
@@ -29,36 +31,32 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__
 
 
-def _place(chain: list[BaseException]) -> str:
+def _place(error: BaseException) -> str:
     """The file that Hydra was reading, when it says so ("In 'optim/bert': ...")."""
-    for link in chain:
-        text = str(link)
-        if type(link).__name__ == "ConfigCompositionException" and text.startswith("In '"):
-            return f" (in conf/{text.split(chr(39))[1]}.yaml)"
-    return ""
+    found = re.match(r"In '([^']+/[^']+)'", str(error))
+    return f" (in {found[1]}.yaml)" if found else ""
 
 
 def _sentences() -> list[tuple[Any, Callable[[Any], str]]]:
     import yaml
-    from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+    from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException, OverrideParseException
     from omegaconf import errors as omegaconf
 
     return [
         (MissingConfigException, _missing_config),
-        (OverrideParseException, lambda e: f"can't read the override {e.override!r}: {e.message.splitlines()[0]}"),
-        (omegaconf.MissingMandatoryValue, lambda e: f"{e.full_key} is not set; give it with {e.full_key}=VALUE"),
+        (OverrideParseException, _override),
+        (omegaconf.MissingMandatoryValue, lambda e: _not_set(e.full_key)),
         ((omegaconf.ConfigKeyError, omegaconf.ConfigAttributeError), _missing_key),
         (omegaconf.InterpolationResolutionError, _interpolation),
         (omegaconf.ValidationError, lambda e: f"{e.full_key}: {e.msg.splitlines()[0]}" if e.full_key else _first(e)),
         (yaml.YAMLError, _yaml),
+        (ConfigCompositionException, _composition),
         ((omegaconf.OmegaConfBaseException, HydraException), _first),
     ]
 
 
-def _interpolation(error: Any) -> str:
-    if error.full_key == "track.uri":
-        return "track.uri is not set; give it with track.uri=http://..., or set MLFLOW_TRACKING_URI"
-    return f"{error.full_key}: {_first(error)}"
+def _not_set(key: str) -> str:
+    return f"{key} is not set; give it with {key}=VALUE"
 
 
 def _first(error: BaseException) -> str:
@@ -68,11 +66,26 @@ def _first(error: BaseException) -> str:
     return " ".join(lines[:2])
 
 
+def _override(error: Any) -> str:
+    told = [line for line in error.message.splitlines() if not line.startswith(("Error parsing", "See http"))]
+    return f"can't read the override {error.override!r}: {'; '.join(told)}; they look like GROUP.KEY=VALUE"
+
+
+def _interpolation(error: Any) -> str:
+    missing = re.search(r"Missing mandatory value: (\S+)", str(error))
+    if missing:
+        return _not_set(missing[1])
+    if error.full_key == "track.uri":
+        return "track.uri is not set; give it with track.uri=http://..., or set MLFLOW_TRACKING_URI"
+    return f"{error.full_key}: {_first(error)}"
+
+
 def _missing_config(error: Any) -> str:
-    group, _, name = str(error.missing_cfg_file).rpartition("/")
+    told = re.search(r"Could not (?:load|find) '([^']+)'", str(error))
+    group, _, name = str(error.missing_cfg_file or (told[1] if told else "")).rpartition("/")
     if not group:
         return f"no config {name!r} in conf/"
-    options = list(error.options or [])
+    options = error.options or [file.stem for file in (config.CONF / group).glob("*.yaml")]
     return f"no config {name!r} in conf/{group}{nearest(name, options).replace('mean ', f'mean {group}=')}"
 
 
@@ -81,6 +94,23 @@ def _missing_key(error: Any) -> str:
     parent = error.parent_node
     known = [str(key) for key in parent] if parent is not None and hasattr(parent, "keys") else []
     return f"{where}: no such key{nearest(str(error.key), known)}"
+
+
+def _composition(error: Any) -> str:
+    """A mistake inside a file: Hydra keeps no cause, but its text has the key and the name of the schema."""
+    text = str(error)
+    key, schema = re.search(r"full_key: (\S+)", text), re.search(r"object_type=(\w+)", text)
+    if key is None:
+        return _first(error)
+    if "ConfigKeyError" in text and schema is not None:
+        known = [item.name for cls in _schemas() if cls.__name__ == schema[1] for item in fields(cls)]
+        return f"{key[1]}: no such key{nearest(key[1].rpartition('.')[2], known)}"
+    return f"{key[1]}: {text.splitlines()[1].strip()}"
+
+
+def _schemas() -> list[Any]:
+    own = [cls for cls in vars(config).values() if isinstance(cls, type) and issubclass(cls, config.Settings)]
+    return own + [cls for kinds in config.KINDS.values() for cls in kinds.values()]
 
 
 def _yaml(error: Any) -> str:

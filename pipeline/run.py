@@ -16,6 +16,7 @@ import numpy as np
 import yaml
 
 from pipeline import compare
+from pipeline.backbone import fetch
 from pipeline.config import Config, Optim, digest, plain
 from pipeline.data.splits import Splits
 from pipeline.errors import ConfigError
@@ -25,7 +26,7 @@ from pipeline.optimize import carry_out, check_order, plan
 from pipeline.report import Row
 from pipeline.steps.base import Context
 from pipeline.store import Store
-from pipeline.track import view
+from pipeline.track import server, view
 from pipeline.track.contents import machine_name
 from pipeline.track.runs import Identity, Run, Tracker
 from pipeline.track.server import connect, without_password
@@ -64,6 +65,8 @@ def check(config: Config) -> None:
     allowed = len(cores_for(10**6)) or os.cpu_count() or 1
     if config.measure.threads > allowed:
         raise ConfigError(f"measure.threads={config.measure.threads}: this machine allows {allowed}")
+    fetch.check(config.backbone)
+    server.check(config.track)
 
 
 def prepare(config: Config) -> Job:

@@ -22,7 +22,9 @@ OPTIMS = sorted(file.stem for file in (CONF / "optim").glob("*.yaml"))
 
 def runs_of(root: Path, experiment: str = "toy/tiny") -> list:  # type: ignore[type-arg]
     client = MlflowClient(f"sqlite:///{root / 'mlflow.db'}")
-    return list(client.search_runs([client.get_experiment_by_name(experiment).experiment_id], order_by=["attributes.start_time"]))
+    return list(
+        client.search_runs([client.get_experiment_by_name(experiment).experiment_id], order_by=["attributes.start_time"])
+    )
 
 
 def test_there_are_optimizations_to_test() -> None:

@@ -34,6 +34,17 @@ def identity(backbone: Backbone, role: str) -> str:
     return digest({path.name: sha256(path) for path in files})
 
 
+def check(backbone: Backbone) -> None:
+    """What can be known to be wrong without any file being read. Raises BackboneError."""
+    for role in ("teacher", "student"):
+        _require_config(weights_of(backbone, role), role)
+
+
+def _require_config(weights: Weights, role: str) -> None:
+    if weights.path is not None and not (Path(weights.path).expanduser() / "config.json").is_file():
+        raise BackboneError(f"backbone.{role}.path={weights.path}: no such directory, or no config.json in it")
+
+
 def weights_of(backbone: Backbone, role: str) -> Weights:
     """The settings of a role. Raises BackboneError when a teacher is made of itself."""
     if role == "teacher" and backbone.teacher.from_teacher:
@@ -63,10 +74,8 @@ def locate(weights: Weights, role: str) -> Path:
     """
     expected = tuple(sorted(weights.sha256.items()))
     if weights.path is not None:
-        directory = Path(weights.path).expanduser()
-        if not (directory / "config.json").is_file():
-            raise BackboneError(f"backbone.{role}.path={weights.path}: no such directory, or no config.json in it")
-        return _checked(directory, expected, role)
+        _require_config(weights, role)
+        return _checked(Path(weights.path).expanduser(), expected, role)
     package = _package_directory(weights)
     if package is not None:
         return _checked(package, expected, role)

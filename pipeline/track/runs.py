@@ -16,6 +16,7 @@ from pipeline.report import Report, Row
 from pipeline.track import contents
 from pipeline.track.server import Connection
 
+NOTHING_YET = "experiment {!r} has no finished run yet; make one with python -m pipeline"
 NOTE = "mlflow.note.content"  # the run's description, shown as Markdown
 
 
@@ -39,13 +40,14 @@ class Identity:
 class Tracker:
     """One experiment of an MLflow server or database."""
 
-    def __init__(self, connection: Connection, experiment: str) -> None:
+    def __init__(self, connection: Connection, experiment: str, create: bool = True) -> None:
+        """Raises TrackError when the experiment is not there and `create` is False, or can't be made."""
         self.client = connection.client
         self.connection = connection
         self.experiment = experiment
-        self.experiment_id = self._experiment_id()
+        self.experiment_id = self._experiment_id(create)
 
-    def _experiment_id(self) -> str:
+    def _experiment_id(self, create: bool) -> str:
         from mlflow.exceptions import MlflowException
 
         for _ in range(2):  # another process may make it between the two calls
@@ -55,6 +57,8 @@ class Tracker:
                     raise TrackError(f"the MLflow experiment {self.experiment!r} was deleted; restore it or set data.name")
                 self._require_place(found.artifact_location)
                 return str(found.experiment_id)
+            if not create:
+                raise TrackError(NOTHING_YET.format(self.experiment))
             with contextlib.suppress(MlflowException):
                 folder = self.experiment.replace("/", "_")
                 location = f"{self.connection.artifacts}/{folder}" if self.connection.artifacts else None

@@ -15,6 +15,8 @@ from filelock import FileLock
 from pipeline.config import Track
 from pipeline.errors import TrackError
 
+DATABASES = ("sqlite:", "postgresql", "mysql", "mssql")
+
 
 @dataclass(frozen=True)
 class Connection:
@@ -31,15 +33,32 @@ class Connection:
         return without_password(self.uri)
 
 
+def check(settings: Track) -> None:
+    """Where results go, as far as it can be checked without writing. Raises TrackError."""
+    uri = settings.uri or os.environ.get("MLFLOW_TRACKING_URI")
+    if uri and uri.startswith(("http://", "https://")):
+        _require_answer(uri)
+    elif uri and not uri.startswith(DATABASES):
+        raise TrackError(f"tracking URI {without_password(uri)}: use http(s)://..., a database, or none for SQLite")
+    root = Path(settings.root).resolve()
+    existing = next(path for path in (root, *root.parents) if path.exists())
+    if not existing.is_dir() or not os.access(existing, os.W_OK):
+        raise TrackError(f"track.root={settings.root}: {existing} is not a directory that can be written to")
+
+
+def is_fresh(settings: Track) -> bool:
+    """Whether results would go to a local database that does not exist yet."""
+    remote = settings.uri or os.environ.get("MLFLOW_TRACKING_URI")
+    return not remote and not (Path(settings.root) / "mlflow.db").exists()
+
+
 def connect(settings: Track) -> Connection:
     """A client that works. Raises TrackError when the server does not answer or the database is of another version."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     uri = settings.uri or os.environ.get("MLFLOW_TRACKING_URI")
+    check(settings)
     if uri and uri.startswith(("http://", "https://")):
-        _require_answer(uri)
         return Connection(_opened(uri), uri, None, local=False)
-    if uri and not uri.startswith(("sqlite:", "postgresql", "mysql", "mssql")):
-        raise TrackError(f"tracking URI {without_password(uri)}: use http(s)://..., a database, or none for SQLite")
     root = Path(settings.root).resolve()
     try:
         root.mkdir(parents=True, exist_ok=True)
