@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline.cli import CONF, main
-from pipeline.config import Config, plain
+from pipeline.cli import main
+from pipeline.config import CONF, Config, plain
 from pipeline.measure.process import ROOT
 
 LOAD, EPOCHS, OWN = "+step@optim.steps.more=load", "optim.steps.finetune.epochs", "data=files backbone=tiny"

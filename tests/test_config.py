@@ -14,8 +14,8 @@ from omegaconf import OmegaConf
 
 import pipeline.data.sources
 import pipeline.steps  # noqa: F401  both register their kinds
-from pipeline.cli import CONF, configs, parse_arguments
-from pipeline.config import KINDS, Config, Measure, Settings, Track, build, digest, plain, schema, setting
+from pipeline.cli import configs, parse_arguments
+from pipeline.config import CONF, KINDS, Config, Measure, Settings, Track, build, digest, plain, schema, setting
 from pipeline.errors import ConfigError
 
 FILES = sorted(CONF.glob("*/*.yaml"))

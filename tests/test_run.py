@@ -12,8 +12,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from pipeline.cli import CONF
-from pipeline.config import Config
+from pipeline.config import CONF, Config
 from pipeline.measure.process import ROOT
 from pipeline.run import run
 
