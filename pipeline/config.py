@@ -10,6 +10,7 @@ import functools
 import hashlib
 import json
 import math
+import re
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -24,7 +25,7 @@ MISSING: Any = "???"  # OmegaConf's mark for a value that must be given
 
 
 def setting(default: Any, **bounds: Any) -> Any:
-    """A dataclass field with bounds: `min` and `max` (inclusive), `above` (exclusive), `choices`, `filled` (not empty).
+    """A dataclass field with bounds: `min` and `max` (inclusive), `above` (exclusive), `choices`, `name` (fit for a name in MLflow).
 
     Raises ConfigError when an object is made with a value outside them (see `Settings`).
     """
@@ -46,8 +47,8 @@ class Settings:
 def _out_of_bounds(value: Any, bounds: Mapping[str, Any]) -> str | None:
     if isinstance(value, float) and not math.isfinite(value):
         return "must be a finite number"
-    if bounds.get("filled") and not str(value).strip():
-        return "must not be empty"
+    if bounds.get("name") and not re.fullmatch(r"\w[\w./ -]*", str(value)):
+        return "must not be empty, and be of letters, digits, _ . - / and spaces only"
     if "choices" in bounds and value not in bounds["choices"]:
         return "unknown value" + nearest(str(value), bounds["choices"])
     if "min" in bounds and value < bounds["min"]:
@@ -73,7 +74,7 @@ class DataSource(Settings):
     """Base of the data sources' settings; each kind in `pipeline/data/sources.py` adds its own fields."""
 
     kind: str = MISSING
-    name: str = setting(MISSING, filled=True)  # names the MLflow experiment, together with the backbone
+    name: str = setting(MISSING, name=True)  # names the MLflow experiment, together with the backbone
     oos_label: str | None = None  # the label that means "out of scope", if there is one
 
 
@@ -81,7 +82,7 @@ class DataSource(Settings):
 class Optim(Settings):
     """An optimization: named steps, carried out in this order."""
 
-    name: str = setting(MISSING, filled=True)
+    name: str = setting(MISSING, name=True)
     steps: dict[str, Step] = field(default_factory=dict)
 
 
@@ -104,7 +105,7 @@ class Weights(Settings):
 class Backbone(Settings):
     """Where the teacher's and the student's pretrained weights come from."""
 
-    name: str = setting(MISSING, filled=True)
+    name: str = setting(MISSING, name=True)
     teacher: Weights = field(default_factory=Weights)
     student: Weights = field(default_factory=Weights)
     max_length: int = setting(128, min=8, max=8192)  # tokens; longer texts are cut
