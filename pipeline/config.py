@@ -25,7 +25,7 @@ MISSING: Any = "???"  # OmegaConf's mark for a value that must be given
 
 
 def setting(default: Any, **bounds: Any) -> Any:
-    """A dataclass field with bounds: `min` and `max` (inclusive), `above` (exclusive), `choices`, `name` (fit for a name in MLflow).
+    """A dataclass field with bounds: `min` and `max` (inclusive), `above` (exclusive), `choices`, `name` (fit for MLflow).
 
     Raises ConfigError when an object is made with a value outside them (see `Settings`).
     """
