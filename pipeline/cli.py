@@ -13,6 +13,7 @@ import os
 import secrets
 import signal
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -74,8 +75,6 @@ def _hydra() -> None:
             raise ConfigError(f"the sweep has no job: {' '.join(arguments.overrides)} matches nothing in conf/")
     if arguments.cfg == "job" and not arguments.resolve:
         sys.argv.append("--resolve")
-    if arguments.multirun:  # MLflow's tag `sweep_id` keeps the jobs of a sweep together
-        sys.argv.append(f"sweep.id={datetime.now(UTC):%Y%m%dT%H%M%S}_{secrets.token_hex(3)}")
     failures: list[Exception] = []
 
     def job(cfg: Any) -> float:
@@ -88,7 +87,12 @@ def _hydra() -> None:
             failures.append(error)
             return math.nan
 
-    hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(job)()
+    with tempfile.TemporaryDirectory() as folder:  # Hydra's own record of a sweep: MLflow has it all, without passwords
+        if arguments.multirun:
+            sweep = [f"sweep.id={datetime.now(UTC):%Y%m%dT%H%M%S}_{secrets.token_hex(3)}", f"hydra.sweep.dir={folder}"]
+            first = sys.argv.index(arguments.overrides[0]) if arguments.overrides else len(sys.argv)
+            sys.argv[first:first] = sweep  # beside the other overrides: argparse takes them in one place only
+        hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(job)()
     for error in failures[1:]:
         print(explain(error) or f"{type(error).__name__}: {error}", file=sys.stderr)
     if failures:

@@ -51,7 +51,7 @@ COLUMNS = (
 )
 LEGEND = (
     "p50, p95: latency of one text, tokenization included. faster: median of paired ratios, the baseline (*) and the "
-    "optimization taking turns in one session. MB: 2^20 bytes."
+    "optimization taking turns in one session; p50 is of each one's own run. MB: 2^20 bytes."
 )
 
 

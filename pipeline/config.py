@@ -25,7 +25,8 @@ MISSING: Any = "???"  # OmegaConf's mark for a value that must be given
 
 
 def setting(default: Any, **bounds: Any) -> Any:
-    """A dataclass field with bounds: `min` and `max` (inclusive), `above` (exclusive), `choices`, `name` (fit for MLflow).
+    """A dataclass field with bounds: `min` and `max` (inclusive), `above` (exclusive), `choices`,
+    `filled` (not empty), `name` (fit for MLflow).
 
     Raises ConfigError when an object is made with a value outside them (see `Settings`).
     """
@@ -47,7 +48,9 @@ class Settings:
 def _out_of_bounds(value: Any, bounds: Mapping[str, Any]) -> str | None:
     if isinstance(value, float) and not math.isfinite(value):
         return "must be a finite number"
-    if bounds.get("name") and not re.fullmatch(r"\w[\w./ -]*", str(value)):
+    if bounds.get("filled") and not str(value).strip():
+        return "must not be empty"
+    if bounds.get("name") and value != MISSING and not re.fullmatch(r"\w[\w./ -]*", str(value)):
         return "must not be empty, and be of letters, digits, _ . - / and spaces only"
     if "choices" in bounds and value not in bounds["choices"]:
         return "unknown value" + nearest(str(value), bounds["choices"])
@@ -130,7 +133,7 @@ class Track(Settings):
     """Where results go."""
 
     uri: str | None = None  # an MLflow server; null: MLFLOW_TRACKING_URI, else SQLite under `root`
-    root: str = "mlruns"  # everything that a run writes lies below this directory
+    root: str = setting("mlruns", filled=True)  # everything that a run writes lies below this directory
     artifact_max_mb: float = setting(200.0, min=0)  # larger artifacts stay in the store only; 0 logs none
 
 

@@ -34,6 +34,12 @@ class BackboneError(UserError):
     prefix = "backbone error"
 
 
+class TrainingError(UserError):
+    """A training that can't be gone on with."""
+
+    prefix = "training error"
+
+
 class TrackError(UserError):
     """MLflow can't be reached or does not hold what was asked for."""
 

@@ -8,7 +8,9 @@ optimization's measuring session, so that each speed-up is a paired one.
 
 import logging
 import os
+import shutil
 import sys
+import tempfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -80,15 +82,18 @@ def prepare(config: Config) -> Job:
     tracker = Tracker(connect(config.track), f"{config.data.name}/{config.backbone.name}")
     tracker.close_orphans()
     view.share(tracker.client, tracker.experiment_id)
-    return Job(config, context, Store(Path(config.track.root)), tracker, comparable_key(config, splits))
+    return Job(config, context, Store(Path(config.track.root)), tracker, comparable_key(config, context))
 
 
-def comparable_key(config: Config, splits: Splits) -> str:
-    """Equal for runs that compare: the same data, backbone, measuring settings and machine."""
+def comparable_key(config: Config, context: Context) -> str:
+    """Equal for runs that compare: the same data, backbone, measuring settings, machine, and baseline to the byte."""
     backbone = plain(config.backbone)
+    reference = config.optim if config.optim.name == config.baseline.name else config.baseline
+    baseline_fingerprint = plan(reference, context)[-1].fingerprint
     for role in ("teacher", "student"):
         backbone[role].pop("path")
-    return digest([splits.content_hash, backbone, plain(config.measure), machine_name()])[:16]
+    parts = [context.splits.content_hash, backbone, plain(config.measure), machine_name(), config.baseline.name]
+    return digest([*parts, baseline_fingerprint])[:16]
 
 
 def baseline(job: Job) -> Reference:
@@ -153,9 +158,11 @@ def dataset(job: Job) -> dict[str, object]:
 def log_comparison(job: Job, tracked: Run, row: Row) -> None:
     """Draw this run among all that compare with it, and log table and plot."""
     others = [other for other in job.tracker.rows(job.comparable) if other.optim != row.optim]
-    folder = compare.folder_of(job.config)
-    table = compare.write([row, *others], row.optim, job.tracker.experiment, folder)
-    tracked.log_comparison(folder, f"{table.markdown()}\n\n{compare.LEGEND}")
+    with tempfile.TemporaryDirectory() as name:  # another job may draw the same comparison at this moment
+        folder = Path(name)
+        table = compare.write([row, *others], row.optim, job.tracker.experiment, folder)
+        tracked.log_comparison(folder, f"{table.markdown()}\n\n{compare.LEGEND}")
+        shutil.copytree(folder, compare.folder_of(job.config), dirs_exist_ok=True)
 
 
 def summarize(job: Job, row: Row) -> None:
@@ -165,7 +172,9 @@ def summarize(job: Job, row: Row) -> None:
     print(f"\n{compare.table(rows).plain()}\n\n{compare.LEGEND}\n")
     print(f"plot:    {os.path.relpath(compare.folder_of(config) / 'comparison.png')}")
     if tracker.connection.local:
-        print(f"MLflow:  make ui, then http://127.0.0.1:5000{view.path(tracker.experiment_id)}")
+        here = Path(config.track.root).resolve() == Path("mlruns").resolve() and Path("Makefile").exists()
+        ui = "make ui" if here else f"python -m pipeline.track.ui 5000 {os.path.relpath(config.track.root)}"
+        print(f"MLflow:  {ui}, then http://127.0.0.1:5000{view.path(tracker.experiment_id)}")
     else:
         print(f"MLflow:  {tracker.connection.shown_uri}{view.path(tracker.experiment_id)}")
     print("next:    python -m pipeline --help; python -m pipeline -m 'optim=glob(*)' runs every optimization")

@@ -24,6 +24,7 @@ from transformers import (
 )
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
+from pipeline.errors import TrainingError
 from pipeline.progress import bar
 
 log = logging.getLogger(__name__)
@@ -69,7 +70,15 @@ def train(
     last = newest_checkpoint(scratch)
     if last is not None:
         log.info("going on after an interruption, from %s", last.name)
-    trainer.train(resume_from_checkpoint=str(last) if last else None)
+    try:
+        trainer.train(resume_from_checkpoint=str(last) if last else None)
+    except Exception as error:
+        if last is None or trainer.state.global_step > int(last.name.rpartition("-")[2]):
+            raise
+        shutil.rmtree(scratch)
+        raise TrainingError(
+            f"the interrupted training can't be gone on with ({error}); it is removed: start again"
+        ) from error
     embeddings.requires_grad_(True)
     model.to("cpu").float()
     return curves(trainer.state.log_history)
@@ -86,7 +95,7 @@ def _arguments(recipe: Recipe, scratch: Path) -> TrainingArguments:
         warmup_steps=recipe.warmup_ratio,  # below 1 it is a share of all steps
         label_smoothing_factor=recipe.label_smoothing,
         lr_scheduler_type="linear",
-        bf16=native_bfloat16() if recipe.bfloat16 == "auto" else recipe.bfloat16 == "true",
+        bf16=native_bfloat16() if recipe.bfloat16 == "auto" else recipe.bfloat16 == "always",
         use_cpu=not torch.cuda.is_available(),
         train_sampling_strategy="group_by_length",
         eval_strategy="epoch",
@@ -139,8 +148,10 @@ def newest_checkpoint(scratch: Path) -> Path | None:
     for directory in scratch.glob("checkpoint-*"):
         try:
             state = json.loads((directory / "trainer_state.json").read_text(encoding="utf-8"))
+            if not Path(state["best_model_checkpoint"] or directory).is_dir():
+                raise ValueError("its best epoch lay elsewhere")
             whole.append((int(state["global_step"]), directory))
-        except (OSError, ValueError, KeyError):
+        except (OSError, ValueError, KeyError, TypeError):
             shutil.rmtree(directory)
     return max(whole)[1] if whole else None
 

@@ -17,7 +17,7 @@ from pipeline.training import Progress, Recipe, newest_checkpoint, train
 
 RECIPE = Recipe(
     epochs=3, learning_rate=5e-3, batch_size=16, weight_decay=0.01, warmup_ratio=0.1, freeze_embeddings=True,
-    bfloat16="false", max_length=64, seed=42,
+    bfloat16="never", max_length=64, seed=42,
 )  # fmt: skip
 Weights = dict[str, torch.Tensor]
 Curves = list[dict[str, float]]

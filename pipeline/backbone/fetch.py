@@ -31,7 +31,7 @@ def identity(backbone: Backbone, role: str) -> str:
     directory = locate(weights, role)
     patterns = [*WEIGHT_FILES, *PATTERNS]
     files = sorted(path for path in directory.iterdir() if any(path.match(pattern) for pattern in patterns))
-    return digest({path.name: sha256(path) for path in files})
+    return digest({path.name: _known_sha256(path, path.stat().st_size, path.stat().st_mtime_ns) for path in files})
 
 
 def check(backbone: Backbone) -> None:
@@ -88,7 +88,7 @@ def locate(weights: Weights, role: str) -> Path:
 def _package_directory(weights: Weights) -> Path | None:
     try:
         spec = importlib.util.find_spec(weights.package) if weights.package else None
-    except ModuleNotFoundError:  # a.b, where there is no a
+    except (ImportError, ValueError):  # a.b, where there is no a; or no name at all
         return None
     if spec is None or not spec.submodule_search_locations:
         return None
@@ -118,6 +118,11 @@ def download(repository: str, revision: str | None, way_out: str) -> Path:
         if (found / weights).is_file():
             return found
     raise BackboneError(f"{repository} on the Hub has none of {', '.join(WEIGHT_FILES)}")
+
+
+@functools.cache
+def _known_sha256(path: Path, size: int, changed_ns: int) -> str:
+    return sha256(path)
 
 
 def sha256(path: Path) -> str:

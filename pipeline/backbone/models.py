@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from transformers import (
     AutoModelForSequenceClassification,
     AutoTokenizer,
@@ -47,18 +46,36 @@ def start(backbone: Backbone, role: str, labels: Sequence[str], seed: int) -> tu
     if weights.from_teacher:
         teacher, tokenizer = start(backbone, "teacher", labels, seed)
         return distilbert_from(teacher), tokenizer
-    return _read(locate(weights, role), ignore_mismatched_sizes=True, **_head(labels))
+    model, tokenizer, _ = _read(locate(weights, role), ignore_mismatched_sizes=True, **_head(labels))
+    _require_room(model, backbone.max_length)
+    return model, tokenizer
 
 
-def _read(directory: Path, **settings: Any) -> tuple[Model, Tokenizer]:
-    """Network and tokenizer from files. Raises BackboneError when a file is missing, broken or of another kind."""
+def _read(directory: Path, **settings: Any) -> tuple[Model, Tokenizer, set[str]]:
+    """Network, tokenizer, and the names of the weights that the files lack; no code that lies with the files is run.
+
+    Raises BackboneError when a file is missing, broken or of another kind.
+    """
     if not any((directory / name).is_file() for name in VOCABULARIES):
         raise BackboneError(f"{directory}: no tokenizer; one of {', '.join(VOCABULARIES)} is needed")
     try:
-        model = AutoModelForSequenceClassification.from_pretrained(directory, **settings)
-        return model, AutoTokenizer.from_pretrained(directory)
-    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
+        model, told = AutoModelForSequenceClassification.from_pretrained(
+            directory, trust_remote_code=False, output_loading_info=True, **settings
+        )
+        tokenizer = AutoTokenizer.from_pretrained(directory, trust_remote_code=False)
+    except Exception as error:  # broken files raise dozens of types
         raise BackboneError(f"{directory}: not a model that transformers can read: {_first_line(error)}") from error
+    if tokenizer.pad_token_id is None:
+        raise BackboneError(f"{directory}: the tokenizer has no padding token; texts can't be put into batches")
+    return model, tokenizer, set(told["missing_keys"])
+
+
+def _require_room(model: Model, max_length: int) -> None:
+    positions = getattr(model.config, "max_position_embeddings", None)
+    if positions is not None and model.config.model_type in {"roberta", "xlm-roberta", "camembert"}:
+        positions -= model.config.pad_token_id + 1  # their positions start behind the padding index
+    if positions is not None and max_length > positions:
+        raise BackboneError(f"backbone.max_length={max_length}: this network has positions for {positions} tokens at most")
 
 
 def _first_line(error: Exception) -> str:
@@ -73,14 +90,21 @@ def _head(labels: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def checkpoint(directory: Path, labels: Sequence[str]) -> tuple[Model, Tokenizer]:
+def checkpoint(directory: Path, labels: Sequence[str], max_length: int = 0) -> tuple[Model, Tokenizer]:
     """A fine-tuned checkpoint whose outputs are put into the order of `labels`, by name.
 
     Raises BackboneError when its label names are not the same set, or the directory has no such model.
     """
-    model, tokenizer = _read(directory)
+    model, tokenizer, missing = _read(directory)
+    if missing:
+        raise BackboneError(
+            f"{directory}: the weights of {min(missing)} are not in its files; it is no fine-tuned classifier"
+        )
     named = {name: i for i, name in model.config.id2label.items()}
     _compare_labels(directory, named, labels)
+    if len(named) != len(model.config.id2label):
+        raise BackboneError(f"{directory}: two of the checkpoint's labels have the same name")
+    _require_room(model, max_length)
     _reorder_head(model, [named[label] for label in labels])
     for key, value in _head(labels).items():
         setattr(model.config, key, value)

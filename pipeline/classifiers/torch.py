@@ -23,7 +23,9 @@ class TorchClassifier:
 
         torch.set_num_threads(threads)
         self._torch = torch
-        self._model = AutoModelForSequenceClassification.from_pretrained(artifact, use_safetensors=True).eval()
+        self._model = AutoModelForSequenceClassification.from_pretrained(
+            artifact, use_safetensors=True, trust_remote_code=False
+        ).eval()
         self._encode = Encoder(artifact, description.max_length, self._model.config.pad_token_id or 0)
         self.labels = description.labels
 

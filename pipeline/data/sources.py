@@ -104,23 +104,25 @@ class Hub(DataSource):
             if column not in rows.column_names:
                 known = nearest(column, rows.column_names)
                 raise DataError(f"data.{key}={column}: {self.dataset} has no such column{known}")
-        return Part(
-            _named(rows, self.text_column, self.label_column),
-            f"{self.dataset}, split {name}",
-            (self.text_column, self.label_column),
-        )
+        where, columns = f"{self.dataset}, split {name}", (self.text_column, self.label_column)
+        return Part(_named(rows, *columns, where), where, columns)
 
 
-def _named(rows: Any, text_column: str, label_column: str) -> Any:
-    """An Arrow table `text, label` of strings; numbers that have names on the Hub are replaced by them."""
+def _named(rows: Any, text_column: str, label_column: str, where: str) -> Any:
+    """An Arrow table `text, label` of strings; numbers that have names on the Hub are replaced by them, -1 by no label."""
     import pyarrow as pa
+    import pyarrow.compute as pc
+
+    from pipeline.data.tables import as_strings
 
     table = rows.with_format("arrow")[:]
-    label = table.column(label_column)
     names = getattr(rows.features[label_column], "names", None)
     if names is not None:
-        label = pa.chunked_array([pa.array(names).take(chunk.cast(pa.int64())) for chunk in label.chunks])
-    return pa.table({"text": table.column(text_column).cast(pa.large_string()), "label": label.cast(pa.large_string())})
+        codes = table.column(label_column).combine_chunks().cast(pa.int64())
+        known = pc.if_else(pc.greater_equal(codes, 0), codes, None)
+        label = pa.chunked_array([pa.array(names, pa.large_string()).take(known)])
+        table = table.set_column(table.column_names.index(label_column), label_column, label)
+    return as_strings(table, Path(where), text_column, label_column)
 
 
 @kind("data", "clinc150")

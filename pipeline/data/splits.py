@@ -112,8 +112,9 @@ def _cut_missing(given: Mapping[str, Part], cut: Cut) -> dict[str, pa.Table]:
     rows = stratified(train.column("label"), missing, np.random.default_rng(cut.seed))
     for name in missing:
         if len(rows[name]) == 0:
-            size = train.num_rows
-            raise DataError(f"{given['train'].where}: {size} rows are too few to cut off a {name} split; give data.{name}")
+            classes = len(pc.unique(train.column("label")))
+            told = f"{train.num_rows} rows in {classes} classes are too few to cut off a {name} split"
+            raise DataError(f"{given['train'].where}: {told}; give data.{name}, or raise data.{name}_fraction")
         tables[name] = train.take(pa.array(rows[name]))
     tables["train"] = train.take(pa.array(rows["rest"]))
     return tables

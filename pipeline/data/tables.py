@@ -16,6 +16,7 @@ from pipeline.errors import DataError, nearest
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 JSON_LINES = {".jsonl", ".ndjson", ".json"}
+BLOCK_BYTES = 2**24  # read at once; no row may be longer
 PARQUET = {".parquet", ".pq"}
 TEXT_TYPES = (
     pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_binary, pa.types.is_large_binary,
@@ -44,9 +45,13 @@ def read(path: Path, text_column: str, label_column: str) -> pa.Table:
             raise DataError(f"{path}: unknown kind of file; use .csv, .tsv, .jsonl or .parquet")
     except (pa.ArrowInvalid, pa.ArrowTypeError, OSError) as error:
         raise DataError(f"{path}: can't be read as {suffix[1:]}: {_from_one(str(error))}") from error
-    text = _strings(table.column(text_column), path, text_column)
-    label = _labels(table.column(label_column), path, label_column)
-    return pa.table({"text": text, "label": label})
+    return as_strings(table, path, text_column, label_column)
+
+
+def as_strings(table: pa.Table, where: Path, text_column: str, label_column: str) -> pa.Table:
+    """Two columns of a table as `text, label`, both strings. Raises DataError for values of other kinds, and not UTF-8."""
+    text = _strings(table.column(text_column), where, text_column)
+    return pa.table({"text": text, "label": _labels(table.column(label_column), where, label_column)})
 
 
 def row_number(path: Path, index: int) -> int:
@@ -86,10 +91,12 @@ def _read_csv(path: Path, columns: list[str], delimiter: str) -> pa.Table:
         ),
     }
     try:
-        return arrow_csv.read_csv(path, **options)
+        return arrow_csv.read_csv(path, read_options=arrow_csv.ReadOptions(block_size=BLOCK_BYTES), **options)
     except pa.ArrowInvalid:  # with one thread Arrow knows the number of the row
         try:
-            return arrow_csv.read_csv(path, read_options=arrow_csv.ReadOptions(use_threads=False), **options)
+            return arrow_csv.read_csv(
+                path, read_options=arrow_csv.ReadOptions(use_threads=False, block_size=BLOCK_BYTES), **options
+            )
         except pa.ArrowInvalid as error:
             raise DataError(f"{path}: can't be read as csv: {str(error).replace('Row #', 'row ')}") from error
 
@@ -97,7 +104,10 @@ def _read_csv(path: Path, columns: list[str], delimiter: str) -> pa.Table:
 def _read_json_lines(path: Path, columns: list[str]) -> pa.Table:
     import pyarrow.json as arrow_json
 
-    table = arrow_json.read_json(path)
+    with path.open("rb") as file:
+        if file.read(1) == b"[":
+            raise DataError(f"{path}: a JSON array; JSON lines are expected, one object a line")
+    table = arrow_json.read_json(path, read_options=arrow_json.ReadOptions(block_size=BLOCK_BYTES))
     _require(path, table.column_names, columns)
     return table
 

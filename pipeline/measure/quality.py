@@ -14,35 +14,31 @@ _DESCRIPTION = "Accuracy, macro F1 and, where the data has an out-of-scope label
 
 
 class Quality(evaluate.Metric):  # type: ignore[misc]  # evaluate is not typed
-    """`compute(predictions=, references=, n_labels=, oos=)` on label indices; all results are shares from 0 to 1.
+    """`compute(predictions=, references=, oos=)` on label indices; all results are shares from 0 to 1.
 
-    accuracy, f1_macro over all labels; with `oos` (an index) also in_scope_accuracy (of the in-scope texts, those with the
-    right intent), oos_recall (of the out-of-scope texts, those recognised) and oos_precision (of the texts called
-    out-of-scope, those that are; 0 when none is called so), as in Larson et al. 2019.
+    accuracy; f1_macro over the labels that occur in truth or prediction; with `oos` (an index) also in_scope_accuracy (of
+    the in-scope texts, those with the right intent), oos_recall (of the out-of-scope texts, those recognised) and
+    oos_precision (of the texts called out-of-scope, those that are), as in Larson et al. 2019. A figure that no text
+    counts for is left out.
     """
 
     def _info(self) -> evaluate.MetricInfo:
         features = datasets.Features({"predictions": datasets.Value("int64"), "references": datasets.Value("int64")})
         return evaluate.MetricInfo(description=_DESCRIPTION, citation="", features=features)
 
-    def _compute(self, predictions: Any, references: Any, n_labels: int, oos: int | None) -> dict[str, float]:
+    def _compute(self, predictions: Any, references: Any, oos: int | None) -> dict[str, float]:
         predicted, truth = np.asarray(predictions), np.asarray(references)
         right = predicted == truth
-        f1 = f1_score(truth, predicted, labels=range(n_labels), average="macro", zero_division=0)
+        f1 = f1_score(truth, predicted, average="macro", zero_division=0)
         result = {"accuracy": float(right.mean()), "f1_macro": float(f1)}
         if oos is not None:
-            result["in_scope_accuracy"] = _mean(right[truth != oos])
-            result["oos_recall"] = _mean(right[truth == oos])
-            result["oos_precision"] = _mean(right[predicted == oos])
+            parts = {"in_scope_accuracy": truth != oos, "oos_recall": truth == oos, "oos_precision": predicted == oos}
+            result |= {name: float(right[chosen].mean()) for name, chosen in parts.items() if chosen.any()}
         return result
 
 
-def _mean(values: np.ndarray) -> float:
-    return float(values.mean()) if len(values) else 0.0
-
-
-def quality_of(predicted: np.ndarray, truth: np.ndarray, n_labels: int, oos: int | None) -> dict[str, float]:
+def quality_of(predicted: np.ndarray, truth: np.ndarray, oos: int | None) -> dict[str, float]:
     """The figures of `Quality` for label indices, both int64 (n,)."""
     metric = Quality(keep_in_memory=True)
-    result = metric.compute(predictions=predicted, references=truth, n_labels=n_labels, oos=oos)
+    result = metric.compute(predictions=predicted, references=truth, oos=oos)
     return dict(result or {})

@@ -2,7 +2,7 @@
 
 Each has a process of its own, pinned to the same core; only one is ever active, and the parent blocks in a read. Within a
 pass the queries come in blocks, and who answers a block first alternates, so that a machine that slows down for a moment
-slows both. One lock for the whole machine keeps two sessions from running at once.
+slows both. A lock keeps two sessions of one user from running at once.
 """
 
 import contextlib
@@ -74,7 +74,7 @@ def measure(name: str, artifact: Path, test: TestSet, settings: Measure, referen
         progress.set_description("measured")
     latency = Latency(samples[0], candidate.load_ms, first_calls[0], speed, peak)
     predictions = _predictions(logits, test)
-    quality = quality_of(predictions.predicted, test.truth, len(test.labels), test.oos)
+    quality = quality_of(predictions.predicted, test.truth, test.oos)
     baseline = Baseline(samples[1], size_of(reference.artifact), reference.accuracy) if reference else None
     return Report(name, quality, size_of(artifact), latency, predictions, baseline)
 

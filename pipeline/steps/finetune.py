@@ -29,7 +29,7 @@ class Finetune(Step):
     warmup_ratio: float = setting(0.1, min=0, max=0.99)
     label_smoothing: float = setting(0.1, min=0, max=0.9)
     freeze_embeddings: bool = True
-    bfloat16: str = setting("auto", choices=("auto", "true", "false"))
+    bfloat16: str = setting("auto", choices=("auto", "always", "never"))
 
     code_version: ClassVar[int] = 1
     makes_classifier: ClassVar[bool] = True

@@ -53,6 +53,6 @@ def store_checkpoint(directory: Path, context: Context, artifact: Path) -> dict[
     from pipeline.classifiers.torch import save
 
     labels = list(context.splits.labels)
-    model, tokenizer = checkpoint(directory, labels)
+    model, tokenizer = checkpoint(directory, labels, context.backbone.max_length)
     save(model, tokenizer, Description("torch", labels, context.backbone.max_length, context.splits.oos), artifact)
     return {}

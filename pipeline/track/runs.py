@@ -178,7 +178,10 @@ class Run:
         from mlflow.entities import Metric
 
         now = int(time.time() * 1000)
-        metrics = [Metric(key, digits(value), now, 0) for key, value in report.metrics().items()]
+        metrics = [
+            Metric(key, value if key.startswith("quality/") else digits(value), now, 0)
+            for key, value in report.metrics().items()
+        ]
         self._client.log_batch(self.run_id, metrics=metrics)
         with tempfile.TemporaryDirectory() as folder:
             contents.write_predictions(report.predictions, Path(folder) / "predictions.parquet")

@@ -85,6 +85,8 @@ def _opened(uri: str) -> Any:
     try:
         client = _client(uri)
         client.search_experiments(max_results=1)
+    except ImportError as error:
+        raise TrackError(f"{without_password(uri)}: pip install the driver of this database ({error})") from error
     except (MlflowException, SQLAlchemyError) as error:
         if "out-of-date database schema" in str(error):
             raise TrackError(
@@ -99,7 +101,7 @@ def _opened(uri: str) -> Any:
 
 def _require_answer(uri: str) -> None:
     try:
-        urllib.request.urlopen(f"{uri.rstrip('/')}/health", timeout=5).close()
+        urllib.request.urlopen(f"{without_password(uri).rstrip('/')}/health", timeout=5).close()
     except urllib.error.HTTPError:
         pass  # it answers, if only to say no: MLflow's own calls tell what is wrong
     except (OSError, ValueError, http.client.HTTPException) as error:
@@ -111,4 +113,4 @@ def _require_answer(uri: str) -> None:
 
 def without_password(uri: str) -> str:
     """A URI, or a text with one in it, that can be shown: user name and password are left out."""
-    return re.sub(r"(?i)([?&](?:password|token)=)[^&\s]*", r"\1...", re.sub(r"//\S*@", "//", uri))
+    return re.sub(r"(?i)([?&](?:password|token|api_key)=)[^&\s]*", r"\1...", re.sub(r"//\S*@", "//", uri))

@@ -1,9 +1,10 @@
-"""`python -m pipeline.track.ui [PORT]`: the MLflow UI on what was logged locally, and the addresses of its prepared views.
+"""`python -m pipeline.track.ui [PORT [DIRECTORY]]`: the MLflow UI on local results, and where its prepared views are.
 
 One worker on 127.0.0.1, without MLflow's job runner: seconds instead of half a minute to start, and a sixth of the memory.
 """
 
 import os
+import socket
 import sys
 from pathlib import Path
 
@@ -27,7 +28,14 @@ def serve(root: Path, port: int) -> None:
     """Print the prepared views and become the server. Raises TrackError when nothing was logged there."""
     server = os.environ.get("MLFLOW_TRACKING_URI")
     if server:
-        raise TrackError(f"MLFLOW_TRACKING_URI is set: open {without_password(server)}, or unset it for the local results")
+        raise TrackError(
+            f"MLFLOW_TRACKING_URI is set to {without_password(server)}: results go there; unset it for local ones"
+        )
+    if not 0 < port < 2**16:
+        raise TrackError(f"port {port}: must be between 1 and 65535")
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", port)) == 0:
+            raise TrackError(f"port {port} is taken; choose another: make ui PORT=5001")
     if not (root / "mlflow.db").exists():
         raise TrackError(f"nothing is logged in {root} yet: make run")
     client = connect(Track(root=str(root))).client
@@ -40,12 +48,13 @@ def serve(root: Path, port: int) -> None:
 
 
 def main() -> None:
-    """The entry point: an optional port."""
+    """The entry point: an optional port, and the directory that runs were logged in (`track.root`)."""
     port = sys.argv[1] if len(sys.argv) > 1 else "5000"
+    root = sys.argv[2] if len(sys.argv) > 2 else Track().root
     if not port.isdecimal():
         print(__doc__)
         sys.exit(0 if port in {"-h", "--help"} else 2)
-    sys.exit(guarded(lambda: serve(Path(Track().root).resolve(), int(port))))
+    sys.exit(guarded(lambda: serve(Path(root).resolve(), int(port))))
 
 
 if __name__ == "__main__":
