@@ -20,7 +20,7 @@ sweep: .venv/.ready ## every optimization on the shipped data set
 compare: .venv/.ready ## table and plot again, from what MLflow holds
 	$(PY) -m pipeline.compare $(ARGS)
 
-ui: .venv/.ready ## the MLflow UI on what was logged, at http://127.0.0.1:$(PORT)
+ui: .venv/.ready ## the MLflow UI on what was logged, on 127.0.0.1: make ui PORT=5001
 	$(PY) -m pipeline.track.ui $(PORT)
 
 test: .venv/.ready ## the tests, offline
