@@ -62,7 +62,7 @@ def _on_sigterm(number: int, frame: FrameType | None) -> None:
 
 def _hydra() -> None:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions reach `guarded` as they are
-    # threads that wait for each other sleep: where they spin, one busy core elsewhere makes training 20 times slower
+    # threads that wait for each other sleep: where they spin, another busy process slows training down many times
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     import hydra
 
