@@ -69,7 +69,12 @@ class Step(Settings):
 
     kind: str = MISSING
 
-    places: ClassVar[tuple[str, ...]] = ()  # settings that only say where something lies, not what it is
+    takes: ClassVar[tuple[str, ...]] = ()  # see `pipeline.steps.base.StepKind`
+    places: ClassVar[tuple[str, ...]] = ()
+
+    def needs(self, backbone: "Backbone") -> dict[str, "Optim"]:
+        """Other optimizations whose artifacts this step reads: none."""
+        return {}
 
 
 @dataclass(frozen=True)
@@ -111,6 +116,7 @@ class Backbone(Settings):
     name: str = setting(MISSING, name=True)
     teacher: Weights = field(default_factory=Weights)
     student: Weights = field(default_factory=Weights)
+    distilled: Weights = field(default_factory=Weights)  # a distilled classifier, if it is published
     max_length: int = setting(128, min=8, max=8192)  # tokens; longer texts are cut
 
 

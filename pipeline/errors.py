@@ -40,6 +40,12 @@ class TrainingError(UserError):
     prefix = "training error"
 
 
+class OptimizationError(UserError):
+    """A step that can't be carried out with this classifier, or whose result failed its check."""
+
+    prefix = "optimization error"
+
+
 class TrackError(UserError):
     """MLflow can't be reached or does not hold what was asked for."""
 

@@ -7,10 +7,10 @@ shared between optimizations and between runs.
 
 import functools
 import logging
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
-from pipeline.config import Optim, digest, plain
+from pipeline.config import Backbone, Optim, digest, plain
 from pipeline.errors import ConfigError
 from pipeline.steps.base import Context, as_kind
 from pipeline.store import Recipe, Stage, Store
@@ -25,21 +25,33 @@ class Made:
     artifact: Path
     fingerprint: str
     stages: tuple[Stage, ...]
+    before: tuple[Stage, ...] = ()  # of other optimizations, which a step needed
 
     @property
     def curves(self) -> dict[str, list[dict[str, float]]]:
         """Training curves by stage kind, one dict an epoch."""
         return {s.manifest["kind"]: s.manifest["notes"]["curves"] for s in self.stages if "curves" in s.manifest["notes"]}
 
+    @property
+    def figures(self) -> dict[str, float]:
+        """What the steps checked and reached, by its name in MLflow."""
+        return {name: value for s in self.stages for name, value in s.manifest["notes"].get("figures", {}).items()}
 
-def check_order(optim: Optim) -> None:
-    """Raises ConfigError unless the first step makes a classifier and no later one does."""
+
+def check_order(optim: Optim, backbone: Backbone, where: str = "optim") -> None:
+    """Raises ConfigError unless the first step makes a classifier and each later one changes the form it is given."""
+    form = ""
     for position, (name, step) in enumerate(optim.steps.items()):
-        makes = as_kind(step).makes_classifier
-        if position == 0 and not makes:
-            raise ConfigError(f"optim.steps.{name}: {step.kind} changes a classifier; the first step must make one")
-        if position > 0 and makes:
-            raise ConfigError(f"optim.steps.{name}: {step.kind} makes a classifier; only the first step of an optim may")
+        technique, place = as_kind(step), f"{where}.steps.{name}"
+        for need, other in technique.needs(backbone).items():
+            check_order(other, backbone, f"{place}.{need}")
+        if position == 0 and technique.takes:
+            raise ConfigError(f"{place}: {step.kind} changes a classifier; the first step must make one")
+        if position > 0 and not technique.takes:
+            raise ConfigError(f"{place}: {step.kind} makes a classifier; only the first step of an optim may")
+        if position > 0 and form not in technique.takes:
+            raise ConfigError(f"{place}: {step.kind} takes {' or '.join(technique.takes)}, but the step before gives {form}")
+        form = technique.gives
 
 
 def plan(optim: Optim, context: Context) -> list[Recipe]:
@@ -47,8 +59,12 @@ def plan(optim: Optim, context: Context) -> list[Recipe]:
     recipes: list[Recipe] = []
     for step in optim.steps.values():
         technique = as_kind(step)
-        settings = {key: value for key, value in plain(step).items() if key not in technique.places}
+        needed = technique.needs(context.backbone)
+        hidden = {*technique.places, *(item.name for item in fields(step) if isinstance(getattr(step, item.name), Optim))}
+        settings = {key: value for key, value in plain(step).items() if key not in hidden}
         inputs = technique.inputs(context)
+        if needed:
+            inputs |= {"needs": {name: plan(other, context)[-1].fingerprint for name, other in needed.items()}}
         before = recipes[-1].fingerprint if recipes else ""
         fingerprint = digest([before, step.kind, technique.code_version, settings, inputs])
         recipes.append(Recipe(step.kind, fingerprint, settings, inputs))
@@ -56,12 +72,20 @@ def plan(optim: Optim, context: Context) -> list[Recipe]:
 
 
 def carry_out(optim: Optim, context: Context, store: Store) -> Made:
-    """Make or reuse every stage. Raises what the steps raise."""
+    """Make or reuse every stage, those of the optimizations that a step needs included. Raises what the steps raise."""
     stages: list[Stage] = []
+    before: list[Stage] = []
     for (name, step), recipe in zip(optim.steps.items(), plan(optim, context), strict=True):
-        here = replace(context, source=stages[-1].artifact if stages else None)
-        stage = store.get_or_make(recipe, functools.partial(as_kind(step).make, here))
+        stage = store.find(recipe)
+        if stage is None:
+            needed = {}
+            for need, other in as_kind(step).needs(context.backbone).items():
+                made = carry_out(other, context, store)
+                needed[need] = made.artifact
+                before += [*made.before, *made.stages]
+            here = replace(context, source=stages[-1].artifact if stages else None, needed=needed)
+            stage = store.get_or_make(recipe, functools.partial(as_kind(step).make, here))
         how = "reused, nothing to do" if stage.reused else f"made in {stage.manifest['seconds']:.0f} s"
         log.info("%s: %s is %s (%s)", optim.name, name, how, stage.directory.name)
         stages.append(stage)
-    return Made(stages[-1].artifact, recipe.fingerprint, tuple(stages))
+    return Made(stages[-1].artifact, recipe.fingerprint, tuple(stages), tuple(before))

@@ -63,7 +63,7 @@ def run(config: Config) -> float:
 def check(config: Config) -> None:
     """What can be known to be wrong before any data is loaded."""
     for optim in (config.optim, config.baseline):
-        check_order(optim)
+        check_order(optim, config.backbone)
     allowed = len(cores_for(10**6)) or os.cpu_count() or 1
     if config.measure.threads > allowed:
         raise ConfigError(f"measure.threads={config.measure.threads}: this machine allows {allowed}")

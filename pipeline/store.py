@@ -7,12 +7,13 @@ A stage appears by one rename, so a directory without its manifest never counts.
 one makes it, the other waits. A stage whose files are not what its manifest says is removed and made again.
 """
 
+import contextlib
 import json
 import logging
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -68,6 +69,16 @@ class Store:
 
         Whatever `make` raises passes through and leaves no stage behind.
         """
+        with self._locked(recipe):
+            return self._find(recipe) or self._make(recipe, make)
+
+    def find(self, recipe: Recipe) -> Stage | None:
+        """The stage, if it is there and whole."""
+        with self._locked(recipe):
+            return self._find(recipe)
+
+    @contextlib.contextmanager
+    def _locked(self, recipe: Recipe) -> Iterator[None]:
         self._stages.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self._stages / ".locks" / recipe.name)
         Path(lock.lock_file).parent.mkdir(exist_ok=True)
@@ -77,7 +88,7 @@ class Store:
             log.info("%s: waiting for another process that makes it", recipe.name)
             lock.acquire()
         try:
-            return self._find(recipe) or self._make(recipe, make)
+            yield
         finally:
             lock.release()
 

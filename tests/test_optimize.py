@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from pipeline.config import Config, Optim, Step
+from pipeline.config import Backbone, Config, Optim, Step
 from pipeline.errors import BackboneError, ConfigError
 from pipeline.optimize import carry_out, check_order, plan
 from pipeline.steps.base import Context
@@ -25,10 +25,11 @@ class Append(Step):
     word: str = "word"
     first: bool = False
     code_version: ClassVar[int] = 1
+    gives: ClassVar[str] = "words"
 
     @property
-    def makes_classifier(self) -> bool:
-        return self.first
+    def takes(self) -> tuple[str, ...]:  # type: ignore[override]  # a class variable elsewhere
+        return () if self.first else ("words",)
 
     def inputs(self, context: Context) -> dict[str, Any]:
         return {"seed": context.seed}
@@ -114,8 +115,8 @@ def test_what_a_step_needs_is_looked_for_before_anything_is_made(context: Contex
 
 
 def test_only_the_first_step_may_make_a_classifier_and_it_must() -> None:
-    check_order(words("a", "b"))
+    check_order(words("a", "b"), Backbone("any"))
     with pytest.raises(ConfigError, match=r"optim\.steps\.prune: append changes a classifier; the first step must make one"):
-        check_order(Optim("any", {"prune": Append()}))
+        check_order(Optim("any", {"prune": Append()}), Backbone("any"))
     with pytest.raises(ConfigError, match=r"optim\.steps\.again: finetune makes a classifier; only the first step"):
-        check_order(Optim("any", {"train": Append(first=True), "again": Finetune("finetune")}))
+        check_order(Optim("any", {"train": Append(first=True), "again": Finetune("finetune")}), Backbone("any"))

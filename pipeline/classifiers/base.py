@@ -31,6 +31,7 @@ class Description:
     labels: list[str]
     max_length: int  # tokens; longer texts are cut
     oos: int | None = None  # index of the out-of-scope label
+    pad_id: int = 0  # the token that fills up short texts of a batch
     format: int = 1
 
     def write(self, artifact: Path) -> None:

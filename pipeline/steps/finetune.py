@@ -32,7 +32,7 @@ class Finetune(Step):
     bfloat16: str = setting("auto", choices=("auto", "always", "never"))
 
     code_version: ClassVar[int] = 1
-    makes_classifier: ClassVar[bool] = True
+    gives: ClassVar[str] = "torch"
 
     def inputs(self, context: Context) -> dict[str, Any]:
         """Raises BackboneError when the weights are not to be had."""

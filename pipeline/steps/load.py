@@ -19,7 +19,7 @@ class Load(Step):
     revision: str | None = None
 
     code_version: ClassVar[int] = 1
-    makes_classifier: ClassVar[bool] = True
+    gives: ClassVar[str] = "torch"
     places: ClassVar[tuple[str, ...]] = ("checkpoint", "revision")
 
     def inputs(self, context: Context) -> dict[str, Any]:
