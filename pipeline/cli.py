@@ -8,20 +8,20 @@ datasets or mlflow: they are imported by `run`, inside the job.
     python -m pipeline -m optim=bert,distilbert
 """
 
-import math
 import os
-import secrets
+import shlex
 import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 from typing import Any, NoReturn
 
 from pipeline.config import CONF, Config
 from pipeline.errors import ConfigError, UserError
+from pipeline.sweep.record import Record, settings_of, varying
 
 HELP_FLAGS = {"-h", "--help"}
 
@@ -40,7 +40,7 @@ def guarded(action: Callable[[], Any]) -> int:
 
     signal.signal(signal.SIGTERM, _on_sigterm)
     try:
-        action()
+        return action() or 0
     except KeyboardInterrupt:
         print("interrupted: what is finished is kept; the same command goes on from there", file=sys.stderr)
         return 130
@@ -53,50 +53,73 @@ def guarded(action: Callable[[], Any]) -> int:
             raise
         print(line, file=sys.stderr)
         return 2
-    return 0
 
 
 def _on_sigterm(number: int, frame: FrameType | None) -> None:
     raise SystemExit(128 + number)  # unwinds: MLflow's run ends as KILLED, temporary files are removed
 
 
-def _hydra() -> None:
+def _hydra() -> int:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions reach `guarded` as they are
     # threads that wait for each other sleep: where they spin, another busy process slows training down many times
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     import hydra
 
-    from pipeline.explain import explain
-
     arguments = parse_arguments(sys.argv[1:])
-    if not (arguments.hydra_help or arguments.shell_completion or arguments.info):
-        jobs = sum(1 for _ in configs(arguments))
-        if not jobs:
-            raise ConfigError(f"the sweep has no job: {' '.join(arguments.overrides)} matches nothing in conf/")
+    run = hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
+    if arguments.hydra_help or arguments.shell_completion or arguments.info:
+        run(lambda cfg: None)()
+        return 0
+    jobs = list(configs(arguments))
+    if not jobs:
+        raise ConfigError(f"the sweep has no job: {' '.join(arguments.overrides)} matches nothing in conf/")
     if arguments.cfg == "job" and not arguments.resolve:
         sys.argv.append("--resolve")
-    failures: list[Exception] = []
+    if arguments.multirun and not arguments.cfg:
+        return _sweep(arguments, jobs, run)
+    run(_job)()
+    return 0
 
-    def job(cfg: Any) -> float:
-        try:
-            config = checked(cfg)
-            from pipeline.run import run
 
-            return run(config)
-        except Exception as error:  # told by `guarded`, without Hydra's words around it; a sweep's other jobs go on
-            failures.append(error)
-            return math.nan
+def _job(cfg: Any) -> None:
+    """One run, in this process."""
+    from pipeline.run import run
 
+    run(checked(cfg))
+
+
+def _sweep(arguments: Any, jobs: list["Composed"], run: Callable[..., Callable[[], Any]]) -> int:
+    from pipeline.sweep.whole import begin, end
+
+    keys = sorted(varying([job.overrides for job in jobs]))
+    whole = begin([job.config for job in jobs], keys, shlex.join(["python", "-m", "pipeline", *sys.argv[1:]]))
+    interrupted = True
     with tempfile.TemporaryDirectory() as folder:  # Hydra's own record of a sweep: MLflow has it all, without passwords
-        if arguments.multirun:
-            sweep = [f"sweep.id={datetime.now(UTC):%Y%m%dT%H%M%S}_{secrets.token_hex(3)}", f"hydra.sweep.dir={folder}"]
-            first = sys.argv.index(arguments.overrides[0]) if arguments.overrides else len(sys.argv)
-            sys.argv[first:first] = sweep  # beside the other overrides: argparse takes them in one place only
-        hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")(job)()
-    for error in failures[1:]:
-        print(explain(error) or f"{type(error).__name__}: {error}", file=sys.stderr)
-    if failures:
-        raise failures[0]
+        own = [f"sweep.id={whole.record.sweep_id}", f"hydra.sweep.dir={folder}"]
+        first = sys.argv.index(arguments.overrides[0]) if arguments.overrides else len(sys.argv)
+        sys.argv[first:first] = own  # beside the other overrides: argparse takes them in one place only
+        try:
+            run(_sweep_job)()
+            interrupted = False
+        finally:
+            code = end(whole, interrupted)
+    return code
+
+
+def _sweep_job(cfg: Any) -> float | tuple[float, ...]:
+    """One job of a sweep, wherever a launcher runs it; returns what a sweeper is told."""
+    from hydra.core.hydra_config import HydraConfig
+
+    from pipeline.sweep.job import carry_out
+
+    hydra, config = HydraConfig.get(), checked(cfg)
+    assert config.sweep.id is not None
+    varying_keys = set(Record(config.track.root, config.sweep.id).sweep()["varying"])
+    settings = settings_of(list(hydra.overrides.task), varying_keys)
+    seed = f"seed={config.seed}" if "seed" in varying_keys else ""
+    own = replace(config.sweep, job=int(hydra.job.num), settings=settings, seed=seed)
+    objective = carry_out(replace(config, sweep=own))
+    return objective[0] if len(objective) == 1 else objective
 
 
 def parse_arguments(argv: list[str]) -> Any:
@@ -135,7 +158,15 @@ def register_schemas() -> None:
             store.store(group=f"schema/{group}", name=name, node=schema(kind))
 
 
-def configs(arguments: Any) -> Iterator[Config]:
+@dataclass(frozen=True)
+class Composed:
+    """One job: its overrides and its configuration."""
+
+    overrides: list[str]
+    config: Config
+
+
+def configs(arguments: Any) -> Iterator[Composed]:
     """Every configuration the arguments ask for (one, or each job of a sweep), composed and checked.
 
     A sweep whose jobs a sweeper chooses as it goes (`optim.steps.x.y=interval(0,1)`) is checked without those settings.
@@ -151,7 +182,7 @@ def configs(arguments: Any) -> Iterator[Config]:
                 composed = compose(name, overrides=[*overrides, *search])
             except ValueError as error:  # Hydra's word for a group that is null, among others
                 raise ConfigError(f"{error}: {' '.join(overrides)}") from error
-            yield checked(composed)
+            yield Composed(overrides, checked(composed))
 
 
 def _jobs(arguments: Any, name: str, search: list[str]) -> list[list[str]]:

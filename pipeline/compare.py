@@ -32,7 +32,12 @@ class Column:
     def text(self, row: Row) -> str:
         """The cell, "-" where the run has no such metric."""
         value = row.metrics.get(self.key)
-        return "-" if value is None else f"{value * self.factor:.{self.decimals}f}{self.unit}"
+        if value is None:
+            return "-"
+        shown = f"{value * self.factor:.{self.decimals}f}"
+        if self.key in row.spread:
+            shown += f" ±{row.spread[self.key] * self.factor:.{self.decimals}f}"
+        return shown + self.unit
 
 
 COLUMNS = (
@@ -46,6 +51,8 @@ COLUMNS = (
     Column("faster", "delta/speedup", 2, unit="x"),
     Column("size MB", "size/mb", 1),
     Column("smaller", "delta/size_ratio", 2, unit="x"),
+    Column("with zeros MB", "size/dense_mb", 1),
+    Column("zeros %", "prune/sparsity", 1, 100),
     Column("texts/s", "throughput/texts_per_s", 0),
     Column("peak MB", "memory/peak_mb", 0),
 )
@@ -78,11 +85,15 @@ class Table:
         return "\n".join(rows)
 
 
-def table(rows: Sequence[Row]) -> Table:
-    """Baseline first (marked *), then from the slowest to the fastest; columns that no row has are left out."""
+def table(rows: Sequence[Row], missing: Sequence[str] = ()) -> Table:
+    """Baseline first (marked *), then from the slowest to the fastest; columns that no row has are left out.
+
+    `missing` names what should be there and is not: last, with empty cells.
+    """
     shown = [column for column in COLUMNS if any(column.key in row.metrics for row in rows)]
-    body = [[row.optim + (" *" if row.is_baseline else ""), *(column.text(row) for column in shown)] for row in order(rows)]
-    return Table([["optimization", *(column.title for column in shown)], *body])
+    body = [[row.name + (" *" if row.is_baseline else ""), *(column.text(row) for column in shown)] for row in order(rows)]
+    absent = [[name, *("-" for _ in shown)] for name in missing]
+    return Table([["optimization", *(column.title for column in shown)], *body, *absent])
 
 
 def to_csv(rows: Sequence[Row]) -> str:
@@ -90,18 +101,18 @@ def to_csv(rows: Sequence[Row]) -> str:
     keys = sorted({key for row in rows for key in row.metrics if not key.startswith("training/")})
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(["optim", "run_id", *keys])
+    writer.writerow(["optim", "settings", "runs", "run_id", *keys])
     for row in order(rows):
-        writer.writerow([row.optim, row.run_id, *(row.metrics.get(key, "") for key in keys)])
+        writer.writerow([row.optim, row.settings, row.count, row.run_id, *(row.metrics.get(key, "") for key in keys)])
     return file.getvalue()
 
 
-def write(rows: Sequence[Row], current: str | None, title: str, folder: Path) -> Table:
+def write(rows: Sequence[Row], current: str | None, title: str, folder: Path, missing: Sequence[str] = ()) -> Table:
     """Write comparison.png, .svg, .md and .csv into a folder; the optimization `current` gets the ring."""
     from pipeline.plot import save
 
     folder.mkdir(parents=True, exist_ok=True)
-    made = table(rows)
+    made = table(rows, missing)
     save(order(rows), current, title, folder)
     (folder / "comparison.md").write_text(f"{made.markdown()}\n\n{LEGEND}\n", encoding="utf-8")
     (folder / "comparison.csv").write_text(to_csv(rows), encoding="utf-8")
@@ -136,7 +147,7 @@ def main() -> None:
     if HELP_FLAGS & set(sys.argv[1:]):
         print(__doc__)
         return
-    sys.exit(guarded(lambda: redraw(next(configs(parse_arguments(sys.argv[1:]))))))
+    sys.exit(guarded(lambda: redraw(next(configs(parse_arguments(sys.argv[1:]))).config)))
 
 
 if __name__ == "__main__":

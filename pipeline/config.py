@@ -144,10 +144,20 @@ class Track(Settings):
 
 
 @dataclass(frozen=True)
+class Publish(Settings):
+    """Where the finished artifact is pushed to."""
+
+    hub: str | None = None  # a repository on the Hugging Face Hub, user/name
+
+
+@dataclass(frozen=True)
 class Sweep(Settings):
     """Set by a multirun for its jobs, not by users."""
 
     id: str | None = None
+    job: int | None = None  # counted from 0
+    settings: str = ""  # what this job has that others of the sweep have not, besides optimization and seed
+    seed: str = ""  # "seed=1" where the sweep varies it
 
 
 @dataclass(frozen=True)
@@ -160,7 +170,9 @@ class Config(Settings):
     backbone: Backbone = field(default_factory=Backbone)
     measure: Measure = field(default_factory=Measure)
     track: Track = field(default_factory=Track)
+    publish: Publish = field(default_factory=Publish)
     sweep: Sweep = field(default_factory=Sweep)
+    objective: list[str] = field(default_factory=lambda: ["quality/accuracy"])  # metrics that a sweeper is told, in order
     seed: int = setting(42, min=0, max=2**32 - 1)
 
 

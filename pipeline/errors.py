@@ -58,6 +58,12 @@ class MeasureError(UserError):
     prefix = "measuring error"
 
 
+class PublishError(UserError):
+    """The Hub can't be reached, or does not let this user push there."""
+
+    prefix = "publish error"
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """The sentence that helps after an unknown name: "; did you mean X? (known: ...)"."""
     names = sorted(repr(str(name))[1:-1] for name in known)

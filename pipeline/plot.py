@@ -1,5 +1,6 @@
 """The comparison plot: accuracy over latency, a circle's area by size on disk, a dashed ring around the current one.
 
+The mean over several seeds has bars of one standard deviation.
 Every circle has its name beside it, placed so that nothing is covered; the legend outside has the figures.
 So the plot can be read with fifteen optimizations, without colours, and where circles overlap.
 """
@@ -45,6 +46,9 @@ def draw(rows: Sequence[Row], current: str | None, title: str) -> Figure:
         if row.optim == current:
             ring = (area**0.5 + 9) ** 2
             axes.scatter(left, up, s=ring, facecolors="none", edgecolors="black", linestyles="--", linewidths=1.1, zorder=4)
+        if row.count > 1:
+            reach: dict[str, Any] = {"xerr": row.spread["latency/p50_ms"], "yerr": 100 * row.spread["quality/accuracy"]}
+            axes.errorbar(left, up, **reach, color="0.3", linewidth=1, capsize=3, zorder=4)
         if row.is_baseline:
             axes.axhline(up, color="0.6", linestyle=":", linewidth=1, zorder=1)
     _legend(axes, rows, colours)
@@ -79,7 +83,7 @@ def _axes(axes: Any, x: Sequence[float], y: Sequence[float], title: str) -> None
 def _legend(axes: Any, rows: Sequence[Row], colours: Sequence[Any]) -> None:
     handles = [axes.scatter([], [], s=60, color=colour, alpha=0.75) for colour in colours]
     labels = [
-        f"{row.optim}{' *' if row.is_baseline else ''}: {100 * row.metrics['quality/accuracy']:.1f} %, "
+        f"{row.name}{' *' if row.is_baseline else ''}: {100 * row.metrics['quality/accuracy']:.1f} %, "
         f"{row.metrics['latency/p50_ms']:.2f} ms, {row.metrics['size/mb']:.0f} MB"
         for row in rows
     ]
@@ -102,7 +106,7 @@ def _names(axes: Any, rows: Sequence[Row], x: Sequence[float], y: Sequence[float
     inside, taken, to_data = axes.get_window_extent(), list(circles), axes.transData.inverted()
     for row, centre, radius in zip(rows, centres, radii, strict=True):
         text = axes.annotate(
-            row.optim, to_data.transform(centre), ha="center", va="center", fontsize=9, zorder=5, annotation_clip=False,
+            row.name, to_data.transform(centre), ha="center", va="center", fontsize=9, zorder=5, annotation_clip=False,
             arrowprops={"arrowstyle": "-", "color": "0.4", "lw": 0.7, "shrinkA": 0, "shrinkB": 3},
         )  # fmt: skip
         text.arrow_patch.set_visible(False)  # its end counts for the extent

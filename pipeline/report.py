@@ -4,7 +4,7 @@ Standard library and NumPy only: whatever draws, tracks or decides reads reports
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -110,6 +110,40 @@ class Row:
     metrics: dict[str, float]
     run_id: str = ""
     is_baseline: bool = False
+    settings: str = ""  # what a sweep varies besides optimization and seed
+    spread: dict[str, float] = field(default_factory=dict)  # standard deviation over seeds (ddof 1), where there are several
+    count: int = 1  # runs it is the mean of
+
+    @property
+    def name(self) -> str:
+        """What it is called in a table or plot."""
+        return f"{self.optim} {self.settings}".strip() + (f" ({self.count} seeds)" if self.count > 1 else "")
+
+
+def averaged(rows: Iterable[Row]) -> list[Row]:
+    """Rows that differ only in their run, and so in their seed, as one: the mean of each metric, and its spread."""
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        groups.setdefault((row.optim, row.settings), []).append(row)
+    return [_mean(group) for group in groups.values()]
+
+
+def _mean(rows: list[Row]) -> Row:
+    if len(rows) == 1:
+        return rows[0]
+    shared = [key for key in rows[0].metrics if all(key in row.metrics for row in rows)]
+    values = {key: np.array([row.metrics[key] for row in rows]) for key in shared}
+    means = {key: float(value.mean()) for key, value in values.items()}
+    spread = {key: float(value.std(ddof=1)) for key, value in values.items()}
+    return replace(rows[0], metrics=means, run_id="", spread=spread, count=len(rows))
+
+
+METRICS = (
+    "quality/accuracy", "quality/f1_macro", "quality/in_scope_accuracy", "quality/oos_recall", "quality/oos_precision",
+    "latency/mean_ms", "latency/std_ms", *(f"latency/p{percentile}_ms" for percentile in PERCENTILES),
+    "latency/first_call_ms", "throughput/texts_per_s", "load/ms", "memory/peak_mb", "size/mb", "size/weights_mb",
+    "delta/speedup", "delta/size_ratio", "delta/accuracy_pp",
+)  # fmt: skip  # of every report; the steps add what they checked and reached
 
 
 def order(rows: Iterable[Row]) -> list[Row]:

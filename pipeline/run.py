@@ -11,21 +11,22 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import yaml
 
-from pipeline import compare
+from pipeline import compare, publish, search_plot, turns
 from pipeline.backbone import fetch
 from pipeline.config import Config, Optim, digest, plain
 from pipeline.data.splits import Splits
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, nearest
 from pipeline.measure.process import cores_for
 from pipeline.measure.session import Reference, TestSet, measure
-from pipeline.optimize import carry_out, check_order, plan
-from pipeline.report import Row
+from pipeline.optimize import Made, carry_out, check_order, plan
+from pipeline.report import METRICS, Row
 from pipeline.steps.base import Context
 from pipeline.store import Store
 from pipeline.track import server, view
@@ -47,17 +48,38 @@ class Job:
     comparable: str
 
 
-def run(config: Config) -> float:
-    """Carry out, measure, track and compare one optimization; returns its test accuracy (0 to 1).
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a run."""
+
+    row: Row
+    made: tuple[str, ...]  # names of stages
+    reused: tuple[str, ...]
+
+    def objective(self, names: Sequence[str]) -> tuple[float, ...]:
+        """Values of metrics, for a sweeper. Raises ConfigError for one that the run does not have."""
+        for name in names:
+            if name not in self.row.metrics:
+                raise ConfigError(f"objective={name}: the run has no such metric{nearest(name, self.row.metrics)}")
+        return tuple(self.row.metrics[name] for name in names)
+
+
+def run(config: Config) -> Outcome:
+    """Carry out, measure, track and compare one optimization.
 
     Raises UserError for what the user can mend, before anything is written where possible.
     """
     check(config)
-    job = prepare(config)
-    reference = baseline(job) if config.optim.name != config.baseline.name else None
-    row = optimize(job, config.optim, reference)
-    summarize(job, row)
-    return row.metrics["quality/accuracy"]
+    with turns.working():
+        job = prepare(config)
+        reference = baseline(job) if config.optim.name != config.baseline.name else None
+        row, made = optimize(job, config.optim, reference)
+        if config.publish.hub:
+            push(job, row, made)
+        summarize(job, row)
+    stages = [*made.before, *made.stages]
+    new = tuple(dict.fromkeys(stage.directory.name for stage in stages if not stage.reused))
+    return Outcome(row, new, tuple(dict.fromkeys(stage.directory.name for stage in stages if stage.reused)))
 
 
 def check(config: Config) -> None:
@@ -67,6 +89,10 @@ def check(config: Config) -> None:
     allowed = len(cores_for(10**6)) or os.cpu_count() or 1
     if config.measure.threads > allowed:
         raise ConfigError(f"measure.threads={config.measure.threads}: this machine allows {allowed}")
+    for name in config.objective:
+        if name not in METRICS and name.partition("/")[0] in {known.partition("/")[0] for known in METRICS} | {name}:
+            raise ConfigError(f"objective={name}: no such metric{nearest(name, METRICS)}")
+    publish.check(config.publish.hub)
     fetch.check(config.backbone)
     server.check(config.track)
 
@@ -90,7 +116,7 @@ def comparable_key(config: Config, context: Context) -> str:
     backbone = plain(config.backbone)
     reference = config.optim if config.optim.name == config.baseline.name else config.baseline
     baseline_fingerprint = plan(reference, context)[-1].fingerprint
-    for role in ("teacher", "student"):
+    for role in ("teacher", "student", "distilled"):
         backbone[role].pop("path")
     parts = [context.splits.content_hash, backbone, plain(config.measure), machine_name(), config.baseline.name]
     return digest([*parts, baseline_fingerprint])[:16]
@@ -99,29 +125,60 @@ def comparable_key(config: Config, context: Context) -> str:
 def baseline(job: Job) -> Reference:
     """The baseline's artifact and accuracy; made, measured and tracked in a run of its own if that was not done yet."""
     optim = job.config.baseline
-    row = job.tracker.find(identity(job, optim))
-    if row is None:
-        log.info("the baseline %s has no comparable run yet: it comes first", optim.name)
-        row = optimize(job, optim, None)
+    lock = Path(job.config.track.root) / "stages" / ".locks" / f"baseline-{job.comparable}"
+    with turns.held(lock, f"waiting for another job that measures the baseline {optim.name}"):
+        row = job.tracker.find(identity(job, optim))
+        if row is None:
+            log.info("the baseline %s has no comparable run yet: it comes first", optim.name)
+            row, _ = optimize(job, optim, None)
     made = carry_out(optim, job.context, job.store)
     return Reference(made.artifact, row.metrics["quality/accuracy"])
 
 
-def optimize(job: Job, optim: Optim, reference: Reference | None) -> Row:
+def optimize(job: Job, optim: Optim, reference: Reference | None) -> tuple[Row, Made]:
     """Carry out an optimization, measure it, log it all in one MLflow run."""
     config, splits = replace(job.config, optim=optim), job.context.splits
     with job.tracker.run(identity(job, optim)) as tracked:
         tracked.log_start(config_yaml(config), parameters(config), dataset(job))
-        made = carry_out(optim, job.context, job.store)
+        made = carry_out(optim, replace(job.context, on_trial=tracked.log_trial), job.store)
         tracked.log_curves(made.curves)
+        log_searches(tracked, made)
         test = TestSet(list(splits.test["text"]), np.array(splits.test["label"]), list(splits.labels), splits.oos)
         report = measure(optim.name, made.artifact, test, config.measure, reference)
-        tracked.log_report(report)
-        row = Row(optim.name, report.metrics(), tracked.run_id, reference is None)
+        tracked.log_report(report, made.figures)
+        metrics = {**made.figures, **report.metrics()}
+        row = Row(optim.name, metrics, tracked.run_id, reference is None, config.sweep.settings)
         log_comparison(job, tracked, row)
         if report.metrics()["size/mb"] <= config.track.artifact_max_mb:
             tracked.log_classifier(made.artifact)
-    return row
+    return row, made
+
+
+def log_searches(tracked: Run, made: Made) -> None:
+    """The figures of the steps' searches; and their trials, which were told already if they were made in this run."""
+    for stage in made.stages:
+        search = stage.manifest["notes"].get("search")
+        if search is None:
+            continue
+        for trial in search["trials"] if stage.reused else ():
+            tracked.log_trial(trial)
+        with tempfile.TemporaryDirectory() as folder:
+            search_plot.save(search, Path(folder))
+            tracked.log_folder(Path(folder))
+
+
+def push(job: Job, row: Row, made: Made) -> None:
+    """Publish the artifact with its model card."""
+    config = job.config
+    assert config.publish.hub is not None
+    rows = [row, *(other for other in job.tracker.rows(job.comparable) if other.is_baseline and other.optim != row.optim)]
+    card = publish.Card(
+        optim=row.optim, data=config.data.name, backbone=config.backbone.name, steps=tuple(config.optim.steps),
+        table_markdown=f"{compare.table(rows).markdown()}\n\n{compare.LEGEND}",
+        plot=compare.folder_of(config) / "comparison.png", metrics=row.metrics, labels=tuple(job.context.splits.labels),
+        base_models=tuple(hub for hub in {config.backbone.teacher.hub, config.backbone.student.hub} if hub),
+    )  # fmt: skip
+    log.info("published: %s", publish.publish(made.artifact, config.publish.hub, card))
 
 
 def identity(job: Job, optim: Optim) -> Identity:
@@ -129,6 +186,7 @@ def identity(job: Job, optim: Optim) -> Identity:
     return Identity(
         optim=optim.name, baseline=job.config.baseline.name, fingerprint=plan(optim, job.context)[-1].fingerprint,
         data_hash=job.context.splits.content_hash, comparable=job.comparable, sweep_id=job.config.sweep.id,
+        job=job.config.sweep.job, settings=job.config.sweep.settings,
     )  # fmt: skip
 
 
@@ -168,6 +226,10 @@ def log_comparison(job: Job, tracked: Run, row: Row) -> None:
 def summarize(job: Job, row: Row) -> None:
     """Print the table, where things are, and what to do next."""
     config, tracker = job.config, job.tracker
+    if config.sweep.id is not None:  # the whole is told at its end
+        figures = {column.title: column.text(row) for column in compare.COLUMNS}
+        log.info("%s: %s", row.name, ", ".join(f"{title} {figures[title]}" for title in ("accuracy %", "faster", "smaller")))
+        return
     rows = [row, *(other for other in tracker.rows(job.comparable) if other.optim != row.optim)]
     print(f"\n{compare.table(rows).plain()}\n\n{compare.LEGEND}\n")
     print(f"plot:    {os.path.relpath(compare.folder_of(config) / 'comparison.png')}")

@@ -19,8 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
-
+from pipeline import turns
 from pipeline.backbone.fetch import sha256
 
 log = logging.getLogger(__name__)
@@ -79,18 +78,9 @@ class Store:
 
     @contextlib.contextmanager
     def _locked(self, recipe: Recipe) -> Iterator[None]:
-        self._stages.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self._stages / ".locks" / recipe.name)
-        Path(lock.lock_file).parent.mkdir(exist_ok=True)
-        try:
-            lock.acquire(timeout=0)
-        except Timeout:
-            log.info("%s: waiting for another process that makes it", recipe.name)
-            lock.acquire()
-        try:
+        lock = self._stages / ".locks" / recipe.name
+        with turns.held(lock, f"{recipe.name}: waiting for another process that makes it"):
             yield
-        finally:
-            lock.release()
 
     def _find(self, recipe: Recipe) -> Stage | None:
         directory = self._stages / recipe.name

@@ -8,6 +8,7 @@ the training is over, hold optimizer states in torch's own format; the Trainer r
 import json
 import logging
 import shutil
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,26 +46,43 @@ class Recipe:
     max_length: int
     seed: int
     label_smoothing: float = 0.0
+    keep: str = "best"  # "best": the epoch that is best on validation; "last": where earlier epochs are other networks
+
+
+# logits float32 (n, labels), labels int64 (n,), rows int64 (n,): places in the train split -> loss, a scalar
+Objective = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 
 
 def train(
-    model: Any, tokenizer: Any, training: Dataset, validation: Dataset, recipe: Recipe, scratch: Path
+    model: Any,
+    tokenizer: Any,
+    training: Dataset,
+    validation: Dataset,
+    recipe: Recipe,
+    scratch: Path,
+    objective: Objective | None = None,
+    callbacks: Sequence[TrainerCallback] = (),
+    optimizer: torch.optim.Optimizer | None = None,
 ) -> list[dict[str, float]]:
-    """Train `model` in place and leave it with the weights of the epoch that is best on validation, on the CPU.
+    """Train `model` in place, on the CPU or the GPU there is, and leave it on the CPU.
 
+    It is left with the weights of the epoch that is best on validation, or of the last where `recipe.keep` says so. Without
+    an objective the loss is cross-entropy, with label smoothing; without an optimizer it is AdamW.
     Returns one dict an epoch: epoch, train_loss, validation_loss, validation_accuracy (0 to 1).
     """
     embeddings = model.base_model.get_input_embeddings()
     embeddings.requires_grad_(not recipe.freeze_embeddings)
-    trainer = Trainer(
+    trainer = _Trainer(
         model=model,
         args=_arguments(recipe, scratch),
         train_dataset=_tokenized(training, tokenizer, recipe.max_length),
         eval_dataset=_by_length(_tokenized(validation, tokenizer, recipe.max_length)),
-        data_collator=DataCollatorWithPadding(tokenizer, pad_to_multiple_of=8),
+        data_collator=_Collator(tokenizer),
         compute_metrics=_accuracy,
-        callbacks=[Progress()],
+        callbacks=[Progress(), *callbacks],
+        optimizers=(optimizer, None),
     )
+    trainer.objective = objective
     trainer.remove_callback(ProgressCallback)
     trainer.remove_callback(PrinterCallback)
     last = newest_checkpoint(scratch)
@@ -84,6 +102,32 @@ def train(
     return curves(trainer.state.log_history)
 
 
+class _Trainer(Trainer):  # type: ignore[misc]  # transformers is not typed
+    """The Trainer, with an objective that knows which rows of the train split are in the batch."""
+
+    objective: Objective | None = None
+
+    def compute_loss(self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, **settings: Any) -> Any:
+        rows = inputs.pop("row")
+        if self.objective is None or not model.training:
+            return super().compute_loss(model, inputs, return_outputs, **settings)
+        labels = inputs.pop("labels")
+        outputs = model(**inputs)
+        loss = self.objective(outputs.logits.float(), labels, rows)
+        return (loss, outputs) if return_outputs else loss
+
+
+class _Collator:
+    """Rows of a tokenized split -> one padded batch, with the rows' places."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._pad = DataCollatorWithPadding(tokenizer, pad_to_multiple_of=8)
+
+    def __call__(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
+        needed = ("input_ids", "attention_mask", "label", "row")
+        return dict(self._pad([{key: row[key] for key in needed} for row in rows]))
+
+
 def _arguments(recipe: Recipe, scratch: Path) -> TrainingArguments:
     return TrainingArguments(
         output_dir=str(scratch),
@@ -101,9 +145,10 @@ def _arguments(recipe: Recipe, scratch: Path) -> TrainingArguments:
         eval_strategy="epoch",
         save_strategy="epoch",
         save_total_limit=1,  # the best one is kept besides
-        load_best_model_at_end=True,
-        metric_for_best_model="accuracy",
+        load_best_model_at_end=recipe.keep == "best",
+        metric_for_best_model="accuracy" if recipe.keep == "best" else None,
         greater_is_better=True,
+        remove_unused_columns=False,
         logging_strategy="epoch",
         report_to="none",
         seed=recipe.seed,
@@ -120,14 +165,16 @@ def native_bfloat16() -> bool:
 
 
 def _tokenized(split: Dataset, tokenizer: Any, max_length: int) -> Dataset:
-    def encode(batch: dict[str, list[str]]) -> dict[str, Any]:
+    def encode(batch: dict[str, list[str]], rows: list[int]) -> dict[str, Any]:
         encoded = tokenizer(batch["text"], truncation=True, max_length=max_length)
         columns = {"input_ids": encoded["input_ids"], "attention_mask": encoded["attention_mask"]}
-        return {**columns, "length": [len(ids) for ids in encoded["input_ids"]]}
+        return {**columns, "row": rows, "length": [len(ids) for ids in encoded["input_ids"]]}
 
     bars = enable_progress_bars if len(split) > LONG_WORK else disable_progress_bars
     bars()
-    return split.map(encode, batched=True, remove_columns=["text"], load_from_cache_file=False, desc="tokenizing")
+    return split.map(
+        encode, batched=True, with_indices=True, remove_columns=["text"], load_from_cache_file=False, desc="tokenizing"
+    )
 
 
 def _by_length(tokenized: Dataset) -> Dataset:

@@ -37,7 +37,7 @@ def compose() -> Callable[..., Config]:
     """Overrides -> the typed configuration, through Hydra."""
 
     def composed(*overrides: str) -> Config:
-        return next(configs(parse_arguments(list(overrides))))
+        return next(configs(parse_arguments(list(overrides)))).config
 
     return composed
 

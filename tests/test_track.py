@@ -44,7 +44,7 @@ def report(p50_ms: float = 2.0, baseline: Baseline | None = None) -> Report:
 
 def finish(tracker: Tracker, identity: Identity, p50_ms: float) -> str:
     with tracker.run(identity) as run:
-        run.log_report(report(p50_ms))
+        run.log_report(report(p50_ms), {})
     return run.run_id
 
 
@@ -66,7 +66,7 @@ def test_a_run_that_ends_is_finished_and_holds_all_it_was_given(tracker: Tracker
         assert status(tracker, run.run_id) == "RUNNING"
         run.log_start("seed: 1\n", {"optim": "int8", "threads": 1}, data)
         run.log_curves({"finetune": curves, "nothing": []})
-        run.log_report(report(2.0, Baseline(np.full((2, 2), 6.0), Size(2**22, 0), 0.75)))
+        run.log_report(report(2.0, Baseline(np.full((2, 2), 6.0), Size(2**22, 0), 0.75)), {})
         run.log_comparison(tmp_path / "comparison", "| table |")
         run.log_classifier(tmp_path / "model")
     assert status(tracker, run.run_id) == "FINISHED"
@@ -138,7 +138,7 @@ def test_rows_are_the_newest_finished_run_of_each_optimization_that_compares(tra
     newest = finish(tracker, IDENTITY, 2.0)
     finish(tracker, replace(IDENTITY, comparable="other"), 1.0)
     with pytest.raises(KeyboardInterrupt), tracker.run(IDENTITY) as killed:
-        killed.log_report(report(0.5))
+        killed.log_report(report(0.5), {})
         raise KeyboardInterrupt
     with tracker.run(replace(IDENTITY, optim="empty")):
         pass  # finished, but never measured
@@ -155,7 +155,8 @@ def test_find_gives_the_run_of_this_very_artifact_measured_the_same_way(tracker:
     finish(tracker, replace(IDENTITY, fingerprint="e" * 64), 2.0)
     found = tracker.find(IDENTITY)
     assert found is not None and found.run_id == first
-    for other in ({"optim": "bert"}, {"comparable": "other"}, {"fingerprint": "0" * 64}):
+    others: list[dict[str, Any]] = [{"optim": "bert"}, {"comparable": "other"}, {"fingerprint": "0" * 64}]
+    for other in others:
         assert tracker.find(replace(IDENTITY, **other)) is None
 
 

@@ -19,7 +19,7 @@ PATTERNS = ["config.json", "tokenizer*", "vocab*", "merges.txt", "special_tokens
 
 
 def identity(backbone: Backbone, role: str) -> str:
-    """What decides the bytes of a role's weights ("teacher" or "student"): for the fingerprint of stages.
+    """What decides the bytes of a role's weights ("teacher", "student" or "distilled"): for the fingerprint of stages.
 
     Raises BackboneError when the weights are not to be had or not the expected ones.
     """
@@ -36,7 +36,7 @@ def identity(backbone: Backbone, role: str) -> str:
 
 def check(backbone: Backbone) -> None:
     """What can be known to be wrong without any file being read. Raises BackboneError."""
-    for role in ("teacher", "student"):
+    for role in ("teacher", "student", "distilled"):
         _require_config(weights_of(backbone, role), role)
 
 
@@ -49,7 +49,8 @@ def weights_of(backbone: Backbone, role: str) -> Weights:
     """The settings of a role. Raises BackboneError when a teacher is made of itself."""
     if role == "teacher" and backbone.teacher.from_teacher:
         raise BackboneError("backbone.teacher.from_teacher=true: only a student can be made from the teacher")
-    return backbone.teacher if role == "teacher" else backbone.student
+    weights: Weights = getattr(backbone, role)
+    return weights
 
 
 @functools.cache

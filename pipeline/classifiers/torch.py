@@ -1,10 +1,14 @@
-"""Runtime "torch": a transformers sequence-classification checkpoint in fp32, safetensors only.
+"""Runtime "torch": a transformers network for sequence classification in fp32, safetensors only.
 
-The directory also loads with `transformers.pipeline("text-classification", model=DIR)` as it is.
+Its weights are stored in one of two ways. `save` writes `model.safetensors`: the directory loads with
+`transformers.pipeline("text-classification", model=DIR)` as it is. `save_compact` writes `weights.safetensors`
+(`compact.py`), for networks in which much is zero or that have fewer heads and neurons than `config.json` says;
+`save_standard` makes of it a directory that transformers can load.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,16 +20,13 @@ from pipeline.classifiers.base import Description, Encoder
 class TorchClassifier:
     """Inference with torch on the CPU; see `pipeline.classifiers.base.Classifier`."""
 
-    def __init__(self, artifact: Path, description: Description, threads: int) -> None:
+    def __init__(self, artifact: Path, description: Description, threads: int, reader: Callable[[Path], Any]) -> None:
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false" if threads == 1 else "true")
         import torch
-        from transformers import AutoModelForSequenceClassification
 
         torch.set_num_threads(threads)
         self._torch = torch
-        self._model = AutoModelForSequenceClassification.from_pretrained(
-            artifact, use_safetensors=True, trust_remote_code=False
-        ).eval()
+        self._model = reader(artifact)
         self._encode = Encoder(artifact, description.max_length, self._model.config.pad_token_id or 0)
         self.labels = description.labels
 
@@ -41,12 +42,89 @@ class TorchClassifier:
 
 def open(artifact: Path, description: Description, threads: int) -> TorchClassifier:
     """Load it. Raises OSError or ValueError when weights or tokenizer are missing or not of this kind."""
-    return TorchClassifier(artifact, description, threads)
+    return TorchClassifier(artifact, description, threads, read)
+
+
+def read(artifact: Path) -> Any:
+    """The network, in fp32 and eval mode, however it is stored.
+
+    Raises OSError when a file is missing, ValueError when a weight is missing, unknown or of another shape.
+    """
+    from pipeline.classifiers.compact import FILE
+
+    if (artifact / FILE).is_file():
+        from pipeline.classifiers.compact import read as read_state
+        from pipeline.structure import fit
+
+        model = unfilled(artifact)
+        fit(model, read_state(artifact))
+        return model
+    import torch
+    from transformers import AutoModelForSequenceClassification
+
+    model, told = AutoModelForSequenceClassification.from_pretrained(
+        artifact, use_safetensors=True, trust_remote_code=False, dtype=torch.float32, output_loading_info=True
+    )
+    wrong = sorted({*told["missing_keys"], *told["unexpected_keys"]})
+    if wrong:
+        raise ValueError(f"{artifact}: weights that are missing or unknown: {', '.join(wrong[:5])}")
+    return model.eval()
+
+
+def unfilled(artifact: Path) -> Any:
+    """The network of an artifact's `config.json`, in eval mode, its weights whatever lay in memory."""
+    import torch
+    from transformers import AutoConfig, AutoModelForSequenceClassification
+    from transformers.initialization import no_init_weights
+
+    config = AutoConfig.from_pretrained(artifact, trust_remote_code=False)
+    with no_init_weights():
+        model = AutoModelForSequenceClassification.from_config(config, trust_remote_code=False, dtype=torch.float32)
+    return model.eval()
+
+
+def read_tokenizer(artifact: Path) -> Any:
+    """The transformers tokenizer of an artifact. Raises OSError or ValueError when its files are missing or broken."""
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(artifact, trust_remote_code=False)
 
 
 def save(model: Any, tokenizer: Any, description: Description, artifact: Path) -> None:
     """Write a transformers model and tokenizer as an artifact directory: config, safetensors, tokenizer, description."""
     model.save_pretrained(artifact)
+    save_beside(model, tokenizer, description, artifact)
+
+
+def save_compact(model: Any, tokenizer: Any, description: Description, artifact: Path) -> None:
+    """The same with `weights.safetensors`: zeros take one bit, heads and neurons may have been removed."""
+    from pipeline.classifiers.compact import write
+
+    write(model.state_dict(), artifact)
+    save_beside(model, tokenizer, description, artifact)
+
+
+def save_beside(model: Any, tokenizer: Any, description: Description, artifact: Path) -> None:
+    """Write what lies beside the weights: config, tokenizer and description."""
+    model.config.architectures = [type(model).__name__]
+    model.config.save_pretrained(artifact)
     tokenizer.model_max_length = description.max_length
     tokenizer.save_pretrained(artifact)
-    description.write(artifact)
+    replace(description, pad_id=model.config.pad_token_id or 0).write(artifact)
+
+
+def save_standard(artifact: Path, target: Path) -> None:
+    """Write an artifact of this runtime as a checkpoint that transformers can load, into another directory.
+
+    Heads and neurons that were removed come back as zeros, so it computes the same. Raises what `read` raises, and
+    ValueError for an artifact of another runtime.
+    """
+    from pipeline.structure import fit, padded
+
+    description = Description.read(artifact)
+    if description.runtime != "torch":
+        raise ValueError(f"{artifact}: transformers can load no classifier for the runtime {description.runtime!r}")
+    model = unfilled(artifact)
+    shapes = {name: tensor.shape for name, tensor in model.state_dict().items()}
+    fit(model, padded(read(artifact).state_dict(), shapes))
+    save(model, read_tokenizer(artifact), description, target)

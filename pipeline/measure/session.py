@@ -2,21 +2,18 @@
 
 Each has a process of its own, pinned to the same core; only one is ever active, and the parent blocks in a read. Within a
 pass the queries come in blocks, and who answers a block first alternates, so that a machine that slows down for a moment
-slows both. A lock keeps two sessions of one user from running at once.
+slows both. No other job of this program runs meanwhile (see `turns`).
 """
 
 import contextlib
 import logging
-import os
-import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock, Timeout
 
+from pipeline import turns
 from pipeline.config import Measure
 from pipeline.measure.process import Worker
 from pipeline.measure.size import size_of
@@ -57,7 +54,7 @@ def measure(name: str, artifact: Path, test: TestSet, settings: Measure, referen
 
     queries = draw(test.texts, settings)
     with contextlib.ExitStack() as stack:
-        stack.enter_context(_alone())
+        stack.enter_context(turns.alone())
         stack.enter_context(contextlib.closing(progress := bar("measuring", "call")))
         candidate = stack.enter_context(Worker(artifact, settings.threads))
         others = [stack.enter_context(Worker(reference.artifact, settings.threads))] if reference else []
@@ -111,18 +108,3 @@ def _predictions(logits: np.ndarray, test: TestSet) -> Predictions:
     predicted = logits.argmax(axis=1).astype(np.int64)
     scores = shifted.max(axis=1) / shifted.sum(axis=1)
     return Predictions(test.texts, test.truth, predicted, scores, test.labels)
-
-
-@contextlib.contextmanager
-def _alone() -> Iterator[None]:
-    """No other measuring session of this user on this machine at the same time."""
-    lock = FileLock(Path(tempfile.gettempdir()) / f"pipeline-measuring-{os.getuid()}.lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        log.info("waiting until another measuring on this machine is over")
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()

@@ -18,6 +18,7 @@ from pipeline.track.server import Connection
 
 NOTHING_YET = "experiment {!r} has no finished run yet; make one with python -m pipeline"
 NOTE = "mlflow.note.content"  # the run's description, shown as Markdown
+PARENT = "mlflow.parentRunId"  # nests a run in another
 
 
 @dataclass(frozen=True)
@@ -30,11 +31,13 @@ class Identity:
     data_hash: str
     comparable: str  # equal where data, backbone, measuring settings and machine are
     sweep_id: str | None = None
+    job: int | None = None  # of the sweep
+    settings: str | None = None  # what the job has that others of the sweep have not
 
     def tags(self) -> dict[str, str]:
         """The tags of a run."""
-        tags = {name: value for name, value in vars(self).items() if value is not None}
-        return tags | {"machine": contents.machine_name(), "process": _this_process()}
+        tags = {name: str(value) for name, value in vars(self).items() if value not in (None, "")}
+        return tags | {"machine": contents.machine_name(), "process": this_process()}
 
 
 class Tracker:
@@ -77,12 +80,16 @@ class Tracker:
     @contextlib.contextmanager
     def run(self, identity: Identity) -> Iterator["Run"]:
         """A run that ends as it should, whatever happens inside the `with` statement."""
-        run_id = self.client.create_run(self.experiment_id, run_name=identity.optim, tags=identity.tags()).info.run_id
-        run = Run(self.client, run_id)
+        tags = identity.tags()
+        parent = self.sweep_run(identity.sweep_id) if identity.sweep_id else None
+        if parent:
+            tags[PARENT] = parent
+        run_id = self.client.create_run(self.experiment_id, run_name=identity.optim, tags=tags).info.run_id
+        run = Run(self.client, run_id, self.experiment_id)
         try:
             yield run
         except BaseException as error:
-            killed = isinstance(error, (KeyboardInterrupt, SystemExit))
+            killed = is_kill(error)
             with contextlib.suppress(Exception):  # what went wrong first is what must be told
                 self.client.set_tag(run_id, "reason", f"{type(error).__name__}: {error}"[:4000])
                 if not killed and not isinstance(error, UserError):
@@ -91,6 +98,21 @@ class Tracker:
                 self.client.set_terminated(run_id, "KILLED" if killed else "FAILED")
             raise
         self.client.set_terminated(run_id, "FINISHED")
+
+    def sweep_run(self, sweep_id: str) -> str | None:
+        """The run, in this experiment, that the runs of a sweep are nested in."""
+        query = f"tags.sweep_id = '{sweep_id}' and tags.kind = 'sweep'"
+        found = self.client.search_runs([self.experiment_id], query, max_results=1)
+        return str(found[0].info.run_id) if found else None
+
+    def row(self, run_id: str) -> Row:
+        """A finished run, as a row."""
+        return _row(self.client.get_run(run_id))
+
+    def baseline_of(self, run_id: str) -> Row | None:
+        """The newest run of the baseline that a run is compared with."""
+        comparable = self.client.get_run(run_id).data.tags["comparable"]
+        return next((row for row in self.rows(comparable) if row.is_baseline), None)
 
     def close_orphans(self) -> None:
         """End, as KILLED, the runs whose process on this machine is gone: a kill -9 leaves them running for ever."""
@@ -133,14 +155,22 @@ class Tracker:
 
 def _row(run: Any) -> Row:
     tags = run.data.tags
-    return Row(tags["optim"], dict(run.data.metrics), run.info.run_id, tags["optim"] == tags.get("baseline"))
+    baseline = tags["optim"] == tags.get("baseline")
+    return Row(tags["optim"], dict(run.data.metrics), run.info.run_id, baseline, tags.get("settings", ""))
+
+
+def is_kill(error: BaseException) -> bool:
+    """Whether someone ended the program, rather than a fault in it: Ctrl-C, or a signal (exit code 128 + n)."""
+    signalled = isinstance(error, SystemExit) and isinstance(error.code, int) and error.code > 128
+    return signalled or isinstance(error, KeyboardInterrupt)
 
 
 class Run:
     """A run that is under way."""
 
-    def __init__(self, client: Any, run_id: str) -> None:
+    def __init__(self, client: Any, run_id: str, experiment_id: str) -> None:
         self._client = client
+        self._experiment_id = experiment_id
         self.run_id = run_id
 
     def log_start(self, config_yaml: str, parameters: Mapping[str, Any], data: Mapping[str, Any]) -> None:
@@ -173,14 +203,33 @@ class Run:
         if points:
             self._client.log_batch(self.run_id, metrics=points)
 
-    def log_report(self, report: Report) -> None:
-        """The final metrics in one batch; predictions and raw samples as Parquet."""
+    def log_trial(self, trial: Mapping[str, Any]) -> None:
+        """A trial of a search, as a run nested in this one (see `pipeline.search.search`)."""
+        from mlflow.entities import Metric, Param
+
+        now = int(time.time() * 1000)
+        tags = {PARENT: self.run_id, "kind": "trial", "state": trial["state"]}
+        start, name = now - int(trial["seconds"] * 1000), f"trial {trial['number']}"
+        run_id = self._client.create_run(self._experiment_id, start_time=start, tags=tags, run_name=name).info.run_id
+        points = [
+            Metric("training/validation_accuracy", value, now, epoch) for epoch, value in enumerate(trial["epochs"], 1)
+        ]
+        settings = [Param(key, f"{value:.6g}") for key, value in trial["settings"].items()]
+        self._client.log_batch(run_id, [*points, Metric("search/validation_accuracy", trial["value"], now, 0)], settings)
+        self._client.set_terminated(run_id, "FINISHED")
+
+    def log_folder(self, folder: Path) -> None:
+        """The files of a folder."""
+        self._client.log_artifacts(self.run_id, str(folder))
+
+    def log_report(self, report: Report, figures: Mapping[str, float]) -> None:
+        """The final metrics, and what the steps reached, in one batch; predictions and raw samples as Parquet."""
         from mlflow.entities import Metric
 
         now = int(time.time() * 1000)
         metrics = [
             Metric(key, value if key.startswith("quality/") else digits(value), now, 0)
-            for key, value in report.metrics().items()
+            for key, value in {**figures, **report.metrics()}.items()
         ]
         self._client.log_batch(self.run_id, metrics=metrics)
         with tempfile.TemporaryDirectory() as folder:
@@ -203,7 +252,8 @@ def digits(value: float) -> float:
     return float(f"{value:.5g}")
 
 
-def _this_process() -> str:
+def this_process() -> str:
+    """This process, so that another can tell whether it is gone."""
     import psutil
 
     return f"{platform.node()} {os.getpid()} {psutil.Process().create_time():.0f}"

@@ -1,0 +1,61 @@
+"""Runtime "onnx": a graph in ONNX Runtime, in fp32 or int8; without torch and transformers, so that it is small and loads fast.
+
+The graph was fused when it was exported. ONNX Runtime's own optimizations still run when it is loaded: they are what joins
+the operators of an int8 graph into fast ones.
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.classifiers.base import Description, Encoder
+
+MODEL = "model.onnx"
+
+
+class OnnxClassifier:
+    """Inference with ONNX Runtime on the CPU; see `pipeline.classifiers.base.Classifier`."""
+
+    def __init__(self, artifact: Path, description: Description, threads: int) -> None:
+        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false" if threads == 1 else "true")
+        self.labels = description.labels
+        self._encode = Encoder(artifact, description.max_length, description.pad_id)
+        self._session = session(artifact / MODEL, threads)
+
+    def logits(self, texts: Sequence[str]) -> np.ndarray:
+        """Logits of a batch: float32 (len(texts), len(labels))."""
+        return self.forward(*self._encode(texts))
+
+    def forward(self, ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        """Logits of token ids and their mask, both int64 (batch, length): float32 (batch, len(labels))."""
+        logits: np.ndarray = self._session.run(["logits"], {"input_ids": ids, "attention_mask": mask})[0]
+        return logits
+
+
+def session(model: Path, threads: int) -> Any:
+    """An ONNX Runtime session whose waiting threads sleep. Raises what ONNX Runtime raises for a broken file."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3  # errors
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+    for pool in ("intra_op", "inter_op"):
+        options.add_session_config_entry(f"session.{pool}.allow_spinning", "0")
+    return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+
+
+def open(artifact: Path, description: Description, threads: int) -> OnnxClassifier:
+    """Load it. Raises OSError when a file is missing, ValueError when one is broken or not of this kind."""
+    for name in (MODEL, "tokenizer.json"):
+        if not (artifact / name).is_file():
+            raise FileNotFoundError(f"{artifact / name}: no such file; the artifact is not whole")
+    try:
+        return OnnxClassifier(artifact, description, threads)
+    except Exception as error:  # both libraries have types of their own, below Exception
+        first = next(iter(str(error).splitlines()), type(error).__name__)
+        raise ValueError(f"{artifact}: not a classifier that ONNX Runtime can read: {first}") from error

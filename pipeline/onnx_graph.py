@@ -1,0 +1,118 @@
+"""A transformers network -> an ONNX graph whose parts are fused into ONNX Runtime's own operators for transformers.
+
+The exporter that traces is used, with plain ("eager") attention: in the graphs of the newer exporter, and in those of fused
+torch attention, ONNX Runtime's optimizer finds no attention to fuse.
+"""
+
+import contextlib
+import inspect
+import logging
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.errors import OptimizationError
+
+OPSET = 17
+LARGEST = 2**31 - 2**24  # bytes: what one protobuf file can hold, less some for the graph itself
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Without the warnings and log lines of exporter, optimizer and quantizer: they are for their developers."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
+
+
+def export(model: Any, path: Path) -> None:
+    """Write a network as ONNX: input_ids and attention_mask, int64 (batch, length) -> logits, float32 (batch, labels).
+
+    Batch and length are free. Raises OptimizationError when it is too large for one file or has a part that ONNX lacks.
+    """
+    import torch
+
+    size = sum(tensor.numel() * tensor.element_size() for tensor in model.state_dict().values())
+    if size > LARGEST:
+        raise OptimizationError(
+            f"the network has {size / 2**30:.1f} GB of weights, and an ONNX file holds 2 GB at most; take a smaller one"
+        )
+
+    class Network(torch.nn.Module):
+        """Token ids and mask -> logits. Token types are all 0, and given: the network's own way to make them is long."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+            self.typed = "token_type_ids" in inspect.signature(model.forward).parameters
+
+        def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+            types = {"token_type_ids": torch.zeros_like(ids)} if self.typed else {}
+            logits: torch.Tensor = self.model(input_ids=ids, attention_mask=mask, **types).logits
+            return logits
+
+    model.set_attn_implementation("eager")
+    ids, mask = torch.ones(2, 8, dtype=torch.int64), torch.ones(2, 8, dtype=torch.int64)
+    mask[1, 5:] = 0  # a trace without padding would have no mask in it
+    free = {0: "batch", 1: "length"}
+    axes = {"input_ids": free, "attention_mask": free, "logits": {0: "batch"}}
+    with quiet():
+        try:
+            torch.onnx.export(
+                Network().eval(), (ids, mask), str(path), input_names=["input_ids", "attention_mask"],
+                output_names=["logits"], dynamic_axes=axes, opset_version=OPSET, dynamo=False,
+            )  # fmt: skip
+        except torch.onnx.OnnxExporterError as error:
+            raise OptimizationError(
+                f"{type(model).__name__} can't be exported to ONNX ({str(error).splitlines()[0]}); leave out export_onnx"
+            ) from error
+
+
+def fuse(exported: Path, path: Path) -> dict[str, int]:
+    """Fuse an exported graph, write it to `path`; returns how many of each fused operator it has.
+
+    The mask is used as it is, not as a number of tokens: it need not be at the end of a text.
+    """
+    import onnx
+    from onnxruntime.transformers.fusion_options import FusionOptions
+    from onnxruntime.transformers.optimizer import optimize_by_fusion
+
+    graph = onnx.load(exported)
+    options = FusionOptions("bert")
+    options.use_raw_attention_mask(True)
+    with quiet():
+        _write_heads(graph)
+        fused = optimize_by_fusion(graph, "bert", optimization_options=options)
+        fused.save_model_to_file(str(path))
+        counts: dict[str, int] = fused.get_fused_operator_statistics()
+    return {name: count for name, count in counts.items() if count}
+
+
+def _write_heads(graph: Any) -> None:
+    """Write each layer's number of heads where the trace has -1 ("whatever is left").
+
+    The optimizer takes one number for the whole network otherwise, and layers of a pruned network differ.
+    """
+    from onnx import numpy_helper
+    from onnxruntime.transformers.onnx_model import OnnxModel
+
+    model = OnnxModel(graph)
+    for reshape in model.get_nodes_by_op_type("Reshape"):  # (batch, length, heads * size) -> (batch, length, heads, size)
+        added, shape = model.get_parent(reshape, 0), model.get_parent(reshape, 1)
+        if added is None or added.op_type != "Add" or shape is None or shape.op_type != "Concat" or len(shape.input) != 4:
+            continue
+        heads, size = (model.get_constant_value(name) for name in shape.input[2:])
+        biases = [tensor for tensor in map(model.get_initializer, added.input) if tensor is not None]
+        if heads is None or size is None or heads.item() != -1 or not biases:
+            continue
+        name = f"{shape.output[0]}_heads"
+        model.add_initializer(numpy_helper.from_array(np.array([biases[0].dims[0] // size.item()], dtype=np.int64), name))
+        shape.input[2] = name

@@ -1,0 +1,211 @@
+"""Publishing on the Hugging Face Hub: an artifact, a model card with the measured table, and the plot, in one commit.
+
+It comes last in a run, when all else is logged, so that a Hub that fails costs nothing but the upload. The Hub is the one
+that HF_ENDPOINT names. The token goes to the Hub's client and nowhere else: what a server answers is shown without it, and
+the client's own errors, which can hold such answers, are never chained to ours.
+"""
+
+import logging
+import re
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.classifiers.base import DESCRIPTION, Description
+from pipeline.errors import PublishError
+from pipeline.track.server import without_password
+
+TOKENS = "https://huggingface.co/settings/tokens"
+LOG_IN = "hf auth login, or set HF_TOKEN"
+WAYS_OUT = {
+    401: f"make a token at {TOKENS}, then {LOG_IN}",
+    403: f"the token must have write access to it: see {TOKENS}",
+    404: "check the name, and that the token may see it",
+    429: "too many requests: wait some minutes",
+}
+KEPT = "; the run itself is kept: the same command publishes it without training again"
+DENSE = (
+    "\n\nThe figures below are of the compact form that the run made. Here is the same network as transformers reads it: "
+    "larger, and not faster where heads and neurons were removed."
+)
+OURS = {".safetensors", ".onnx", ".data", ".json"}  # files of an earlier artifact that would be read beside the new ones
+TRANSFORMERS = """from transformers import pipeline
+
+classify = pipeline("text-classification", model="{repository}")
+print(classify("a text to classify"))"""
+OTHERS = """from pathlib import Path
+
+from huggingface_hub import snapshot_download
+from pipeline.classifiers.base import load  # of the project that made it, classifier-compression-pipeline
+
+classifier = load(Path(snapshot_download("{repository}")), threads=1)
+logits = classifier.logits(["a text to classify"])  # float32 (texts, labels)
+print(classifier.labels[logits[0].argmax()])"""
+
+
+@dataclass(frozen=True)
+class Card:
+    """What the model card says."""
+
+    optim: str
+    data: str
+    backbone: str
+    steps: tuple[str, ...]
+    table_markdown: str  # the measured comparison
+    plot: Path  # its figure
+    metrics: Mapping[str, float]  # by their names in MLflow
+    labels: tuple[str, ...]
+    base_models: tuple[str, ...] = ()  # repositories on the Hub
+    commands: tuple[str, ...] = ()  # that made it
+
+
+def check(repository: str | None) -> None:
+    """What can be known to be wrong before any work: name, token, network. Raises PublishError."""
+    if repository is None:
+        return
+    from huggingface_hub import HfApi, constants
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id
+
+    place = f"publish.hub={repository}"
+    try:
+        validate_repo_id(repository)
+    except HFValidationError:
+        words = "must be user/name or name, of letters, digits, - _ . (at most 96), without -- and .. in it"
+        raise PublishError(f"{place}: {words}") from None
+    if constants.HF_HUB_OFFLINE:
+        raise PublishError(f"{place}: HF_HUB_OFFLINE forbids it; unset it, or leave publish.hub out")
+    token = _token(place)
+    with _in_one_line(place, token):
+        _require_access(place, HfApi(token=token).whoami())
+
+
+def publish(artifact: Path, repository: str, card: Card) -> str:
+    """Create the repository if there is none, upload artifact, model card and plot; returns the address.
+
+    All files change in one commit or none does. What an earlier artifact left in the repository and this one lacks is
+    removed by it (the repository's history has it). Who may see a new repository is up to the Hub's settings for its owner.
+    Raises PublishError when the Hub can't be reached or refuses.
+    """
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
+
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
+    place = f"publish.hub={repository}"
+    token, runtime = _token(place), Description.read(artifact).runtime
+    with tempfile.TemporaryDirectory() as scratch:
+        directory = _uploadable(artifact, Path(scratch))
+        files: dict[str, Path | bytes] = {
+            path.relative_to(directory).as_posix(): path for path in sorted(directory.rglob("*")) if path.is_file()
+        }
+        files[card.plot.name] = card.plot
+        with _in_one_line(place, token, KEPT):
+            api = HfApi(token=token)
+            url = api.create_repo(repository, exist_ok=True)
+            files["README.md"] = model_card(url.repo_id, runtime, directory != artifact, card).encode()
+            stale = _stale(api.list_repo_files(url.repo_id), files)
+            operations: list[Any] = [CommitOperationAdd(name, content) for name, content in files.items()]
+            operations += [CommitOperationDelete(name) for name in stale]
+            api.create_commit(url.repo_id, operations, commit_message=f"{card.optim}, measured on {card.data}")
+    return str(url)
+
+
+def model_card(repository: str, runtime: str, compact: bool, card: Card) -> str:
+    """README.md of the repository: YAML front matter for the Hub, then Markdown. `compact`: measured in another form."""
+    from huggingface_hub import EvalResult, ModelCard, ModelCardData
+
+    accuracy = EvalResult(
+        task_type="text-classification", dataset_type=card.data, dataset_name=card.data,
+        metric_type="accuracy", metric_value=card.metrics["quality/accuracy"],
+    )  # fmt: skip
+    data = ModelCardData(
+        library_name="transformers" if runtime == "torch" else None, pipeline_tag="text-classification",
+        tags=["model-compression", runtime], base_model=sorted(card.base_models) or None, metrics=["accuracy"],
+        model_name=repository.rpartition("/")[2], eval_results=[accuracy],
+    )  # fmt: skip
+    return str(ModelCard(f"---\n{data.to_yaml()}\n---\n\n{_body(repository, runtime, compact, card)}"))
+
+
+def _body(repository: str, runtime: str, compact: bool, card: Card) -> str:
+    load = (TRANSFORMERS if runtime == "torch" else OTHERS).format(repository=repository)
+    steps = "\n".join(f"{number}. {step}" for number, step in enumerate(card.steps, start=1))
+    commands = "\n".join(without_password(command) for command in card.commands)
+    return "\n\n".join(
+        [
+            f"# {repository.rpartition('/')[2]}",
+            f"A text classifier with {len(card.labels)} labels: optimization `{card.optim}`, backbone `{card.backbone}`, "
+            f"trained and measured on `{card.data}`.",
+            f"## How to load it\n\n```python\n{load}\n```{DENSE if compact else ''}",
+            f"## What was measured\n\n{card.table_markdown}\n\n![accuracy over latency]({card.plot.name})",
+            f"## How it was made\n\n{steps}",
+            *([f"```bash\n{commands}\n```"] if commands else []),
+            f"## Labels\n\n{', '.join(f'`{label}`' for label in card.labels)}\n",
+        ]
+    )
+
+
+def _uploadable(artifact: Path, scratch: Path) -> Path:
+    """The artifact itself, or where its weights are in a compact form of ours, the checkpoint that transformers reads."""
+    if Description.read(artifact).runtime != "torch" or (artifact / "model.safetensors").is_file():
+        return artifact
+    from pipeline.classifiers.torch import save_standard
+
+    save_standard(artifact, scratch)
+    return scratch
+
+
+def _stale(present: list[str], files: Mapping[str, Any]) -> list[str]:
+    if DESCRIPTION not in present:
+        return []  # no artifact was published there: what lies in it is somebody else's
+    return [name for name in present if name not in files and "/" not in name and Path(name).suffix in OURS]
+
+
+def _token(place: str) -> str:
+    from huggingface_hub import get_token
+
+    token = get_token()
+    if token is None:
+        raise PublishError(f"{place}: no token for the Hub; {WAYS_OUT[401]}")
+    if not re.fullmatch("[!-~]+", token):
+        raise PublishError(f"{place}: the Hub's token has spaces or characters that no token has; {WAYS_OUT[401]}")
+    return token
+
+
+def _require_access(place: str, owner: dict[str, Any]) -> None:
+    """Raises PublishError when what the Hub tells of the token rules out that it can write there."""
+    role = owner.get("auth", {}).get("accessToken", {}).get("role")
+    if role == "read":
+        raise PublishError(f"{place}: the Hub's token is for reading only; make one for writing at {TOKENS}")
+    names = [owner["name"], *(group["name"] for group in owner.get("orgs", []))]
+    namespace, slash, _ = place.partition("=")[2].partition("/")
+    if role == "write" and slash and namespace.lower() not in [name.lower() for name in names]:
+        raise PublishError(f"{place}: the Hub's token is of {names[0]}, who can write to: {', '.join(names)}")
+
+
+@contextmanager
+def _in_one_line(place: str, token: str, after: str = "") -> Iterator[None]:
+    try:
+        with warnings.catch_warnings(action="ignore"):  # they hold what the server says
+            yield
+    except PublishError:
+        raise
+    except Exception as error:  # the client raises dozens of types
+        raise PublishError(f"{place}: {_explained(error, token)}{after}") from None
+
+
+def _explained(error: BaseException, token: str) -> str:
+    from huggingface_hub import constants
+    from huggingface_hub.errors import HfHubHTTPError
+
+    while not isinstance(error, HfHubHTTPError) and error.__cause__ is not None:
+        error = error.__cause__
+    if not isinstance(error, HfHubHTTPError):
+        where = f"the Hub at {without_password(constants.ENDPOINT)} ({type(error).__name__})"
+        return f"no proper answer from {where}; check the connection and HF_ENDPOINT, then try again"
+    status = error.response.status_code
+    way_out = WAYS_OUT.get(status, "the fault is the Hub's: try again later" if status >= 500 else "see its answer")
+    said = "".join(c if c.isprintable() else " " for c in error.server_message or "").replace(token, "...")
+    return f"the Hub refused with HTTP {status}{f' ({said[:300]})' if said else ''}; {way_out}"

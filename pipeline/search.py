@@ -1,0 +1,148 @@
+"""A search for the settings of a training, with Optuna, on the validation split; the test split is never seen.
+
+The study is a journal on disk: after a kill the search goes on, also inside the trial that was under way. A trial that is
+worse than the median of the others at the same epoch is stopped.
+"""
+
+import logging
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import optuna
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, TrialState
+from transformers import TrainerCallback
+
+from pipeline.config import digest
+
+log = logging.getLogger(__name__)
+STARTUP_TRIALS = 3  # that run to their end, for the median to mean something
+FIRST_EPOCHS = 1  # in which no trial is stopped
+
+
+@dataclass(frozen=True)
+class Space:
+    """The values a setting may take: low to high, both included."""
+
+    low: float
+    high: float
+    whole: bool = False  # whole numbers only
+    log: bool = False  # drawn on a logarithmic scale
+
+    def suggest(self, trial: optuna.Trial, name: str) -> float:
+        """A value for this trial."""
+        if self.whole:
+            return trial.suggest_int(name, int(self.low), int(self.high))
+        return trial.suggest_float(name, self.low, self.high, log=self.log)
+
+
+# (settings, the trial's scratch directory, a callback for the training) -> validation accuracy of the epoch that is kept
+Train = Callable[[dict[str, float], Path, TrainerCallback], float]
+
+
+def search(
+    spaces: Mapping[str, Space],
+    n_trials: int,
+    seed: int,
+    scratch: Path,
+    train: Train,
+    tell: Callable[[dict[str, Any]], None],
+) -> dict[str, Any]:
+    """Run trials until `n_trials` have ended; those that a killed process left count.
+
+    `tell` gets every trial as it ends, those of before a kill too: number, state, value (validation accuracy), settings,
+    epochs (validation accuracy of each), seconds. Returns "best" (settings), "trials" and "importance" (share by setting).
+    """
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study = _open(scratch, seed)
+    for earlier in _ended(study):
+        tell(_described(earlier))
+    while len(_ended(study)) < n_trials:
+        trial = study.ask()
+        chosen = {name: space.suggest(trial, name) for name, space in spaces.items()}
+        log.info(
+            "trial %d of %d: %s", len(_ended(study)) + 1, n_trials, ", ".join(f"{k}={v:.4g}" for k, v in chosen.items())
+        )
+        _carry_out(study, trial, chosen, scratch, train)
+        ended = _described(study.trials[trial.number])
+        log.info("trial %d: %s, validation accuracy %.4f", ended["number"], ended["state"], ended["value"])
+        tell(ended)
+    best = study.best_trial
+    return {
+        "best": best.params,
+        "best_value": best.value,
+        "trials": [_described(trial) for trial in _ended(study)],
+        "importance": _importance(study),
+    }
+
+
+def _open(scratch: Path, seed: int) -> optuna.Study:
+    scratch.mkdir(parents=True, exist_ok=True)
+    _cut_torn_line(scratch / "study.log")
+    storage = JournalStorage(JournalFileBackend(str(scratch / "study.log")))
+    study = optuna.create_study(storage=storage, study_name="search", direction="maximize", load_if_exists=True)
+    study.sampler = optuna.samplers.TPESampler(seed=seed + len(study.trials))
+    study.pruner = optuna.pruners.MedianPruner(n_startup_trials=STARTUP_TRIALS, n_warmup_steps=FIRST_EPOCHS)
+    for trial in study.get_trials(states=(TrialState.RUNNING,)):  # a kill left it; its checkpoint is gone on with
+        study.tell(trial.number, state=TrialState.FAIL)
+        study.enqueue_trial(trial.params)
+    return study
+
+
+def _cut_torn_line(journal: Path) -> None:
+    """A kill may leave half a line at the end of the journal."""
+    if journal.exists():
+        whole = journal.read_bytes()
+        journal.write_bytes(whole[: whole.rfind(b"\n") + 1])
+
+
+def _carry_out(study: optuna.Study, trial: optuna.Trial, chosen: dict[str, float], scratch: Path, train: Train) -> None:
+    folder = scratch / f"trial-{digest(chosen)[:16]}"  # by its settings: an enqueued trial finds its checkpoint
+    try:
+        value = train(chosen, folder, _Reporter(trial))
+    except optuna.TrialPruned:
+        study.tell(trial, state=TrialState.PRUNED)
+    else:
+        study.tell(trial, value)
+    shutil.rmtree(folder, ignore_errors=True)  # its checkpoints are several times the network's size
+
+
+class _Reporter(TrainerCallback):  # type: ignore[misc]  # transformers is not typed
+    """Tells the study each epoch's validation accuracy, and stops a trial that is hopeless."""
+
+    def __init__(self, trial: optuna.Trial) -> None:
+        self._trial = trial
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, metrics: dict[str, float], **_: Any) -> None:
+        """An epoch has ended."""
+        self._trial.report(metrics["eval_accuracy"], round(state.epoch))
+        if self._trial.should_prune():
+            raise optuna.TrialPruned
+
+
+def _ended(study: optuna.Study) -> list[FrozenTrial]:
+    return study.get_trials(states=(TrialState.COMPLETE, TrialState.PRUNED))
+
+
+def _described(trial: FrozenTrial) -> dict[str, Any]:
+    epochs = [trial.intermediate_values[epoch] for epoch in sorted(trial.intermediate_values)]
+    return {
+        "number": trial.number,
+        "state": "finished" if trial.state is TrialState.COMPLETE else "stopped early",
+        "value": trial.value if trial.value is not None else max(epochs),
+        "settings": trial.params,
+        "epochs": epochs,
+        "seconds": trial.duration.total_seconds() if trial.duration else 0.0,
+    }
+
+
+def _importance(study: optuna.Study) -> dict[str, float]:
+    """How much of the variance of the value each setting explains; {} where the trials are too few or all alike."""
+    try:
+        return {name: float(value) for name, value in optuna.importance.get_param_importances(study).items()}
+    except (ValueError, RuntimeError):
+        return {}

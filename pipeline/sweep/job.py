@@ -1,0 +1,146 @@
+"""One job of a sweep, in a process of its own.
+
+On Linux it is forked from a server that has imported the libraries already and has not computed anything, so that a job
+starts at once; elsewhere it is a fresh interpreter. It ends when the process that started it is gone.
+"""
+
+import logging
+import math
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from dataclasses import replace
+from multiprocessing.process import BaseProcess
+from typing import Any, NoReturn
+
+from pipeline.config import Config
+from pipeline.errors import UserError
+from pipeline.sweep.record import Record, Status, identity
+
+log = logging.getLogger(__name__)
+PRELOADED = [
+    "pipeline.run",
+    "pipeline.training",
+    "pipeline.backbone.models",
+    "pipeline.plot",
+    "pipeline.measure.quality",
+    "mlflow",
+]
+PATIENCE_S = 30  # for a job to end well after a signal
+
+
+def carry_out(config: Config) -> tuple[float, ...]:
+    """Run the job, unless it was finished before the sweep was killed; returns its objective, NaN where it failed."""
+    number = config.sweep.job
+    assert config.sweep.id is not None and number is not None
+    record = Record(config.track.root, config.sweep.id)
+    known, total = record.status(number), record.sweep().get("jobs", "?")
+    if known is not None and known.state == "finished" and known.digest == identity(config):
+        log.info("\njob %d of %s: %s was finished before", number + 1, total, known.name)
+        record.write(replace(known, before=True))
+        return known.objective
+    experiment = f"{config.data.name}/{config.backbone.name}"
+    settings = " ".join(filter(None, [config.sweep.settings, config.sweep.seed]))
+    status = Status(number, config.optim.name, settings, experiment, identity(config))
+    record.traceback(number).unlink(missing_ok=True)
+    record.write(status)
+    log.info("\njob %d of %s: %s", number + 1, total, status.name)
+    start = time.monotonic()
+    try:
+        code = _in_a_process(config)
+    except BaseException:
+        told = record.status(number) or status
+        record.write(replace(told, state="interrupted", seconds=time.monotonic() - start))
+        raise
+    ended = replace(record.status(number) or status, seconds=time.monotonic() - start)
+    if ended.state == "running":  # it could not say so itself
+        ended = replace(ended, **_last_words(code))
+    if ended.state != "finished":
+        log.warning("job %d, %s, %s: %s", number + 1, status.name, ended.state, ended.reason)
+    record.write(ended)
+    return ended.objective or (math.nan,) * len(config.objective)
+
+
+def _last_words(code: int) -> dict[str, Any]:
+    if code < 0:
+        return {"state": "killed", "reason": f"its process was killed by {signal.Signals(-code).name}"}
+    return {"state": "exited", "reason": f"its process exited with {code}"}
+
+
+def _in_a_process(config: Config) -> int:
+    context: Any = multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
+    if sys.platform == "linux":
+        context.set_forkserver_preload(PRELOADED)
+    process: BaseProcess = context.Process(target=_child, args=(config,), daemon=False)
+    process.start()
+    try:
+        process.join()
+    except KeyboardInterrupt:  # a terminal sends it to the job too
+        process.join(PATIENCE_S / 6)
+        _end(process)
+        raise
+    except BaseException:
+        _end(process)
+        raise
+    assert process.exitcode is not None
+    return process.exitcode
+
+
+def _end(process: BaseProcess) -> None:
+    if process.is_alive():
+        process.terminate()
+        process.join(PATIENCE_S)
+        process.kill()
+        process.join()
+
+
+def _child(config: Config) -> None:
+    """The job's process: run it, and write down how it ended."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, _terminated)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    logging.getLogger("pipeline").setLevel(logging.INFO)
+    assert config.sweep.id is not None and config.sweep.job is not None
+    record = Record(config.track.root, config.sweep.id)
+    status = record.status(config.sweep.job)
+    assert status is not None
+    try:
+        from pipeline.run import run
+
+        outcome = run(config)
+        objective = outcome.objective(config.objective)
+    except KeyboardInterrupt:
+        record.write(replace(status, state="killed", reason="it was interrupted"))
+    except SystemExit as error:
+        record.write(replace(status, **_exit_words(error.code)))
+        raise
+    except UserError as error:
+        record.write(replace(status, state="failed", reason=str(error), mendable=True))
+    except BaseException as error:
+        record.traceback(status.job).write_text(traceback.format_exc(), encoding="utf-8")
+        record.write(replace(status, state="failed", reason=f"{type(error).__name__}: {error}"))
+    else:
+        done = replace(status, state="finished", run_id=outcome.row.run_id, objective=objective)
+        record.write(replace(done, made=outcome.made, reused=outcome.reused))
+
+
+def _exit_words(code: Any) -> dict[str, Any]:
+    if isinstance(code, int) and code > 128:
+        return {"state": "killed", "reason": f"it was ended by {signal.Signals(code - 128).name}"}
+    return {"state": "exited", "reason": f"it exited with {code}"}
+
+
+def _terminated(number: int, frame: Any) -> NoReturn:
+    raise SystemExit(128 + number)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGKILL)
