@@ -3,19 +3,24 @@
     errors      what a user can mend, as one line
     config      typed schema, registry of kinds, bounds, digests
     progress    progress bars
+    turns       who may use the processor: many work at once, one that measures is alone
     report      Report, Row: measurements and what is derived from them
     data/       any source -> Splits, checked
     backbone/   pretrained weights -> a network to start from
     classifiers/  artifact directory -> texts to logits, one file a runtime
     training    the transformers Trainer, fast on a CPU and safe against kills
+    distillation, pruning, structure, search   what training does for a smaller network, in torch
+    onnx_graph  a network as an ONNX graph: exported, fused, checked
     steps/      one file a step: a frozen dataclass and how it is carried out
     store       stages: fingerprint -> directory, made once
     optimize    an optimization's steps, stage by stage, through the store
     measure/    artifact -> Report, in worker processes
     track/      MLflow, and nothing else imports it
-    plot        rows -> figure
+    plot, search_plot   rows -> figure; the trials of a search -> figures
     compare     rows -> table; `python -m pipeline.compare`
+    publish     an artifact and its model card, to the Hugging Face Hub
     run         the spine: reads as data, steps, measuring, tracking, comparison
+    sweep/      many runs: each in a process of its own, told as a whole
     explain     Hydra's errors as one line
     cli         the command line; `python -m pipeline`
 

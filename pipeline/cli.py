@@ -228,8 +228,10 @@ def help_text() -> str:
     ]
     for group in ("optim", "data", "backbone", "measure", "track", "experiment", "step"):
         lines.append(f"\n{group}")
-        for file in sorted((CONF / group).glob("*.yaml")):
-            lines.append(f"  {file.stem:<12} {_first_comment(file)}")
+        files = sorted((CONF / group).glob("*.yaml"))
+        width = max(len(file.stem) for file in files)
+        for file in files:
+            lines.append(f"  {file.stem:<{width}} {_first_comment(file)}")
     lines += [
         "",
         "Settings: GROUP.KEY=VALUE, for instance  optim.steps.finetune.epochs=3  data.oos_label=oos  seed=1",

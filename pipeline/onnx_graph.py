@@ -7,6 +7,7 @@ torch attention, ONNX Runtime's optimizer finds no attention to fuse.
 import contextlib
 import inspect
 import logging
+import shutil
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -116,3 +117,16 @@ def _write_heads(graph: Any) -> None:
         name = f"{shape.output[0]}_heads"
         model.add_initializer(numpy_helper.from_array(np.array([biases[0].dims[0] // size.item()], dtype=np.int64), name))
         shape.input[2] = name
+
+
+def quantize(graph: Path, path: Path, per_channel: bool, reduce_range: bool, scratch: Path) -> None:
+    """Write a fused graph with int8 weights to `path`: matrices, attention and embeddings."""
+    import onnx
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+
+    copy = Path(shutil.copy(graph, scratch / "source.onnx"))  # the quantizer writes a file beside its input
+    with quiet():
+        quantize_dynamic(
+            copy, path, per_channel=per_channel, reduce_range=reduce_range, weight_type=QuantType.QInt8,
+            extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},  # types behind fused operators can't be inferred
+        )  # fmt: skip

@@ -19,6 +19,7 @@ from pipeline.classifiers.base import DESCRIPTION, Description
 from pipeline.errors import PublishError
 from pipeline.track.server import without_password
 
+NAME = r"(?a:\w([\w.-]*\w)?)"
 TOKENS = "https://huggingface.co/settings/tokens"
 LOG_IN = "hf auth login, or set HF_TOKEN"
 WAYS_OUT = {
@@ -35,8 +36,7 @@ DENSE = (
 OURS = {".safetensors", ".onnx", ".data", ".json"}  # files of an earlier artifact that would be read beside the new ones
 TRANSFORMERS = """from transformers import pipeline
 
-classify = pipeline("text-classification", model="{repository}")
-print(classify("a text to classify"))"""
+print(pipeline("text-classification", model="{repository}")("a text to classify"))"""
 OTHERS = """from pathlib import Path
 
 from huggingface_hub import snapshot_download
@@ -68,15 +68,10 @@ def check(repository: str | None) -> None:
     if repository is None:
         return
     from huggingface_hub import HfApi, constants
-    from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id
 
     place = f"publish.hub={repository}"
-    try:
-        validate_repo_id(repository)
-    except HFValidationError:
-        words = "must be user/name or name, of letters, digits, - _ . (at most 96), without -- and .. in it"
-        raise PublishError(f"{place}: {words}") from None
+    if not re.fullmatch(f"({NAME}/)?{NAME}", repository) or len(repository) > 96 or re.search(r"--|\.\.|\.git$", repository):
+        raise PublishError(f"{place}: must be user/name or name, of letters, digits, - _ . and at most 96 of them")
     if constants.HF_HUB_OFFLINE:
         raise PublishError(f"{place}: HF_HUB_OFFLINE forbids it; unset it, or leave publish.hub out")
     token = _token(place)
@@ -99,15 +94,16 @@ def publish(artifact: Path, repository: str, card: Card) -> str:
     with tempfile.TemporaryDirectory() as scratch:
         directory = _uploadable(artifact, Path(scratch))
         files: dict[str, Path | bytes] = {
-            path.relative_to(directory).as_posix(): path for path in sorted(directory.rglob("*")) if path.is_file()
+            p.relative_to(directory).as_posix(): p for p in directory.rglob("*") if p.is_file()
         }
-        files[card.plot.name] = card.plot
+        api = HfApi(token=token)
         with _in_one_line(place, token, KEPT):
-            api = HfApi(token=token)
             url = api.create_repo(repository, exist_ok=True)
-            files["README.md"] = model_card(url.repo_id, runtime, directory != artifact, card).encode()
+        card_text = model_card(url.repo_id, runtime, directory != artifact, card)
+        files |= {"README.md": card_text.encode(), card.plot.name: card.plot}
+        operations: list[Any] = [CommitOperationAdd(name, content) for name, content in files.items()]
+        with _in_one_line(place, token, KEPT):
             stale = _stale(api.list_repo_files(url.repo_id), files)
-            operations: list[Any] = [CommitOperationAdd(name, content) for name, content in files.items()]
             operations += [CommitOperationDelete(name) for name in stale]
             api.create_commit(url.repo_id, operations, commit_message=f"{card.optim}, measured on {card.data}")
     return str(url)
@@ -167,10 +163,8 @@ def _token(place: str) -> str:
     from huggingface_hub import get_token
 
     token = get_token()
-    if token is None:
-        raise PublishError(f"{place}: no token for the Hub; {WAYS_OUT[401]}")
-    if not re.fullmatch("[!-~]+", token):
-        raise PublishError(f"{place}: the Hub's token has spaces or characters that no token has; {WAYS_OUT[401]}")
+    if token is None or not re.fullmatch("[!-~]+", token):  # what else it has can't be sent
+        raise PublishError(f"{place}: no {'token' if token is None else 'usable token'} for the Hub; {WAYS_OUT[401]}")
     return token
 
 

@@ -123,7 +123,7 @@ def _gate(gates: dict[int, Tensor], place: int, groups: int) -> Any:
     def multiply(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor]:
         (hidden,) = inputs  # (n, length, groups * size)
         gates[place] = torch.ones(len(hidden), groups, requires_grad=True)
-        return ((hidden.view(*hidden.shape[:2], groups, -1) * gates[place][:, None, :, None]).view(hidden.shape),)
+        return ((hidden.reshape(*hidden.shape[:2], groups, -1) * gates[place][:, None, :, None]).view(hidden.shape),)
 
     return multiply
 

@@ -4,7 +4,9 @@ import csv
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,7 +18,7 @@ os.environ.pop("MLFLOW_TRACKING_URI", None)
 from hydra.core.global_hydra import GlobalHydra
 
 from pipeline.cli import configs, parse_arguments
-from pipeline.config import Config, Track
+from pipeline.config import Config, Optim, Step, Track
 
 CLINC150 = Path(__file__).resolve().parents[2] / "shared" / "data" / "clinc150" / "data_oos_plus.json"
 TOPICS = {
@@ -80,10 +82,34 @@ def root(tmp_path: Path, ready_database: Path) -> Path:
     return directory
 
 
+def shrunk(config: Config) -> Config:
+    """The same configuration with every training one epoch long, those of teachers inside of steps too."""
+    return replace(config, optim=_short(config.optim), baseline=_short(config.baseline))
+
+
+def _short(optim: Optim) -> Optim:
+    return replace(optim, steps={name: _short_step(step) for name, step in optim.steps.items()})
+
+
+def _short_step(step: Step) -> Step:
+    changes: dict[str, Any] = {}
+    for item in fields(step):
+        value = getattr(step, item.name)
+        if item.name == "epochs":
+            changes["epochs"] = 1
+        elif isinstance(value, Optim):
+            changes[item.name] = _short(value)
+    return replace(step, **changes)
+
+
 @pytest.fixture
 def tiny(root: Path, toy_csv: Path) -> list[str]:
     """Overrides that make a job small: the tiny backbone, one epoch, the toy data, a glance at latency."""
+    return [*small(root, toy_csv), "optim.steps.finetune.epochs=1", "baseline.steps.finetune.epochs=1"]
+
+
+def small(root: Path, toy_csv: Path) -> list[str]:
+    """The same for any optimization, whatever its steps are called: trainings keep their length (see `shrunk`)."""
     return [
         "backbone=tiny", "measure=quick", "data=files", "data.name=toy", f"data.train={toy_csv}", f"track.root={root}",
-        "optim.steps.finetune.epochs=1", "baseline.steps.finetune.epochs=1",
     ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Runtime "onnx": a graph in ONNX Runtime, in fp32 or int8; without torch and transformers, so that it is small and loads fast.
+"""Runtime "onnx": a graph in ONNX Runtime, in fp32 or int8, without torch and transformers: small, and loaded fast.
 
 The graph was fused when it was exported. ONNX Runtime's own optimizations still run when it is loaded: they are what joins
 the operators of an int8 graph into fast ones.

@@ -81,7 +81,7 @@ class PruneStructured(Step):
         scores = importance(model, self._batches(tokenizer, context))
         prune(model, select(scores, self.heads_kept, self.neurons_kept))
         left = _counted(model)
-        log.info("kept %s, of %s", left, before)
+        log.info("kept: %s", ", ".join(f"{left[name]:,} of {before[name]:,} {name}" for name in before))
         return {f"prune/{name}_kept": left[name] / before[name] for name in before}
 
     def _batches(self, tokenizer: Any, context: Context) -> Iterator[dict[str, Any]]:

@@ -14,7 +14,8 @@ import pyarrow.parquet as parquet
 from pipeline.report import Predictions, Report
 
 PACKAGES = (
-    "torch", "transformers", "tokenizers", "datasets", "evaluate", "accelerate", "hydra-core", "mlflow", "numpy", "pyarrow",
+    "torch", "transformers", "tokenizers", "datasets", "evaluate", "accelerate", "hydra-core", "mlflow", "numpy",
+    "onnx", "onnxruntime", "optuna", "pyarrow",
 )  # fmt: skip
 
 

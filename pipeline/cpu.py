@@ -1,0 +1,55 @@
+"""What this processor can do with int8: whether it is fast, and whether sums of products fit.
+
+Processors with VNNI or AMX (x86) or the dot product instructions (ARM) multiply bytes and add the products up in 32 bits.
+Older x86 processors use an instruction that adds two products in 16 bits and cuts what is too large: their weights must have
+7 bits, and int8 is hardly faster than fp32.
+"""
+
+import functools
+import platform
+from pathlib import Path
+from typing import NamedTuple
+
+FAST_X86 = {"avx512_vnni": "VNNI", "avx512vnni": "VNNI", "avx_vnni": "VNNI", "avxvnni": "VNNI", "amx_int8": "AMX"}
+FAST_ARM = {"asimddp": "dot product", "i8mm": "matrix product"}
+X86 = {"x86_64", "amd64", "i686", "i386", "x86"}
+
+
+class Int8Support(NamedTuple):
+    """What a processor can do with int8."""
+
+    fast: bool  # it has instructions for it
+    reduce_range: bool  # weights must have 7 bits, or sums are cut
+    why: str  # for a message: what the processor has or lacks
+
+
+def int8_of(flags: frozenset[str], machine: str, system: str) -> Int8Support:
+    """What a processor can do, by its flags, `platform.machine()` and `platform.system()`."""
+    x86 = machine.lower() in X86
+    known = FAST_X86 if x86 else FAST_ARM
+    found = sorted({known[flag] for flag in flags if flag in known})
+    if found:
+        return Int8Support(True, False, f"the processor has {' and '.join(found)} instructions")
+    if x86:
+        return Int8Support(False, True, "the processor has neither VNNI nor AMX instructions")
+    if system == "Darwin":  # it tells no flags; every ARM Mac has them
+        return Int8Support(True, False, "the processor has dot product instructions")
+    return Int8Support(False, False, "the processor has no dot product instructions")
+
+
+@functools.cache
+def int8_support() -> Int8Support:
+    """What this processor can do."""
+    return int8_of(_flags(), platform.machine(), platform.system())
+
+
+def _flags() -> frozenset[str]:
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text(encoding="utf-8", errors="replace").splitlines():
+            name, _, value = line.partition(":")
+            if name.strip() in ("flags", "Features"):  # x86, ARM
+                return frozenset(value.split())
+    from cpuinfo import get_cpu_info  # takes a second
+
+    return frozenset(get_cpu_info().get("flags", []))

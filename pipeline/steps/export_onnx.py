@@ -1,0 +1,113 @@
+"""`export_onnx`: a torch classifier becomes an ONNX graph, fused for ONNX Runtime, and is compared with torch.
+
+How the graph is made is in `pipeline/onnx_graph.py`.
+"""
+
+import logging
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from pipeline.classifiers.base import TOKENIZER, Classifier, Description, load
+from pipeline.config import Step, kind
+from pipeline.errors import OptimizationError
+from pipeline.steps.base import Context, versions
+
+log = logging.getLogger(__name__)
+TOLERANCE = 1e-4  # of a logit
+BATCHES = (1, 2, 7)  # texts
+MOST_TOKENS = 1024  # a batch, except that one text may have more
+TEXTS = 128  # of the validation split
+
+
+@kind("step", "export_onnx")
+@dataclass(frozen=True)
+class ExportOnnx(Step):
+    """`conf/step/export_onnx.yaml`: there is nothing to set."""
+
+    code_version: ClassVar[int] = 1
+    takes: ClassVar[tuple[str, ...]] = ("torch",)
+    gives: ClassVar[str] = "onnx"
+
+    def inputs(self, context: Context) -> dict[str, Any]:
+        """Versions; the data only for what the notes say of it."""
+        packages = versions("torch", "transformers", "tokenizers", "onnx", "onnxruntime")
+        return {"data": context.splits.content_hash, "versions": packages}
+
+    def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
+        """Export, fuse, compare; notes: "fused", the number of each fused operator; figure: the largest difference found."""
+        import torch
+
+        from pipeline.classifiers.onnx import MODEL, OnnxClassifier
+        from pipeline.classifiers.torch import read
+        from pipeline.onnx_graph import export, fuse
+
+        assert context.source is not None
+        model, threads = read(context.source), torch.get_num_threads()
+        export(model, scratch / "exported.onnx")
+        fused = fuse(scratch / "exported.onnx", artifact / MODEL)
+        log.info("fused for ONNX Runtime: %s", ", ".join(f"{count} {name}" for name, count in fused.items()) or "nothing")
+        shutil.copy(context.source / TOKENIZER, artifact)
+        pad_id = model.config.pad_token_id or 0
+        replace(Description.read(context.source), runtime="onnx", pad_id=pad_id).write(artifact)
+        exported = load(artifact, threads)
+        assert isinstance(exported, OnnxClassifier)
+        texts = list(context.splits.validation["text"])[:TEXTS]
+        difference = max(
+            compare_on_ids(model, exported, context.backbone.max_length, pad_id),
+            compare_on_texts(load(context.source, threads), exported, texts),
+        )
+        return {"fused": fused, "figures": {"export/max_difference": difference}}
+
+
+def compare_on_ids(model: Any, exported: Any, max_length: int, pad_id: int) -> float:
+    """Largest absolute difference of logits between a torch network and its export, over many lengths and batch sizes.
+
+    Random tokens, the same in each run; in every batch all texts but the first are padded. Raises OptimizationError when it
+    is above the tolerance, or no number.
+    """
+    import torch
+
+    worst = 0.0
+    for ids, mask in _batches(model.get_input_embeddings().num_embeddings, max_length, pad_id):
+        with torch.inference_mode():
+            expected = model(input_ids=torch.from_numpy(ids), attention_mask=torch.from_numpy(mask)).logits.numpy()
+        where = f"{ids.shape[0]} texts of {ids.shape[1]} tokens"
+        worst = max(worst, _difference(expected, exported.forward(ids, mask), where))
+    return worst
+
+
+def _batches(vocabulary: int, max_length: int, pad_id: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Token ids and masks, both int64 (batch, length), of doubling lengths, one more than those, and the longest."""
+    random = np.random.default_rng(0)
+    lengths = {n + more for n in (2**i for i in range(max_length.bit_length())) for more in (0, 1)} | {max_length}
+    for length in sorted(n for n in lengths if n <= max_length):
+        for batch in (n for n in BATCHES if n == 1 or n * length <= MOST_TOKENS):
+            ids = random.integers(0, vocabulary, (batch, length))
+            used = random.integers(1, length + 1, (batch, 1))
+            used[0] = length
+            mask = (np.arange(length) < used).astype(np.int64)
+            yield np.where(mask == 1, ids, pad_id), mask
+
+
+def compare_on_texts(source: Classifier, exported: Classifier, texts: list[str]) -> float:
+    """The same between two classifiers on real texts, tokenization included, in batches of mixed lengths."""
+    worst = 0.0
+    for start in range(0, len(texts), max(BATCHES)):
+        batch = texts[start : start + max(BATCHES)]
+        worst = max(worst, _difference(source.logits(batch), exported.logits(batch), f"texts like {batch[0][:40]!r}"))
+    return worst
+
+
+def _difference(expected: np.ndarray, found: np.ndarray, where: str) -> float:
+    difference = float(np.abs(expected - found).max())
+    if not difference <= TOLERANCE:  # NaN is no number below it
+        raise OptimizationError(
+            f"the exported network is not what torch computes: logits differ by {difference:.2g} for {where}, and "
+            f"{TOLERANCE:g} is allowed; leave out the step export_onnx, or try other versions of torch and onnxruntime"
+        )
+    return difference

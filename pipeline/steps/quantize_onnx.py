@@ -1,0 +1,74 @@
+"""`quantize_onnx`: the weights of an ONNX classifier become int8, embeddings included; activations do as they come.
+
+Nothing is trained and no data is needed for it ("dynamic" quantization).
+"""
+
+import logging
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pipeline.classifiers.base import DESCRIPTION, TOKENIZER
+from pipeline.config import Step, kind, setting
+from pipeline.cpu import int8_support
+from pipeline.steps.agreement import agreement
+from pipeline.steps.base import Context, versions
+
+log = logging.getLogger(__name__)
+ENOUGH = 0.98  # of the predictions should stay as they are
+
+
+@kind("step", "quantize_onnx")
+@dataclass(frozen=True)
+class QuantizeOnnx(Step):
+    """Settings of `conf/step/quantize_onnx.yaml`."""
+
+    per_channel: bool = True
+    reduce_range: str = setting("auto", choices=("auto", "always", "never"))
+
+    code_version: ClassVar[int] = 1
+    takes: ClassVar[tuple[str, ...]] = ("onnx",)
+    gives: ClassVar[str] = "onnx_int8"
+
+    def inputs(self, context: Context) -> dict[str, Any]:
+        """Versions, what "auto" comes to on this processor; the data only for what the notes say of it."""
+        return {
+            "data": context.splits.content_hash,
+            "reduce_range": self.reduces(),
+            "versions": versions("onnx", "onnxruntime", "tokenizers"),
+        }
+
+    def reduces(self) -> bool:
+        """Whether weights get 7 bits instead of 8."""
+        return int8_support().reduce_range if self.reduce_range == "auto" else self.reduce_range == "always"
+
+    def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
+        """Quantize; figure: the share of validation texts for which the prediction stays as it was."""
+        from pipeline.classifiers.onnx import MODEL
+        from pipeline.onnx_graph import quantize
+
+        assert context.source is not None
+        support = int8_support()
+        if not support.fast:
+            log.warning("warning: int8 makes it smaller but hardly faster on this machine: %s", support.why)
+        quantize(context.source / MODEL, artifact / MODEL, self.per_channel, self.reduces(), scratch)
+        for name in (TOKENIZER, DESCRIPTION):
+            shutil.copy(context.source / name, artifact)
+        same = agreement(context.source, artifact, context.splits.validation["text"])
+        if same < ENOUGH:
+            log.warning(
+                "warning: only %.1f %% of the predictions stay the same in int8; %s",
+                100 * same,
+                self._advice(),
+            )
+        return {"figures": {"quantize/agreement": same}}
+
+    def _advice(self) -> str:
+        if not self.per_channel:
+            return "try per_channel=true"
+        if self.reduces() and not int8_support().reduce_range:
+            return "try reduce_range=auto: this processor needs no reduced range"
+        if not self.reduces() and int8_support().reduce_range:
+            return "try reduce_range=auto: this processor needs a reduced range"
+        return "compare the accuracies before it is used"
