@@ -63,6 +63,7 @@ def _hydra() -> int:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions reach `guarded` as they are
     # threads that wait for each other sleep: where they spin, another busy process slows training down many times
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     import hydra
 
     arguments = parse_arguments(sys.argv[1:])
@@ -91,6 +92,9 @@ def _job(cfg: Any) -> None:
 def _sweep(arguments: Any, jobs: list["Composed"], run: Callable[..., Callable[[], Any]]) -> int:
     from pipeline.sweep.whole import begin, end
 
+    published = [job.config.publish.hub for job in jobs if job.config.publish.hub]
+    if len(set(published)) < len(published):
+        raise ConfigError(f"publish.hub={published[0]}: each job would replace the one before; add -${{optim.name}} to it")
     keys = sorted(varying([job.overrides for job in jobs]))
     whole = begin([job.config for job in jobs], keys, shlex.join(["python", "-m", "pipeline", *sys.argv[1:]]))
     interrupted = True

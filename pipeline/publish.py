@@ -1,8 +1,8 @@
 """Publishing on the Hugging Face Hub: an artifact, a model card with the measured table, and the plot, in one commit.
 
-It comes last in a run, when all else is logged, so that a Hub that fails costs nothing but the upload. The Hub is the one
-that HF_ENDPOINT names. The token goes to the Hub's client and nowhere else: what a server answers is shown without it, and
-the client's own errors, which can hold such answers, are never chained to ours.
+It comes last in a run, so that a Hub that fails costs nothing but the upload; HF_ENDPOINT says which Hub. The token goes to
+the Hub's client and nowhere else: what a server answers is shown without it, and the client's own errors, which can hold
+such answers, are never chained to ours.
 """
 
 import logging
@@ -21,30 +21,24 @@ from pipeline.track.server import without_password
 
 NAME = r"(?a:\w([\w.-]*\w)?)"
 TOKENS = "https://huggingface.co/settings/tokens"
-LOG_IN = "hf auth login, or set HF_TOKEN"
 WAYS_OUT = {
-    401: f"make a token at {TOKENS}, then {LOG_IN}",
+    401: f"make a token at {TOKENS}, then hf auth login, or set HF_TOKEN",
     403: f"the token must have write access to it: see {TOKENS}",
     404: "check the name, and that the token may see it",
     429: "too many requests: wait some minutes",
 }
 KEPT = "; the run itself is kept: the same command publishes it without training again"
-DENSE = (
-    "\n\nThe figures below are of the compact form that the run made. Here is the same network as transformers reads it: "
-    "larger, and not faster where heads and neurons were removed."
-)
+DENSE = "\n\nWhat was measured is a compact form of this network. As transformers reads it, it is larger and not faster."
 OURS = {".safetensors", ".onnx", ".data", ".json"}  # files of an earlier artifact that would be read beside the new ones
 TRANSFORMERS = """from transformers import pipeline
 
 print(pipeline("text-classification", model="{repository}")("a text to classify"))"""
 OTHERS = """from pathlib import Path
-
 from huggingface_hub import snapshot_download
 from pipeline.classifiers.base import load  # of the project that made it, classifier-compression-pipeline
 
 classifier = load(Path(snapshot_download("{repository}")), threads=1)
-logits = classifier.logits(["a text to classify"])  # float32 (texts, labels)
-print(classifier.labels[logits[0].argmax()])"""
+print(classifier.labels[classifier.logits(["a text to classify"])[0].argmax()])"""
 
 
 @dataclass(frozen=True)
@@ -71,7 +65,7 @@ def check(repository: str | None) -> None:
 
     place = f"publish.hub={repository}"
     if not re.fullmatch(f"({NAME}/)?{NAME}", repository) or len(repository) > 96 or re.search(r"--|\.\.|\.git$", repository):
-        raise PublishError(f"{place}: must be user/name or name, of letters, digits, - _ . and at most 96 of them")
+        raise PublishError(f"{place}: must be user/name or name, at most 96 letters, digits, - _ .")
     if constants.HF_HUB_OFFLINE:
         raise PublishError(f"{place}: HF_HUB_OFFLINE forbids it; unset it, or leave publish.hub out")
     token = _token(place)
@@ -88,23 +82,19 @@ def publish(artifact: Path, repository: str, card: Card) -> str:
     """
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 
-    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     place = f"publish.hub={repository}"
     token, runtime = _token(place), Description.read(artifact).runtime
     with tempfile.TemporaryDirectory() as scratch:
         directory = _uploadable(artifact, Path(scratch))
-        files: dict[str, Path | bytes] = {
-            p.relative_to(directory).as_posix(): p for p in directory.rglob("*") if p.is_file()
-        }
+        files: dict[str, Path | bytes] = {path.name: path for path in directory.iterdir()}  # none has a folder in it
         api = HfApi(token=token)
         with _in_one_line(place, token, KEPT):
             url = api.create_repo(repository, exist_ok=True)
-        card_text = model_card(url.repo_id, runtime, directory != artifact, card)
-        files |= {"README.md": card_text.encode(), card.plot.name: card.plot}
+        readme = model_card(url.repo_id, runtime, directory != artifact, card).encode()
+        files |= {"README.md": readme, card.plot.name: card.plot}
         operations: list[Any] = [CommitOperationAdd(name, content) for name, content in files.items()]
         with _in_one_line(place, token, KEPT):
-            stale = _stale(api.list_repo_files(url.repo_id), files)
-            operations += [CommitOperationDelete(name) for name in stale]
+            operations += [CommitOperationDelete(name) for name in _stale(api.list_repo_files(url.repo_id), files)]
             api.create_commit(url.repo_id, operations, commit_message=f"{card.optim}, measured on {card.data}")
     return str(url)
 
@@ -117,12 +107,12 @@ def model_card(repository: str, runtime: str, compact: bool, card: Card) -> str:
         task_type="text-classification", dataset_type=card.data, dataset_name=card.data,
         metric_type="accuracy", metric_value=card.metrics["quality/accuracy"],
     )  # fmt: skip
-    data = ModelCardData(
+    front = ModelCardData(
         library_name="transformers" if runtime == "torch" else None, pipeline_tag="text-classification",
         tags=["model-compression", runtime], base_model=sorted(card.base_models) or None, metrics=["accuracy"],
         model_name=repository.rpartition("/")[2], eval_results=[accuracy],
     )  # fmt: skip
-    return str(ModelCard(f"---\n{data.to_yaml()}\n---\n\n{_body(repository, runtime, compact, card)}"))
+    return str(ModelCard(f"---\n{front.to_yaml()}\n---\n\n{_body(repository, runtime, compact, card)}"))
 
 
 def _body(repository: str, runtime: str, compact: bool, card: Card) -> str:
@@ -181,13 +171,18 @@ def _require_access(place: str, owner: dict[str, Any]) -> None:
 
 @contextmanager
 def _in_one_line(place: str, token: str, after: str = "") -> Iterator[None]:
+    """What the Hub's client does: its errors as one line; its log and warnings, which quote the server, are not shown."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
     try:
-        with warnings.catch_warnings(action="ignore"):  # they hold what the server says
+        with warnings.catch_warnings(action="ignore"):
             yield
     except PublishError:
         raise
     except Exception as error:  # the client raises dozens of types
         raise PublishError(f"{place}: {_explained(error, token)}{after}") from None
+    finally:
+        logging.disable(before)
 
 
 def _explained(error: BaseException, token: str) -> str:

@@ -74,9 +74,9 @@ def run(config: Config) -> Outcome:
         job = prepare(config)
         reference = baseline(job) if config.optim.name != config.baseline.name else None
         row, made = optimize(job, config.optim, reference)
-        if config.publish.hub:
-            push(job, row, made)
         summarize(job, row)
+    if config.publish.hub:
+        push(job, row, made)
     stages = [*made.before, *made.stages]
     new = tuple(dict.fromkeys(stage.directory.name for stage in stages if not stage.reused))
     return Outcome(row, new, tuple(dict.fromkeys(stage.directory.name for stage in stages if stage.reused)))
@@ -167,6 +167,15 @@ def log_searches(tracked: Run, made: Made) -> None:
             tracked.log_folder(Path(folder))
 
 
+def base_models(config: Config) -> tuple[str, ...]:
+    """The repository on the Hub that the optimization's weights came from, if they did."""
+    first, backbone = next(iter(config.optim.steps.values())), config.backbone
+    role = getattr(first, "model", "teacher")
+    weights = fetch.weights_of(backbone, "teacher" if backbone.student.from_teacher else role)
+    own = first.kind == "load" or weights.path is not None or weights.hub is None
+    return () if own else (str(weights.hub),)
+
+
 def push(job: Job, row: Row, made: Made) -> None:
     """Publish the artifact with its model card."""
     config = job.config
@@ -176,7 +185,7 @@ def push(job: Job, row: Row, made: Made) -> None:
         optim=row.optim, data=config.data.name, backbone=config.backbone.name, steps=tuple(config.optim.steps),
         table_markdown=f"{compare.table(rows).markdown()}\n\n{compare.LEGEND}",
         plot=compare.folder_of(config) / "comparison.png", metrics=row.metrics, labels=tuple(job.context.splits.labels),
-        base_models=tuple(hub for hub in {config.backbone.teacher.hub, config.backbone.student.hub} if hub),
+        base_models=base_models(config),
     )  # fmt: skip
     log.info("published: %s", publish.publish(made.artifact, config.publish.hub, card))
 

@@ -98,10 +98,9 @@ def importance(model: nn.Module, batches: Iterable[Mapping[str, Tensor]]) -> lis
     (n, length) and labels (n,), all int64. `model` is left in eval mode.
     """
     model.eval()
-    gated = [
-        part for layer in layers(model)
-        for part in ((layer.part(layer.kind.mixed), layer.heads), (layer.part(layer.kind.outer), layer.neurons))
-    ]  # fmt: skip
+    gated: list[tuple[Any, int]] = []
+    for layer in layers(model):
+        gated += [(layer.part(layer.kind.mixed), layer.heads), (layer.part(layer.kind.outer), layer.neurons)]
     gates: dict[int, Tensor] = {}
     hooks = [module.register_forward_pre_hook(_gate(gates, i, groups)) for i, (module, groups) in enumerate(gated)]
     sums = [torch.zeros(groups, dtype=torch.float64) for _, groups in gated]
@@ -116,12 +115,12 @@ def importance(model: nn.Module, batches: Iterable[Mapping[str, Tensor]]) -> lis
         for hook in hooks:
             hook.remove()
     scaled = [nn.functional.normalize(total, dim=0) for total in sums]
-    return [Units(heads, neurons) for heads, neurons in zip(scaled[::2], scaled[1::2], strict=True)]
+    return [Units(*pair) for pair in zip(scaled[::2], scaled[1::2], strict=True)]
 
 
 def _gate(gates: dict[int, Tensor], place: int, groups: int) -> Any:
     def multiply(module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor]:
-        (hidden,) = inputs  # (n, length, groups * size)
+        hidden = inputs[0]  # (n, length, groups * size)
         gates[place] = torch.ones(len(hidden), groups, requires_grad=True)
         return ((hidden.reshape(*hidden.shape[:2], groups, -1) * gates[place][:, None, :, None]).view(hidden.shape),)
 
@@ -137,19 +136,17 @@ def select(scores: list[Units], heads_kept: float, neurons_kept: float) -> list[
     neurons = _counts([layer.neurons for layer in scores], neurons_kept)
     kept = []
     for layer, n_heads, n_neurons in zip(scores, heads, neurons, strict=True):
-        rounded = max(NEURONS_MULTIPLE, round(n_neurons / NEURONS_MULTIPLE) * NEURONS_MULTIPLE)
-        rounded = len(layer.neurons) if n_neurons == len(layer.neurons) else min(rounded, len(layer.neurons))
-        kept.append(Units(_best(layer.heads, n_heads), _best(layer.neurons, rounded)))
+        if n_neurons < len(layer.neurons):
+            n_neurons = max(NEURONS_MULTIPLE, round(n_neurons / NEURONS_MULTIPLE) * NEURONS_MULTIPLE)
+        kept.append(Units(_best(layer.heads, n_heads), _best(layer.neurons, n_neurons)))  # at most all of them
     return kept
 
 
 def _counts(scores: list[Tensor], share: float) -> list[int]:
-    first = [layer.index_fill(0, layer.argmax()[None], torch.inf) for layer in scores]  # one a layer stays in any case
-    units = sum(len(layer) for layer in scores)
-    chosen = _best(torch.cat(first), max(len(scores), round(share * units)))
+    everything = torch.cat([layer.index_fill(0, layer.argmax()[None], torch.inf) for layer in scores])  # one a layer stays
+    chosen = _best(everything, max(len(scores), round(share * len(everything))))
     owner = torch.repeat_interleave(torch.tensor([len(layer) for layer in scores]))
-    counts: list[int] = torch.bincount(owner[chosen], minlength=len(scores)).tolist()
-    return counts
+    return [int(count) for count in torch.bincount(owner[chosen], minlength=len(scores))]
 
 
 def _best(scores: Tensor, count: int) -> Tensor:

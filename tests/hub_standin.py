@@ -1,7 +1,7 @@
 """A small Hub on 127.0.0.1, in memory: what huggingface_hub calls to create, fill, list and read a model repository.
 
-It stands in for https://huggingface.co where HF_ENDPOINT names it. Files in `LARGE` go the way of large files (LFS). Whatever
-it refuses, it answers with the token that it was sent: nothing of that may be shown.
+It stands in for https://huggingface.co where HF_ENDPOINT names it. Files in `LARGE` go the way of large files (LFS).
+Whatever it refuses, it answers with the token that it was sent: nothing of that may be shown.
 """
 
 import base64
@@ -84,7 +84,7 @@ class Handler(BaseHTTPRequestHandler):
                 return getattr(self, name)(**match.groupdict())  # type: ignore[no-any-return]
         return self.refuse(404)
 
-    do_GET = do_HEAD = do_POST = do_PUT = answer_request  # noqa: N815
+    do_GET = do_HEAD = do_POST = do_PUT = answer_request
 
     def read_body(self) -> bytes:
         if self.headers.get("Transfer-Encoding") != "chunked":

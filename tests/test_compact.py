@@ -188,8 +188,9 @@ def test_saves_note_the_padding_token_and_int8_has_no_standard_form(tmp_path: Pa
         save_standard(tmp_path / "save", tmp_path / "standard")
 
 
-@pytest.mark.parametrize("make", [sparse, smaller])
-def test_a_compact_artifact_is_served_by_a_worker_process(make: Callable[[], Any], tmp_path: Path) -> None:
-    artifact = stored(make(), tmp_path / "compact")
-    with Worker(artifact, threads=1) as worker:
-        np.testing.assert_allclose(worker.logits(TEXTS[:1], 1), load(artifact, 1).logits(TEXTS[:1]), atol=1e-6)
+def test_compact_artifacts_are_served_by_a_worker_process(tmp_path: Path) -> None:
+    few, many = stored(sparse(), tmp_path / "sparse"), stored(smaller(), tmp_path / "smaller")
+    with Worker(few, threads=1) as worker:
+        np.testing.assert_allclose(worker.logits(TEXTS[:1], 1), load(few, 1).logits(TEXTS[:1]), atol=1e-6)
+        worker.ask("load", artifact=str(many), threads=1, cores=[])
+        np.testing.assert_allclose(worker.logits(TEXTS[:1], 1), load(many, 1).logits(TEXTS[:1]), atol=1e-6)

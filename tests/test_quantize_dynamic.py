@@ -150,6 +150,7 @@ def test_a_layer_that_lacks_its_int8_values_or_its_scale_is_refused(quantized: Q
         tensors | {f"{name}.weight": tensors[f"{name}.weight"].float()},
         {key: tensor for key, tensor in tensors.items() if key != f"{name}.weight"},
         {key: tensor for key, tensor in tensors.items() if key != f"{name}.scale"},
+        {key: tensor for key, tensor in tensors.items() if key != f"{name}.zero_point"},
         tensors | {f"{name}.scale": torch.ones(2, dtype=torch.float64)},
     ):
         save_file(wrong, artifact / FILE, metadata={"shapes": "{}"})

@@ -1,54 +1,184 @@
-"""Multiruns, as a user starts them: in a process of their own."""
+"""Sweeps, as a user starts them: jobs that fail, what is shared, what is told; seeds and settings, in parallel."""
 
-import os
-import subprocess
-import sys
+import json
+import math
+from collections import Counter
 from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
 
 import pytest
 
-from pipeline.measure.process import ROOT
-from tests.test_run import runs_of
+from tests.sweeping import ROOT, Place, Rows
+
+JOBS = ["bert_ort", "raise", "exit", "_exit", "kill", "student", "distillation_ort", "distillation_ort_int8"]
+GOOD = [name for name in JOBS if name not in ("raise", "exit", "_exit", "kill")]
+Ended = tuple[Place, CompletedProcess[str]]
 
 
-def sweep(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "TQDM_DISABLE": "1"}
-    return subprocess.run(
-        [sys.executable, "-m", "pipeline", *arguments],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=200,
+@pytest.fixture(scope="module")
+def troubled(tmp_path_factory: pytest.TempPathFactory, ready_database: Path, toy_rows: Rows) -> Ended:
+    """A sweep over good jobs and over jobs that raise, exit or are killed."""
+    place = Place(tmp_path_factory.mktemp("troubled"), ready_database, toy_rows)
+    objective = "objective=[quality/accuracy,delta/speedup]"
+    return place, place.run(
+        "-m", f"optim={','.join(JOBS)}", objective, "hydra.sweeper._target_=hydra_plugins.telling.Telling"
     )
 
 
-@pytest.mark.parametrize("flag_first", [True, False])
-def test_a_sweep_runs_every_job_under_one_sweep_id(flag_first: bool, tiny: list[str], root: Path, tmp_path: Path) -> None:
-    here = tmp_path / "here"
-    here.mkdir()
-    jobs = ["optim=bert,distilbert", *tiny]
-    done = sweep(here, *(["-m", *jobs] if flag_first else [*jobs, "-m"]))
+def artifacts_of(place: Place, run: Any) -> set[str]:
+    return {item.path for item in place.client.list_artifacts(run.info.run_id)}
+
+
+def text_of(place: Place, run: Any, name: str) -> str:
+    return Path(place.client.download_artifacts(run.info.run_id, name)).read_text(encoding="utf-8")
+
+
+def test_every_job_has_a_run_with_the_right_end_and_a_job_that_fails_does_not_stop_the_others(troubled: Ended) -> None:
+    place, done = troubled
+    assert done.returncode == 1, done.stderr
+    ends = {"raise": "FAILED", "exit": "FAILED", "_exit": "FAILED", "kill": "KILLED"}
+    assert place.statuses() == {number: [(name, ends.get(name, "FINISHED"))] for number, name in enumerate(JOBS)}
+    assert not list(place.here.iterdir())
+
+
+def test_a_sweep_is_one_parent_run_that_all_others_are_nested_in(troubled: Ended) -> None:
+    place, _ = troubled
+    (parent,) = place.parents()
+    children = [run for run in place.runs() if run.info.run_id != parent.info.run_id]
+    assert len(children) == len(JOBS)
+    assert {run.data.tags["mlflow.parentRunId"] for run in children} == {parent.info.run_id}
+    assert len({run.data.tags["sweep_id"] for run in place.runs()}) == 1
+    assert parent.info.status == "FAILED"
+    counts = {"sweep/finished": 4, "sweep/failed": 1, "sweep/exited": 2, "sweep/killed": 1}
+    assert parent.data.metrics == counts
+
+
+def test_a_run_that_failed_has_its_reason_and_where_there_is_one_its_traceback(troubled: Ended) -> None:
+    place, _ = troubled
+    runs = {run.data.tags["optim"]: run for run in place.runs() if "optim" in run.data.tags}
+    assert "RuntimeError: out of luck" in runs["raise"].data.tags["reason"]
+    assert 'raise RuntimeError("out of luck' in text_of(place, runs["raise"], "traceback.txt")
+    assert "sys.exit(3)" in text_of(place, runs["exit"], "traceback.txt")
+    assert runs["_exit"].data.tags["reason"] == "its process exited with 4"
+    assert runs["kill"].data.tags["reason"] == "its process was killed by SIGKILL"
+    assert all("traceback.txt" not in artifacts_of(place, runs[name]) for name in [*GOOD, "_exit", "kill"])
+
+
+def test_the_parent_has_the_comparison_with_what_is_missing(troubled: Ended) -> None:
+    place, done = troubled
+    (parent,) = place.parents()
+    files = {"comparison.png", "comparison.svg", "comparison.md", "comparison.csv", "summary.txt"}
+    assert artifacts_of(place, parent) == files
+    table = text_of(place, parent, "comparison.md")
+    cells = [line.strip("| ").split(" | ") for line in table.splitlines()[2 : 2 + len(JOBS)]]
+    rows = {name: figures for name, *figures in cells}
+    missing = {"raise (failed)", "exit (exited)", "_exit (exited)", "kill (killed)"}
+    assert set(rows) == {"bert_ort *", *GOOD[1:], *missing}
+    assert all(set(rows[name]) == {"-"} for name in missing) and all("-" not in rows[name] for name in GOOD[1:])
+    assert table.split("\n\n")[0] in parent.data.tags["mlflow.note.content"]
+    assert "student" in done.stdout and "_exit (exited)" in done.stdout
+
+
+def test_the_summary_tells_each_job_on_one_line_with_what_it_made_and_why_it_failed(troubled: Ended) -> None:
+    place, done = troubled
+    (parent,) = place.parents()
+    told = text_of(place, parent, "summary.txt")
+    assert told in done.stdout
+    head, *lines = told.splitlines()
+    jobs = {line.split()[1]: line for line in lines[: len(JOBS)]}
+    assert list(jobs) == JOBS and len(lines) == len(JOBS) + 2, told
+    why = {name: line[head.index("why") :] for name, line in jobs.items()}
+    assert why["raise"] == "RuntimeError: out of luck and of patience"
+    assert why["exit"] == "it exited with 3" and why["_exit"] == "its process exited with 4"
+    assert why["kill"] == "its process was killed by SIGKILL" and not any(why[name] for name in GOOD)
+    assert [name for name, line in jobs.items() if line.split()[2] == "finished"] == GOOD
+    made, reused = slice(head.index("made"), head.index("reused")), slice(head.index("reused"), head.index("why"))
+    assert jobs["bert_ort"][made].split(", ")[0] == "finetune" and jobs["bert_ort"][reused].strip() == "-"
+    assert "logits" in jobs["distillation_ort"][made] and "finetune" in jobs["distillation_ort"][reused]
+    assert "distill" in jobs["distillation_ort_int8"][reused] and "distill" not in jobs["distillation_ort_int8"][made]
+    assert f"sweep {parent.data.tags['sweep_id']}: 4 of 8 jobs finished, 4 not" in lines
+
+
+def test_each_teacher_and_each_student_is_trained_exactly_once(troubled: Ended) -> None:
+    place, _ = troubled
+    made = Counter(entry["what"] for entry in place.log() if entry["what"] != "measuring")
+    good = [name for name in made if not name.startswith("trouble")]
+    assert Counter(name.rpartition("-")[0] for name in good) == {
+        "finetune": 2, "logits": 1, "distill": 1, "export_onnx": 3, "quantize_onnx": 1,
+    }  # fmt: skip
+    assert all(made[name] == 1 for name in good), made
+
+
+def test_the_sweeper_is_told_the_objectives_of_each_job_and_nan_where_it_failed(troubled: Ended) -> None:
+    place, _ = troubled
+    told = dict(zip(JOBS, json.loads((place.folder / "told.json").read_text()), strict=True))
+    metrics = {run.data.tags["optim"]: run.data.metrics for run in place.runs() if "optim" in run.data.tags}
+    for name in GOOD:
+        expected = [metrics[name]["quality/accuracy"], metrics[name]["delta/speedup"]]
+        assert told[name] == pytest.approx(expected, rel=1e-4)
+    assert all(math.isnan(value) for name in set(JOBS) - set(GOOD) for value in told[name])
+    assert all(len(values) == 2 for values in told.values())
+
+
+@pytest.fixture(scope="module")
+def parallel(tmp_path_factory: pytest.TempPathFactory, ready_database: Path, toy_rows: Rows) -> Ended:
+    """Two seeds and two settings of one optimization, two jobs at a time; the flag is last."""
+    place = Place(tmp_path_factory.mktemp("parallel"), ready_database, toy_rows)
+    launcher = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
+    return place, place.run("optim=student", "seed=1,2", "optim.steps.finetune.epochs=1,2", *launcher, "-m")
+
+
+def test_settings_are_rows_and_seeds_are_their_means_with_a_spread(parallel: Ended) -> None:
+    place, done = parallel
     assert done.returncode == 0, done.stderr
-    runs = runs_of(root)
-    assert [run.data.tags["optim"] for run in runs] == ["bert", "distilbert"]
-    assert len({run.data.tags["sweep_id"] for run in runs}) == 1
-    assert {run.info.status for run in runs} == {"FINISHED"} and not list(here.iterdir())
+    (parent,) = place.parents()
+    titles, _, *rows = [line.strip("| ").split(" | ") for line in text_of(place, parent, "comparison.md").splitlines()[:5]]
+    cells = {row[0]: dict(zip(titles, row, strict=True)) for row in rows}
+    assert set(cells) == {"bert_ort (2 seeds) *", "student epochs=1 (2 seeds)", "student epochs=2 (2 seeds)"}
+    runs = [run for run in place.runs("tags.settings = 'epochs=1'") if run.data.tags["optim"] == "student"]
+    first, second = (run.data.metrics["throughput/texts_per_s"] for run in runs)
+    mean, spread = (first + second) / 2, abs(first - second) / math.sqrt(2)
+    assert cells["student epochs=1 (2 seeds)"]["texts/s"] == f"{mean:.0f} ±{spread:.0f}"
+    assert "student epochs=2 seed=1" in done.stdout
 
 
-def test_a_job_that_fails_does_not_stop_the_others(tiny: list[str], root: Path, tmp_path: Path) -> None:
-    missing = tmp_path / "missing.csv"
-    settings = [item for item in tiny if not item.startswith("data.train=")]
-    done = sweep(tmp_path, "-m", "optim=bert", f"data.train={missing},{tmp_path / 'toy.csv'}", *settings)
-    assert done.returncode == 2 and done.stderr.count(f"{missing}: no such file") == 1, done.stderr
-    assert [run.info.status for run in runs_of(root)] == ["FINISHED"]
+def test_jobs_at_the_same_time_build_what_they_share_once(parallel: Ended) -> None:
+    place, _ = parallel
+    assert {status for runs in place.statuses().values() for _, status in runs} == {"FINISHED"}
+    baselines = [run for run in place.runs() if run.data.tags.get("optim") == "bert_ort"]
+    assert len(place.statuses()) == 4 and len(baselines) == 2, "one baseline for each seed"
+    made = Counter(entry["what"] for entry in place.log() if entry["what"] != "measuring")
+    assert set(made.values()) == {1}
+    assert Counter(name.rpartition("-")[0] for name in made) == {"finetune": 6, "export_onnx": 6}
 
 
-def test_an_optimization_is_added_with_one_file(tiny: list[str], root: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "mine" / "optim"
-    folder.mkdir(parents=True)
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    (folder / "quick_bert.yaml").write_text(readme.partition("```yaml\n")[2].partition("```")[0], encoding="utf-8")
-    done = sweep(tmp_path, "--config-dir", str(folder.parent), "optim=quick_bert", *tiny)
+def test_nothing_is_measured_while_another_job_works(parallel: Ended) -> None:
+    place, _ = parallel
+    log = place.log()
+    measured = [entry for entry in log if entry["what"] == "measuring"]
+    assert len(measured) == 6 and len({entry["process"] for entry in log}) == 4
+    for one in measured:
+        others = [entry for entry in log if entry["process"] != one["process"]]
+        assert [entry for entry in others if entry["start"] < one["end"] and one["start"] < entry["end"]] == []
+
+
+def test_where_all_that_failed_is_the_users_to_mend_the_exit_code_is_2(place: Place) -> None:
+    missing = place.folder / "missing.csv"
+    done = place.run("-m", "optim=bert_ort", f"data.train={missing},{place.folder / 'toy.csv'}")
+    assert done.returncode == 2 and "Traceback" not in done.stderr, done.stderr
+    assert f"data error: {missing}: no such file" in done.stdout
+    assert place.statuses() == {0: [("bert_ort", "FAILED")], 1: [("bert_ort", "FINISHED")]}
+
+
+def test_an_optimization_is_added_with_one_file(place: Place) -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8").partition("```yaml\n")[2].partition("```")[0]
+    (place.folder / "conf" / "optim" / "quick_bert.yaml").write_text(text, encoding="utf-8")
+    done = place.run("optim=quick_bert")
     assert done.returncode == 0, done.stderr
-    assert [run.data.tags["optim"] for run in runs_of(root)] == ["bert", "quick_bert"]
+    assert [run.data.tags["optim"] for run in place.runs()] == ["bert_ort", "quick_bert"]
+
+
+@pytest.fixture
+def place(tmp_path: Path, ready_database: Path, toy_rows: Rows) -> Place:
+    return Place(tmp_path / "place", ready_database, toy_rows)

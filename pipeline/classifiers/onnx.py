@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.classifiers.base import Description, Encoder
+from pipeline.classifiers.base import TOKENIZER, Description, Encoder
 
 MODEL = "model.onnx"
 
@@ -51,7 +51,7 @@ def session(model: Path, threads: int) -> Any:
 
 def open(artifact: Path, description: Description, threads: int) -> OnnxClassifier:
     """Load it. Raises OSError when a file is missing, ValueError when one is broken or not of this kind."""
-    for name in (MODEL, "tokenizer.json"):
+    for name in (MODEL, TOKENIZER):
         if not (artifact / name).is_file():
             raise FileNotFoundError(f"{artifact / name}: no such file; the artifact is not whole")
     try:

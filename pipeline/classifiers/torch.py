@@ -61,7 +61,9 @@ def read(artifact: Path) -> Any:
         return model
     import torch
     from transformers import AutoModelForSequenceClassification
+    from transformers.utils.logging import disable_progress_bar
 
+    disable_progress_bar()
     model, told = AutoModelForSequenceClassification.from_pretrained(
         artifact, use_safetensors=True, trust_remote_code=False, dtype=torch.float32, output_loading_info=True
     )

@@ -67,18 +67,19 @@ def read(artifact: Path) -> Any:
     choose_engine()
     state = compact.read(artifact)
     scales = {key.removesuffix(".scale"): state.pop(key) for key in list(state) if key.endswith(".scale")}
-    zeros = {name: state.pop(f"{name}.zero_point", torch.tensor(0)) for name in scales}
+    zeros = {name: state.pop(f"{name}.zero_point", None) for name in scales}
     model = unfilled(artifact).requires_grad_(False)  # int8 parameters can't have gradients
     fit(model, state)
     for name, scale in scales.items():
-        model.set_submodule(name, _packed(name, model.get_submodule(name), scale, zeros[name]))
+        try:
+            model.set_submodule(name, _packed(model.get_submodule(name), scale, zeros[name]))
+        except (AttributeError, RuntimeError, TypeError) as error:
+            raise ValueError(f"{artifact}: {name} is not stored as an int8 layer is ({error})") from error
     return model
 
 
-def _packed(name: str, linear: Any, scale: torch.Tensor, zero_point: torch.Tensor) -> Any:
+def _packed(linear: Any, scale: torch.Tensor, zero_point: Any) -> Any:
     values = linear.weight.data
-    if values.dtype != torch.int8:
-        raise ValueError(f"{name}.weight: {values.dtype} is not int8")
     if scale.dim():
         weight = torch._make_per_channel_quantized_tensor(values, scale, zero_point, 0)
     else:

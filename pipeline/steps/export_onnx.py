@@ -52,13 +52,14 @@ class ExportOnnx(Step):
         fused = fuse(scratch / "exported.onnx", artifact / MODEL)
         log.info("fused for ONNX Runtime: %s", ", ".join(f"{count} {name}" for name, count in fused.items()) or "nothing")
         shutil.copy(context.source / TOKENIZER, artifact)
+        described = Description.read(context.source)
         pad_id = model.config.pad_token_id or 0
-        replace(Description.read(context.source), runtime="onnx", pad_id=pad_id).write(artifact)
+        replace(described, runtime="onnx", pad_id=pad_id).write(artifact)
         exported = load(artifact, threads)
         assert isinstance(exported, OnnxClassifier)
         texts = list(context.splits.validation["text"])[:TEXTS]
         difference = max(
-            compare_on_ids(model, exported, context.backbone.max_length, pad_id),
+            compare_on_ids(model, exported, described.max_length, pad_id),
             compare_on_texts(load(context.source, threads), exported, texts),
         )
         return {"fused": fused, "figures": {"export/max_difference": difference}}
@@ -76,7 +77,7 @@ def compare_on_ids(model: Any, exported: Any, max_length: int, pad_id: int) -> f
     for ids, mask in _batches(model.get_input_embeddings().num_embeddings, max_length, pad_id):
         with torch.inference_mode():
             expected = model(input_ids=torch.from_numpy(ids), attention_mask=torch.from_numpy(mask)).logits.numpy()
-        where = f"{ids.shape[0]} texts of {ids.shape[1]} tokens"
+        where = f"a batch of {ids.shape[0]}, {ids.shape[1]} tokens long"
         worst = max(worst, _difference(expected, exported.forward(ids, mask), where))
     return worst
 

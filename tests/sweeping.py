@@ -1,0 +1,197 @@
+"""What the tests of sweeps share: a place to run them in, jobs that go wrong in every way, a log of what was done when.
+
+Each sweep runs in processes of its own, as a user starts it. The one-line `sitecustomize.py` of a place calls `register` in
+each of them, so this module imports nothing that is slow.
+"""
+
+import contextlib
+import csv
+import functools
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pipeline.config import Step, kind
+
+Rows = list[tuple[str, str]]  # text and label
+ROOT = Path(__file__).resolve().parents[1]
+EXPERIMENT = "toy/tiny"
+HOWS = ("raise", "exit", "_exit", "kill", "wait")
+TROUBLE = """# For a test.
+defaults: [bert_ort, /schema/step/trouble@steps.trouble, _self_]
+name: {how}
+steps: {{trouble: {{kind: trouble, how: {how}}}}}
+"""
+STUDENT = """# For a test.
+defaults: [distilbert, /step/export_onnx@steps.export, _self_]
+name: student
+"""
+TELLING = """import json, os
+from hydra._internal.core_plugins import basic_sweeper
+
+class Telling(basic_sweeper.BasicSweeper):
+    def sweep(self, arguments):
+        returns = super().sweep(arguments)
+        values = [job.return_value for batch in returns for job in batch]
+        with open(os.environ["PLACE"] + "/told.json", "w") as file:
+            json.dump(values, file)
+        return returns
+"""
+
+
+@dataclass(frozen=True)
+class Trouble(Step):
+    """A step that goes wrong, or that waits until the file `go` is there."""
+
+    how: str = "raise"
+
+    code_version: ClassVar[int] = 1
+    takes: ClassVar[tuple[str, ...]] = ("onnx",)
+    gives: ClassVar[str] = "onnx"
+
+    def inputs(self, context: Any) -> dict[str, Any]:
+        return {}
+
+    def make(self, context: Any, artifact: Path, scratch: Path) -> dict[str, Any]:
+        if self.how == "raise":
+            raise RuntimeError("out of luck\nand of patience")
+        if self.how == "exit":
+            sys.exit(3)
+        if self.how == "_exit":
+            os._exit(4)
+        if self.how == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        place = Path(os.environ["PLACE"])
+        (place / "waiting").write_text(str(os.getpid()))
+        while not (place / "go").exists():
+            time.sleep(0.02)
+        shutil.copytree(context.source, artifact, dirs_exist_ok=True)
+        return {}
+
+
+def register() -> None:
+    """Make the step known, and log when each stage is made and when something is measured."""
+    from pipeline import turns
+    from pipeline.store import Make, Recipe, Stage, Store
+
+    kind("step", "trouble")(Trouble)
+    make, alone = Store._make, turns.alone
+
+    def logged_make(store: Store, recipe: Recipe, how: Make) -> Stage:
+        with logged(recipe.name):
+            return make(store, recipe, how)
+
+    @contextlib.contextmanager
+    def logged_alone() -> Iterator[None]:
+        with alone(), logged("measuring"):
+            yield
+
+    Store._make = logged_make  # type: ignore[method-assign, assignment]
+    turns.alone = logged_alone
+
+
+@contextlib.contextmanager
+def logged(what: str) -> Iterator[None]:
+    """Append what was done, by whom, from when to when (the clock is the same in every process)."""
+    start = time.monotonic()
+    try:
+        yield
+    finally:
+        line = json.dumps({"what": what, "process": os.getpid(), "start": start, "end": time.monotonic()})
+        with (Path(os.environ["PLACE"]) / "log.jsonl").open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+
+class Place:
+    """A directory with all that a sweep needs, and all that it leaves; turns are taken within it only."""
+
+    def __init__(self, folder: Path, database: Path, rows: Rows) -> None:
+        self.folder, self.root, self.here = folder, folder / "mlruns", folder / "here"
+        self.waiting = folder / "waiting"  # there, with the number of its process, once the job "wait" waits
+        for name in ("mlruns", "here", "tmp", "site/hydra_plugins", "conf/optim"):
+            (folder / name).mkdir(parents=True)
+        shutil.copy(database, self.root / "mlflow.db")
+        (folder / "site" / "sitecustomize.py").write_text("from tests.sweeping import register\n\nregister()\n")
+        (folder / "site" / "hydra_plugins" / "telling.py").write_text(TELLING)
+        optims = {how: TROUBLE.format(how=how) for how in HOWS} | {"student": STUDENT}
+        for name, text in optims.items():
+            (folder / "conf" / "optim" / f"{name}.yaml").write_text(text)
+        with (folder / "toy.csv").open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows([("text", "label"), *rows])
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start the program, with the tiny backbone and a baseline that is measured in a moment; a session of its own."""
+        paths = os.pathsep.join([str(self.folder / "site"), str(ROOT)])
+        own = {"PLACE": str(self.folder), "TMPDIR": str(self.folder / "tmp"), "PYTHONPATH": paths, "TQDM_DISABLE": "1"}
+        small = ["optim@baseline=bert_ort", "backbone=tiny", "measure=quick", "data=files", "data.name=toy"]
+        small += [f"data.train={self.folder / 'toy.csv'}", f"track.root={self.root}"]
+        keys = [argument.partition("=")[0] for argument in arguments]
+        small = [item for item in small if item.partition("=")[0] not in keys]
+        flags = [*(argument for argument in arguments[:1] if argument == "-m"), "--config-dir", str(self.folder / "conf")]
+        return subprocess.Popen(
+            [sys.executable, "-m", "pipeline", *flags, *small, *arguments[len(flags) - 2 :]],
+            cwd=self.here, env=os.environ | own, text=True, start_new_session=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """The same, to its end."""
+        process = self.start(*arguments)
+        out, err = process.communicate(timeout=200)
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    @functools.cached_property
+    def client(self) -> Any:
+        from mlflow import MlflowClient
+
+        return MlflowClient(f"sqlite:///{self.root / 'mlflow.db'}")
+
+    def runs(self, condition: str = "") -> list[Any]:
+        """MLflow's runs, from the first to the last."""
+        experiment = self.client.get_experiment_by_name(EXPERIMENT).experiment_id
+        return list(self.client.search_runs([experiment], condition, order_by=["attributes.start_time"]))
+
+    def parents(self) -> list[Any]:
+        """The runs of sweeps."""
+        return self.runs("tags.kind = 'sweep'")
+
+    def statuses(self) -> dict[int, list[tuple[str, str]]]:
+        """By job: optimization and status of each of its runs."""
+        found: dict[int, list[tuple[str, str]]] = {}
+        for run in self.runs():
+            if "job" in run.data.tags:
+                found.setdefault(int(run.data.tags["job"]), []).append((run.data.tags["optim"], run.info.status))
+        return found
+
+    def log(self) -> list[dict[str, Any]]:
+        """What was done, see `logged`."""
+        return [json.loads(line) for line in (self.folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def wait_for(reached: Callable[[], bool], process: subprocess.Popen[str] | None = None, seconds: float = 100) -> None:
+    """Wait until something is so; fails when the process ends before, or after a time that is long enough for anything."""
+    end = time.monotonic() + seconds
+    while not reached():
+        assert process is None or process.poll() is None, process.communicate()
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.02)
+
+
+def left_of(session: int) -> list[int]:
+    """Processes that a session still has; those that have ended and that nobody asked about do not count."""
+    import psutil
+
+    found = []
+    for process in psutil.process_iter():
+        with contextlib.suppress(OSError, psutil.Error):
+            if os.getsid(process.pid) == session and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(process.pid)
+    return found
