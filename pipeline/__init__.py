@@ -6,10 +6,12 @@
     turns       who may use the processor: many work at once, one that measures is alone
     report      Report, Row: measurements and what is derived from them
     data/       any source -> Splits, checked
+    cpu         what the processor can do with int8
+    structure   heads and neurons of a network: their importance, their removal
     backbone/   pretrained weights -> a network to start from
     classifiers/  artifact directory -> texts to logits, one file a runtime
     training    the transformers Trainer, fast on a CPU and safe against kills
-    distillation, pruning, structure, search   what training does for a smaller network, in torch
+    distillation, pruning, search   what training does for a smaller network, in torch
     onnx_graph  a network as an ONNX graph: exported, fused, checked
     steps/      one file a step: a frozen dataclass and how it is carried out
     store       stages: fingerprint -> directory, made once

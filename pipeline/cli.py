@@ -78,15 +78,20 @@ def _hydra() -> int:
         sys.argv.append("--resolve")
     if arguments.multirun and not arguments.cfg:
         return _sweep(arguments, jobs, run)
-    run(_job)()
+    failures: list[Exception] = []
+
+    def job(cfg: Any) -> None:
+        try:
+            from pipeline.run import run as carry_out
+
+            carry_out(checked(cfg))
+        except Exception as error:  # told by `guarded`, without Hydra's words around it
+            failures.append(error)
+
+    run(job)()
+    for error in failures:
+        raise error
     return 0
-
-
-def _job(cfg: Any) -> None:
-    """One run, in this process."""
-    from pipeline.run import run
-
-    run(checked(cfg))
 
 
 def _sweep(arguments: Any, jobs: list["Composed"], run: Callable[..., Callable[[], Any]]) -> int:

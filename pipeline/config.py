@@ -275,7 +275,14 @@ def _join(where: str, key: str) -> str:
 
 def plain(settings: Any) -> dict[str, Any]:
     """A configuration object as nested dicts of plain values (for YAML, JSON and fingerprints)."""
-    return dataclasses.asdict(settings)
+    values = dataclasses.asdict(settings)
+    return {key: _listed(value) for key, value in values.items()}
+
+
+def _listed(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _listed(inner) for key, inner in value.items()}
+    return list(value) if isinstance(value, tuple) else value
 
 
 def digest(value: Any) -> str:

@@ -76,7 +76,7 @@ def test_every_file_opens_with_a_comment_whose_commands_work(file: Path, monkeyp
         with monkeypatch.context() as patch:
             for assignment in environment:
                 patch.setenv(*assignment.split("=", 1))
-            assert all(isinstance(config, Config) for config in configs(parse_arguments(words)))
+            assert all(isinstance(config.config, Config) for config in configs(parse_arguments(words)))
 
 
 @dataclasses.dataclass(frozen=True)

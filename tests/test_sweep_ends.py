@@ -51,7 +51,7 @@ def test_a_sweep_that_is_ended_ends_its_job_too_and_says_so(name: str, ended: di
 
 def test_a_killed_sweep_goes_on_with_the_same_command(tmp_path: Path, ready_database: Path, toy_rows: Rows) -> None:
     place = Place(tmp_path / "place", ready_database, toy_rows)
-    command = ["-m", "optim=bert_ort,wait,student"]
+    command = ["-m", "optim=bert_ort,wait,bert_ort_int8"]
     first = place.start(*command)
     wait_for(place.waiting.exists, first)
     job = int(place.waiting.read_text())
@@ -68,7 +68,7 @@ def test_a_killed_sweep_goes_on_with_the_same_command(tmp_path: Path, ready_data
     assert place.statuses() == {
         0: [("bert_ort", "FINISHED")],
         1: [("wait", "KILLED"), ("wait", "FINISHED")],
-        2: [("student", "FINISHED")],
+        2: [("bert_ort_int8", "FINISHED")],
     }
     (parent,) = place.parents()
     assert parent.info.status == "FINISHED" and parent.data.metrics["sweep/finished"] == 3

@@ -60,7 +60,7 @@ def _read(directory: Path, **settings: Any) -> tuple[Model, Tokenizer, set[str]]
         raise BackboneError(f"{directory}: no tokenizer; one of {', '.join(VOCABULARIES)} is needed")
     try:
         model, told = AutoModelForSequenceClassification.from_pretrained(
-            directory, trust_remote_code=False, output_loading_info=True, **settings
+            directory, trust_remote_code=False, dtype=torch.float32, output_loading_info=True, **settings
         )
         tokenizer = AutoTokenizer.from_pretrained(directory, trust_remote_code=False)
     except Exception as error:  # broken files raise dozens of types

@@ -97,7 +97,8 @@ class Distill(Step):
             log.info("the backbone has a distilled student: loaded, not trained")
             return store_checkpoint(locate(context.backbone.distilled, "distilled"), context, artifact)
         from pipeline.classifiers.base import Description
-        from pipeline.classifiers.torch import save
+        from pipeline.classifiers.compact import FILE as COMPACT
+        from pipeline.classifiers.torch import save, save_compact
 
         notes: dict[str, Any] = {}
         best = self
@@ -107,7 +108,9 @@ class Distill(Step):
             log.info("the best setting is trained: %s", notes["search"]["best"])
         model, tokenizer, notes["curves"] = best.trained(context, scratch / "training")
         labels, length = list(context.splits.labels), context.backbone.max_length
-        save(model, tokenizer, Description("torch", labels, length, context.splits.oos), artifact)
+        resized = (context.needed["teacher"] / COMPACT).exists() and self._starts_from(context.backbone) == "teacher"
+        store = save_compact if resized else save
+        store(model, tokenizer, Description("torch", labels, length, context.splits.oos), artifact)
         return notes
 
     def trained(
