@@ -70,7 +70,7 @@ class Step(Settings):
     kind: str = MISSING
 
     takes: ClassVar[tuple[str, ...]] = ()  # see `pipeline.steps.base.StepKind`
-    places: ClassVar[tuple[str, ...]] = ()
+    ignored: ClassVar[tuple[str, ...]] = ()
 
     def needs(self, backbone: "Backbone") -> dict[str, "Optim"]:
         """Other optimizations whose artifacts this step reads: none."""

@@ -60,7 +60,7 @@ def plan(optim: Optim, context: Context) -> list[Recipe]:
     for step in optim.steps.values():
         technique = as_kind(step)
         needed = technique.needs(context.backbone)
-        hidden = {*technique.places, *(item.name for item in fields(step) if isinstance(getattr(step, item.name), Optim))}
+        hidden = {*technique.ignored, *(item.name for item in fields(step) if isinstance(getattr(step, item.name), Optim))}
         settings = {key: value for key, value in plain(step).items() if key not in hidden}
         inputs = technique.inputs(context)
         if needed:

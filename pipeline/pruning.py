@@ -34,11 +34,10 @@ class Schedule:
 
 
 class _Masked(torch.autograd.Function):
-    """weight * (score > threshold); the score's gradient is that of the mask taken as 1 (straight-through)."""
+    """weight * mask, where the score's gradient is as if the score were the mask (straight-through)."""
 
     @staticmethod
-    def forward(ctx: Any, weight: torch.Tensor, score: torch.Tensor, threshold: torch.Tensor) -> torch.Tensor:
-        mask = score > threshold
+    def forward(ctx: Any, weight: torch.Tensor, score: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         ctx.save_for_backward(weight, mask)
         return weight * mask
 
@@ -51,17 +50,16 @@ class _Masked(torch.autograd.Function):
 class Mask(torch.nn.Module):
     """A parametrization of one weight matrix: the weights whose score is low read as zero."""
 
-    threshold: torch.Tensor
+    mask: torch.Tensor
 
     def __init__(self, weight: torch.Tensor, movement: bool) -> None:
         super().__init__()
         self.score = torch.nn.Parameter(torch.zeros_like(weight)) if movement else None
-        self.register_buffer("threshold", torch.tensor(-torch.inf))
+        self.register_buffer("mask", torch.ones_like(weight, dtype=torch.bool))
 
     def forward(self, weight: torch.Tensor) -> torch.Tensor:
         """The masked weight, of the same shape."""
-        score = self.scores(weight)
-        masked: torch.Tensor = _Masked.apply(weight, score, self.threshold)  # type: ignore[no-untyped-call]
+        masked: torch.Tensor = _Masked.apply(weight, self.scores(weight), self.mask)  # type: ignore[no-untyped-call]
         return masked
 
     def scores(self, weight: torch.Tensor) -> torch.Tensor:
@@ -70,10 +68,13 @@ class Mask(torch.nn.Module):
 
     @torch.no_grad()
     def rank(self, weight: torch.Tensor, sparsity: float) -> None:
-        """Set the threshold so that this share of the weights is masked (to the nearest weight, ties aside)."""
-        masked = round(sparsity * weight.numel())
+        """Mask this share of the weights, to the nearest weight: those of the lowest scores, the first of equal ones."""
+        count = round(sparsity * weight.numel())
         score = self.scores(weight).flatten().float()
-        self.threshold.fill_(torch.kthvalue(score, masked).values if masked else -torch.inf)
+        last = torch.kthvalue(score, count).values if count else torch.tensor(-torch.inf)
+        below, equal = score < last, score == last
+        surplus = equal.cumsum(0) > count - below.sum()
+        self.mask.copy_((~below & (~equal | surplus)).view_as(self.mask))
 
 
 def attach(model: Any, method: str) -> None:

@@ -69,7 +69,7 @@ def search(
         )
         _carry_out(study, trial, chosen, scratch, train)
         ended = _described(study.trials[trial.number])
-        log.info("trial %d: %s, validation accuracy %.4f", ended["number"], ended["state"], ended["value"])
+        log.info("trial %d: %s, validation accuracy %.4f", len(_ended(study)), ended["state"], ended["value"])
         tell(ended)
     best = study.best_trial
     return {
@@ -83,13 +83,14 @@ def search(
 def _open(scratch: Path, seed: int) -> optuna.Study:
     scratch.mkdir(parents=True, exist_ok=True)
     _cut_torn_line(scratch / "study.log")
+    (scratch / "study.log.lock").unlink(missing_ok=True)  # of a killed process: the store lets only one in here
     storage = JournalStorage(JournalFileBackend(str(scratch / "study.log")))
     study = optuna.create_study(storage=storage, study_name="search", direction="maximize", load_if_exists=True)
     study.sampler = optuna.samplers.TPESampler(seed=seed + len(study.trials))
-    study.pruner = optuna.pruners.MedianPruner(n_startup_trials=STARTUP_TRIALS, n_warmup_steps=FIRST_EPOCHS)
+    study.pruner = optuna.pruners.MedianPruner(n_startup_trials=STARTUP_TRIALS, n_warmup_steps=FIRST_EPOCHS + 1)
     for trial in study.get_trials(states=(TrialState.RUNNING,)):  # a kill left it; its checkpoint is gone on with
         study.tell(trial.number, state=TrialState.FAIL)
-        study.enqueue_trial(trial.params)
+        study.enqueue_trial(trial.system_attrs.get("fixed_params", trial.params))
     return study
 
 
@@ -117,6 +118,12 @@ class _Reporter(TrainerCallback):  # type: ignore[misc]  # transformers is not t
     def __init__(self, trial: optuna.Trial) -> None:
         self._trial = trial
 
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """A training that is gone on with has epochs behind it."""
+        for entry in state.log_history:
+            if "eval_accuracy" in entry:
+                self._trial.report(entry["eval_accuracy"], round(entry["epoch"]))
+
     def on_evaluate(self, args: Any, state: Any, control: Any, metrics: dict[str, float], **_: Any) -> None:
         """An epoch has ended."""
         self._trial.report(metrics["eval_accuracy"], round(state.epoch))
@@ -133,7 +140,7 @@ def _described(trial: FrozenTrial) -> dict[str, Any]:
     return {
         "number": trial.number,
         "state": "finished" if trial.state is TrialState.COMPLETE else "stopped early",
-        "value": trial.value if trial.value is not None else max(epochs),
+        "value": trial.value if trial.state is TrialState.COMPLETE else max(epochs),  # Optuna's is that of the last epoch
         "settings": trial.params,
         "epochs": epochs,
         "seconds": trial.duration.total_seconds() if trial.duration else 0.0,
@@ -142,7 +149,8 @@ def _described(trial: FrozenTrial) -> dict[str, Any]:
 
 def _importance(study: optuna.Study) -> dict[str, float]:
     """How much of the variance of the value each setting explains; {} where the trials are too few or all alike."""
-    try:
-        return {name: float(value) for name, value in optuna.importance.get_param_importances(study).items()}
-    except (ValueError, RuntimeError):
+    finished = study.get_trials(states=(TrialState.COMPLETE,))
+    if len(finished) < 2 or len({trial.value for trial in finished}) == 1:
         return {}
+    evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
+    return {k: float(v) for k, v in optuna.importance.get_param_importances(study, evaluator=evaluator).items()}

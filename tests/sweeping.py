@@ -5,8 +5,6 @@ each of them, so this module imports nothing that is slow.
 """
 
 import contextlib
-import csv
-import functools
 import json
 import os
 import shutil
@@ -23,7 +21,6 @@ from pipeline.config import Step, kind
 
 Rows = list[tuple[str, str]]  # text and label
 ROOT = Path(__file__).resolve().parents[1]
-EXPERIMENT = "toy/tiny"
 HOWS = ("raise", "exit", "_exit", "kill", "wait")
 TROUBLE = """# For a test.
 defaults: [bert_ort, /schema/step/trouble@steps.trouble, _self_]
@@ -61,14 +58,15 @@ class Trouble(Step):
         return {}
 
     def make(self, context: Any, artifact: Path, scratch: Path) -> dict[str, Any]:
-        if self.how == "raise":
-            raise RuntimeError("out of luck\nand of patience")
-        if self.how == "exit":
-            sys.exit(3)
-        if self.how == "_exit":
-            os._exit(4)
-        if self.how == "kill":
-            os.kill(os.getpid(), signal.SIGKILL)
+        match self.how:
+            case "raise":
+                raise RuntimeError("out of luck\nand of patience")
+            case "exit":
+                sys.exit(3)
+            case "_exit":
+                os._exit(4)
+            case "kill":
+                os.kill(os.getpid(), signal.SIGKILL)
         place = Path(os.environ["PLACE"])
         (place / "waiting").write_text(str(os.getpid()))
         while not (place / "go").exists():
@@ -102,45 +100,58 @@ def register() -> None:
 def logged(what: str) -> Iterator[None]:
     """Append what was done, by whom, from when to when (the clock is the same in every process)."""
     start = time.monotonic()
-    try:
-        yield
-    finally:
-        line = json.dumps({"what": what, "process": os.getpid(), "start": start, "end": time.monotonic()})
-        with (Path(os.environ["PLACE"]) / "log.jsonl").open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
+    yield
+    line = json.dumps({"what": what, "process": os.getpid(), "start": start, "end": time.monotonic()})
+    with (Path(os.environ["PLACE"]) / "log.jsonl").open("a", encoding="utf-8") as file:
+        file.write(line + "\n")
 
 
 class Place:
-    """A directory with all that a sweep needs, and all that it leaves; turns are taken within it only."""
+    """A directory with all that a sweep needs and leaves; turns are taken within it only. `with` kills what still runs."""
 
     def __init__(self, folder: Path, database: Path, rows: Rows) -> None:
+        from mlflow import MlflowClient
+
+        from tests.conftest import write_csv
+
         self.folder, self.root, self.here = folder, folder / "mlruns", folder / "here"
+        self.sessions: list[int] = []
         self.waiting = folder / "waiting"  # there, with the number of its process, once the job "wait" waits
         for name in ("mlruns", "here", "tmp", "site/hydra_plugins", "conf/optim"):
             (folder / name).mkdir(parents=True)
-        shutil.copy(database, self.root / "mlflow.db")
+        self.client = MlflowClient(f"sqlite:///{shutil.copy(database, self.root / 'mlflow.db')}")
         (folder / "site" / "sitecustomize.py").write_text("from tests.sweeping import register\n\nregister()\n")
         (folder / "site" / "hydra_plugins" / "telling.py").write_text(TELLING)
-        optims = {how: TROUBLE.format(how=how) for how in HOWS} | {"student": STUDENT}
-        for name, text in optims.items():
+        for name, text in {"student": STUDENT, **{how: TROUBLE.format(how=how) for how in HOWS}}.items():
             (folder / "conf" / "optim" / f"{name}.yaml").write_text(text)
-        with (folder / "toy.csv").open("w", encoding="utf-8", newline="") as file:
-            csv.writer(file).writerows([("text", "label"), *rows])
+        write_csv(folder / "toy.csv", rows)
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start the program, with the tiny backbone and a baseline that is measured in a moment; a session of its own."""
         paths = os.pathsep.join([str(self.folder / "site"), str(ROOT)])
         own = {"PLACE": str(self.folder), "TMPDIR": str(self.folder / "tmp"), "PYTHONPATH": paths, "TQDM_DISABLE": "1"}
-        small = ["optim@baseline=bert_ort", "backbone=tiny", "measure=quick", "data=files", "data.name=toy"]
-        small += [f"data.train={self.folder / 'toy.csv'}", f"track.root={self.root}"]
-        keys = [argument.partition("=")[0] for argument in arguments]
-        small = [item for item in small if item.partition("=")[0] not in keys]
-        flags = [*(argument for argument in arguments[:1] if argument == "-m"), "--config-dir", str(self.folder / "conf")]
-        return subprocess.Popen(
-            [sys.executable, "-m", "pipeline", *flags, *small, *arguments[len(flags) - 2 :]],
-            cwd=self.here, env=os.environ | own, text=True, start_new_session=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        settings = {
+            "optim@baseline": "bert_ort", "backbone": "tiny", "measure": "quick", "data": "files", "data.name": "toy",
+            "data.train": self.folder / "toy.csv", "track.root": self.root,
+        }  # fmt: skip
+        given = {argument.partition("=")[0] for argument in arguments}
+        small = [f"{key}={value}" for key, value in settings.items() if key not in given]
+        first = list(arguments[: arguments[0] == "-m"])  # flags stand before all settings or behind them
+        command = [*first, "--config-dir", str(self.folder / "conf"), *small, *arguments[len(first) :]]
+        process = subprocess.Popen(
+            [sys.executable, "-m", "pipeline", *command], cwd=self.here, env=os.environ | own, start_new_session=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
+        self.sessions.append(process.pid)
+        return process
+
+    def __enter__(self) -> "Place":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for session in self.sessions:
+            for number in left_of(session):
+                os.kill(number, signal.SIGKILL)
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """The same, to its end."""
@@ -148,15 +159,9 @@ class Place:
         out, err = process.communicate(timeout=200)
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
-    @functools.cached_property
-    def client(self) -> Any:
-        from mlflow import MlflowClient
-
-        return MlflowClient(f"sqlite:///{self.root / 'mlflow.db'}")
-
     def runs(self, condition: str = "") -> list[Any]:
         """MLflow's runs, from the first to the last."""
-        experiment = self.client.get_experiment_by_name(EXPERIMENT).experiment_id
+        experiment = self.client.get_experiment_by_name("toy/tiny").experiment_id
         return list(self.client.search_runs([experiment], condition, order_by=["attributes.start_time"]))
 
     def parents(self) -> list[Any]:
@@ -189,9 +194,9 @@ def left_of(session: int) -> list[int]:
     """Processes that a session still has; those that have ended and that nobody asked about do not count."""
     import psutil
 
-    found = []
-    for process in psutil.process_iter():
+    def is_left(process: psutil.Process) -> bool:
         with contextlib.suppress(OSError, psutil.Error):
-            if os.getsid(process.pid) == session and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process.pid)
-    return found
+            return os.getsid(process.pid) == session and process.status() != psutil.STATUS_ZOMBIE
+        return False
+
+    return [process.pid for process in psutil.process_iter() if is_left(process)]

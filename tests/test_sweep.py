@@ -3,6 +3,7 @@
 import json
 import math
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
@@ -17,13 +18,11 @@ Ended = tuple[Place, CompletedProcess[str]]
 
 
 @pytest.fixture(scope="module")
-def troubled(tmp_path_factory: pytest.TempPathFactory, ready_database: Path, toy_rows: Rows) -> Ended:
+def troubled(tmp_path_factory: pytest.TempPathFactory, ready_database: Path, toy_rows: Rows) -> Iterator[Ended]:
     """A sweep over good jobs and over jobs that raise, exit or are killed."""
-    place = Place(tmp_path_factory.mktemp("troubled"), ready_database, toy_rows)
-    objective = "objective=[quality/accuracy,delta/speedup]"
-    return place, place.run(
-        "-m", f"optim={','.join(JOBS)}", objective, "hydra.sweeper._target_=hydra_plugins.telling.Telling"
-    )
+    told = ["objective=[quality/accuracy,delta/speedup]", "hydra.sweeper._target_=hydra_plugins.telling.Telling"]
+    with Place(tmp_path_factory.mktemp("troubled"), ready_database, toy_rows) as place:
+        yield place, place.run("-m", f"optim={','.join(JOBS)}", *told)
 
 
 def artifacts_of(place: Place, run: Any) -> set[str]:
@@ -122,11 +121,11 @@ def test_the_sweeper_is_told_the_objectives_of_each_job_and_nan_where_it_failed(
 
 
 @pytest.fixture(scope="module")
-def parallel(tmp_path_factory: pytest.TempPathFactory, ready_database: Path, toy_rows: Rows) -> Ended:
+def parallel(tmp_path_factory: pytest.TempPathFactory, ready_database: Path, toy_rows: Rows) -> Iterator[Ended]:
     """Two seeds and two settings of one optimization, two jobs at a time; the flag is last."""
-    place = Place(tmp_path_factory.mktemp("parallel"), ready_database, toy_rows)
     launcher = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
-    return place, place.run("optim=student", "seed=1,2", "optim.steps.finetune.epochs=1,2", *launcher, "-m")
+    with Place(tmp_path_factory.mktemp("parallel"), ready_database, toy_rows) as place:
+        yield place, place.run("optim=student", "seed=1,2", "optim.steps.finetune.epochs=1,2", *launcher, "-m")
 
 
 def test_settings_are_rows_and_seeds_are_their_means_with_a_spread(parallel: Ended) -> None:
@@ -163,6 +162,12 @@ def test_nothing_is_measured_while_another_job_works(parallel: Ended) -> None:
         assert [entry for entry in others if entry["start"] < one["end"] and one["start"] < entry["end"]] == []
 
 
+@pytest.fixture
+def place(tmp_path: Path, ready_database: Path, toy_rows: Rows) -> Iterator[Place]:
+    with Place(tmp_path / "place", ready_database, toy_rows) as place:
+        yield place
+
+
 def test_where_all_that_failed_is_the_users_to_mend_the_exit_code_is_2(place: Place) -> None:
     missing = place.folder / "missing.csv"
     done = place.run("-m", "optim=bert_ort", f"data.train={missing},{place.folder / 'toy.csv'}")
@@ -177,8 +182,3 @@ def test_an_optimization_is_added_with_one_file(place: Place) -> None:
     done = place.run("optim=quick_bert")
     assert done.returncode == 0, done.stderr
     assert [run.data.tags["optim"] for run in place.runs()] == ["bert_ort", "quick_bert"]
-
-
-@pytest.fixture
-def place(tmp_path: Path, ready_database: Path, toy_rows: Rows) -> Place:
-    return Place(tmp_path / "place", ready_database, toy_rows)

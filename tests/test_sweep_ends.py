@@ -4,6 +4,8 @@ import os
 import signal
 import subprocess
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -20,20 +22,18 @@ Ended = tuple[Place, subprocess.Popen[str], str]
 
 
 @pytest.fixture(scope="module")
-def ended(
-    tmp_path_factory: pytest.TempPathFactory, ready_database: Path, toy_rows: list[tuple[str, str]]
-) -> dict[str, Ended]:
+def ended(tmp_path_factory: pytest.TempPathFactory, ready_database: Path, toy_rows: Rows) -> Iterator[dict[str, Ended]]:
     """Sweeps of two jobs, each ended in its own way while the first job is in the middle of a step."""
-    started = {}
-    for name in ENDS:
-        place = Place(tmp_path_factory.mktemp(name), ready_database, toy_rows)
-        started[name] = place, place.start("-m", "optim=wait,bert_ort", "optim@baseline=wait")
-    for place, process in started.values():
-        wait_for(place.waiting.exists, process)
-    for name, (number, whom, _) in ENDS.items():
-        send = os.killpg if whom == "everyone" else os.kill
-        send(started[name][1].pid, number)
-    return {name: (place, process, "".join(process.communicate(timeout=60))) for name, (place, process) in started.items()}
+    with ExitStack() as stack:
+        places = {name: stack.enter_context(Place(tmp_path_factory.mktemp(name), ready_database, toy_rows)) for name in ENDS}
+        processes = {name: places[name].start("-m", "optim=wait,bert_ort", "optim@baseline=wait") for name in ENDS}
+        for name, process in processes.items():
+            wait_for(places[name].waiting.exists, process)
+        for name, (number, whom, _) in ENDS.items():
+            (os.killpg if whom == "everyone" else os.kill)(processes[name].pid, number)
+        yield {
+            name: (places[name], process, "".join(process.communicate(timeout=60))) for name, process in processes.items()
+        }
 
 
 @pytest.mark.parametrize("name", ENDS)
@@ -49,8 +49,13 @@ def test_a_sweep_that_is_ended_ends_its_job_too_and_says_so(name: str, ended: di
     assert not list(place.here.iterdir())
 
 
-def test_a_killed_sweep_goes_on_with_the_same_command(tmp_path: Path, ready_database: Path, toy_rows: Rows) -> None:
-    place = Place(tmp_path / "place", ready_database, toy_rows)
+@pytest.fixture
+def place(tmp_path: Path, ready_database: Path, toy_rows: Rows) -> Iterator[Place]:
+    with Place(tmp_path / "place", ready_database, toy_rows) as place:
+        yield place
+
+
+def test_a_killed_sweep_goes_on_with_the_same_command(place: Place) -> None:
     command = ["-m", "optim=bert_ort,wait,bert_ort_int8"]
     first = place.start(*command)
     wait_for(place.waiting.exists, first)

@@ -28,7 +28,7 @@ class StepKind(Protocol):
     code_version: ClassVar[int]  # raised when the same settings would give other bytes than before
     takes: ClassVar[tuple[str, ...]]  # the forms of classifier it changes; empty: it makes one, and is the first step
     gives: ClassVar[str]  # the form of what it writes: "torch", "torch_int8", "onnx", "onnx_int8", ...
-    places: ClassVar[tuple[str, ...]]  # settings that say where something lies: `inputs` has its bytes instead
+    ignored: ClassVar[tuple[str, ...]]  # settings that do not decide the bytes, as where something lies: `inputs` has that
 
     def needs(self, backbone: Backbone) -> dict[str, Optim]:
         """Other optimizations whose artifacts `make` reads, as `context.needed`; they are carried out before."""

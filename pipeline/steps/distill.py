@@ -20,6 +20,8 @@ from pipeline.steps.logits import FILE, Logits
 
 log = logging.getLogger(__name__)
 
+SEARCHED = ("epochs", "alpha", "temperature", "learning_rate")
+
 
 @dataclass(frozen=True)
 class Search(Settings):
@@ -61,6 +63,16 @@ class Distill(Step):
 
     code_version: ClassVar[int] = 1
     gives: ClassVar[str] = "torch"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.layers is not None and self.start == "student":
+            raise ConfigError(f"layers={list(self.layers)}: they are the teacher's; leave them out, or set start=teacher")
+
+    @property
+    def ignored(self) -> tuple[str, ...]:  # type: ignore[override]  # a class variable in other steps
+        """With a search what it chooses, without one its ranges."""
+        return SEARCHED if self.search.n_trials else ("search",)
 
     def needs(self, backbone: Backbone) -> dict[str, Optim]:
         """The teacher, and its logits on the train split; neither where the backbone has a distilled student already."""

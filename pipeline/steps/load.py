@@ -20,7 +20,7 @@ class Load(Step):
 
     code_version: ClassVar[int] = 1
     gives: ClassVar[str] = "torch"
-    places: ClassVar[tuple[str, ...]] = ("checkpoint", "revision")
+    ignored: ClassVar[tuple[str, ...]] = ("checkpoint", "revision")
 
     def inputs(self, context: Context) -> dict[str, Any]:
         """The checkpoint's bytes, not its path; the labels in order. Raises BackboneError when it is not to be had."""

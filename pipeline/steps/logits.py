@@ -31,7 +31,10 @@ class Logits(Step):
 
     def inputs(self, context: Context) -> dict[str, Any]:
         """The texts, in order."""
-        return {"data": context.splits.content_hash, "versions": versions("torch", "transformers", "tokenizers")}
+        return {
+            "data": context.splits.content_hash,
+            "versions": versions("torch", "transformers", "tokenizers", "onnxruntime"),
+        }
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
         """Compute them, in batches of like length."""
