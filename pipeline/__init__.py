@@ -1,8 +1,10 @@
 """The map of the package. Imports point in one direction, from the end of this list to its beginning.
 
     errors      what a user can mend, as one line
-    config      typed schema, registry of kinds, bounds, digests
+    config      the typed configuration, registry of kinds, bounds, digests
+    schema      schemas for Hydra; what it composed -> frozen objects
     progress    progress bars
+    processes   whether a process is gone
     turns       who may use the processor: many work at once, one that measures is alone
     report      Report, Row: measurements and what is derived from them
     data/       any source -> Splits, checked
@@ -21,8 +23,10 @@
     plot, search_plot   rows -> figure; the trials of a search -> figures
     compare     rows -> table; `python -m pipeline.compare`
     publish     an artifact and its model card, to the Hugging Face Hub
+    describe    what a run says of itself
     run         the spine: reads as data, steps, measuring, tracking, comparison
     sweep/      many runs: each in a process of its own, told as a whole
+    usage       what --help prints
     explain     Hydra's errors as one line
     cli         the command line; `python -m pipeline`
 

@@ -9,6 +9,7 @@ datasets or mlflow: they are imported by `run`, inside the job.
 """
 
 import os
+import re
 import shlex
 import signal
 import sys
@@ -29,6 +30,8 @@ HELP_FLAGS = {"-h", "--help"}
 def main() -> None:
     """Run the command line; exits with 0, 1 (a bug or a failed job), 2 (the user's mistake) or 128 + signal."""
     if HELP_FLAGS & set(sys.argv[1:]):
+        from pipeline.usage import help_text
+
         print(help_text())
         return
     sys.exit(guarded(_hydra))
@@ -126,7 +129,8 @@ def _sweep_job(cfg: Any) -> float | tuple[float, ...]:
     varying_keys = set(Record(config.track.root, config.sweep.id).sweep()["varying"])
     settings = settings_of(list(hydra.overrides.task), varying_keys)
     seed = f"seed={config.seed}" if "seed" in varying_keys else ""
-    own = replace(config.sweep, job=int(hydra.job.num), settings=settings, seed=seed)
+    shared = settings_of(list(hydra.overrides.task), {key for key in varying_keys if not re.match(r"(step@)?optim\.", key)})
+    own = replace(config.sweep, job=int(hydra.job.num), settings=settings, shared=shared, seed=seed)
     objective = carry_out(replace(config, sweep=own))
     return objective[0] if len(objective) == 1 else objective
 
@@ -156,7 +160,8 @@ def register_schemas() -> None:
 
     import pipeline.data.sources
     import pipeline.steps  # noqa: F401  both register their kinds when imported
-    from pipeline.config import KINDS, Backbone, Measure, Optim, Track, schema
+    from pipeline.config import KINDS, Backbone, Measure, Optim, Track
+    from pipeline.schema import schema
 
     store = ConfigStore.instance()
     store.store(group="schema", name="config", node=schema(Config))
@@ -217,39 +222,10 @@ def checked(cfg: Any) -> Config:
     """The typed configuration of a composed one. Raises ConfigError or one of OmegaConf's errors (see `explain`)."""
     from omegaconf import OmegaConf
 
-    from pipeline.config import build
+    import pipeline.data.sources
+    import pipeline.steps  # noqa: F401  both register their kinds when imported; a launcher's process has not done it yet
+    from pipeline.schema import build
 
     values = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
     assert isinstance(values, dict)
     return build({str(key): value for key, value in values.items()})
-
-
-def help_text() -> str:
-    """What `--help` prints: the program and its groups, read from `conf/` itself."""
-    lines = [
-        "Make a transformer text classifier smaller and faster, and measure what it costs.",
-        "",
-        "  python -m pipeline optim=distilbert                one optimization: train or load, measure, track, compare",
-        "  python -m pipeline -m optim=bert,distilbert        a sweep; 'optim=glob(*)' is every optimization there is",
-        "  python -m pipeline.compare                         table and plot again, from what MLflow holds",
-        "",
-        "Groups: choose with GROUP=NAME; the first line of each file in conf/ is shown.",
-    ]
-    for group in ("optim", "data", "backbone", "measure", "track", "experiment", "step"):
-        lines.append(f"\n{group}")
-        files = sorted((CONF / group).glob("*.yaml"))
-        width = max(len(file.stem) for file in files)
-        for file in files:
-            lines.append(f"  {file.stem:<{width}} {_first_comment(file)}")
-    lines += [
-        "",
-        "Settings: GROUP.KEY=VALUE, for instance  optim.steps.finetune.epochs=3  data.oos_label=oos  seed=1",
-        "          +step@optim.steps.NAME=KIND adds a step, '~optim.steps.NAME' takes one away",
-        "--cfg job shows the resolved configuration; --hydra-help tells Hydra's own flags.",
-    ]
-    return "\n".join(lines)
-
-
-def _first_comment(file: Path) -> str:
-    lines = file.read_text(encoding="utf-8").splitlines()
-    return next((line[1:].strip() for line in lines if line.startswith("# ") and "@package" not in line), "")

@@ -48,13 +48,17 @@ class _Masked(torch.autograd.Function):
 
 
 class Mask(torch.nn.Module):
-    """A parametrization of one weight matrix: the weights whose score is low read as zero."""
+    """A parametrization of one weight matrix: the weights whose score is low read as zero.
+
+    The paper's scores start at 0, and its trainings take tens of thousands of steps. Here they start at the magnitudes, in
+    standard deviations: with a few hundred steps, the first rankings would be noise otherwise, and the network lost.
+    """
 
     mask: torch.Tensor
 
     def __init__(self, weight: torch.Tensor, movement: bool) -> None:
         super().__init__()
-        self.score = torch.nn.Parameter(torch.zeros_like(weight)) if movement else None
+        self.score = torch.nn.Parameter(weight.detach().abs() / weight.detach().std()) if movement else None
         self.register_buffer("mask", torch.ones_like(weight, dtype=torch.bool))
 
     def forward(self, weight: torch.Tensor) -> torch.Tensor:

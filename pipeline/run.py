@@ -16,12 +16,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import yaml
 
 from pipeline import compare, publish, search_plot, turns
 from pipeline.backbone import fetch
-from pipeline.config import Config, Optim, digest, plain
+from pipeline.config import Config, Optim
 from pipeline.data.splits import Splits
+from pipeline.describe import base_models, comparable_key, config_yaml, dataset, identity, parameters, settings_for
 from pipeline.errors import ConfigError, nearest
 from pipeline.measure.process import cores_for
 from pipeline.measure.session import Reference, TestSet, measure
@@ -30,9 +30,8 @@ from pipeline.report import METRICS, Row
 from pipeline.steps.base import Context
 from pipeline.store import Store
 from pipeline.track import server, view
-from pipeline.track.contents import machine_name
-from pipeline.track.runs import Identity, Run, Tracker
-from pipeline.track.server import connect, without_password
+from pipeline.track.runs import Run, Tracker
+from pipeline.track.server import connect
 
 log = logging.getLogger(__name__)
 
@@ -72,12 +71,12 @@ def run(config: Config) -> Outcome:
     check(config)
     with turns.working():
         job = prepare(config)
-        reference = baseline(job) if config.optim.name != config.baseline.name else None
+        reference, before = baseline(job) if config.optim.name != config.baseline.name else (None, None)
         row, made = optimize(job, config.optim, reference)
         summarize(job, row)
     if config.publish.hub:
         push(job, row, made)
-    stages = [*made.before, *made.stages]
+    stages = [*(before.stages if before else ()), *made.before, *made.stages]
     new = tuple(dict.fromkeys(stage.directory.name for stage in stages if not stage.reused))
     return Outcome(row, new, tuple(dict.fromkeys(stage.directory.name for stage in stages if stage.reused)))
 
@@ -111,35 +110,25 @@ def prepare(config: Config) -> Job:
     return Job(config, context, Store(Path(config.track.root)), tracker, comparable_key(config, context))
 
 
-def comparable_key(config: Config, context: Context) -> str:
-    """Equal for runs that compare: the same data, backbone, measuring settings, machine, and baseline to the byte."""
-    backbone = plain(config.backbone)
-    reference = config.optim if config.optim.name == config.baseline.name else config.baseline
-    baseline_fingerprint = plan(reference, context)[-1].fingerprint
-    for role in ("teacher", "student", "distilled"):
-        backbone[role].pop("path")
-    parts = [context.splits.content_hash, backbone, plain(config.measure), machine_name(), config.baseline.name]
-    return digest([*parts, baseline_fingerprint])[:16]
-
-
-def baseline(job: Job) -> Reference:
+def baseline(job: Job) -> tuple[Reference, Made]:
     """The baseline's artifact and accuracy; made, measured and tracked in a run of its own if that was not done yet."""
     optim = job.config.baseline
     lock = Path(job.config.track.root) / "stages" / ".locks" / f"baseline-{job.comparable}"
     with turns.held(lock, f"waiting for another job that measures the baseline {optim.name}"):
-        row = job.tracker.find(identity(job, optim))
+        row = job.tracker.find(identity(job.config, job.context, optim))
         if row is None:
             log.info("the baseline %s has no comparable run yet: it comes first", optim.name)
-            row, _ = optimize(job, optim, None)
-    made = carry_out(optim, job.context, job.store)
-    return Reference(made.artifact, row.metrics["quality/accuracy"])
+            row, made = optimize(job, optim, None)
+        else:
+            made = carry_out(optim, job.context, job.store)
+    return Reference(made.artifact, row.metrics["quality/accuracy"]), made
 
 
 def optimize(job: Job, optim: Optim, reference: Reference | None) -> tuple[Row, Made]:
     """Carry out an optimization, measure it, log it all in one MLflow run."""
     config, splits = replace(job.config, optim=optim), job.context.splits
-    with job.tracker.run(identity(job, optim)) as tracked:
-        tracked.log_start(config_yaml(config), parameters(config), dataset(job))
+    with job.tracker.run(identity(job.config, job.context, optim)) as tracked:
+        tracked.log_start(config_yaml(config), parameters(config), dataset(config, splits))
         made = carry_out(optim, replace(job.context, on_trial=tracked.log_trial), job.store)
         tracked.log_curves(made.curves)
         log_searches(tracked, made)
@@ -147,7 +136,7 @@ def optimize(job: Job, optim: Optim, reference: Reference | None) -> tuple[Row, 
         report = measure(optim.name, made.artifact, test, config.measure, reference)
         tracked.log_report(report, made.figures)
         metrics = {**made.figures, **report.metrics()}
-        row = Row(optim.name, metrics, tracked.run_id, reference is None, config.sweep.settings)
+        row = Row(optim.name, metrics, tracked.run_id, reference is None, settings_for(config, optim))
         log_comparison(job, tracked, row)
         if report.metrics()["size/mb"] <= config.track.artifact_max_mb:
             tracked.log_classifier(made.artifact)
@@ -167,15 +156,6 @@ def log_searches(tracked: Run, made: Made) -> None:
             tracked.log_folder(Path(folder))
 
 
-def base_models(config: Config) -> tuple[str, ...]:
-    """The repository on the Hub that the optimization's weights came from, if they did."""
-    first, backbone = next(iter(config.optim.steps.values())), config.backbone
-    role = getattr(first, "model", "teacher")
-    weights = fetch.weights_of(backbone, "teacher" if backbone.student.from_teacher else role)
-    own = first.kind == "load" or weights.path is not None or weights.hub is None
-    return () if own else (str(weights.hub),)
-
-
 def push(job: Job, row: Row, made: Made) -> None:
     """Publish the artifact with its model card."""
     config = job.config
@@ -188,38 +168,6 @@ def push(job: Job, row: Row, made: Made) -> None:
         base_models=base_models(config),
     )  # fmt: skip
     log.info("published: %s", publish.publish(made.artifact, config.publish.hub, card))
-
-
-def identity(job: Job, optim: Optim) -> Identity:
-    """What the run is, as MLflow's tags."""
-    return Identity(
-        optim=optim.name, baseline=job.config.baseline.name, fingerprint=plan(optim, job.context)[-1].fingerprint,
-        data_hash=job.context.splits.content_hash, comparable=job.comparable, sweep_id=job.config.sweep.id,
-        job=job.config.sweep.job, settings=job.config.sweep.settings,
-    )  # fmt: skip
-
-
-def config_yaml(config: Config) -> str:
-    """The whole configuration, for the run; a password in the tracking URI is left out."""
-    uri = without_password(config.track.uri) if config.track.uri else None
-    return yaml.safe_dump(plain(replace(config, track=replace(config.track, uri=uri))), sort_keys=False, allow_unicode=True)
-
-
-def parameters(config: Config) -> dict[str, object]:
-    """The few parameters by which people tell runs apart; `config.yaml` has all."""
-    return {
-        "optim": config.optim.name, "steps": " > ".join(config.optim.steps), "data": config.data.name,
-        "backbone": config.backbone.name, "seed": config.seed, "protocol": config.measure.protocol,
-        "threads": config.measure.threads,
-    }  # fmt: skip
-
-
-def dataset(job: Job) -> dict[str, object]:
-    """The data set, as MLflow's input."""
-    splits = job.context.splits
-    rows = {name: len(getattr(splits, name)) for name in ("train", "validation", "test")}
-    source = plain(job.config.data)
-    return {"name": source["name"], "hash": splits.content_hash, "kind": source["kind"], "source": source, "rows": rows}
 
 
 def log_comparison(job: Job, tracked: Run, row: Row) -> None:
@@ -242,11 +190,6 @@ def summarize(job: Job, row: Row) -> None:
     rows = [row, *(other for other in tracker.rows(job.comparable) if other.optim != row.optim)]
     print(f"\n{compare.table(rows).plain()}\n\n{compare.LEGEND}\n")
     print(f"plot:    {os.path.relpath(compare.folder_of(config) / 'comparison.png')}")
-    if tracker.connection.local:
-        here = Path(config.track.root).resolve() == Path("mlruns").resolve() and Path("Makefile").exists()
-        ui = "make ui" if here else f"python -m pipeline.track.ui 5000 {os.path.relpath(config.track.root)}"
-        print(f"MLflow:  {ui}, then http://127.0.0.1:5000{view.path(tracker.experiment_id)}")
-    else:
-        print(f"MLflow:  {tracker.connection.shown_uri}{view.path(tracker.experiment_id)}")
+    print(f"MLflow:  {view.address(tracker.connection, config.track.root, tracker.experiment_id)}")
     print("next:    python -m pipeline --help; python -m pipeline -m 'optim=glob(*)' runs every optimization")
     sys.stdout.flush()

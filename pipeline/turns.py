@@ -8,12 +8,13 @@ import contextlib
 import logging
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from filelock import FileLock, ReadWriteLock, Timeout
 
 log = logging.getLogger(__name__)
+WAIT_S = 0.5
 _working = 0  # how often this process holds the shared lock
 
 
@@ -21,38 +22,46 @@ def _lock() -> ReadWriteLock:
     return ReadWriteLock(Path(tempfile.gettempdir()) / f"pipeline-turns-{os.getuid()}.db")
 
 
+def _acquire(acquire: Callable[..., object], waiting: str) -> None:
+    """Get the lock; `waiting` is logged when others hold it. The waits are short: no signal is heard within one."""
+    try:
+        acquire(timeout=0)
+        return
+    except Timeout:
+        log.info("%s", waiting)
+    while True:
+        with contextlib.suppress(Timeout):
+            acquire(timeout=WAIT_S)
+            return
+
+
 @contextlib.contextmanager
 def working() -> Iterator[None]:
     """Work, beside others that work; waits while one measures."""
     global _working
     lock = _lock()
-    try:
-        lock.acquire_read(timeout=0)
-    except Timeout:
-        log.info("waiting until another job has measured")
-        lock.acquire_read(timeout=-1)
+    _acquire(lock.acquire_read, "waiting until another job has measured")
     _working += 1
     try:
         yield
     finally:
-        _working -= 1
-        lock.release()
+        if _working:  # an error while it rested has taken its turn away
+            _working -= 1
+            lock.release()
 
 
 @contextlib.contextmanager
 def resting() -> Iterator[None]:
-    """Let others measure meanwhile: for waiting."""
+    """Let others measure meanwhile: for waiting. After an error nothing works on, so no new turn is waited for."""
     global _working
     held, _working = _working, 0
     lock = _lock()
     for _ in range(held):
         lock.release()
-    try:
-        yield
-    finally:
-        for _ in range(held):
-            lock.acquire_read(timeout=-1)
-        _working = held
+    yield
+    for _ in range(held):
+        _acquire(lock.acquire_read, "waiting until another job has measured")
+    _working = held
 
 
 @contextlib.contextmanager
@@ -60,11 +69,7 @@ def alone() -> Iterator[None]:
     """Measure: waits until no other job works or measures."""
     with resting():
         lock = _lock()
-        try:
-            lock.acquire_write(timeout=0)
-        except Timeout:
-            log.info("waiting until the other jobs on this machine rest, to measure alone")
-            lock.acquire_write(timeout=-1)
+        _acquire(lock.acquire_write, "waiting until the other jobs on this machine rest, to measure alone")
         try:
             yield
         finally:

@@ -1,8 +1,10 @@
 """What the tests share: a toy data set, the tiny backbone, a ready MLflow database; real Hydra, real MLflow, no network."""
 
+import atexit
 import csv
 import os
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from pathlib import Path
@@ -11,6 +13,11 @@ from typing import Any
 import pytest
 
 os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # as the program sets it
+os.environ["OMP_NUM_THREADS"] = "1"  # the networks are tiny, and tests run side by side
+if "PYTEST_XDIST_WORKER" in os.environ:  # tests that run side by side must not wait for each other's turn to measure
+    os.environ["TMPDIR"] = tempfile.mkdtemp(prefix=f"{os.environ['PYTEST_XDIST_WORKER']}-")
+    tempfile.tempdir = None
+    atexit.register(shutil.rmtree, os.environ["TMPDIR"], ignore_errors=True)
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_DATASETS_OFFLINE"] = "1"
 os.environ.pop("MLFLOW_TRACKING_URI", None)

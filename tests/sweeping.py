@@ -18,16 +18,17 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from pipeline.config import Step, kind
+from pipeline.errors import OptimizationError
 
 Rows = list[tuple[str, str]]  # text and label
 ROOT = Path(__file__).resolve().parents[1]
-HOWS = ("raise", "exit", "_exit", "kill", "wait")
-TROUBLE = """# For a test.
+HOWS = ("mistake", "raise", "exit", "_exit", "kill", "wait")
+TROUBLE = """
 defaults: [bert_ort, /schema/step/trouble@steps.trouble, _self_]
 name: {how}
 steps: {{trouble: {{kind: trouble, how: {how}}}}}
 """
-STUDENT = """# For a test.
+STUDENT = """
 defaults: [distilbert, /step/export_onnx@steps.export, _self_]
 name: student
 """
@@ -59,6 +60,8 @@ class Trouble(Step):
 
     def make(self, context: Any, artifact: Path, scratch: Path) -> dict[str, Any]:
         match self.how:
+            case "mistake":
+                raise OptimizationError("it can't be done;\nchoose another step")
             case "raise":
                 raise RuntimeError("out of luck\nand of patience")
             case "exit":
@@ -114,8 +117,7 @@ class Place:
 
         from tests.conftest import write_csv
 
-        self.folder, self.root, self.here = folder, folder / "mlruns", folder / "here"
-        self.sessions: list[int] = []
+        self.folder, self.root, self.here, self.sessions = folder, folder / "mlruns", folder / "here", list[int]()
         self.waiting = folder / "waiting"  # there, with the number of its process, once the job "wait" waits
         for name in ("mlruns", "here", "tmp", "site/hydra_plugins", "conf/optim"):
             (folder / name).mkdir(parents=True)
@@ -128,19 +130,18 @@ class Place:
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start the program, with the tiny backbone and a baseline that is measured in a moment; a session of its own."""
-        paths = os.pathsep.join([str(self.folder / "site"), str(ROOT)])
-        own = {"PLACE": str(self.folder), "TMPDIR": str(self.folder / "tmp"), "PYTHONPATH": paths, "TQDM_DISABLE": "1"}
+        paths = {"PLACE": f"{self.folder}", "TMPDIR": f"{self.folder}/tmp", "PYTHONPATH": f"{self.folder}/site:{ROOT}"}
         settings = {
             "optim@baseline": "bert_ort", "backbone": "tiny", "measure": "quick", "data": "files", "data.name": "toy",
             "data.train": self.folder / "toy.csv", "track.root": self.root,
         }  # fmt: skip
         given = {argument.partition("=")[0] for argument in arguments}
         small = [f"{key}={value}" for key, value in settings.items() if key not in given]
-        first = list(arguments[: arguments[0] == "-m"])  # flags stand before all settings or behind them
-        command = [*first, "--config-dir", str(self.folder / "conf"), *small, *arguments[len(first) :]]
+        flags = [*arguments[: arguments[0] == "-m"], "--config-dir", str(self.folder / "conf")]
+        command = [*flags, *small, *arguments[len(flags) - 2 :]]
         process = subprocess.Popen(
-            [sys.executable, "-m", "pipeline", *command], cwd=self.here, env=os.environ | own, start_new_session=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            [sys.executable, "-m", "pipeline", *command], cwd=self.here, env={**os.environ, **paths, "TQDM_DISABLE": "1"},
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
         )  # fmt: skip
         self.sessions.append(process.pid)
         return process
@@ -149,15 +150,14 @@ class Place:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for session in self.sessions:
-            for number in left_of(session):
+        for number in (number for session in self.sessions for number in left_of(session)):
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(number, signal.SIGKILL)
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """The same, to its end."""
         process = self.start(*arguments)
-        out, err = process.communicate(timeout=200)
-        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+        told = process.communicate(timeout=200)
+        return subprocess.CompletedProcess(process.args, process.returncode, *told)
 
     def runs(self, condition: str = "") -> list[Any]:
         """MLflow's runs, from the first to the last."""
@@ -165,19 +165,16 @@ class Place:
         return list(self.client.search_runs([experiment], condition, order_by=["attributes.start_time"]))
 
     def parents(self) -> list[Any]:
-        """The runs of sweeps."""
         return self.runs("tags.kind = 'sweep'")
 
     def statuses(self) -> dict[int, list[tuple[str, str]]]:
-        """By job: optimization and status of each of its runs."""
-        found: dict[int, list[tuple[str, str]]] = {}
+        found: dict[int, list[tuple[str, str]]] = {}  # job -> optimization and status of each of its runs
         for run in self.runs():
             if "job" in run.data.tags:
                 found.setdefault(int(run.data.tags["job"]), []).append((run.data.tags["optim"], run.info.status))
         return found
 
     def log(self) -> list[dict[str, Any]]:
-        """What was done, see `logged`."""
         return [json.loads(line) for line in (self.folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
 
 
@@ -192,7 +189,7 @@ def wait_for(reached: Callable[[], bool], process: subprocess.Popen[str] | None 
 
 def left_of(session: int) -> list[int]:
     """Processes that a session still has; those that have ended and that nobody asked about do not count."""
-    import psutil
+    import psutil  # not in every process of a sweep
 
     def is_left(process: psutil.Process) -> bool:
         with contextlib.suppress(OSError, psutil.Error):

@@ -18,9 +18,9 @@ import pytest
 import yaml
 
 from pipeline.config import Config, Track
+from pipeline.describe import config_yaml
 from pipeline.errors import TrackError, UserError
 from pipeline.report import Baseline, Latency, Predictions, Report, Size
-from pipeline.run import config_yaml
 from pipeline.track import view
 from pipeline.track.contents import machine_name
 from pipeline.track.runs import Identity, Tracker

@@ -59,7 +59,6 @@ def holds(path: Path) -> bool:
 
 
 def stays_out(path: Path) -> bool:
-    """Whether a process asks for its turn, and has not got it after a while."""
     wait_for(path.exists)
     time.sleep(A_WHILE_S)
     return not holds(path)

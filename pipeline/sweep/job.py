@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 
 from pipeline.config import Config
 from pipeline.errors import UserError
+from pipeline.processes import is_gone, signal_of
 from pipeline.sweep.record import Record, Status, identity
 
 log = logging.getLogger(__name__)
@@ -28,8 +29,9 @@ PRELOADED = [
     "pipeline.backbone.models",
     "pipeline.plot",
     "pipeline.measure.quality",
-    "mlflow",
+    "mlflow.store.tracking.sqlalchemy_store",
 ]
+WATCH_S = 1.0
 PATIENCE_S = 30  # for a job to end well after a signal
 
 
@@ -102,11 +104,11 @@ def _child(config: Config) -> None:
     """The job's process: run it, and write down how it ended."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _terminated)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     logging.getLogger("pipeline").setLevel(logging.INFO)
     assert config.sweep.id is not None and config.sweep.job is not None
     record = Record(config.track.root, config.sweep.id)
+    threading.Thread(target=_end_with, args=(record.sweep()["process"],), daemon=True).start()
     status = record.status(config.sweep.job)
     assert status is not None
     try:
@@ -123,15 +125,16 @@ def _child(config: Config) -> None:
         record.write(replace(status, state="failed", reason=str(error), mendable=True))
     except BaseException as error:
         record.traceback(status.job).write_text(traceback.format_exc(), encoding="utf-8")
-        record.write(replace(status, state="failed", reason=f"{type(error).__name__}: {error}"))
+        record.write(replace(status, state="failed", reason=" ".join(f"{type(error).__name__}: {error}".split())))
     else:
         done = replace(status, state="finished", run_id=outcome.row.run_id, objective=objective)
         record.write(replace(done, made=outcome.made, reused=outcome.reused))
 
 
 def _exit_words(code: Any) -> dict[str, Any]:
-    if isinstance(code, int) and code > 128:
-        return {"state": "killed", "reason": f"it was ended by {signal.Signals(code - 128).name}"}
+    name = signal_of(code)
+    if name is not None:
+        return {"state": "killed", "reason": f"it was ended by {name}"}
     return {"state": "exited", "reason": f"it exited with {code}"}
 
 
@@ -139,8 +142,10 @@ def _terminated(number: int, frame: Any) -> NoReturn:
     raise SystemExit(128 + number)
 
 
-def _end_with_parent() -> None:
+def _end_with(sweep: str) -> None:
+    """End this process as soon as the one that started it, or the sweep's, is gone."""
     parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os.kill(os.getpid(), signal.SIGKILL)
+    assert parent is not None
+    while parent.is_alive() and not is_gone(sweep):
+        parent.join(WATCH_S)
+    os.kill(os.getpid(), signal.SIGKILL)

@@ -1,13 +1,13 @@
 """What is known of a sweep, on disk: one file for the sweep and one for each job, written whole or not at all."""
 
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from pipeline.config import Config, Sweep, digest, plain
+from pipeline.processes import is_gone
 
 SETTLED = ("finished", "failed", "exited", "killed")  # states of a job that is over; the others: running, interrupted
 
@@ -80,7 +80,7 @@ def unended(root: str, key: str) -> Record | None:
     for folder in sorted((Path(root).resolve() / "sweeps").glob("*/"), reverse=True):
         record = Record(root, folder.name)
         sweep = record.sweep()
-        if sweep.get("key") == key and not sweep.get("ended") and not _runs(sweep.get("process", 0)):
+        if sweep.get("key") == key and not sweep.get("ended") and is_gone(sweep.get("process", "")):
             return record
     return None
 
@@ -101,18 +101,15 @@ def varying(jobs: Sequence[Sequence[str]]) -> set[str]:
 
 
 def settings_of(overrides: Sequence[str], keys: set[str]) -> str:
-    """A job's values of the keys that vary, by the last part of their names; optimization, seed, data and backbone apart."""
+    """A job's values of the keys that vary, optimization, seed, data and backbone apart.
+
+    By the last part of their names, unless two keys have the same.
+    """
     pairs = [override.lstrip("+").partition("=") for override in overrides]
     shown = [(key, value) for key, _, value in pairs if key in keys - {"optim", "seed", "data", "backbone"}]
-    return " ".join(f"{key.rpartition('.')[2]}={value}" for key, value in shown)
-
-
-def _runs(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except (OSError, OverflowError):
-        return False
-    return process > 0
+    last = [key.rpartition(".")[2] for key, _ in shown]
+    names = [short if last.count(short) == 1 else key for short, (key, _) in zip(last, shown, strict=True)]
+    return " ".join(f"{name}={value}" for name, (_, value) in zip(names, shown, strict=True))
 
 
 def _read(path: Path) -> dict[str, Any] | None:

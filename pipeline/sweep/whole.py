@@ -4,11 +4,12 @@ import os
 import secrets
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from pipeline import compare
 from pipeline.config import Config, digest
+from pipeline.processes import this_process
 from pipeline.report import Row, averaged
 from pipeline.sweep.record import SETTLED, Record, Status, identity, unended
 from pipeline.track import view
@@ -38,7 +39,9 @@ def begin(configs: Sequence[Config], varying: Sequence[str], command: str) -> Wh
     else:
         finished = sum(status.state == "finished" for status in record.statuses())
         print(f"going on with sweep {record.sweep_id}: {finished} of {len(configs)} jobs were finished", file=sys.stderr)
-    record.write_sweep(key=key, command=command, jobs=len(configs), varying=list(varying), process=os.getpid(), ended=False)
+    record.write_sweep(
+        key=key, command=command, jobs=len(configs), varying=list(varying), process=this_process(), ended=False
+    )
     experiments = dict.fromkeys(f"{config.data.name}/{config.backbone.name}" for config in configs)
     trackers = {name: Tracker(connection, name) for name in experiments}
     for tracker in trackers.values():
@@ -50,16 +53,16 @@ def begin(configs: Sequence[Config], varying: Sequence[str], command: str) -> Wh
 def end(whole: Whole, interrupted: bool) -> int:
     """Settle every job's run, draw the comparison, tell the whole; returns the exit code."""
     record = whole.record
-    statuses = record.statuses()
+    statuses = [_over(status) for status in record.statuses()]
     for status in statuses:
+        record.write(status)
         if status.state != "finished":
             killed = status.state not in ("failed", "exited")
             path = record.traceback(status.job)
             traceback = path.read_text(encoding="utf-8") if path.exists() else None
-            reason = status.reason or "the sweep was interrupted"
             tracker = whole.trackers.get(status.experiment)
             if tracker is not None:
-                settle(tracker, record.sweep_id, status.job, status.optim, killed, reason, traceback)
+                settle(tracker, record.sweep_id, status.job, status.optim, killed, status.reason, traceback)
     failed = [status for status in statuses if status.state != "finished"]
     complete = not interrupted and len(statuses) >= record.sweep()["jobs"]
     state = "KILLED" if interrupted else "FAILED" if failed or not complete else "FINISHED"
@@ -70,6 +73,13 @@ def end(whole: Whole, interrupted: bool) -> int:
     if not failed and complete:
         return DONE
     return MENDABLE if failed and all(status.mendable for status in failed) else BROKEN
+
+
+def _over(status: Status) -> Status:
+    """A job as it stands at the end: one that still runs, or was cut off, has been interrupted."""
+    if status.state in SETTLED:
+        return status
+    return replace(status, state="interrupted", reason=status.reason or "the sweep was interrupted")
 
 
 def _close(record: Record, tracker: Tracker, statuses: list[Status], state: str) -> None:
@@ -88,7 +98,7 @@ def _close(record: Record, tracker: Tracker, statuses: list[Status], state: str)
     counts = {f"sweep/{name}": sum(status.state == name for status in statuses) for name in SETTLED}
     view.share(tracker.client, tracker.experiment_id)
     close_sweep(tracker, record.sweep_id, state, folder, note, counts)
-    print(f"MLflow:  make ui, then http://127.0.0.1:5000{view.path(tracker.experiment_id)}")
+    print(f"MLflow:  {view.address(tracker.connection, str(record.folder.parents[1]), tracker.experiment_id)}")
 
 
 def _rows(tracker: Tracker, run_ids: Sequence[str]) -> list[Row]:

@@ -1,8 +1,6 @@
 """Runs in MLflow: started, filled, ended as FINISHED, FAILED or KILLED with the reason, and found again."""
 
 import contextlib
-import os
-import platform
 import tempfile
 import time
 import traceback
@@ -12,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import TrackError, UserError
+from pipeline.processes import is_gone, signal_of, this_process
 from pipeline.report import Report, Row
 from pipeline.track import contents
 from pipeline.track.server import Connection
@@ -118,7 +117,7 @@ class Tracker:
         """End, as KILLED, the runs whose process on this machine is gone: a kill -9 leaves them running for ever."""
         running = self.client.search_runs([self.experiment_id], "attributes.status = 'RUNNING'")
         for run in running:
-            if _is_gone(run.data.tags.get("process", "")):
+            if is_gone(run.data.tags.get("process", "")):
                 self.client.set_tag(run.info.run_id, "reason", "its process was killed")
                 self.client.set_terminated(run.info.run_id, "KILLED")
 
@@ -161,7 +160,7 @@ def _row(run: Any) -> Row:
 
 def is_kill(error: BaseException) -> bool:
     """Whether someone ended the program, rather than a fault in it: Ctrl-C, or a signal (exit code 128 + n)."""
-    signalled = isinstance(error, SystemExit) and isinstance(error.code, int) and error.code > 128
+    signalled = isinstance(error, SystemExit) and signal_of(error.code) is not None
     return signalled or isinstance(error, KeyboardInterrupt)
 
 
@@ -250,24 +249,3 @@ class Run:
 def digits(value: float) -> float:
     """Five significant digits: MLflow's UI shows all it is given."""
     return float(f"{value:.5g}")
-
-
-def this_process() -> str:
-    """This process, so that another can tell whether it is gone."""
-    import psutil
-
-    return f"{platform.node()} {os.getpid()} {psutil.Process().create_time():.0f}"
-
-
-def _is_gone(process: str) -> bool:
-    """Whether a process of this machine has ended; False for those of other machines."""
-    import psutil
-
-    node, _, rest = process.partition(" ")
-    number, _, started = rest.partition(" ")
-    if node != platform.node() or not number.isdecimal():
-        return False
-    try:
-        return f"{psutil.Process(int(number)).create_time():.0f}" != started
-    except psutil.NoSuchProcess:
-        return True

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from pipeline.track.runs import NOTE, PARENT, Tracker, this_process
+from pipeline.processes import this_process
+from pipeline.track.runs import NOTE, PARENT, Tracker
 
 
 def open_sweep(tracker: Tracker, sweep_id: str, command: str) -> None:

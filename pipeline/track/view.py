@@ -6,9 +6,13 @@ shows its own default. Nothing else depends on it.
 
 import base64
 import json
+import os
 import time
 import zlib
+from pathlib import Path
 from typing import Any
+
+from pipeline.track.server import Connection
 
 KEY = "tradeoff"
 COLUMNS = (
@@ -23,6 +27,15 @@ def share(client: Any, experiment_id: str) -> None:
     now = int(time.time() * 1000)
     value = json.dumps({"name": "Trade-off", "createdAt": now, "updatedAt": now, "state": f"deflate;{packed}"})
     client.set_experiment_tag(experiment_id, f"mlflow.sharedViewState.{KEY}", value)
+
+
+def address(connection: Connection, root: str, experiment_id: str) -> str:
+    """How to open the prepared view: the command to give, if there is one, and where to look."""
+    if not connection.local:
+        return f"{connection.shown_uri}{path(experiment_id)}"
+    here = Path(root).resolve() == Path("mlruns").resolve() and Path("Makefile").exists()
+    ui = "make ui" if here else f"python -m pipeline.track.ui 5000 {os.path.relpath(root)}"
+    return f"{ui}, then http://127.0.0.1:5000{path(experiment_id)}"
 
 
 def path(experiment_id: str, charts: bool = False) -> str:

@@ -1,0 +1,71 @@
+"""What a run says of itself: its identity, its configuration, its data, what it compares with."""
+
+from dataclasses import replace
+
+import yaml
+
+from pipeline.backbone import fetch
+from pipeline.config import Config, Optim, digest, plain
+from pipeline.data.splits import Splits
+from pipeline.optimize import plan
+from pipeline.steps.base import Context
+from pipeline.track.contents import machine_name
+from pipeline.track.runs import Identity
+from pipeline.track.server import without_password
+
+
+def identity(config: Config, context: Context, optim: Optim) -> Identity:
+    """What the run is, as MLflow's tags."""
+    return Identity(
+        optim=optim.name, baseline=config.baseline.name, fingerprint=plan(optim, context)[-1].fingerprint,
+        data_hash=context.splits.content_hash, comparable=comparable_key(config, context), sweep_id=config.sweep.id,
+        job=config.sweep.job, settings=settings_for(config, optim),
+    )  # fmt: skip
+
+
+def settings_for(config: Config, optim: Optim) -> str:
+    """What the sweep varies, as far as it concerns this optimization: the baseline has none of the settings of another."""
+    sweep = config.sweep
+    return sweep.settings if optim.name == config.optim.name else sweep.shared
+
+
+def comparable_key(config: Config, context: Context) -> str:
+    """Equal for runs that compare: the same data, backbone, measuring settings, machine, and baseline to the byte."""
+    backbone = plain(config.backbone)
+    reference = config.optim if config.optim.name == config.baseline.name else config.baseline
+    baseline_fingerprint = plan(reference, context)[-1].fingerprint
+    for role in ("teacher", "student", "distilled"):
+        backbone[role].pop("path")
+    parts = [context.splits.content_hash, backbone, plain(config.measure), machine_name(), config.baseline.name]
+    return digest([*parts, baseline_fingerprint])[:16]
+
+
+def config_yaml(config: Config) -> str:
+    """The whole configuration, for the run; a password in the tracking URI is left out."""
+    uri = without_password(config.track.uri) if config.track.uri else None
+    return yaml.safe_dump(plain(replace(config, track=replace(config.track, uri=uri))), sort_keys=False, allow_unicode=True)
+
+
+def parameters(config: Config) -> dict[str, object]:
+    """The few parameters by which people tell runs apart; `config.yaml` has all."""
+    return {
+        "optim": config.optim.name, "steps": " > ".join(config.optim.steps), "data": config.data.name,
+        "backbone": config.backbone.name, "seed": config.seed, "protocol": config.measure.protocol,
+        "threads": config.measure.threads,
+    }  # fmt: skip
+
+
+def dataset(config: Config, splits: Splits) -> dict[str, object]:
+    """The data set, as MLflow's input."""
+    rows = {name: len(getattr(splits, name)) for name in ("train", "validation", "test")}
+    source = plain(config.data)
+    return {"name": source["name"], "hash": splits.content_hash, "kind": source["kind"], "source": source, "rows": rows}
+
+
+def base_models(config: Config) -> tuple[str, ...]:
+    """The repository on the Hub that the optimization's weights came from, if they did."""
+    first, backbone = next(iter(config.optim.steps.values())), config.backbone
+    role = getattr(first, "model", "teacher")
+    weights = fetch.weights_of(backbone, "teacher" if backbone.student.from_teacher else role)
+    own = first.kind == "load" or weights.path is not None or weights.hub is None
+    return () if own else (str(weights.hub),)
