@@ -2,7 +2,7 @@
 
 import json
 import math
-import os
+import platform
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.config import Config
+from pipeline.processes import this_process
 from pipeline.report import Row, averaged
 from pipeline.sweep.job import _exit_words
 from pipeline.sweep.record import Record, Status, identity, settings_of, unended, varying
@@ -21,11 +22,11 @@ from tests.conftest import small
 JOB = Status(0, "bert", "epochs=1", "toy/tiny", "d1")
 
 
-def gone() -> int:
-    """The number of a process that has ended."""
+def gone() -> str:
+    """A process that has ended."""
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
-    return process.pid
+    return f"{platform.node()} {process.pid} 0"
 
 
 def test_a_status_is_read_as_it_was_written(tmp_path: Path) -> None:
@@ -74,7 +75,7 @@ def test_what_was_cut_off_is_found_the_newest_of_the_same_jobs_whose_process_is_
         ("20260102T000000_b", "k", dead, False),
         ("20260103T000000_c", "other", dead, False),
         ("20260104T000000_d", "k", dead, True),
-        ("20260105T000000_e", "k", os.getpid(), False),
+        ("20260105T000000_e", "k", this_process(), False),
     ):
         Record(root, sweep_id).write_sweep(key=key, process=process, ended=ended)
     found = unended(root, "k")

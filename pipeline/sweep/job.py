@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import signal
 import sys
+import tempfile
 import threading
 import time
 import traceback
@@ -31,6 +32,7 @@ PRELOADED = [
     "pipeline.measure.quality",
     "mlflow.store.tracking.sqlalchemy_store",
 ]
+LONGEST_TMPDIR = 60  # the server's socket lies below it, and the path of a socket has 107 characters at most
 WATCH_S = 1.0
 PATIENCE_S = 30  # for a job to end well after a signal
 
@@ -74,8 +76,9 @@ def _last_words(code: int) -> dict[str, Any]:
 
 
 def _in_a_process(config: Config) -> int:
-    context: Any = multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
-    if sys.platform == "linux":
+    forked = sys.platform == "linux" and len(tempfile.gettempdir()) <= LONGEST_TMPDIR
+    context: Any = multiprocessing.get_context("forkserver" if forked else "spawn")
+    if forked:
         context.set_forkserver_preload(PRELOADED)
     process: BaseProcess = context.Process(target=_child, args=(config,), daemon=False)
     process.start()
