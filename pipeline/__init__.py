@@ -23,6 +23,7 @@
     plot, search_plot   rows -> figure; the trials of a search -> figures
     compare     rows -> table; `python -m pipeline.compare`
     publish     an artifact and its model card, to the Hugging Face Hub
+    check       what can be known to be wrong before anything is loaded
     describe    what a run says of itself
     run         the spine: reads as data, steps, measuring, tracking, comparison
     sweep/      many runs: each in a process of its own, told as a whole

@@ -14,7 +14,7 @@ import shlex
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
@@ -87,7 +87,7 @@ def _hydra() -> int:
         try:
             from pipeline.run import run as carry_out
 
-            carry_out(checked(cfg))
+            carry_out(named(checked(cfg), arguments.overrides))
         except Exception as error:  # told by `guarded`, without Hydra's words around it
             failures.append(error)
 
@@ -98,13 +98,19 @@ def _hydra() -> int:
 
 
 def _sweep(arguments: Any, jobs: list["Composed"], run: Callable[..., Callable[[], Any]]) -> int:
+    from pipeline.check import check
     from pipeline.sweep.whole import begin, end
+    from pipeline.track.server import without_password
 
     published = [job.config.publish.hub for job in jobs if job.config.publish.hub]
     if len(set(published)) < len(published):
         raise ConfigError(f"publish.hub={published[0]}: each job would replace the one before; add -${{optim.name}} to it")
-    keys = sorted(varying([job.overrides for job in jobs]))
-    whole = begin([job.config for job in jobs], keys, shlex.join(["python", "-m", "pipeline", *sys.argv[1:]]))
+    for job in jobs:
+        check(job.config)
+    open_keys = _open_keys(arguments)
+    keys = sorted(varying([job.overrides for job in jobs]) | open_keys)
+    command = shlex.join(["python", "-m", "pipeline", *map(without_password, sys.argv[1:])])
+    whole = begin([job.config for job in jobs], keys, command, known=not open_keys)
     interrupted = True
     with tempfile.TemporaryDirectory() as folder:  # Hydra's own record of a sweep: MLflow has it all, without passwords
         own = [f"sweep.id={whole.record.sweep_id}", f"hydra.sweep.dir={folder}"]
@@ -113,6 +119,9 @@ def _sweep(arguments: Any, jobs: list["Composed"], run: Callable[..., Callable[[
         try:
             run(_sweep_job)()
             interrupted = False
+        except Exception:
+            interrupted = False
+            raise
         finally:
             code = end(whole, interrupted)
     return code
@@ -124,7 +133,8 @@ def _sweep_job(cfg: Any) -> float | tuple[float, ...]:
 
     from pipeline.sweep.job import carry_out
 
-    hydra, config = HydraConfig.get(), checked(cfg)
+    hydra = HydraConfig.get()
+    config = named(checked(cfg), list(hydra.overrides.task))
     assert config.sweep.id is not None
     varying_keys = set(Record(config.track.root, config.sweep.id).sweep()["varying"])
     settings = settings_of(list(hydra.overrides.task), varying_keys)
@@ -196,7 +206,7 @@ def configs(arguments: Any) -> Iterator[Composed]:
                 composed = compose(name, overrides=[*overrides, *search])
             except ValueError as error:  # Hydra's word for a group that is null, among others
                 raise ConfigError(f"{error}: {' '.join(overrides)}") from error
-            yield Composed(overrides, checked(composed))
+            yield Composed(overrides, named(checked(composed), overrides))
 
 
 def _jobs(arguments: Any, name: str, search: list[str]) -> list[list[str]]:
@@ -216,6 +226,23 @@ def _jobs(arguments: Any, name: str, search: list[str]) -> list[list[str]]:
     overrides = parser.parse_overrides([f"{key}={value}" for key, value in swept.items()]) + overrides
     listed = [item for item in overrides if not item.is_sweep_override() or item.is_discrete_sweep()]
     return BasicSweeper.split_arguments(listed, None)[0]
+
+
+def _open_keys(arguments: Any) -> set[str]:
+    """The keys whose values a sweeper chooses as it goes."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    overrides = OverridesParser.create().parse_overrides(arguments.overrides)
+    return {item.key_or_group for item in overrides if item.is_sweep_override() and not item.is_discrete_sweep()}
+
+
+def named(config: Config, overrides: Sequence[str]) -> Config:
+    """With steps added or taken away on the command line, an optimization is another one, and is called so."""
+    if any(override.startswith("optim.name=") for override in overrides):
+        return config
+    changes = [re.match(r"(\+step@|~)optim\.steps\.(\w+)(=|$)", override) for override in overrides]
+    names = [("-" if change[1] != "~" else "-no-") + change[2] for change in changes if change]
+    return replace(config, optim=replace(config.optim, name=config.optim.name + "".join(names)))
 
 
 def checked(cfg: Any) -> Config:

@@ -69,6 +69,10 @@ class Step(Settings):
     takes: ClassVar[tuple[str, ...]] = ()  # see `pipeline.steps.base.StepKind`
     ignored: ClassVar[tuple[str, ...]] = ()
 
+    def role(self, backbone: "Backbone") -> str | None:
+        """Which of the backbone's weights it starts from: "teacher", "student", "distilled"; None: none of them."""
+        return None
+
     def needs(self, backbone: "Backbone") -> dict[str, "Optim"]:
         """Other optimizations whose artifacts this step reads: none."""
         return {}

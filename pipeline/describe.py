@@ -20,24 +20,32 @@ def identity(config: Config, context: Context, optim: Optim) -> Identity:
         optim=optim.name, baseline=config.baseline.name, fingerprint=plan(optim, context)[-1].fingerprint,
         data_hash=context.splits.content_hash, comparable=comparable_key(config, context), sweep_id=config.sweep.id,
         job=config.sweep.job, settings=settings_for(config, optim),
+        role="baseline" if is_baseline(config, context, optim) else "candidate",
     )  # fmt: skip
+
+
+def is_baseline(config: Config, context: Context, optim: Optim) -> bool:
+    """Whether an optimization makes what the baseline makes, to the byte, whatever it is called."""
+    return optim.name == config.baseline.name and _makes(optim, context) == _makes(config.baseline, context)
+
+
+def _makes(optim: Optim, context: Context) -> str:
+    return plan(optim, context)[-1].fingerprint
 
 
 def settings_for(config: Config, optim: Optim) -> str:
     """What the sweep varies, as far as it concerns this optimization: the baseline has none of the settings of another."""
     sweep = config.sweep
-    return sweep.settings if optim.name == config.optim.name else sweep.shared
+    return sweep.settings if optim == config.optim else sweep.shared
 
 
 def comparable_key(config: Config, context: Context) -> str:
     """Equal for runs that compare: the same data, backbone, measuring settings, machine, and baseline to the byte."""
     backbone = plain(config.backbone)
-    reference = config.optim if config.optim.name == config.baseline.name else config.baseline
-    baseline_fingerprint = plan(reference, context)[-1].fingerprint
     for role in ("teacher", "student", "distilled"):
         backbone[role].pop("path")
     parts = [context.splits.content_hash, backbone, plain(config.measure), machine_name(), config.baseline.name]
-    return digest([*parts, baseline_fingerprint])[:16]
+    return digest([*parts, _makes(config.baseline, context)])[:16]
 
 
 def config_yaml(config: Config) -> str:
@@ -65,7 +73,8 @@ def dataset(config: Config, splits: Splits) -> dict[str, object]:
 def base_models(config: Config) -> tuple[str, ...]:
     """The repository on the Hub that the optimization's weights came from, if they did."""
     first, backbone = next(iter(config.optim.steps.values())), config.backbone
-    role = getattr(first, "model", "teacher")
-    weights = fetch.weights_of(backbone, "teacher" if backbone.student.from_teacher else role)
-    own = first.kind == "load" or weights.path is not None or weights.hub is None
-    return () if own else (str(weights.hub),)
+    role = first.role(backbone)
+    if role is None:
+        return ()
+    weights = fetch.weights_of(backbone, "teacher" if fetch.weights_of(backbone, role).from_teacher else role)
+    return () if weights.path is not None or weights.hub is None else (str(weights.hub),)

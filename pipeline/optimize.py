@@ -15,6 +15,7 @@ from pipeline.errors import ConfigError
 from pipeline.steps.base import Context, as_kind
 from pipeline.store import Recipe, Stage, Store
 
+OF_THE_ARTIFACT = ("prune/sparsity", "size/dense_mb")  # figures that a later step makes untrue
 log = logging.getLogger(__name__)
 
 
@@ -29,13 +30,15 @@ class Made:
 
     @property
     def curves(self) -> dict[str, list[dict[str, float]]]:
-        """Training curves by stage kind, one dict an epoch."""
-        return {s.manifest["kind"]: s.manifest["notes"]["curves"] for s in self.stages if "curves" in s.manifest["notes"]}
+        """Training curves by stage, one dict an epoch."""
+        return {s.directory.name: s.manifest["notes"]["curves"] for s in self.stages if "curves" in s.manifest["notes"]}
 
     @property
     def figures(self) -> dict[str, float]:
         """What the steps checked and reached, by its name in MLflow."""
-        return {name: value for s in self.stages for name, value in s.manifest["notes"].get("figures", {}).items()}
+        told: list[dict[str, float]] = [stage.manifest["notes"].get("figures", {}) for stage in self.stages]
+        steps = {name: value for notes in told[:-1] for name, value in notes.items() if name not in OF_THE_ARTIFACT}
+        return steps | told[-1]
 
 
 def check_order(optim: Optim, backbone: Backbone, where: str = "optim") -> None:

@@ -3,6 +3,8 @@
 import platform
 import signal
 
+CLOCK_S = 3  # start times are reckoned from the clock, which may be set
+
 
 def this_process() -> str:
     """This process, so that another can tell whether it is gone: machine, number, time of its start."""
@@ -18,10 +20,10 @@ def is_gone(process: str) -> bool:
 
     node, _, rest = process.partition(" ")
     number, _, started = rest.partition(" ")
-    if node != platform.node() or not number.isdecimal():
+    if node != platform.node() or not number.isdecimal() or not started.isdecimal():
         return False
     try:
-        return f"{psutil.Process(int(number)).create_time():.0f}" != started
+        return abs(psutil.Process(int(number)).create_time() - float(started)) > CLOCK_S
     except psutil.NoSuchProcess:
         return True
 

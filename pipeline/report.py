@@ -111,6 +111,7 @@ class Row:
     run_id: str = ""
     is_baseline: bool = False
     settings: str = ""  # what a sweep varies besides optimization and seed
+    seed: int | None = None
     spread: dict[str, float] = field(default_factory=dict)  # standard deviation over seeds (ddof 1), where there are several
     count: int = 1  # runs it is the mean of
 
@@ -121,21 +122,21 @@ class Row:
 
 
 def averaged(rows: Iterable[Row]) -> list[Row]:
-    """Rows that differ only in their run, and so in their seed, as one: the mean of each metric, and its spread."""
-    groups: dict[tuple[str, str], list[Row]] = {}
+    """Rows that differ only in their seed as one: the mean of each metric, and its spread."""
+    groups: dict[tuple[str, str, bool], list[Row]] = {}
     for row in rows:
-        groups.setdefault((row.optim, row.settings), []).append(row)
-    return [_mean(group) for group in groups.values()]
+        groups.setdefault((row.optim, row.settings, row.is_baseline), []).append(row)
+    return [row for group in groups.values() for row in _means(group)]
 
 
-def _mean(rows: list[Row]) -> Row:
-    if len(rows) == 1:
-        return rows[0]
+def _means(rows: list[Row]) -> list[Row]:
+    if len(rows) == 1 or len({row.seed for row in rows}) < len(rows):  # what has the same seed differs in something else
+        return rows
     shared = [key for key in rows[0].metrics if all(key in row.metrics for row in rows)]
     values = {key: np.array([row.metrics[key] for row in rows]) for key in shared}
     means = {key: float(value.mean()) for key, value in values.items()}
     spread = {key: float(value.std(ddof=1)) for key, value in values.items()}
-    return replace(rows[0], metrics=means, run_id="", spread=spread, count=len(rows))
+    return [replace(rows[0], metrics=means, run_id="", spread=spread, count=len(rows))]
 
 
 METRICS = (

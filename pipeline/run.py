@@ -18,18 +18,26 @@ from pathlib import Path
 import numpy as np
 
 from pipeline import compare, publish, search_plot, turns
-from pipeline.backbone import fetch
+from pipeline.check import check
 from pipeline.config import Config, Optim
 from pipeline.data.splits import Splits
-from pipeline.describe import base_models, comparable_key, config_yaml, dataset, identity, parameters, settings_for
+from pipeline.describe import (
+    base_models,
+    comparable_key,
+    config_yaml,
+    dataset,
+    identity,
+    is_baseline,
+    parameters,
+    settings_for,
+)
 from pipeline.errors import ConfigError, nearest
-from pipeline.measure.process import cores_for
 from pipeline.measure.session import Reference, TestSet, measure
-from pipeline.optimize import Made, carry_out, check_order, plan
-from pipeline.report import METRICS, Row
+from pipeline.optimize import Made, carry_out, plan
+from pipeline.report import Row
 from pipeline.steps.base import Context
 from pipeline.store import Store
-from pipeline.track import server, view
+from pipeline.track import view
 from pipeline.track.runs import Run, Tracker
 from pipeline.track.server import connect
 
@@ -63,15 +71,20 @@ class Outcome:
         return tuple(self.row.metrics[name] for name in names)
 
 
-def run(config: Config) -> Outcome:
+def run(config: Config, finished: str | None = None) -> Outcome:
     """Carry out, measure, track and compare one optimization.
+
+    `finished` is the run of an earlier attempt: where it is of the very same artifact, measured the same way, it counts.
 
     Raises UserError for what the user can mend, before anything is written where possible.
     """
     check(config)
     with turns.working():
         job = prepare(config)
-        reference, before = baseline(job) if config.optim.name != config.baseline.name else (None, None)
+        known = job.tracker.row_of(finished, identity(config, job.context, config.optim)) if finished else None
+        if known is not None:
+            return Outcome(known, (), ())
+        reference, before = (None, None) if is_baseline(config, job.context, config.optim) else baseline(job)
         row, made = optimize(job, config.optim, reference)
         summarize(job, row)
     if config.publish.hub:
@@ -79,21 +92,6 @@ def run(config: Config) -> Outcome:
     stages = [*(before.stages if before else ()), *made.before, *made.stages]
     new = tuple(dict.fromkeys(stage.directory.name for stage in stages if not stage.reused))
     return Outcome(row, new, tuple(dict.fromkeys(stage.directory.name for stage in stages if stage.reused)))
-
-
-def check(config: Config) -> None:
-    """What can be known to be wrong before any data is loaded."""
-    for optim in (config.optim, config.baseline):
-        check_order(optim, config.backbone)
-    allowed = len(cores_for(10**6)) or os.cpu_count() or 1
-    if config.measure.threads > allowed:
-        raise ConfigError(f"measure.threads={config.measure.threads}: this machine allows {allowed}")
-    for name in config.objective:
-        if name not in METRICS and name.partition("/")[0] in {known.partition("/")[0] for known in METRICS} | {name}:
-            raise ConfigError(f"objective={name}: no such metric{nearest(name, METRICS)}")
-    publish.check(config.publish.hub)
-    fetch.check(config.backbone)
-    server.check(config.track)
 
 
 def prepare(config: Config) -> Job:
@@ -136,7 +134,7 @@ def optimize(job: Job, optim: Optim, reference: Reference | None) -> tuple[Row, 
         report = measure(optim.name, made.artifact, test, config.measure, reference)
         tracked.log_report(report, made.figures)
         metrics = {**made.figures, **report.metrics()}
-        row = Row(optim.name, metrics, tracked.run_id, reference is None, settings_for(config, optim))
+        row = Row(optim.name, metrics, tracked.run_id, reference is None, settings_for(job.config, optim), config.seed)
         log_comparison(job, tracked, row)
         if report.metrics()["size/mb"] <= config.track.artifact_max_mb:
             tracked.log_classifier(made.artifact)
@@ -160,7 +158,7 @@ def push(job: Job, row: Row, made: Made) -> None:
     """Publish the artifact with its model card."""
     config = job.config
     assert config.publish.hub is not None
-    rows = [row, *(other for other in job.tracker.rows(job.comparable) if other.is_baseline and other.optim != row.optim)]
+    rows = [row, *(other for other in others_of(job, row) if other.is_baseline)]
     card = publish.Card(
         optim=row.optim, data=config.data.name, backbone=config.backbone.name, steps=tuple(config.optim.steps),
         table_markdown=f"{compare.table(rows).markdown()}\n\n{compare.LEGEND}",
@@ -172,12 +170,18 @@ def push(job: Job, row: Row, made: Made) -> None:
 
 def log_comparison(job: Job, tracked: Run, row: Row) -> None:
     """Draw this run among all that compare with it, and log table and plot."""
-    others = [other for other in job.tracker.rows(job.comparable) if other.optim != row.optim]
+    others = others_of(job, row)
     with tempfile.TemporaryDirectory() as name:  # another job may draw the same comparison at this moment
         folder = Path(name)
         table = compare.write([row, *others], row.optim, job.tracker.experiment, folder)
         tracked.log_comparison(folder, f"{table.markdown()}\n\n{compare.LEGEND}")
         shutil.copytree(folder, compare.folder_of(job.config), dirs_exist_ok=True)
+
+
+def others_of(job: Job, row: Row) -> list[Row]:
+    """The newest runs of the other optimizations that compare with this one."""
+    this = (row.optim, row.is_baseline)
+    return [other for other in job.tracker.rows(job.comparable) if (other.optim, other.is_baseline) != this]
 
 
 def summarize(job: Job, row: Row) -> None:
@@ -187,7 +191,7 @@ def summarize(job: Job, row: Row) -> None:
         figures = {column.title: column.text(row) for column in compare.COLUMNS}
         log.info("%s: %s", row.name, ", ".join(f"{title} {figures[title]}" for title in ("accuracy %", "faster", "smaller")))
         return
-    rows = [row, *(other for other in tracker.rows(job.comparable) if other.optim != row.optim)]
+    rows = [row, *others_of(job, row)]
     print(f"\n{compare.table(rows).plain()}\n\n{compare.LEGEND}\n")
     print(f"plot:    {os.path.relpath(compare.folder_of(config) / 'comparison.png')}")
     print(f"MLflow:  {view.address(tracker.connection, config.track.root, tracker.experiment_id)}")

@@ -86,7 +86,7 @@ def _open(scratch: Path, seed: int) -> optuna.Study:
     (scratch / "study.log.lock").unlink(missing_ok=True)  # of a killed process: the store lets only one in here
     storage = JournalStorage(JournalFileBackend(str(scratch / "study.log")))
     study = optuna.create_study(storage=storage, study_name="search", direction="maximize", load_if_exists=True)
-    study.sampler = optuna.samplers.TPESampler(seed=seed + len(study.trials))
+    study.sampler = optuna.samplers.TPESampler(seed=(seed + len(study.trials)) % 2**32)
     study.pruner = optuna.pruners.MedianPruner(n_startup_trials=STARTUP_TRIALS, n_warmup_steps=FIRST_EPOCHS + 1)
     for trial in study.get_trials(states=(TrialState.RUNNING,)):  # a kill left it; its checkpoint is gone on with
         study.tell(trial.number, state=TrialState.FAIL)

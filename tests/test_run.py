@@ -7,15 +7,17 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
 
+from pipeline.cli import configs, parse_arguments
 from pipeline.config import CONF, Config
 from pipeline.measure.process import ROOT
-from pipeline.run import run
+from pipeline.run import Outcome, run
 from tests.conftest import shrunk, small, write_csv
 
 OPTIMS = sorted(file.stem for file in (CONF / "optim").glob("*.yaml"))
@@ -37,36 +39,47 @@ def accuracy_of(config: Config) -> float:
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory, ready_database: Path, toy_rows: list[tuple[str, str]]) -> list[str]:
-    """Overrides with one `track.root` for many optimizations, which share their stages and the baseline as in a sweep."""
-    folder = tmp_path_factory.mktemp("shared")
+def everything(
+    tmp_path_factory: pytest.TempPathFactory, ready_database: Path, toy_rows: list[tuple[str, str]]
+) -> tuple[Path, dict[str, Outcome]]:
+    """Every optimization there is, one after the other in one `track.root`, which share what they have in common."""
+    folder = tmp_path_factory.mktemp("everything")
     root = folder / "mlruns"
     root.mkdir()
     shutil.copy(ready_database, root / "mlflow.db")
-    return small(root, write_csv(folder / "toy.csv", toy_rows))
+    arguments = ["-m", "optim=glob(*)", *small(root, write_csv(folder / "toy.csv", toy_rows))]
+    jobs = [shrunk(job.config) for job in configs(parse_arguments(arguments))]
+    return root, {config.optim.name: run(config) for config in jobs}
 
 
 @pytest.mark.parametrize("optim", OPTIMS)
 def test_every_optimization_runs_from_configuration_to_comparison(
-    optim: str, compose: Callable[..., Config], shared: list[str]
+    optim: str, everything: tuple[Path, dict[str, Outcome]]
 ) -> None:
-    config = shrunk(compose(f"optim={optim}", *shared))
-    root = Path(config.track.root)
-    accuracy = accuracy_of(config)
-    made = {r.data.tags["optim"]: r for r in runs_of(root)}
-    assert {"bert", optim} <= set(made)
-    assert all(r.info.status == "FINISHED" for r in made.values())
-    metrics = made[optim].data.metrics
-    assert metrics["quality/accuracy"] == pytest.approx(accuracy, abs=1e-4)
+    root, outcomes = everything
+    (made,) = [r for r in runs_of(root) if r.data.tags["optim"] == optim]
+    assert made.info.status == "FINISHED"
+    metrics = made.data.metrics
+    assert metrics["quality/accuracy"] == pytest.approx(outcomes[optim].row.metrics["quality/accuracy"], abs=1e-4)
     assert metrics["size/mb"] >= metrics["size/weights_mb"] > 0
     assert 0 < metrics["latency/p50_ms"] <= metrics["latency/p95_ms"] <= metrics["latency/p99_ms"]
     assert metrics["memory/peak_mb"] > 10 and metrics["throughput/texts_per_s"] > 0 and metrics["load/ms"] > 0
     assert metrics["delta/speedup"] == 1 if optim == "bert" else metrics["delta/speedup"] > 0
-    artifacts = {a.path for a in MlflowClient(f"sqlite:///{root / 'mlflow.db'}").list_artifacts(made[optim].info.run_id)}
+    artifacts = {a.path for a in MlflowClient(f"sqlite:///{root / 'mlflow.db'}").list_artifacts(made.info.run_id)}
     assert artifacts == {
         "config.yaml", "environment.json", "predictions.parquet", "latency.parquet", "classifier",
         "comparison.png", "comparison.svg", "comparison.md", "comparison.csv",
     }  # fmt: skip
+
+
+def test_over_all_optimizations_each_teacher_and_student_is_trained_once(
+    everything: tuple[Path, dict[str, Outcome]],
+) -> None:
+    root, outcomes = everything
+    made = Counter(stage.rpartition("-")[0] for outcome in outcomes.values() for stage in outcome.made)
+    assert made["finetune"] == 2 and made["distill"] == made["logits"] == made["prune_structured"] == 1, made
+    assert made["prune"] == 2 and made["export_onnx"] == made["quantize_onnx"] == made["quantize_dynamic"] == 2, made
+    assert sum(made.values()) == len(list((root / "stages").glob("*-*/manifest.json")))
 
 
 def _trained_again(*_: object) -> None:

@@ -61,7 +61,7 @@ def test_a_run_that_failed_has_its_reason_and_where_there_is_one_its_traceback(t
     assert "sys.exit(3)" in text_of(place, runs["exit"], "traceback.txt")
     assert runs["_exit"].data.tags["reason"] == "its process exited with 4"
     assert runs["kill"].data.tags["reason"] == "its process was killed by SIGKILL"
-    assert all("traceback.txt" not in artifacts_of(place, runs[name]) for name in [*GOOD, "mistake", "_exit", "kill"])
+    assert all("traceback.txt" not in artifacts_of(place, runs[name]) for name in [*GOOD, "_exit", "kill"])
 
 
 def test_the_parent_has_the_comparison_with_what_is_missing(troubled: Ended) -> None:

@@ -100,14 +100,14 @@ def test_a_run_that_fails_keeps_the_reason_and_the_traceback(tracker: Tracker) -
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(143), UserError("mend it")], ids=repr)
-def test_a_run_that_is_interrupted_is_killed_and_a_users_mistake_has_no_traceback(
+def test_a_run_that_is_interrupted_is_killed_without_a_traceback_and_a_users_mistake_failed_with_one(
     tracker: Tracker, error: BaseException
 ) -> None:
     with pytest.raises(type(error)), tracker.run(IDENTITY) as run:
         raise error
     assert status(tracker, run.run_id) == ("FAILED" if isinstance(error, UserError) else "KILLED")
     assert type(error).__name__ in tracker.client.get_run(run.run_id).data.tags["reason"]
-    assert artifacts(tracker, run.run_id) == set()
+    assert artifacts(tracker, run.run_id) == ({"traceback.txt"} if isinstance(error, UserError) else set())
 
 
 def test_runs_of_dead_processes_are_closed_and_those_of_live_ones_and_of_other_machines_left_alone(tracker: Tracker) -> None:
@@ -134,7 +134,7 @@ def test_runs_of_dead_processes_are_closed_and_those_of_live_ones_and_of_other_m
 
 def test_rows_are_the_newest_finished_run_of_each_optimization_that_compares(tracker: Tracker) -> None:
     finish(tracker, IDENTITY, 3.0)
-    baseline = finish(tracker, replace(IDENTITY, optim="bert"), 8.0)
+    baseline = finish(tracker, replace(IDENTITY, optim="bert", role="baseline"), 8.0)
     newest = finish(tracker, IDENTITY, 2.0)
     finish(tracker, replace(IDENTITY, comparable="other"), 1.0)
     with pytest.raises(KeyboardInterrupt), tracker.run(IDENTITY) as killed:

@@ -74,6 +74,10 @@ class Distill(Step):
         """With a search what it chooses, without one its ranges."""
         return SEARCHED if self.search.n_trials else ("search",)
 
+    def role(self, backbone: Backbone) -> str:
+        """The distilled student, if there is one, else what the student starts from."""
+        return "distilled" if backbone.distilled.finetuned else self._starts_from(backbone)
+
     def needs(self, backbone: Backbone) -> dict[str, Optim]:
         """The teacher, and its logits on the train split; neither where the backbone has a distilled student already."""
         if backbone.distilled.finetuned:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from pipeline.backbone.fetch import identity, locate, weights_of
-from pipeline.config import Step, kind, setting
+from pipeline.config import Backbone, Step, kind, setting
 from pipeline.steps.base import Context, versions
 from pipeline.steps.load import store_checkpoint
 
@@ -33,6 +33,10 @@ class Finetune(Step):
 
     code_version: ClassVar[int] = 1
     gives: ClassVar[str] = "torch"
+
+    def role(self, backbone: Backbone) -> str:
+        """The one it fine-tunes."""
+        return self.model
 
     def inputs(self, context: Context) -> dict[str, Any]:
         """Raises BackboneError when the weights are not to be had."""

@@ -18,6 +18,7 @@ from dataclasses import replace
 from multiprocessing.process import BaseProcess
 from typing import Any, NoReturn
 
+from pipeline import turns
 from pipeline.config import Config
 from pipeline.errors import UserError
 from pipeline.processes import is_gone, signal_of
@@ -42,20 +43,17 @@ def carry_out(config: Config) -> tuple[float, ...]:
     number = config.sweep.job
     assert config.sweep.id is not None and number is not None
     record = Record(config.track.root, config.sweep.id)
-    known, total = record.status(number), record.sweep().get("jobs", "?")
-    if known is not None and known.state == "finished" and known.digest == identity(config):
-        log.info("\njob %d of %s: %s was finished before", number + 1, total, known.name)
-        record.write(replace(known, before=True))
-        return known.objective
+    known, total = record.status(number), record.sweep().get("jobs")
+    done = known.run_id if known is not None and known.state == "finished" and known.digest == identity(config) else None
     experiment = f"{config.data.name}/{config.backbone.name}"
     settings = " ".join(filter(None, [config.sweep.settings, config.sweep.seed]))
     status = Status(number, config.optim.name, settings, experiment, identity(config))
     record.traceback(number).unlink(missing_ok=True)
     record.write(status)
-    log.info("\njob %d of %s: %s", number + 1, total, status.name)
+    log.info("\njob %d%s: %s", number + 1, f" of {total}" if total else "", status.name)
     start = time.monotonic()
     try:
-        code = _in_a_process(config)
+        code = _in_a_process(config, done)
     except BaseException:
         told = record.status(number) or status
         record.write(replace(told, state="interrupted", seconds=time.monotonic() - start))
@@ -75,13 +73,14 @@ def _last_words(code: int) -> dict[str, Any]:
     return {"state": "exited", "reason": f"its process exited with {code}"}
 
 
-def _in_a_process(config: Config) -> int:
+def _in_a_process(config: Config, done: str | None) -> int:
     forked = sys.platform == "linux" and len(tempfile.gettempdir()) <= LONGEST_TMPDIR
     context: Any = multiprocessing.get_context("forkserver" if forked else "spawn")
     if forked:
         context.set_forkserver_preload(PRELOADED)
-    process: BaseProcess = context.Process(target=_child, args=(config,), daemon=False)
-    process.start()
+    process: BaseProcess = context.Process(target=_child, args=(config, done), daemon=False)
+    with turns.working():  # the server's imports are work too
+        process.start()
     try:
         process.join()
     except KeyboardInterrupt:  # a terminal sends it to the job too
@@ -103,8 +102,8 @@ def _end(process: BaseProcess) -> None:
         process.join()
 
 
-def _child(config: Config) -> None:
-    """The job's process: run it, and write down how it ended."""
+def _child(config: Config, done: str | None) -> None:
+    """The job's process: run it, and write down how it ended. `done` is its run of before a kill, if that was finished."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _terminated)
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
@@ -115,10 +114,11 @@ def _child(config: Config) -> None:
     status = record.status(config.sweep.job)
     assert status is not None
     try:
-        from pipeline.run import run
+        with turns.working():
+            from pipeline.run import run
 
-        outcome = run(config)
-        objective = outcome.objective(config.objective)
+            outcome = run(config, done)
+            objective = outcome.objective(config.objective)
     except KeyboardInterrupt:
         record.write(replace(status, state="killed", reason="it was interrupted"))
     except SystemExit as error:
@@ -130,8 +130,11 @@ def _child(config: Config) -> None:
         record.traceback(status.job).write_text(traceback.format_exc(), encoding="utf-8")
         record.write(replace(status, state="failed", reason=" ".join(f"{type(error).__name__}: {error}".split())))
     else:
-        done = replace(status, state="finished", run_id=outcome.row.run_id, objective=objective)
-        record.write(replace(done, made=outcome.made, reused=outcome.reused))
+        before = outcome.row.run_id == done
+        if before:
+            log.info("it was finished before")
+        ended = replace(status, state="finished", run_id=outcome.row.run_id, objective=objective, before=before)
+        record.write(replace(ended, made=outcome.made, reused=outcome.reused))
 
 
 def _exit_words(code: Any) -> dict[str, Any]:

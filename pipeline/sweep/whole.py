@@ -28,8 +28,11 @@ class Whole:
     trackers: dict[str, Tracker]  # by experiment
 
 
-def begin(configs: Sequence[Config], varying: Sequence[str], command: str) -> Whole:
-    """Start a sweep of these jobs, or go on with the one of the same jobs that was cut off."""
+def begin(configs: Sequence[Config], varying: Sequence[str], command: str, known: bool = True) -> Whole:
+    """Start a sweep of these jobs, or go on with the one of the same jobs that was cut off.
+
+    `known` is False where a sweeper chooses jobs as it goes, and how many there will be can't be told.
+    """
     root = configs[0].track.root
     connection = connect(configs[0].track)
     key = digest([identity(config) for config in configs])
@@ -40,7 +43,12 @@ def begin(configs: Sequence[Config], varying: Sequence[str], command: str) -> Wh
         finished = sum(status.state == "finished" for status in record.statuses())
         print(f"going on with sweep {record.sweep_id}: {finished} of {len(configs)} jobs were finished", file=sys.stderr)
     record.write_sweep(
-        key=key, command=command, jobs=len(configs), varying=list(varying), process=this_process(), ended=False
+        key=key,
+        command=command,
+        jobs=len(configs) if known else None,
+        varying=list(varying),
+        process=this_process(),
+        ended=False,
     )
     experiments = dict.fromkeys(f"{config.data.name}/{config.backbone.name}" for config in configs)
     trackers = {name: Tracker(connection, name) for name in experiments}
@@ -64,7 +72,7 @@ def end(whole: Whole, interrupted: bool) -> int:
             if tracker is not None:
                 settle(tracker, record.sweep_id, status.job, status.optim, killed, status.reason, traceback)
     failed = [status for status in statuses if status.state != "finished"]
-    complete = not interrupted and len(statuses) >= record.sweep()["jobs"]
+    complete = not interrupted and len(statuses) >= _total(record, statuses)
     state = "KILLED" if interrupted else "FAILED" if failed or not complete else "FINISHED"
     for experiment, tracker in whole.trackers.items():
         _close(record, tracker, [status for status in statuses if status.experiment == experiment], state)
@@ -122,12 +130,18 @@ def summary(statuses: Sequence[Status], record: Record) -> str:
     ]  # fmt: skip
     widths = [max(len(row[i]) for row in [head, *body]) for i in range(len(head))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in [head, *body]]
-    finished, total = sum(status.state == "finished" for status in statuses), record.sweep()["jobs"]
-    rest = "" if finished == total else f", {total - finished} not"
+    finished, total = sum(status.state == "finished" for status in statuses), _total(record, statuses)
+    waiting = total - len(statuses)
+    rest = f", {len(statuses) - finished} not" if finished < len(statuses) else ""
+    rest += f", {waiting} not started" if waiting else ""
     lines.append(f"sweep {record.sweep_id}: {finished} of {total} jobs finished{rest}")
     if finished < total:
         lines.append(f"tracebacks, where there are any: {os.path.relpath(record.folder)}/job-*.traceback.txt and in MLflow")
     return "\n".join(lines)
+
+
+def _total(record: Record, statuses: Sequence[Status]) -> int:
+    return int(record.sweep()["jobs"] or len(statuses))
 
 
 def _kinds(stages: Sequence[str]) -> str:

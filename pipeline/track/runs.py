@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import TrackError, UserError
+from pipeline.errors import TrackError
 from pipeline.processes import is_gone, signal_of, this_process
 from pipeline.report import Report, Row
 from pipeline.track import contents
@@ -32,6 +32,7 @@ class Identity:
     sweep_id: str | None = None
     job: int | None = None  # of the sweep
     settings: str | None = None  # what the job has that others of the sweep have not
+    role: str = "candidate"  # or "baseline"
 
     def tags(self) -> dict[str, str]:
         """The tags of a run."""
@@ -91,7 +92,7 @@ class Tracker:
             killed = is_kill(error)
             with contextlib.suppress(Exception):  # what went wrong first is what must be told
                 self.client.set_tag(run_id, "reason", f"{type(error).__name__}: {error}"[:4000])
-                if not killed and not isinstance(error, UserError):
+                if not killed:
                     self.client.log_text(run_id, traceback.format_exc(), "traceback.txt")
             with contextlib.suppress(Exception):
                 self.client.set_terminated(run_id, "KILLED" if killed else "FAILED")
@@ -108,6 +109,13 @@ class Tracker:
         """A finished run, as a row."""
         return _row(self.client.get_run(run_id))
 
+    def row_of(self, run_id: str, identity: Identity) -> Row | None:
+        """A run, if it is a finished one of this very artifact, measured the same way."""
+        run = self.client.get_run(run_id)
+        wanted = (identity.fingerprint, identity.comparable)
+        same = (run.data.tags.get("fingerprint"), run.data.tags.get("comparable")) == wanted
+        return _row(run) if same and run.info.status == "FINISHED" else None
+
     def baseline_of(self, run_id: str) -> Row | None:
         """The newest run of the baseline that a run is compared with."""
         comparable = self.client.get_run(run_id).data.tags["comparable"]
@@ -123,9 +131,10 @@ class Tracker:
 
     def rows(self, comparable: str) -> list[Row]:
         """The newest finished run of each optimization among those that compare."""
-        newest: dict[str, Row] = {}
+        newest: dict[tuple[str, bool], Row] = {}
         for run in self._finished(f"tags.comparable = '{comparable}'"):
-            newest.setdefault(run.data.tags["optim"], _row(run))
+            row = _row(run)
+            newest.setdefault((row.optim, row.is_baseline), row)
         return list(newest.values())
 
     def find(self, identity: Identity) -> Row | None:
@@ -154,8 +163,11 @@ class Tracker:
 
 def _row(run: Any) -> Row:
     tags = run.data.tags
-    baseline = tags["optim"] == tags.get("baseline")
-    return Row(tags["optim"], dict(run.data.metrics), run.info.run_id, baseline, tags.get("settings", ""))
+    seed = run.data.params.get("seed", "")
+    return Row(
+        tags["optim"], dict(run.data.metrics), run.info.run_id, tags.get("role") == "baseline", tags.get("settings", ""),
+        int(seed) if seed.isdecimal() else None,
+    )  # fmt: skip
 
 
 def is_kill(error: BaseException) -> bool:
@@ -192,10 +204,10 @@ class Run:
         from mlflow.entities import Metric
 
         now = int(time.time() * 1000)
+        epochs = [epoch for stage in curves.values() for epoch in stage]  # of a second training they are counted on
         points = [
-            Metric(f"training/{name}", digits(value), now, int(epoch["epoch"]))
-            for epochs in curves.values()
-            for epoch in epochs
+            Metric(f"training/{name}", digits(value), now, number)
+            for number, epoch in enumerate(epochs, 1)
             for name, value in epoch.items()
             if name != "epoch"
         ]

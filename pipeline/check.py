@@ -1,0 +1,29 @@
+"""What can be known to be wrong with a configuration before any data is loaded and before a sweep's first job."""
+
+import os
+
+from pipeline import publish
+from pipeline.backbone import fetch
+from pipeline.config import Config
+from pipeline.errors import ConfigError, nearest
+from pipeline.measure.process import cores_for
+from pipeline.optimize import check_order
+from pipeline.report import METRICS
+from pipeline.track import server
+
+
+def check(config: Config) -> None:
+    """Raises UserError: the order of steps, threads, objective, weights, the Hub, where results go."""
+    check_order(config.optim, config.backbone)
+    check_order(config.baseline, config.backbone, "baseline")
+    allowed = len(cores_for(10**6)) or os.cpu_count() or 1
+    if config.measure.threads > allowed:
+        raise ConfigError(f"measure.threads={config.measure.threads}: this machine allows {allowed}")
+    sections = {known.partition("/")[0] for known in METRICS}
+    for name in config.objective:
+        section, slash, _ = name.partition("/")
+        if name not in METRICS and (not slash or section in sections):  # other sections are the steps' own
+            raise ConfigError(f"objective={name}: no such metric{nearest(name, METRICS)}")
+    fetch.check(config.backbone)
+    server.check(config.track)
+    publish.check(config.publish.hub)
