@@ -12,6 +12,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -84,8 +85,13 @@ def run(config: Config, finished: str | None = None) -> Outcome:
         known = job.tracker.row_of(finished, identity(config, job.context, config.optim)) if finished else None
         if known is not None:
             return Outcome(known, (), ())
-        reference, before = (None, None) if is_baseline(config, job.context, config.optim) else baseline(job)
-        row, made = optimize(job, config.optim, reference)
+        if is_baseline(config, job.context, config.optim):
+            before = None
+            with only_one(job):
+                row, made = optimize(job, config.optim, None)
+        else:
+            reference, before = baseline(job)
+            row, made = optimize(job, config.optim, reference)
         summarize(job, row)
     if config.publish.hub:
         push(job, row, made)
@@ -108,11 +114,16 @@ def prepare(config: Config) -> Job:
     return Job(config, context, Store(Path(config.track.root)), tracker, comparable_key(config, context))
 
 
+def only_one(job: Job) -> AbstractContextManager[None]:
+    """One job at a time that measures the baseline: those that wait find its run."""
+    lock = Path(job.config.track.root) / "stages" / ".locks" / f"baseline-{job.comparable}"
+    return turns.held(lock, f"waiting for another job that measures the baseline {job.config.baseline.name}")
+
+
 def baseline(job: Job) -> tuple[Reference, Made]:
     """The baseline's artifact and accuracy; made, measured and tracked in a run of its own if that was not done yet."""
     optim = job.config.baseline
-    lock = Path(job.config.track.root) / "stages" / ".locks" / f"baseline-{job.comparable}"
-    with turns.held(lock, f"waiting for another job that measures the baseline {optim.name}"):
+    with only_one(job):
         row = job.tracker.find(identity(job.config, job.context, optim))
         if row is None:
             log.info("the baseline %s has no comparable run yet: it comes first", optim.name)
@@ -175,7 +186,9 @@ def log_comparison(job: Job, tracked: Run, row: Row) -> None:
         folder = Path(name)
         table = compare.write([row, *others], row.optim, job.tracker.experiment, folder)
         tracked.log_comparison(folder, f"{table.markdown()}\n\n{compare.LEGEND}")
-        shutil.copytree(folder, compare.folder_of(job.config), dirs_exist_ok=True)
+        target = compare.folder_of(job.config)
+        with turns.held(target.with_suffix(".lock"), "waiting for another job that draws"):
+            shutil.copytree(folder, target, dirs_exist_ok=True)
 
 
 def others_of(job: Job, row: Row) -> list[Row]:

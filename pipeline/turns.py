@@ -19,7 +19,9 @@ _working = 0  # how often this process holds the shared lock
 
 
 def _lock() -> ReadWriteLock:
-    return ReadWriteLock(Path(tempfile.gettempdir()) / f"pipeline-turns-{os.getuid()}.db")
+    folder = Path(tempfile.gettempdir()) / f"pipeline-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return ReadWriteLock(folder / "turns.db")
 
 
 def _acquire(acquire: Callable[..., object], waiting: str) -> None:
