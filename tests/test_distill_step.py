@@ -80,7 +80,8 @@ def test_the_student_comes_closer_to_its_teacher_and_loads_with_transformers(dis
     assert apart[1] < 0.5 * apart[0]
     served = transformers.pipeline("text-classification", model=str(made.artifact), device="cpu")
     assert [answer["label"] for answer in served(texts)] == [student.labels[i] for i in after.argmax(dim=1)]
-    assert [epoch["epoch"] for epoch in made.curves["distill"]] == [1, 2, 3, 4, 5, 6]
+    (curves,) = made.curves.values()
+    assert [epoch["epoch"] for epoch in curves] == [1, 2, 3, 4, 5, 6]
 
 
 def test_a_students_fingerprint_knows_every_setting_its_search_and_its_teacher(

@@ -45,7 +45,7 @@ def test_a_sweep_that_is_ended_ends_its_job_too_and_says_so(name: str, ended: di
     assert place.statuses() == {0: [("wait", "KILLED")]}, "and the second job was not started"
     assert {run.info.status for run in place.runs()} == {"KILLED"}
     wait_for(lambda: left_of(process.pid) == [], seconds=20)
-    assert "0 of 2 jobs finished, 2 not" in output and "Traceback" not in output
+    assert "0 of 2 jobs finished, 1 not, 1 not started" in output and "Traceback" not in output
     assert not list(place.here.iterdir())
 
 

@@ -2,6 +2,7 @@
 
     record.py   <track.root>/sweeps/<id>/: what is known of a sweep and of each of its jobs, on disk
     job.py      one job in a process of its own, so that one that fails, exits or is killed takes no other along
+    warm.py     what jobs know from the start
     whole.py    before the first job and after the last: MLflow's parent run, comparison, summary, exit code
 
 The record is how jobs and the whole speak to each other, so it does not matter which launcher runs the jobs, and where.

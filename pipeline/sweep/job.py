@@ -32,6 +32,7 @@ PRELOADED = [
     "pipeline.plot",
     "pipeline.measure.quality",
     "mlflow.store.tracking.sqlalchemy_store",
+    "pipeline.sweep.warm",
 ]
 LONGEST_TMPDIR = 60  # the server's socket lies below it, and the path of a socket has 107 characters at most
 WATCH_S = 1.0
