@@ -25,7 +25,7 @@ class QuantizeDynamic(Step):
 
     per_channel: bool = True
 
-    code_version: ClassVar[int] = 1
+    code_version: ClassVar[int] = 2
     takes: ClassVar[tuple[str, ...]] = ("torch",)
     gives: ClassVar[str] = "torch_int8"
 
