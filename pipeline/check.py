@@ -20,6 +20,8 @@ def check(config: Config) -> None:
     if config.measure.threads > allowed:
         raise ConfigError(f"measure.threads={config.measure.threads}: this machine allows {allowed}")
     sections = {known.partition("/")[0] for known in METRICS}
+    if not config.objective:
+        raise ConfigError("objective=[]: name at least one metric")
     for name in config.objective:
         section, slash, _ = name.partition("/")
         if name not in METRICS and (not slash or section in sections):  # other sections are the steps' own

@@ -100,7 +100,6 @@ def _hydra() -> int:
 def _sweep(arguments: Any, jobs: list["Composed"], run: Callable[..., Callable[[], Any]]) -> int:
     from pipeline.check import check
     from pipeline.sweep.whole import begin, end
-    from pipeline.track.server import without_password
 
     published = [job.config.publish.hub for job in jobs if job.config.publish.hub]
     if len(set(published)) < len(published):
@@ -109,8 +108,7 @@ def _sweep(arguments: Any, jobs: list["Composed"], run: Callable[..., Callable[[
         check(job.config)
     open_keys = _open_keys(arguments)
     keys = sorted(varying([job.overrides for job in jobs]) | open_keys)
-    command = shlex.join(["python", "-m", "pipeline", *map(without_password, sys.argv[1:])])
-    whole = begin([job.config for job in jobs], keys, command, known=not open_keys)
+    whole = begin([job.config for job in jobs], keys, shown_command(sys.argv[1:]), known=not open_keys)
     interrupted = True
     with tempfile.TemporaryDirectory() as folder:  # Hydra's own record of a sweep: MLflow has it all, without passwords
         own = [f"sweep.id={whole.record.sweep_id}", f"hydra.sweep.dir={folder}"]
@@ -125,6 +123,13 @@ def _sweep(arguments: Any, jobs: list["Composed"], run: Callable[..., Callable[[
         finally:
             code = end(whole, interrupted)
     return code
+
+
+def shown_command(arguments: Sequence[str]) -> str:
+    """The command, as it may be kept: without passwords."""
+    from pipeline.track.server import without_password
+
+    return shlex.join(["python", "-m", "pipeline", *map(without_password, arguments)])
 
 
 def _sweep_job(cfg: Any) -> float | tuple[float, ...]:

@@ -6,10 +6,12 @@ Older x86 processors use an instruction that adds two products in 16 bits and cu
 """
 
 import functools
+import logging
 import platform
 from pathlib import Path
 from typing import NamedTuple
 
+log = logging.getLogger(__name__)
 FAST_X86 = {"avx512_vnni": "VNNI", "avx512vnni": "VNNI", "avx_vnni": "VNNI", "avxvnni": "VNNI", "amx_int8": "AMX"}
 FAST_ARM = {"asimddp": "dot product", "i8mm": "matrix product"}
 X86 = {"x86_64", "amd64", "i686", "i386", "x86"}
@@ -41,6 +43,12 @@ def int8_of(flags: frozenset[str], machine: str, system: str) -> Int8Support:
 def int8_support() -> Int8Support:
     """What this processor can do."""
     return int8_of(_flags(), platform.machine(), platform.system())
+
+
+def warn_if_slow(support: Int8Support) -> None:
+    """Say so where int8 can't be faster."""
+    if not support.fast:
+        log.warning("warning: int8 makes it smaller but hardly faster on this machine: %s", support.why)
 
 
 def _flags() -> frozenset[str]:

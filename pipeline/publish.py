@@ -54,7 +54,6 @@ class Card:
     metrics: Mapping[str, float]  # by their names in MLflow
     labels: tuple[str, ...]
     base_models: tuple[str, ...] = ()  # repositories on the Hub
-    commands: tuple[str, ...] = ()  # that made it
 
 
 def check(repository: str | None) -> None:
@@ -118,7 +117,6 @@ def model_card(repository: str, runtime: str, compact: bool, card: Card) -> str:
 def _body(repository: str, runtime: str, compact: bool, card: Card) -> str:
     load = (TRANSFORMERS if runtime == "torch" else OTHERS).format(repository=repository)
     steps = "\n".join(f"{number}. {step}" for number, step in enumerate(card.steps, start=1))
-    commands = "\n".join(without_password(command) for command in card.commands)
     return "\n\n".join(
         [
             f"# {repository.rpartition('/')[2]}",
@@ -127,7 +125,6 @@ def _body(repository: str, runtime: str, compact: bool, card: Card) -> str:
             f"## How to load it\n\n```python\n{load}\n```{DENSE if compact else ''}",
             f"## What was measured\n\n{card.table_markdown}\n\n![accuracy over latency]({card.plot.name})",
             f"## How it was made\n\n{steps}",
-            *([f"```bash\n{commands}\n```"] if commands else []),
             f"## Labels\n\n{', '.join(f'`{label}`' for label in card.labels)}\n",
         ]
     )

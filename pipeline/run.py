@@ -72,11 +72,10 @@ class Outcome:
         return tuple(self.row.metrics[name] for name in names)
 
 
-def run(config: Config, finished: str | None = None) -> Outcome:
+def run(config: Config, finished: str = "") -> Outcome:
     """Carry out, measure, track and compare one optimization.
 
     `finished` is the run of an earlier attempt: where it is of the very same artifact, measured the same way, it counts.
-
     Raises UserError for what the user can mend, before anything is written where possible.
     """
     check(config)
@@ -96,8 +95,9 @@ def run(config: Config, finished: str | None = None) -> Outcome:
     if config.publish.hub:
         push(job, row, made)
     stages = [*(before.stages if before else ()), *made.before, *made.stages]
-    new = tuple(dict.fromkeys(stage.directory.name for stage in stages if not stage.reused))
-    return Outcome(row, new, tuple(dict.fromkeys(stage.directory.name for stage in stages if stage.reused)))
+    new = {stage.directory.name: None for stage in stages if not stage.reused}
+    old = {stage.directory.name: None for stage in stages if stage.directory.name not in new}
+    return Outcome(row, tuple(new), tuple(old))
 
 
 def prepare(config: Config) -> Job:

@@ -6,6 +6,7 @@ from typing import Any
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 
 def save(search: Mapping[str, Any], folder: Path) -> None:
@@ -35,6 +36,7 @@ def _history(search: Mapping[str, Any]) -> Figure:
         if chosen:
             axes.scatter(*zip(*chosen, strict=True), marker=marker, label=state, zorder=3)
     axes.step(range(1, len(trials) + 1), reached, where="post", color="0.4", label="best so far")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_xlabel("trial")
     axes.set_ylabel("accuracy on the validation split (%)")
     axes.legend(frameon=False)
@@ -44,9 +46,12 @@ def _history(search: Mapping[str, Any]) -> Figure:
 def _importance(search: Mapping[str, Any]) -> Figure:
     figure, axes = _figure()
     shares = sorted(search["importance"].items(), key=lambda item: item[1])
-    if shares:
-        axes.barh([name for name, _ in shares], [100 * share for _, share in shares])
-    else:
-        axes.text(0.5, 0.5, "too few trials, or all alike", ha="center", transform=axes.transAxes)
+    if not shares:
+        axes.set_axis_off()
+        axes.text(
+            0.5, 0.5, "too few trials to tell which settings matter, or all alike", ha="center", transform=axes.transAxes
+        )
+        return figure
+    axes.barh([name for name, _ in shares], [100 * share for _, share in shares])
     axes.set_xlabel("share of the differences between trials that a setting explains (%)")
     return figure

@@ -8,13 +8,14 @@ import contextlib
 import logging
 import os
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from filelock import FileLock, ReadWriteLock, Timeout
 
 log = logging.getLogger(__name__)
-WAIT_S = 0.5
+WAIT_S = 0.1
 _working = 0  # how often this process holds the shared lock
 
 
@@ -25,16 +26,20 @@ def _lock() -> ReadWriteLock:
 
 
 def _acquire(acquire: Callable[..., object], waiting: str) -> None:
-    """Get the lock; `waiting` is logged when others hold it. The waits are short: no signal is heard within one."""
-    try:
-        acquire(timeout=0)
-        return
-    except Timeout:
-        log.info("%s", waiting)
+    """Get the lock; `waiting` is logged when others hold it.
+
+    It is asked for again and again, and slept in between: a signal is not heard while SQLite waits, and one that comes as it
+    tidies up is lost.
+    """
+    told = False
     while True:
         with contextlib.suppress(Timeout):
-            acquire(timeout=WAIT_S)
+            acquire(timeout=0)
             return
+        if not told:
+            log.info("%s", waiting)
+            told = True
+        time.sleep(WAIT_S)
 
 
 @contextlib.contextmanager

@@ -151,7 +151,7 @@ def test_it_warns_where_int8_is_not_faster_and_where_predictions_change(
 ) -> None:
     source = quantized().stages[1].artifact
     monkeypatch.setattr("pipeline.steps.quantize_onnx.int8_support", lambda: LACKS)
-    monkeypatch.setattr("pipeline.steps.quantize_onnx.ENOUGH", 1.1)
+    monkeypatch.setattr("pipeline.steps.agreement.ENOUGH", 1.1)
     for folder in ("artifact", "scratch"):
         (tmp_path / folder).mkdir()
     step = QuantizeOnnx("quantize_onnx", per_channel=False)

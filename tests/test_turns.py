@@ -128,20 +128,13 @@ def test_one_that_rests_lets_others_measure_and_works_on_afterwards(start: Start
     wait_for(lambda: holds(second))
 
 
-def test_working_inside_of_working_ends_with_the_outer_one(start: Start, tmp_path: Path) -> None:
+@pytest.mark.parametrize("inner", [turns.working, turns.alone])
+def test_after_working_or_measuring_inside_of_it_it_still_works(
+    inner: Callable[[], AbstractContextManager[None]], start: Start, tmp_path: Path
+) -> None:
     path = tmp_path / "measure"
     with turns.working():
-        with turns.working():
-            pass
-        start(hold, "alone", path)
-        assert stays_out(path)
-    wait_for(lambda: holds(path))
-
-
-def test_after_measuring_it_works_again(start: Start, tmp_path: Path) -> None:
-    path = tmp_path / "measure"
-    with turns.working():
-        with turns.alone():
+        with inner():
             pass
         start(hold, "alone", path)
         assert stays_out(path)

@@ -1,7 +1,8 @@
 """The steps, one file each: a frozen dataclass whose fields are the keys of its YAML, and how it is carried out.
 
 Every module in this folder is imported here, so that a new file with a class under `@kind("step", NAME)` is all that a new
-technique needs. `base.py` has what a step is given (`Context`) and what it must have (`StepKind`).
+technique needs. `base.py` has what a step is given (`Context`) and what it must have (`StepKind`), `trained.py` what those
+that train share, `agreement.py` what those that quantize do. `logits.py` is a step that no one names: `distill` needs it.
 """
 
 import importlib

@@ -1,5 +1,6 @@
 """Do two classifiers predict the same? What the steps that quantize check their result with."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -7,7 +8,17 @@ import numpy as np
 
 from pipeline.classifiers.base import load
 
+log = logging.getLogger(__name__)
 BATCH_SIZE = 32  # texts
+ENOUGH = 0.98  # of the predictions should stay as they are
+
+
+def checked(source: Path, target: Path, texts: Sequence[str], advice: str) -> dict[str, float]:
+    """The figure of a step that quantizes; a warning with advice where too few predictions stay as they were."""
+    same = agreement(source, target, texts)
+    if same < ENOUGH:
+        log.warning("warning: only %.1f %% of the predictions stay the same in int8; %s", 100 * same, advice)
+    return {"quantize/agreement": same}
 
 
 def agreement(source: Path, target: Path, texts: Sequence[str]) -> float:

@@ -12,11 +12,12 @@ from typing import Any, ClassVar
 import numpy as np
 
 from pipeline.backbone.fetch import identity, locate
-from pipeline.config import Backbone, Optim, Settings, Step, kind, setting
+from pipeline.config import Backbone, Optim, Settings, kind, setting
 from pipeline.errors import ConfigError, OptimizationError
-from pipeline.steps.base import Context, versions
+from pipeline.steps.base import Context
 from pipeline.steps.load import store_checkpoint
 from pipeline.steps.logits import FILE, Logits
+from pipeline.steps.trained import Trained
 
 log = logging.getLogger(__name__)
 
@@ -44,21 +45,16 @@ class Search(Settings):
 
 @kind("step", "distill")
 @dataclass(frozen=True)
-class Distill(Step):
+class Distill(Trained):
     """Settings of `conf/step/distill.yaml`."""
 
     teacher: Optim = field(default_factory=Optim)
     start: str = setting("auto", choices=("auto", "student", "teacher"))
     layers: list[int] | None = None
-    alpha: float = setting(0.1, min=0, max=1)
-    temperature: float = setting(3.0, above=0, max=1000)
-    epochs: int = setting(8, min=1)
+    alpha: float = setting(0.0, min=0, max=1)
+    temperature: float = setting(6.0, above=0, max=1000)
+    epochs: int = setting(12, min=1)
     learning_rate: float = setting(3e-4, above=0, max=1)
-    batch_size: int = setting(32, min=1)
-    weight_decay: float = setting(0.01, min=0, max=1)
-    warmup_ratio: float = setting(0.1, min=0, max=0.99)
-    freeze_embeddings: bool = True
-    bfloat16: str = setting("auto", choices=("auto", "always", "never"))
     search: Search = field(default_factory=Search)
 
     code_version: ClassVar[int] = 1
@@ -94,14 +90,7 @@ class Distill(Step):
             weights = identity(backbone, "distilled")
         else:
             weights = identity(backbone, "student") if self._starts_from(backbone) == "student" else "teacher"
-        return {
-            "data": context.splits.content_hash,
-            "oos": context.splits.oos,
-            "seed": context.seed,
-            "weights": weights,
-            "max_length": backbone.max_length,
-            "versions": versions("torch", "transformers", "accelerate", "tokenizers"),
-        }
+        return super().inputs(context) | {"oos": context.splits.oos, "weights": weights}
 
     def _starts_from(self, backbone: Backbone) -> str:
         own = not (backbone.student.from_teacher or backbone.student.random)
@@ -134,16 +123,11 @@ class Distill(Step):
     ) -> tuple[Any, Any, list[dict[str, float]]]:
         """The student, its tokenizer and its curves."""
         from pipeline.distillation import objective
-        from pipeline.training import Recipe, train
+        from pipeline.training import train
 
         model, tokenizer = self._student(context)
-        recipe = Recipe(
-            epochs=self.epochs, learning_rate=self.learning_rate, batch_size=self.batch_size, weight_decay=self.weight_decay,
-            warmup_ratio=self.warmup_ratio, bfloat16=self.bfloat16, freeze_embeddings=self.freeze_embeddings,
-            max_length=context.backbone.max_length, seed=context.seed,
-        )  # fmt: skip
         logits = np.load(context.needed["logits"] / FILE, allow_pickle=False)
-        goal = objective(logits, self.alpha, self.temperature)
+        recipe, goal = self.recipe(context), objective(logits, self.alpha, self.temperature)
         splits = context.splits
         return model, tokenizer, train(model, tokenizer, splits.train, splits.validation, recipe, scratch, goal, callbacks)
 

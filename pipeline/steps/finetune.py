@@ -9,27 +9,21 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from pipeline.backbone.fetch import identity, locate, weights_of
-from pipeline.config import Backbone, Step, kind, setting
-from pipeline.steps.base import Context, versions
+from pipeline.config import Backbone, kind, setting
+from pipeline.steps.base import Context
 from pipeline.steps.load import store_checkpoint
+from pipeline.steps.trained import Trained
 
 log = logging.getLogger(__name__)
 
 
 @kind("step", "finetune")
 @dataclass(frozen=True)
-class Finetune(Step):
+class Finetune(Trained):
     """Settings of `conf/step/finetune.yaml`."""
 
     model: str = setting("teacher", choices=("teacher", "student"))
-    epochs: int = setting(8, min=1)
-    learning_rate: float = setting(2e-4, above=0, max=1)
-    batch_size: int = setting(32, min=1)
-    weight_decay: float = setting(0.01, min=0, max=1)
-    warmup_ratio: float = setting(0.1, min=0, max=0.99)
     label_smoothing: float = setting(0.1, min=0, max=0.9)
-    freeze_embeddings: bool = True
-    bfloat16: str = setting("auto", choices=("auto", "always", "never"))
 
     code_version: ClassVar[int] = 1
     gives: ClassVar[str] = "torch"
@@ -40,14 +34,10 @@ class Finetune(Step):
 
     def inputs(self, context: Context) -> dict[str, Any]:
         """Raises BackboneError when the weights are not to be had."""
-        return {
-            "data": context.splits.content_hash,
+        return super().inputs(context) | {
             "oos": context.splits.oos,
-            "seed": context.seed,
             "weights": identity(context.backbone, self.model),
             "finetuned": weights_of(context.backbone, self.model).finetuned,
-            "max_length": context.backbone.max_length,
-            "versions": versions("torch", "transformers", "accelerate", "tokenizers"),
         }
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
@@ -59,15 +49,11 @@ class Finetune(Step):
         from pipeline.backbone.models import start
         from pipeline.classifiers.base import Description
         from pipeline.classifiers.torch import save
-        from pipeline.training import Recipe, train
+        from pipeline.training import train
 
         labels = list(context.splits.labels)
         model, tokenizer = start(context.backbone, self.model, labels, context.seed)
-        recipe = Recipe(
-            epochs=self.epochs, learning_rate=self.learning_rate, batch_size=self.batch_size, weight_decay=self.weight_decay,
-            warmup_ratio=self.warmup_ratio, label_smoothing=self.label_smoothing, bfloat16=self.bfloat16,
-            freeze_embeddings=self.freeze_embeddings, max_length=context.backbone.max_length, seed=context.seed,
-        )  # fmt: skip
+        recipe = self.recipe(context, self.label_smoothing)
         curves = train(model, tokenizer, context.splits.train, context.splits.validation, recipe, scratch)
         save(model, tokenizer, Description("torch", labels, context.backbone.max_length, context.splits.oos), artifact)
         return {"curves": curves}

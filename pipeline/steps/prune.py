@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pipeline.config import Step, kind, setting
+from pipeline.config import kind, setting
 from pipeline.errors import ConfigError
 from pipeline.report import BYTES_PER_MB
-from pipeline.steps.base import Context, versions
+from pipeline.steps.base import Context
+from pipeline.steps.trained import Trained
 
 
 @kind("step", "prune")
 @dataclass(frozen=True)
-class Prune(Step):
+class Prune(Trained):
     """Settings of `conf/step/prune.yaml`."""
 
     method: str = setting("magnitude", choices=("magnitude", "movement"))
@@ -24,13 +25,7 @@ class Prune(Step):
     rise_from: float = setting(0.1, min=0, max=0.99)
     rise_to: float = setting(0.7, above=0, max=1)
     epochs: int = setting(6, min=1)
-    learning_rate: float = setting(2e-4, above=0, max=1)
-    batch_size: int = setting(32, min=1)
-    weight_decay: float = setting(0.01, min=0, max=1)
-    warmup_ratio: float = setting(0.1, min=0, max=0.99)
     label_smoothing: float = setting(0.1, min=0, max=0.9)
-    freeze_embeddings: bool = True
-    bfloat16: str = setting("auto", choices=("auto", "always", "never"))
 
     code_version: ClassVar[int] = 1
     takes: ClassVar[tuple[str, ...]] = ("torch",)
@@ -41,15 +36,6 @@ class Prune(Step):
         if self.rise_from >= self.rise_to:
             raise ConfigError(f"rise_from={self.rise_from}: must be below rise_to={self.rise_to}")
 
-    def inputs(self, context: Context) -> dict[str, Any]:
-        """Data, seed, text length and versions; the network is the previous stage's."""
-        return {
-            "data": context.splits.content_hash,
-            "seed": context.seed,
-            "max_length": context.backbone.max_length,
-            "versions": versions("torch", "transformers", "accelerate", "tokenizers"),
-        }
-
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
         """Train and prune; figures: the sparsity reached, and the size of the same network with its zeros stored."""
         from transformers import set_seed
@@ -57,18 +43,14 @@ class Prune(Step):
         from pipeline import pruning
         from pipeline.classifiers.base import Description
         from pipeline.classifiers.torch import read, read_tokenizer, save_compact
-        from pipeline.training import Recipe, train
+        from pipeline.training import train
 
         assert context.source is not None
         set_seed(context.seed)
         model, tokenizer = read(context.source), read_tokenizer(context.source)
         pruning.attach(model, self.method)
         model.base_model.get_input_embeddings().requires_grad_(not self.freeze_embeddings)
-        recipe = Recipe(
-            epochs=self.epochs, learning_rate=self.learning_rate, batch_size=self.batch_size, weight_decay=self.weight_decay,
-            warmup_ratio=self.warmup_ratio, label_smoothing=self.label_smoothing, bfloat16=self.bfloat16,
-            freeze_embeddings=self.freeze_embeddings, max_length=context.backbone.max_length, seed=context.seed, keep="last",
-        )  # fmt: skip
+        recipe = self.recipe(context, self.label_smoothing, keep="last")
         pruner = pruning.Pruner(model, pruning.Schedule(self.sparsity, self.rise_from, self.rise_to))
         adamw = pruning.optimizer(model, self.learning_rate, self.weight_decay)
         splits = context.splits

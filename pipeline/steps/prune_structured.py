@@ -12,9 +12,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from pipeline.config import Step, kind, setting
+from pipeline.config import kind, setting
 from pipeline.errors import OptimizationError
-from pipeline.steps.base import Context, versions
+from pipeline.steps.base import Context
+from pipeline.steps.trained import Trained
 
 log = logging.getLogger(__name__)
 BATCH_SIZE = 32  # texts whose gradients are computed at once
@@ -22,33 +23,18 @@ BATCH_SIZE = 32  # texts whose gradients are computed at once
 
 @kind("step", "prune_structured")
 @dataclass(frozen=True)
-class PruneStructured(Step):
+class PruneStructured(Trained):
     """Settings of `conf/step/prune_structured.yaml`."""
 
     heads_kept: float = setting(0.5, above=0, max=1)
     neurons_kept: float = setting(0.5, above=0, max=1)
     importance_texts: int = setting(512, min=1)
     epochs: int = setting(6, min=1)
-    learning_rate: float = setting(2e-4, above=0, max=1)
-    batch_size: int = setting(32, min=1)
-    weight_decay: float = setting(0.01, min=0, max=1)
-    warmup_ratio: float = setting(0.1, min=0, max=0.99)
     label_smoothing: float = setting(0.1, min=0, max=0.9)
-    freeze_embeddings: bool = True
-    bfloat16: str = setting("auto", choices=("auto", "always", "never"))
 
     code_version: ClassVar[int] = 1
     takes: ClassVar[tuple[str, ...]] = ("torch",)
     gives: ClassVar[str] = "torch"
-
-    def inputs(self, context: Context) -> dict[str, Any]:
-        """Data, seed, text length and versions; the network is the previous stage's."""
-        return {
-            "data": context.splits.content_hash,
-            "seed": context.seed,
-            "max_length": context.backbone.max_length,
-            "versions": versions("torch", "transformers", "accelerate", "tokenizers"),
-        }
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
         """Prune and train; figures: the shares of heads, neurons and encoder parameters that are left.
@@ -57,16 +43,12 @@ class PruneStructured(Step):
         """
         from pipeline.classifiers.base import Description
         from pipeline.classifiers.torch import read, read_tokenizer, save_compact
-        from pipeline.training import Recipe, train
+        from pipeline.training import train
 
         assert context.source is not None
         model, tokenizer = read(context.source), read_tokenizer(context.source)
         figures = self._prune(model, tokenizer, context)  # the same each time, so an interrupted training fits it
-        recipe = Recipe(
-            epochs=self.epochs, learning_rate=self.learning_rate, batch_size=self.batch_size, weight_decay=self.weight_decay,
-            warmup_ratio=self.warmup_ratio, label_smoothing=self.label_smoothing, bfloat16=self.bfloat16,
-            freeze_embeddings=self.freeze_embeddings, max_length=context.backbone.max_length, seed=context.seed,
-        )  # fmt: skip
+        recipe = self.recipe(context, self.label_smoothing)
         curves = train(model, tokenizer, context.splits.train, context.splits.validation, recipe, scratch)
         save_compact(model, tokenizer, Description.read(context.source), artifact)
         return {"curves": curves, "figures": figures}

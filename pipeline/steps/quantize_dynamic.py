@@ -3,19 +3,15 @@
 Weights are quantized once, activations as they come ("dynamic"). Embeddings and everything else stay in fp32.
 """
 
-import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 from pipeline.config import Step, kind
-from pipeline.cpu import int8_support
+from pipeline.cpu import int8_support, warn_if_slow
 from pipeline.errors import OptimizationError
-from pipeline.steps.agreement import agreement
+from pipeline.steps.agreement import checked
 from pipeline.steps.base import Context, versions
-
-log = logging.getLogger(__name__)
-ENOUGH = 0.98  # of the predictions should stay as they are
 
 
 @kind("step", "quantize_dynamic")
@@ -40,9 +36,7 @@ class QuantizeDynamic(Step):
         from pipeline.classifiers.torch import read, read_tokenizer
 
         assert context.source is not None
-        support = int8_support()
-        if not support.fast:
-            log.warning("warning: int8 makes it smaller but hardly faster on this machine: %s", support.why)
+        warn_if_slow(int8_support())
         model = read(context.source)
         try:
             torch_int8.quantize(model, self.per_channel)
@@ -50,8 +44,5 @@ class QuantizeDynamic(Step):
             raise OptimizationError(f"quantize_dynamic: {error}; use export_onnx and quantize_onnx instead") from error
         description = replace(Description.read(context.source), runtime="torch_int8")
         torch_int8.save(model, read_tokenizer(context.source), description, artifact)
-        same = agreement(context.source, artifact, context.splits.validation["text"])
-        if same < ENOUGH:
-            advice = "compare the accuracies before it is used" if self.per_channel else "try per_channel=true"
-            log.warning("warning: only %.1f %% of the predictions stay the same in int8; %s", 100 * same, advice)
-        return {"figures": {"quantize/agreement": same}}
+        advice = "compare the accuracies before it is used" if self.per_channel else "try per_channel=true"
+        return {"figures": checked(context.source, artifact, context.splits.validation["text"], advice)}

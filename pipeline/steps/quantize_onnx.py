@@ -3,7 +3,6 @@
 Nothing is trained and no data is needed for it ("dynamic" quantization).
 """
 
-import logging
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +10,9 @@ from typing import Any, ClassVar
 
 from pipeline.classifiers.base import DESCRIPTION, TOKENIZER
 from pipeline.config import Step, kind, setting
-from pipeline.cpu import int8_support
-from pipeline.steps.agreement import agreement
+from pipeline.cpu import int8_support, warn_if_slow
+from pipeline.steps.agreement import checked
 from pipeline.steps.base import Context, versions
-
-log = logging.getLogger(__name__)
-ENOUGH = 0.98  # of the predictions should stay as they are
 
 
 @kind("step", "quantize_onnx")
@@ -49,20 +45,11 @@ class QuantizeOnnx(Step):
         from pipeline.onnx_graph import quantize
 
         assert context.source is not None
-        support = int8_support()
-        if not support.fast:
-            log.warning("warning: int8 makes it smaller but hardly faster on this machine: %s", support.why)
+        warn_if_slow(int8_support())
         quantize(context.source / MODEL, artifact / MODEL, self.per_channel, self.reduces(), scratch)
         for name in (TOKENIZER, DESCRIPTION):
             shutil.copy(context.source / name, artifact)
-        same = agreement(context.source, artifact, context.splits.validation["text"])
-        if same < ENOUGH:
-            log.warning(
-                "warning: only %.1f %% of the predictions stay the same in int8; %s",
-                100 * same,
-                self._advice(),
-            )
-        return {"figures": {"quantize/agreement": same}}
+        return {"figures": checked(context.source, artifact, context.splits.validation["text"], self._advice())}
 
     def _advice(self) -> str:
         if not self.per_channel:

@@ -45,10 +45,10 @@ def carry_out(config: Config) -> tuple[float, ...]:
     assert config.sweep.id is not None and number is not None
     record = Record(config.track.root, config.sweep.id)
     known, total = record.status(number), record.sweep().get("jobs")
-    done = known.run_id if known is not None and known.state == "finished" and known.digest == identity(config) else None
+    done = known.run_id if known is not None and known.digest == identity(config) else ""
     experiment = f"{config.data.name}/{config.backbone.name}"
     settings = " ".join(filter(None, [config.sweep.settings, config.sweep.seed]))
-    status = Status(number, config.optim.name, settings, experiment, identity(config))
+    status = Status(number, config.optim.name, settings, experiment, identity(config), run_id=done)
     record.traceback(number).unlink(missing_ok=True)
     record.write(status)
     log.info("\njob %d%s: %s", number + 1, f" of {total}" if total else "", status.name)
@@ -74,7 +74,7 @@ def _last_words(code: int) -> dict[str, Any]:
     return {"state": "exited", "reason": f"its process exited with {code}"}
 
 
-def _in_a_process(config: Config, done: str | None) -> int:
+def _in_a_process(config: Config, done: str) -> int:
     forked = sys.platform == "linux" and len(tempfile.gettempdir()) <= LONGEST_TMPDIR
     context: Any = multiprocessing.get_context("forkserver" if forked else "spawn")
     if forked:
@@ -103,7 +103,7 @@ def _end(process: BaseProcess) -> None:
         process.join()
 
 
-def _child(config: Config, done: str | None) -> None:
+def _child(config: Config, done: str) -> None:
     """The job's process: run it, and write down how it ended. `done` is its run of before a kill, if that was finished."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, _terminated)

@@ -25,7 +25,7 @@ class Status:
     reason: str = ""
     mendable: bool = False  # the reason is something the user can mend
     seconds: float = 0.0
-    run_id: str = ""
+    run_id: str = ""  # of the finished run; of one from before a kill while it is looked at again
     objective: tuple[float, ...] = ()
     made: tuple[str, ...] = ()  # stages
     reused: tuple[str, ...] = ()
