@@ -93,7 +93,7 @@ def _over(status: Status) -> Status:
 def _close(record: Record, tracker: Tracker, statuses: list[Status], state: str) -> None:
     folder = record.folder / tracker.experiment.replace("/", "_")
     folder.mkdir(exist_ok=True)
-    rows = _rows(tracker, [status.run_id for status in statuses if status.state == "finished"])
+    rows = _rows(tracker, [status.run_id for status in statuses if status.state == "finished" and status.run_id])
     missing = [f"{status.name} ({status.state})" for status in statuses if status.state != "finished"]
     told = summary(statuses, record)
     if rows:
