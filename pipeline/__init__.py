@@ -6,9 +6,12 @@
     progress    progress bars
     processes   whether a process is gone
     turns       who may use the processor: many work at once, one that measures is alone
-    report      Report, Row: measurements and what is derived from them
+    cpu, cores, machine   what the processor can do; its cores; what else the machine did
+    statistics, samples   intervals and verdicts; raw samples of processes and pairs of them
+    profile     curves: where the time goes
+    report      Report: the measurements of one classifier and what is derived from them
+    rows        Row: one optimization in a comparison
     data/       any source -> Splits, checked
-    cpu         what the processor can do with int8
     structure   heads and neurons of a network: their importance, their removal
     backbone/   pretrained weights -> a network to start from
     classifiers/  artifact directory -> texts to logits, one file a runtime
@@ -20,13 +23,17 @@
     optimize    an optimization's steps, stage by stage, through the store
     measure/    artifact -> Report, in worker processes
     track/      MLflow, and nothing else imports it
-    plot, search_plot   rows -> figure; the trials of a search -> figures
-    compare     rows -> table; `python -m pipeline.compare`
+    plot, speedup_plot, profile_plot, search_plot   rows, a profile, the trials of a search -> figures
+    compare, legend     rows -> table, and its explanation; `python -m pipeline.compare`
     publish     an artifact and its model card, to the Hugging Face Hub
     check       what can be known to be wrong before anything is loaded
     describe    what a run says of itself
+    prepare     Config -> Job: data, store, experiment
+    conclude    what follows measuring: comparison, summary, publication
     run         the spine: reads as data, steps, measuring, tracking, comparison
-    sweep/      many runs: each in a process of its own, told as a whole
+    noise/      a classifier against itself: what this machine's numbers are worth; `python -m pipeline.noise`
+    doctor/     why a classifier is not faster; `python -m pipeline.doctor`
+    sweep/      many runs: each in a process of its own, measured at the end, told as a whole
     usage       what --help prints
     explain     Hydra's errors as one line
     cli         the command line; `python -m pipeline`

@@ -1,14 +1,11 @@
 """What can be known to be wrong with a configuration before any data is loaded and before a sweep's first job."""
 
-import os
-
-from pipeline import publish
+from pipeline import machine, publish
 from pipeline.backbone import fetch
 from pipeline.config import Config
 from pipeline.errors import ConfigError, nearest
-from pipeline.measure.process import cores_for
 from pipeline.optimize import check_order
-from pipeline.report import METRICS
+from pipeline.rows import METRICS
 from pipeline.track import server
 
 
@@ -16,7 +13,7 @@ def check(config: Config) -> None:
     """Raises UserError: the order of steps, threads, objective, weights, the Hub, where results go."""
     check_order(config.optim, config.backbone)
     check_order(config.baseline, config.backbone, "baseline")
-    allowed = len(cores_for(10**6)) or os.cpu_count() or 1
+    allowed = machine.machine()["cores"]
     if config.measure.threads > allowed:
         raise ConfigError(f"measure.threads={config.measure.threads}: this machine allows {allowed}")
     sections = {known.partition("/")[0] for known in METRICS}

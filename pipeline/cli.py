@@ -22,9 +22,10 @@ from typing import Any, NoReturn
 
 from pipeline.config import CONF, Config
 from pipeline.errors import ConfigError, UserError
-from pipeline.sweep.record import Record, settings_of, varying
+from pipeline.sweep.record import Record, varying
 
 HELP_FLAGS = {"-h", "--help"}
+LISTED = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"  # all its jobs are known from the start
 
 
 def main() -> None:
@@ -99,6 +100,7 @@ def _hydra() -> int:
 
 def _sweep(arguments: Any, jobs: list["Composed"], run: Callable[..., Callable[[], Any]]) -> int:
     from pipeline.check import check
+    from pipeline.sweep.job import measure_all
     from pipeline.sweep.whole import begin, end
 
     published = [job.config.publish.hub for job in jobs if job.config.publish.hub]
@@ -116,6 +118,8 @@ def _sweep(arguments: Any, jobs: list["Composed"], run: Callable[..., Callable[[
         sys.argv[first:first] = own  # beside the other overrides: argparse takes them in one place only
         try:
             run(_sweep_job)()
+            numbered = [whole.record.numbered(job.config, number, job.overrides) for number, job in enumerate(jobs)]
+            measure_all(whole.record, numbered)
             interrupted = False
         except Exception:
             interrupted = False
@@ -133,7 +137,10 @@ def shown_command(arguments: Sequence[str]) -> str:
 
 
 def _sweep_job(cfg: Any) -> float | tuple[float, ...]:
-    """One job of a sweep, wherever a launcher runs it; returns what a sweeper is told."""
+    """One job of a sweep, wherever a launcher runs it; returns what a sweeper is told.
+
+    Hydra's own sweeper does not listen to it, and so a job is measured later (see `pipeline.sweep`).
+    """
     from hydra.core.hydra_config import HydraConfig
 
     from pipeline.sweep.job import carry_out
@@ -141,12 +148,9 @@ def _sweep_job(cfg: Any) -> float | tuple[float, ...]:
     hydra = HydraConfig.get()
     config = named(checked(cfg), list(hydra.overrides.task))
     assert config.sweep.id is not None
-    varying_keys = set(Record(config.track.root, config.sweep.id).sweep()["varying"])
-    settings = settings_of(list(hydra.overrides.task), varying_keys)
-    seed = f"seed={config.seed}" if "seed" in varying_keys else ""
-    shared = settings_of(list(hydra.overrides.task), {key for key in varying_keys if not re.match(r"(step@)?optim\.", key)})
-    own = replace(config.sweep, job=int(hydra.job.num), settings=settings, shared=shared, seed=seed)
-    objective = carry_out(replace(config, sweep=own))
+    record = Record(config.track.root, config.sweep.id)
+    own = record.numbered(config, int(hydra.job.num), list(hydra.overrides.task))
+    objective = carry_out(own, later=hydra.sweeper._target_ == LISTED)
     return objective[0] if len(objective) == 1 else objective
 
 

@@ -1,4 +1,4 @@
-"""Rows of a comparison -> the table (terminal, Markdown, CSV) and, with `plot`, the figure; no model is seen here.
+"""Rows of a comparison -> the table (terminal, Markdown, CSV), its legend and, with `plot`, figures; no model is seen here.
 
 python -m pipeline.compare                    draw it all again from what MLflow holds
 python -m pipeline.compare data=clinc150      of another experiment
@@ -7,93 +7,114 @@ python -m pipeline.compare data=clinc150      of another experiment
 import csv
 import io
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.errors import TrackError
-from pipeline.report import Row, order
+from pipeline.legend import legend
+from pipeline.rows import Row, order
 
 if TYPE_CHECKING:
     from pipeline.config import Config
 
+WIDEST = 160  # characters, for a terminal
+LEAST_NEWS = (  # left out first where a terminal is too narrow
+    "macro F1 %", "texts/s", "PSS MB", "texts/s/core", "zeros %", "with zeros MB", "peak MB", "price/M", "smaller", "p95 ms",
+    "in-scope %",
+)  # fmt: skip
+
 
 @dataclass(frozen=True)
 class Column:
-    """One column: the metric it shows, times `factor`, with this many decimals."""
+    """One column: its title, and how it shows a row; "-" where the row has nothing to show."""
 
     title: str
-    key: str
-    decimals: int
-    factor: float = 1.0
-    unit: str = ""
+    text: Callable[[Row], str]
 
-    def text(self, row: Row) -> str:
-        """The cell, "-" where the run has no such metric."""
-        value = row.metrics.get(self.key)
+
+def number(key: str, decimals: int, factor: float = 1.0, unit: str = "") -> Callable[[Row], str]:
+    """How a metric is shown: times `factor`, with this many decimals, and its spread over seeds if it has one."""
+
+    def text(row: Row) -> str:
+        value = row.metrics.get(key)
         if value is None:
             return "-"
-        shown = f"{value * self.factor:.{self.decimals}f}"
-        if self.key in row.spread:
-            shown += f" ±{row.spread[self.key] * self.factor:.{self.decimals}f}"
-        return shown + self.unit
+        spread = f" ±{row.spread[key] * factor:.{decimals}f}" if key in row.spread else ""
+        return f"{value * factor:.{decimals}f}{spread}{unit}"
+
+    return text
 
 
 COLUMNS = (
-    Column("accuracy %", "quality/accuracy", 1, 100),
-    Column("change pp", "delta/accuracy_pp", 1),
-    Column("in-scope %", "quality/in_scope_accuracy", 1, 100),
-    Column("oos recall %", "quality/oos_recall", 1, 100),
-    Column("macro F1 %", "quality/f1_macro", 1, 100),
-    Column("p50 ms", "latency/p50_ms", 2),
-    Column("p95 ms", "latency/p95_ms", 2),
-    Column("faster", "delta/speedup", 2, unit="x"),
-    Column("size MB", "size/mb", 1),
-    Column("smaller", "delta/size_ratio", 2, unit="x"),
-    Column("with zeros MB", "size/dense_mb", 1),
-    Column("zeros %", "prune/sparsity", 1, 100),
-    Column("texts/s", "throughput/texts_per_s", 0),
-    Column("peak MB", "memory/peak_mb", 0),
-)
-LEGEND = (
-    "p50, p95: latency of one text, tokenization included. faster: median of paired ratios, the baseline (*) and the "
-    "optimization taking turns in one session; p50 is of each one's own run. MB: 2^20 bytes."
+    Column("accuracy %", number("quality/accuracy", 1, 100)),
+    Column("change pp", number("delta/accuracy_pp", 1)),
+    Column("in-scope %", number("quality/in_scope_accuracy", 1, 100)),
+    Column("oos recall %", number("quality/oos_recall", 1, 100)),
+    Column("macro F1 %", number("quality/f1_macro", 1, 100)),
+    Column("p50 ms", number("latency/p50_ms", 2)),
+    Column("p95 ms", number("latency/p95_ms", 2)),
+    Column("faster", lambda row: row.ratio("delta/speedup")),
+    Column("slow calls", lambda row: row.ratio("delta/speedup_p95")),
+    Column("verdict", lambda row: row.verdict or "-"),
+    Column("size MB", number("size/mb", 1)),
+    Column("smaller", number("delta/size_ratio", 2, unit="x")),
+    Column("with zeros MB", number("size/dense_mb", 1)),
+    Column("zeros %", number("prune/sparsity", 1, 100)),
+    Column("texts/s", number("throughput/texts_per_s", 0)),
+    Column("texts/s/core", number("cost/texts_per_core_s", 0)),
+    Column("peak MB", number("memory/peak_mb", 0)),
+    Column("PSS MB", number("memory/pss_warm_mb", 0)),
+    Column("price/M", number("cost/price_per_million_texts", 3)),
 )
 
 
 @dataclass(frozen=True)
 class Table:
-    """A comparison as cells of text: `cells[0]` are the titles."""
+    """A comparison as cells of text: `cells[0]` are the titles; `notes` are lines below it."""
 
     cells: list[list[str]]
+    notes: tuple[str, ...] = ()
 
     def plain(self) -> str:
-        """For a terminal: columns aligned."""
-        widths = [max(len(row[i]) for row in self.cells) for i in range(len(self.cells[0]))]
+        """For a terminal: columns aligned, those with the least news left out where it would be too wide."""
+        kept, dropped = list(range(len(self.cells[0]))), []
+        widths = [max(len(row[i]) for row in self.cells) for i in kept]
+        for title in LEAST_NEWS:
+            if sum(widths[i] + 2 for i in kept) - 2 > WIDEST and title in self.cells[0]:
+                kept.remove(self.cells[0].index(title))
+                dropped.append(title)
         lines = []
-        for name, *figures in self.cells:
-            aligned = [figure.rjust(width) for figure, width in zip(figures, widths[1:], strict=True)]
-            lines.append("  ".join([name.ljust(widths[0]), *aligned]))
+        for row in self.cells:
+            aligned = [row[i].rjust(widths[i]) for i in kept[1:]]
+            lines.append("  ".join([row[0].ljust(widths[0]), *aligned]))
         lines.insert(1, "-" * len(lines[0]))
-        return "\n".join(lines)
+        more = [f"not shown here, but in comparison.md: {', '.join(dropped)}"] if dropped else []
+        return "\n".join([*lines, *self.notes, *more])
 
     def markdown(self) -> str:
         """For a run's description or a README."""
         rows = ["| " + " | ".join(row) + " |" for row in self.cells]
         rows.insert(1, "| --- |" + " ---: |" * (len(self.cells[0]) - 1))
-        return "\n".join(rows)
+        return "\n".join([*rows, *(f"\n{note}" for note in self.notes)])
 
 
 def table(rows: Sequence[Row], missing: Sequence[str] = ()) -> Table:
     """Baseline first (marked *), then from the slowest to the fastest; columns that no row has are left out.
 
-    `missing` names what should be there and is not: last, with empty cells.
+    What was measured on a busy machine is marked !, with a note that says why. `missing` names what should be there and is
+    not: last, with empty cells.
     """
-    shown = [column for column in COLUMNS if any(column.key in row.metrics for row in rows)]
-    body = [[row.name + (" *" if row.is_baseline else ""), *(column.text(row) for column in shown)] for row in order(rows)]
+    shown = [column for column in COLUMNS if any(column.text(row) != "-" for row in rows)]
+    marked = {True: " *", False: ""}
+    body = [
+        [f"{row.name}{marked[row.is_baseline]}{' !' if row.contended else ''}", *(column.text(row) for column in shown)]
+        for row in order(rows)
+    ]
     absent = [[name, *("-" for _ in shown)] for name in missing]
-    return Table([["optimization", *(column.title for column in shown)], *body, *absent])
+    notes = tuple(f"! {row.name}: {row.contended}" for row in order(rows) if row.contended)
+    return Table([["optimization", *(column.title for column in shown)], *body, *absent], notes)
 
 
 def to_csv(rows: Sequence[Row]) -> str:
@@ -101,20 +122,22 @@ def to_csv(rows: Sequence[Row]) -> str:
     keys = sorted({key for row in rows for key in row.metrics if not key.startswith("training/")})
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(["optim", "settings", "runs", "run_id", *keys])
+    writer.writerow(["optim", "settings", "runs", "run_id", "verdict", "contended", *keys])
     for row in order(rows):
-        writer.writerow([row.optim, row.settings, row.count, row.run_id, *(row.metrics.get(key, "") for key in keys)])
+        values = (row.metrics.get(key, "") for key in keys)
+        writer.writerow([row.optim, row.settings, row.count, row.run_id, row.verdict, row.contended, *values])
     return file.getvalue()
 
 
 def write(rows: Sequence[Row], current: str | None, title: str, folder: Path, missing: Sequence[str] = ()) -> Table:
-    """Write comparison.png, .svg, .md and .csv into a folder; the optimization `current` gets the ring."""
-    from pipeline.plot import save
+    """Write comparison.png, .svg, .md, .csv and speedup.png, .svg; the optimization `current` gets the ring."""
+    from pipeline import plot, speedup_plot
 
     folder.mkdir(parents=True, exist_ok=True)
     made = table(rows, missing)
-    save(order(rows), current, title, folder)
-    (folder / "comparison.md").write_text(f"{made.markdown()}\n\n{LEGEND}\n", encoding="utf-8")
+    plot.save(order(rows), current, title, folder)
+    speedup_plot.save(rows, title, folder)
+    (folder / "comparison.md").write_text(f"{made.markdown()}\n\n{legend(rows)}\n", encoding="utf-8")
     (folder / "comparison.csv").write_text(to_csv(rows), encoding="utf-8")
     return made
 
@@ -125,7 +148,7 @@ def folder_of(config: "Config") -> Path:
 
 
 def redraw(config: "Config") -> None:
-    """Table and figure of what compares with the experiment's newest run. Raises TrackError when there is none."""
+    """Table and figures of what compares with the experiment's newest run. Raises TrackError when there is none."""
     from pipeline.track.runs import NOTHING_YET, Tracker
     from pipeline.track.server import connect, is_fresh
 
@@ -136,8 +159,9 @@ def redraw(config: "Config") -> None:
     comparable = tracker.newest_comparable()
     if comparable is None:
         raise TrackError(NOTHING_YET.format(experiment))
-    made = write(tracker.rows(comparable), None, experiment, folder_of(config))
-    print(f"{made.plain()}\n\n{LEGEND}\nplot: {folder_of(config) / 'comparison.png'}")
+    rows = tracker.rows(comparable)
+    made = write(rows, None, experiment, folder_of(config))
+    print(f"{made.plain()}\n\n{legend(rows)}\n\nplot: {folder_of(config) / 'comparison.png'}, and beside it speedup.png")
 
 
 def main() -> None:

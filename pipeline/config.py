@@ -126,13 +126,32 @@ class Measure(Settings):
     """How a classifier is measured."""
 
     protocol: str = setting("queries", choices=("queries", "book"))
-    queries: int = setting(200, min=1)  # test texts drawn for timing ("queries") or timed calls ("book")
-    passes: int = setting(4, min=1)  # how often each query is timed
+    queries: int = setting(200, min=1)  # test texts drawn for timing ("queries") or timed calls ("book"), of each process
     warmup_calls: int = setting(20, min=0)
     query: str | None = None  # "book": the one text that is timed
     batch_size: int = setting(32, min=1)  # texts a batch, for throughput and for predicting the test split
     threads: int = setting(1, min=1)  # threads the classifier may use while it is timed
     seed: int = setting(0, min=0)  # draws the queries; the same for every optimization
+    precision: float = setting(0.03, above=0)  # pairs are added until the speed-up's interval is narrower than this share
+    budget_s: float = setting(60.0, min=0)  # or until a further pair would take longer than this
+    margin: float = setting(0.02, min=0)  # speeds that differ by less than this share are taken as equal
+    profile: bool = True  # also where the time goes: by tokens, threads, batch size and concurrent clients
+    price_per_core_hour: float | None = setting(None, above=0)  # for the cost of a million queries, in its currency
+
+    def decisive(self) -> dict[str, Any]:
+        """What two measurements must have in common to be compared: all but how long and for what was measured."""
+        return {key: value for key, value in plain(self).items() if key not in NOT_DECISIVE}
+
+
+NOT_DECISIVE = ("precision", "budget_s", "margin", "profile", "price_per_core_hour")
+
+
+@dataclass(frozen=True)
+class Noise(Settings):
+    """`python -m pipeline.noise`: a classifier measured against itself, again and again."""
+
+    repetitions: int = setting(40, min=1)
+    slowdown: float = setting(0.0, min=0)  # above 0: one of the two answers that share slower, to see whether it is found
 
 
 @dataclass(frozen=True)
@@ -171,6 +190,7 @@ class Config(Settings):
     data: DataSource = field(default_factory=DataSource)
     backbone: Backbone = field(default_factory=Backbone)
     measure: Measure = field(default_factory=Measure)
+    noise: Noise = field(default_factory=Noise)
     track: Track = field(default_factory=Track)
     publish: Publish = field(default_factory=Publish)
     sweep: Sweep = field(default_factory=Sweep)

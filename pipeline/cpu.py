@@ -1,15 +1,15 @@
-"""What this processor can do with int8: whether it is fast, and whether sums of products fit.
+"""What this processor is, and what it can do with int8: whether it is fast, and whether sums of products fit.
 
 Processors with VNNI or AMX (x86) or the dot product instructions (ARM) multiply bytes and add the products up in 32 bits.
 Older x86 processors use an instruction that adds two products in 16 bits and cuts what is too large: their weights must have
-7 bits, and int8 is hardly faster than fp32.
+7 bits, and int8 gains much less speed.
 """
 
 import functools
 import logging
 import platform
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 log = logging.getLogger(__name__)
 FAST_X86 = {"avx512_vnni": "VNNI", "avx512vnni": "VNNI", "avx_vnni": "VNNI", "avxvnni": "VNNI", "amx_int8": "AMX"}
@@ -42,22 +42,41 @@ def int8_of(flags: frozenset[str], machine: str, system: str) -> Int8Support:
 @functools.cache
 def int8_support() -> Int8Support:
     """What this processor can do."""
-    return int8_of(_flags(), platform.machine(), platform.system())
+    return int8_of(flags(), platform.machine(), platform.system())
 
 
 def warn_if_slow(support: Int8Support) -> None:
     """Say so where int8 can't be faster."""
     if not support.fast:
-        log.warning("warning: int8 makes it smaller but hardly faster on this machine: %s", support.why)
+        log.warning("warning: int8 makes it smaller but less fast than it could be: %s", support.why)
 
 
-def _flags() -> frozenset[str]:
+@functools.cache
+def flags() -> frozenset[str]:
+    """The processor's features by the names Linux gives them; empty where nothing tells them."""
+    told = _proc_cpuinfo().get("flags") or _proc_cpuinfo().get("Features")  # x86, ARM
+    return frozenset(told.split() if told else _py_cpuinfo().get("flags", []))
+
+
+@functools.cache
+def brand() -> str:
+    """The processor's name."""
+    told = _proc_cpuinfo().get("model name") or _py_cpuinfo().get("brand_raw")
+    return str(told or platform.processor() or "unknown")
+
+
+@functools.cache
+def _proc_cpuinfo() -> dict[str, str]:
     info = Path("/proc/cpuinfo")
-    if info.exists():
-        for line in info.read_text(encoding="utf-8", errors="replace").splitlines():
-            name, _, value = line.partition(":")
-            if name.strip() in ("flags", "Features"):  # x86, ARM
-                return frozenset(value.split())
+    told: dict[str, str] = {}
+    for line in info.read_text(encoding="utf-8", errors="replace").splitlines() if info.exists() else []:
+        name, _, value = line.partition(":")
+        told.setdefault(name.strip(), value.strip())  # of the first core
+    return told
+
+
+@functools.cache
+def _py_cpuinfo() -> dict[str, Any]:
     from cpuinfo import get_cpu_info  # takes a second
 
-    return frozenset(get_cpu_info().get("flags", []))
+    return dict(get_cpu_info())

@@ -7,9 +7,9 @@ import yaml
 from pipeline.backbone import fetch
 from pipeline.config import Config, Optim, digest, plain
 from pipeline.data.splits import Splits
+from pipeline.machine import machine_name
 from pipeline.optimize import plan
 from pipeline.steps.base import Context
-from pipeline.track.contents import machine_name
 from pipeline.track.runs import Identity
 from pipeline.track.server import without_password
 
@@ -44,7 +44,7 @@ def comparable_key(config: Config, context: Context) -> str:
     backbone = plain(config.backbone)
     for role in ("teacher", "student", "distilled"):
         backbone[role].pop("path")
-    parts = [context.splits.content_hash, backbone, plain(config.measure), machine_name(), config.baseline.name]
+    parts = [context.splits.content_hash, backbone, config.measure.decisive(), machine_name(), config.baseline.name]
     return digest([*parts, _makes(config.baseline, context)])[:16]
 
 

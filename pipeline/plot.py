@@ -16,11 +16,12 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 from matplotlib.transforms import Bbox
 
-from pipeline.report import Row
+from pipeline.rows import Row
 
 DPI = 150
 LARGEST_AREA = 1600.0  # square points, of the largest artifact's circle
 SMALLEST_AREA = 30.0
+WIDEST_LABEL = 70  # characters; where a label with its speed-up and interval would be wider, the legend goes without
 LOG_FROM_RATIO = 5.0  # a logarithmic latency axis where the slowest is this many times slower than the fastest
 
 
@@ -87,6 +88,11 @@ def _legend(axes: Any, rows: Sequence[Row], colours: Sequence[Any]) -> None:
         f"{row.metrics['latency/p50_ms']:.2f} ms, {row.metrics['size/mb']:.0f} MB"
         for row in rows
     ]
+    longer = [
+        f"{label}, {row.ratio()}" if "delta/speedup" in row.metrics else label
+        for label, row in zip(labels, rows, strict=True)
+    ]
+    labels = longer if max(map(len, longer)) <= WIDEST_LABEL else labels
     axes.legend(
         handles, labels, loc="upper left", bbox_to_anchor=(1.02, 1), frameon=False, fontsize=9, borderaxespad=0,
         title="area: size on disk    * baseline    ring: this run", title_fontsize=8, alignment="left",

@@ -13,6 +13,8 @@ def help_text() -> str:
         "  python -m pipeline optim=distilbert                one optimization: train or load, measure, track, compare",
         "  python -m pipeline -m optim=bert,distilbert        a sweep; 'optim=glob(*)' is every optimization there is",
         "  python -m pipeline.compare                         table and plot again, from what MLflow holds",
+        "  python -m pipeline.doctor distillation_ort_int8    why is it not faster? one page of findings, and what to do",
+        "  python -m pipeline.noise optim=bert                a model against itself: what this machine's numbers are worth",
         "",
         "Groups: choose with GROUP=NAME; the first line of each file in conf/ is shown.",
     ]

@@ -1,7 +1,6 @@
-"""What the tests of sweeps share: a place to run them in, jobs that go wrong in every way, a log of what was done when.
+"""What the tests of sweeps share: a place to run them in, and a log of what was done when.
 
-Each sweep runs in processes of its own, as a user starts it. The one-line `sitecustomize.py` of a place calls `register` in
-each of them, so this module imports nothing that is slow.
+Each sweep runs in processes of its own, as a user starts it (see `tests.trouble`), so this module imports nothing slow.
 """
 
 import contextlib
@@ -12,17 +11,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar
-
-from pipeline.config import Step, kind
-from pipeline.errors import OptimizationError
+from typing import Any
 
 Rows = list[tuple[str, str]]  # text and label
 ROOT = Path(__file__).resolve().parents[1]
-HOWS = ("mistake", "raise", "exit", "_exit", "kill", "wait")
+HOWS = ("mistake", "raise", "exit", "_exit", "kill", "broken", "wait")
 TROUBLE = """
 defaults: [bert_ort, /schema/step/trouble@steps.trouble, _self_]
 name: {how}
@@ -45,68 +40,10 @@ class Telling(basic_sweeper.BasicSweeper):
 """
 
 
-@dataclass(frozen=True)
-class Trouble(Step):
-    """A step that goes wrong, or that waits until the file `go` is there."""
-
-    how: str = "raise"
-
-    code_version: ClassVar[int] = 1
-    takes: ClassVar[tuple[str, ...]] = ("onnx",)
-    gives: ClassVar[str] = "onnx"
-
-    def inputs(self, context: Any) -> dict[str, Any]:
-        return {}
-
-    def make(self, context: Any, artifact: Path, scratch: Path) -> dict[str, Any]:
-        match self.how:
-            case "mistake":
-                raise OptimizationError("it can't be done;\nchoose another step")
-            case "raise":
-                raise RuntimeError("out of luck\nand of patience")
-            case "exit":
-                sys.exit(3)
-            case "_exit":
-                os._exit(4)
-            case "kill":
-                os.kill(os.getpid(), signal.SIGKILL)
-        place = Path(os.environ["PLACE"])
-        (place / "waiting").write_text(str(os.getpid()))
-        while not (place / "go").exists():
-            time.sleep(0.02)
-        shutil.copytree(context.source, artifact, dirs_exist_ok=True)
-        return {}
-
-
-def register() -> None:
-    """Make the step known, and log when each stage is made and when something is measured."""
-    from pipeline import turns
-    from pipeline.store import Make, Recipe, Stage, Store
-
-    kind("step", "trouble")(Trouble)
-    make, alone = Store._make, turns.alone
-
-    def logged_make(store: Store, recipe: Recipe, how: Make) -> Stage:
-        with logged(recipe.name):
-            return make(store, recipe, how)
-
-    @contextlib.contextmanager
-    def logged_alone() -> Iterator[None]:
-        with alone(), logged("measuring"):
-            yield
-
-    Store._make = logged_make  # type: ignore[method-assign, assignment]
-    turns.alone = logged_alone
-
-
-@contextlib.contextmanager
-def logged(what: str) -> Iterator[None]:
-    """Append what was done, by whom, from when to when (the clock is the same in every process)."""
-    start = time.monotonic()
-    yield
-    line = json.dumps({"what": what, "process": os.getpid(), "start": start, "end": time.monotonic()})
-    with (Path(os.environ["PLACE"]) / "log.jsonl").open("a", encoding="utf-8") as file:
-        file.write(line + "\n")
+def entries(place: Path) -> list[dict[str, Any]]:
+    """What was done so far."""
+    log = place / "log.jsonl"
+    return [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()] if log.exists() else []
 
 
 class Place:
@@ -118,11 +55,11 @@ class Place:
         from tests.conftest import write_csv
 
         self.folder, self.root, self.here, self.sessions = folder, folder / "mlruns", folder / "here", list[int]()
-        self.waiting = folder / "waiting"  # there, with the number of its process, once the job "wait" waits
+        self.waiting = folder / "waiting"  # there, with the number of its process, once something waits
         for name in ("mlruns", "here", "tmp", "site/hydra_plugins", "conf/optim"):
             (folder / name).mkdir(parents=True)
         self.client = MlflowClient(f"sqlite:///{shutil.copy(database, self.root / 'mlflow.db')}")
-        (folder / "site" / "sitecustomize.py").write_text("from tests.sweeping import register\n\nregister()\n")
+        (folder / "site" / "sitecustomize.py").write_text("from tests.trouble import register\n\nregister()\n")
         (folder / "site" / "hydra_plugins" / "telling.py").write_text(TELLING)
         for name, text in {"student": STUDENT, **{how: TROUBLE.format(how=how) for how in HOWS}}.items():
             (folder / "conf" / "optim" / f"{name}.yaml").write_text(text)
@@ -175,7 +112,7 @@ class Place:
         return found
 
     def log(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in (self.folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+        return entries(self.folder)
 
 
 def wait_for(reached: Callable[[], bool], process: subprocess.Popen[str] | None = None, seconds: float = 100) -> None:

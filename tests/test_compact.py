@@ -150,7 +150,7 @@ def test_a_compact_artifact_gives_the_same_network(make: Callable[[str], Any], k
     assert all(torch.equal(tensor, state[name]) for name, tensor in found.state_dict().items())
     ids = torch.tensor([[2, 20, 84, 73, 97, 5, 3]])
     with torch.inference_mode():
-        assert torch.equal(found(ids).logits, model(ids).logits)
+        torch.testing.assert_close(found(ids).logits, model(ids).logits)  # where weights lie in memory changes the last bits
 
 
 @pytest.mark.parametrize("write", [save, save_compact])

@@ -24,7 +24,7 @@ from pipeline.measure.size import size_of
 
 LABELS = ["food", "music", "Wetter ☂"]
 TEXTS = ["play a song", "no", "is it sunny, or will it rain in the afternoon? " * 3, "Übergröße", "order a pizza", "x" * 200]
-QUICK = Measure(queries=5, passes=2, warmup_calls=2, batch_size=4)
+QUICK = Measure(queries=5, warmup_calls=2, batch_size=4, budget_s=0, profile=False)
 TEST = Examples(TEXTS, np.array([1, 0, 2, 2, 0, 1]), LABELS, oos=None)
 
 
@@ -77,11 +77,12 @@ def test_size_counts_the_bytes_of_all_files_and_of_the_weights_among_them(tmp_pa
 
 def test_the_worker_answers_every_request(worker: Worker) -> None:
     assert worker.load_ms > 0
-    spent = worker.time(TEXTS)
-    assert spent.shape == (len(TEXTS),) and (spent > 0).all()
+    timed = worker.time(TEXTS)
+    assert timed.ms.shape == (len(TEXTS),) and (timed.ms > timed.tokenize_ms).all() and (timed.tokenize_ms > 0).all()
+    assert timed.block.calls == len(TEXTS) and timed.block.wall_ms >= timed.ms.sum()
     assert worker.ask("throughput", texts=TEXTS, batch_size=4)["texts_per_s"] > 0
-    assert 10 < worker.ask("peak")["peak_mb"] < 10_000
-    assert worker.time([]).shape == (0,)
+    assert 10 < worker.ask("memory")["peak_mb"] < 10_000
+    assert worker.time([]).ms.shape == (0,)
 
 
 def test_the_worker_gives_the_logits_that_the_classifier_gives_here(worker: Worker, artifact: Path) -> None:
@@ -117,10 +118,12 @@ def test_a_report_comes_from_a_copy_of_the_artifact_alone(artifact: Path, tmp_pa
     np.testing.assert_allclose(report.predictions.scores, probabilities.max(axis=1), atol=1e-4)
     accuracy = float((here.argmax(axis=1) == TEST.truth).mean())
     assert report.quality["accuracy"] == pytest.approx(accuracy) and "oos_recall" not in report.quality
-    assert report.baseline is not None
-    assert report.latency.samples_ms.shape == report.baseline.samples_ms.shape == (2, 5)
-    assert (report.latency.samples_ms > 0).all() and (report.baseline.samples_ms > 0).all()
-    assert report.size == size_of(artifact) == report.baseline.size
+    assert report.comparison is not None and report.profile is None
+    pairs = report.comparison.pairs
+    assert len(pairs) == 1 and report.latency.processes == tuple(pair.candidate for pair in pairs)
+    assert all(samples.ms.shape == (5,) for pair in pairs for samples in (pair.candidate, pair.baseline))
+    assert report.size == size_of(artifact) == report.comparison.size
+    assert report.tags()["verdict"] == report.comparison.verdict and report.metrics()["delta/speedup"] > 0
     assert report.metrics()["delta/accuracy_pp"] == pytest.approx(100 * (accuracy - 0.25))
 
 

@@ -158,7 +158,7 @@ def test_an_exported_classifier_is_whole_and_measured_like_any_other(made: Made)
     assert np.abs(load(artifact, 1).logits(texts) - expected).max() < TOLERANCE
     with Worker(artifact, threads=1) as worker:
         assert np.abs(worker.logits(texts, batch_size=2) - expected).max() < TOLERANCE
-        assert worker.time(texts).shape == (3,)
+        assert worker.time(texts).ms.shape == (3,)
     assert {path.name for path in artifact.iterdir()} == {"model.onnx", "tokenizer.json", "classifier.json"}
     assert made.stages[-1].manifest["notes"]["fused"]["Attention"] == 2
     assert 0 <= made.figures["export/max_difference"] <= TOLERANCE

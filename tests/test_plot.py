@@ -10,9 +10,9 @@ import matplotlib.image
 import matplotlib.text
 import pytest
 
-from pipeline.plot import LOG_FROM_RATIO, draw, save
-from pipeline.report import Row, order
-from tests.test_compare import FEW, row
+from pipeline.plot import LOG_FROM_RATIO, WIDEST_LABEL, draw, save
+from pipeline.rows import Row, order
+from tests.test_compare import FEW, row, speedup
 
 NAMES = [
     "bert", "distilbert", "distillation", "distillation_int8", "distillation_ort_int8", "bert_int8", "bert_ort",
@@ -60,6 +60,16 @@ def test_every_optimization_is_named_once_and_no_name_covers_another(count: int,
     assert [name for name, box in boxes.items() if not (inside.contains(*box.min) and inside.contains(*box.max))] == []
     beside = legend.get_window_extent()
     assert beside.x0 >= inside.x1 and figure.bbox.contains(*beside.min) and figure.bbox.contains(*beside.max)
+
+
+@pytest.mark.parametrize("length", [1, 26, 27, 80])
+def test_the_legend_has_the_speedup_and_its_interval_where_there_is_room_for_all(length: int) -> None:
+    rows = [row("bert", delta__speedup=1.0), row("x" * length, p50=4.0, **speedup(2.05, 2.01, 2.09)), row("old", p50=2.0)]
+    legend: Any = draw(rows, None, "").axes[0].get_legend()
+    shown = [text.get_text() for text in legend.get_texts()]
+    assert shown[2] == "old: 90.0 %, 2.00 ms, 80 MB"
+    assert shown[0].endswith(", 80 MB, 1.00x") == shown[1].endswith(", 80 MB, 2.05x [2.01, 2.09]") == (length < 27)
+    assert max(map(len, shown)) <= WIDEST_LABEL or length == 80
 
 
 def rings(axes: Any) -> list[Any]:

@@ -1,12 +1,19 @@
 """Figures against a second computation, written out by hand, and against pinned numbers."""
 
+import math
 import statistics
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from pipeline.machine import Conditions
 from pipeline.measure.quality import quality_of
-from pipeline.report import Baseline, Latency, Predictions, Report, Row, Size, order
+from pipeline.report import SPEEDUPS, Comparison, Latency, Predictions, Report, Size
+from pipeline.rows import METRICS
+from pipeline.samples import Block, Pair, Samples
+
+QUIET = Conditions(0.2, 0.0, 0.1, None, 10.0, 0.001)
 
 
 def by_hand(predicted: list[int], truth: list[int], oos: int | None) -> dict[str, float]:
@@ -59,43 +66,88 @@ def test_quality_of_a_small_example_has_the_pinned_numbers() -> None:
     assert quality_of(predicted, truth, 2) == pytest.approx(plain | scoped)
 
 
-def report(samples: np.ndarray, baseline: Baseline | None = None) -> Report:
-    latency = Latency(samples, load_ms=900.0, first_call_ms=30.0, texts_per_s=250.0, peak_mb=300.0)
+def samples(ms: list[float], switches: int = 0, cpu_share: float = 1.0) -> Samples:
+    """One process with these calls, in one block."""
+    block = Block(len(ms), 100.0, 100.0 * cpu_share, switches)
+    return Samples(np.array(ms), np.zeros(len(ms)), np.ones(len(ms), np.int64), (block,))
+
+
+def pair(candidate: list[float], baseline: list[float], candidate_first: bool = True) -> Pair:
+    return Pair(samples(candidate), samples(baseline), candidate_first, 1.0)
+
+
+def against(*pairs: Pair) -> Comparison:
+    return Comparison(pairs, "budget: 60 s are spent", 0.02, Size(12 * 2**20, 0), accuracy=0.92)
+
+
+def report(processes: list[Samples], comparison: Comparison | None = None, conditions: Conditions = QUIET) -> Report:
+    latency = Latency(
+        tuple(processes), load_ms=900.0, first_call_ms=30.0, texts_per_s=250.0, memory={"memory/peak_mb": 300.0}
+    )
     one = np.zeros(1, dtype=np.int64)
     predictions = Predictions(["text"], one, one, np.ones(1), ["label"])
-    return Report("fast", {"accuracy": 0.9}, Size(3 * 2**20, 2 * 2**20), latency, predictions, baseline)
+    return Report("fast", {"accuracy": 0.9}, Size(3 * 2**20, 2 * 2**20), latency, predictions, conditions, comparison)
 
 
-def test_latency_is_summed_up_over_all_calls() -> None:
+def test_latency_is_summed_up_over_all_calls_of_all_processes() -> None:
     values = np.random.default_rng(0).permutation(np.arange(1.0, 101.0))
-    metrics = report(values.reshape(4, 25)).metrics()
+    metrics = report([samples(part) for part in values.reshape(4, 25).tolist()]).metrics()
     assert metrics["latency/mean_ms"] == pytest.approx(50.5)
     assert metrics["latency/std_ms"] == pytest.approx(statistics.stdev(values.tolist()))
     percentiles = [metrics[f"latency/p{p}_ms"] for p in (50, 90, 95, 99)]
     assert percentiles == pytest.approx([50.5, 90.1, 95.05, 99.01])
-    assert metrics["latency/first_call_ms"] == 30 and metrics["load/ms"] == 900
     assert metrics["throughput/texts_per_s"] == 250 and metrics["memory/peak_mb"] == 300
     assert metrics["size/mb"] == 3 and metrics["size/weights_mb"] == 2
 
 
 def test_a_single_call_has_no_spread() -> None:
-    assert report(np.array([[2.0]])).metrics()["latency/std_ms"] == 0
+    assert report([samples([2.0])]).metrics()["latency/std_ms"] == 0
 
 
-def test_the_speedup_is_the_median_of_the_ratios_of_pairs_not_the_ratio_of_medians() -> None:
-    ours, theirs = np.array([[1.0, 2.0, 10.0]]), np.array([[4.0, 20.0, 30.0]])
-    metrics = report(ours, Baseline(theirs, Size(12 * 2**20, 0), accuracy=0.92)).metrics()
+def test_within_a_pair_the_speedup_is_the_median_of_ratios_not_the_ratio_of_medians() -> None:
+    one = pair([1.0, 2.0, 10.0], [4.0, 20.0, 30.0])
+    metrics = report([one.candidate], against(one)).metrics()
     assert metrics["delta/speedup"] == pytest.approx(4)  # of 4, 10 and 3; 20 / 2 would be 10
+    assert metrics["delta/speedup_p95"] == pytest.approx(29 / 9.2)
     assert metrics["delta/size_ratio"] == pytest.approx(4)
     assert metrics["delta/accuracy_pp"] == pytest.approx(-2)
+    assert metrics["delta/pairs"] == 1
+    assert "delta/speedup_low" not in metrics and "delta/speedup_p95_high" not in metrics  # one pair knows no spread
+    assert report([one.candidate], against(one)).verdict == "inconclusive"
 
 
-def test_the_baseline_equals_itself() -> None:
-    metrics = report(np.array([[1.0, 2.0]])).metrics()
-    assert (metrics["delta/speedup"], metrics["delta/size_ratio"], metrics["delta/accuracy_pp"]) == (1, 1, 0)
+def test_over_pairs_the_speedup_is_their_geometric_mean_within_its_bounds() -> None:
+    ratios = (2.0, 2.2, 1.9)
+    pairs = [pair([1.0, 1.0], [ratio, ratio], number % 2 == 0) for number, ratio in enumerate(ratios)]
+    compared = report([one.candidate for one in pairs], against(*pairs))
+    metrics, logs = compared.metrics(), [math.log(ratio) for ratio in ratios]
+    half = 4.302653 * statistics.stdev(logs) / math.sqrt(3)  # Student's t, 97.5 %, two degrees of freedom
+    for key in ("delta/speedup", "delta/speedup_p95"):
+        assert metrics[key] == pytest.approx(statistics.geometric_mean(ratios))
+        assert math.log(metrics[f"{key}_low"]) == pytest.approx(statistics.mean(logs) - half)
+        assert math.log(metrics[f"{key}_high"]) == pytest.approx(statistics.mean(logs) + half)
+    assert compared.tags() == {"verdict": "faster", "stopped": "budget: 60 s are spent"}
 
 
-def test_rows_stand_in_order_baseline_first_then_from_slow_to_fast() -> None:
-    speeds = {"int8": 1.0, "student": 2.0, "bert": 1.5, "onnx": 1.0}
-    rows = [Row(name, {"latency/p50_ms": ms}, is_baseline=name == "bert") for name, ms in speeds.items()]
-    assert [row.optim for row in order(rows)] == ["bert", "student", "int8", "onnx"]
+def test_the_baseline_equals_itself_and_has_no_verdict() -> None:
+    itself = report([samples([1.0, 2.0])])
+    metrics = itself.metrics()
+    assert {metrics[key] for key in SPEEDUPS} == {1} and len(SPEEDUPS) == 6
+    assert (metrics["delta/size_ratio"], metrics["delta/accuracy_pp"], itself.tags()) == (1, 0, {})
+
+
+def test_every_report_has_the_metrics_that_an_objective_may_name_but_those_of_out_of_scope_texts() -> None:
+    missing = set(METRICS) - set(report([samples([1.0])]).metrics())
+    assert missing == {"quality/f1_macro", "quality/in_scope_accuracy", "quality/oos_recall", "quality/oos_precision"}
+
+
+def test_what_the_machine_did_is_told_and_what_it_does_not_tell_is_absent() -> None:
+    quiet = report([samples([1.0])])
+    assert quiet.metrics()["machine/busy_others_cores"] == 0.1 and "machine/steal" not in quiet.metrics()
+    busy = report([samples([1.0])], conditions=replace(QUIET, busy_others=0.9)).tags()
+    assert busy == {"contended": "other processes used 0.9 cores while it was measured"} and quiet.tags() == {}
+
+
+def test_blocks_in_which_the_process_was_put_off_its_core_are_counted() -> None:
+    processes = [samples([1.0]), samples([1.0], 3, 0.5), samples([1.0], 3, 0.99), samples([1.0], 0, 0.5)]
+    assert report(processes).metrics()["machine/descheduled_blocks"] == 0.25

@@ -67,8 +67,8 @@ def test_every_optimization_runs_from_configuration_to_comparison(
     assert metrics["delta/speedup"] == 1 if optim == "bert" else metrics["delta/speedup"] > 0
     artifacts = {a.path for a in MlflowClient(f"sqlite:///{root / 'mlflow.db'}").list_artifacts(made.info.run_id)}
     assert artifacts == {
-        "config.yaml", "environment.json", "predictions.parquet", "latency.parquet", "classifier",
-        "comparison.png", "comparison.svg", "comparison.md", "comparison.csv",
+        "config.yaml", "environment.json", "predictions.parquet", "latency.parquet", "blocks.parquet", "classifier",
+        "comparison.png", "comparison.svg", "comparison.md", "comparison.csv", "speedup.png", "speedup.svg",
     }  # fmt: skip
 
 

@@ -11,12 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.config import Config
+from pipeline.config import Config, Track
 from pipeline.processes import this_process
-from pipeline.report import Row, averaged
+from pipeline.rows import Row, averaged
 from pipeline.sweep.job import _exit_words
 from pipeline.sweep.record import Record, Status, identity, settings_of, unended, varying
 from pipeline.sweep.whole import begin, end
+from pipeline.track.runs import Identity, Tracker
+from pipeline.track.server import connect
+from pipeline.track.sweeps import open_sweep
 from tests.conftest import small
 
 JOB = Status(0, "bert", "epochs=1", "toy/tiny", "d1")
@@ -144,6 +147,7 @@ def test_a_sweep_goes_on_only_where_one_of_the_same_jobs_was_cut_off(
         ([("failed", True), ("killed", False)], False, 1, "FAILED"),
         ([("finished", False)], False, 1, "FAILED"),  # the second job was never started
         ([("finished", False), ("interrupted", False)], True, 1, "KILLED"),
+        ([("finished", False), ("made", False)], True, 1, "KILLED"),
     ],
 )
 def test_the_exit_code_says_what_became_of_the_jobs(
@@ -163,7 +167,33 @@ def test_the_exit_code_says_what_became_of_the_jobs(
     (tracker,) = whole.trackers.values()
     runs = tracker.client.search_runs([tracker.experiment_id])
     assert [run.info.status for run in runs if run.data.tags.get("kind") == "sweep"] == [status]
-    ends = {"failed": "FAILED", "killed": "KILLED", "interrupted": "KILLED"}
+    ends = {"failed": "FAILED", "killed": "KILLED", "interrupted": "KILLED", "made": "KILLED"}
     told = {run.data.tags["reason"]: run.info.status for run in runs if "job" in run.data.tags}
     assert told == {f"it was {state}": ends[state] for state, _ in states if state != "finished"}
     assert json.loads((whole.record.folder / "sweep.json").read_text())["ended"] is (len(states) == 2 and not interrupted)
+
+
+def test_a_run_that_is_made_waits_as_long_as_its_sweep_is_there_and_is_gone_on_with(root: Path) -> None:
+    tracker = Tracker(connect(Track(root=str(root))), "toy/tiny")
+    job = Identity("int8", "bert", "f" * 64, "d" * 64, "same", sweep_id="s1", job=0)
+    open_sweep(tracker, "s1", "the command")
+    tracker.client.set_tag(tracker.sweep_run("s1"), "process", "another machine 1 1")
+    with tracker.run(job, waits=True) as run:
+        pass
+    assert tracker.client.get_run(run.run_id).data.tags["process"] == "another machine 1 1"
+
+    def told() -> tuple[str, str | None]:
+        tracker.close_orphans()
+        stored = tracker.client.get_run(run.run_id)
+        return stored.info.status, stored.data.tags.get("reason")
+
+    assert told() == ("SCHEDULED", None)
+    tracker.client.set_tag(run.run_id, "process", gone())
+    assert told() == ("KILLED", "its process was killed")
+    with pytest.raises(KeyboardInterrupt), tracker.resume(run.run_id, job):
+        assert told() == ("RUNNING", None)
+        raise KeyboardInterrupt
+    assert told() == ("KILLED", "KeyboardInterrupt: ")
+    with tracker.resume(run.run_id, replace(job, comparable="elsewhere")):
+        pass
+    assert told() == ("FINISHED", None) and tracker.row_of(run.run_id, replace(job, comparable="elsewhere")) is not None

@@ -20,9 +20,10 @@ import yaml
 from pipeline.config import Config, Track
 from pipeline.describe import config_yaml
 from pipeline.errors import TrackError, UserError
-from pipeline.report import Baseline, Latency, Predictions, Report, Size
+from pipeline.machine import Conditions, machine_name
+from pipeline.report import Comparison, Latency, Predictions, Report, Size
+from pipeline.samples import Block, Pair, Samples
 from pipeline.track import view
-from pipeline.track.contents import machine_name
 from pipeline.track.runs import Identity, Tracker
 from pipeline.track.server import connect
 
@@ -34,12 +35,24 @@ def tracker(root: Path) -> Tracker:
     return Tracker(connect(Track(root=str(root))), "toy/tiny")
 
 
-def report(p50_ms: float = 2.0, baseline: Baseline | None = None) -> Report:
-    latency = Latency(np.array([[p50_ms, p50_ms], [p50_ms, p50_ms]]), 900.0, 30.0, 250.0, 300.0)
+def samples(ms: float) -> Samples:
+    """A process that answered three queries, in two blocks; in the second it was put off its core."""
+    blocks = (Block(2, 2 * ms, 2 * ms, 0), Block(1, 10 * ms, ms, 4))
+    return Samples(np.full(3, ms), np.full(3, 0.1), np.array([3, 4, 5]), blocks)
+
+
+def against(ours_ms: float, theirs_ms: float) -> Comparison:
+    pairs = tuple(Pair(samples(ours_ms), samples(theirs_ms), number % 2 == 0, number + 1.0) for number in range(2))
+    return Comparison(pairs, "budget: 60 s are spent", 0.02, Size(2**22, 0), 0.75)
+
+
+def report(p50_ms: float = 2.0, comparison: Comparison | None = None) -> Report:
+    latency = Latency((samples(p50_ms), samples(p50_ms)), 900.0, 30.0, 250.0, {"memory/peak_mb": 300.0})
     predictions = Predictions(
         ["rain", "song"], np.array([0, 1]), np.array([0, 0]), np.array([0.9, 0.6]), ["weather", "music"]
     )
-    return Report("int8", {"accuracy": 0.5}, Size(2**21, 2**20), latency, predictions, baseline)
+    conditions = Conditions(0.2, 0.0, 0.9, None, 10.0, 0.001)
+    return Report("int8", {"accuracy": 0.5}, Size(2**21, 2**20), latency, predictions, conditions, comparison)
 
 
 def finish(tracker: Tracker, identity: Identity, p50_ms: float) -> str:
@@ -66,7 +79,7 @@ def test_a_run_that_ends_is_finished_and_holds_all_it_was_given(tracker: Tracker
         assert status(tracker, run.run_id) == "RUNNING"
         run.log_start("seed: 1\n", {"optim": "int8", "threads": 1}, data)
         run.log_curves({"finetune": curves, "nothing": []})
-        run.log_report(report(2.0, Baseline(np.full((2, 2), 6.0), Size(2**22, 0), 0.75)), {})
+        run.log_report(report(2.0, against(2.0, 6.0)), {})
         run.log_comparison(tmp_path / "comparison", "| table |")
         run.log_classifier(tmp_path / "model")
     assert status(tracker, run.run_id) == "FINISHED"
@@ -81,13 +94,17 @@ def test_a_run_that_ends_is_finished_and_holds_all_it_was_given(tracker: Tracker
     (dataset,) = stored.inputs.dataset_inputs
     assert dataset.dataset.name == "toy" and json.loads(dataset.dataset.profile) == {"train": 3}
     assert artifacts(tracker, run.run_id) == {
-        "config.yaml", "environment.json", "predictions.parquet", "latency.parquet", "comparison.png", "classifier",
+        "config.yaml", "environment.json", "predictions.parquet", "latency.parquet", "blocks.parquet", "comparison.png", "classifier",
     }  # fmt: skip
     assert artifacts(tracker, run.run_id, "classifier") == {"classifier/weights.safetensors"}
     rows = parquet.read_table(tracker.client.download_artifacts(run.run_id, "predictions.parquet")).to_pylist()
     assert rows[1] == {"text": "song", "prediction": "weather", "score": 0.6, "label": "music", "correct": False}
     calls = parquet.read_table(tracker.client.download_artifacts(run.run_id, "latency.parquet")).to_pylist()
-    assert len(calls) == 8 and calls[-1] == {"who": "baseline", "pass": 1, "query": 1, "ms": 6.0}
+    assert len(calls) == 12 and calls[-1] == {
+        "who": "baseline", "pair": 1, "started_first": True, "query": 2, "block": 1, "ms": 6.0, "tokenize_ms": 0.1,
+        "tokens": 5, "descheduled": True,
+    }  # fmt: skip
+    assert [call["started_first"] for call in calls[::3]] == [True, False, False, True] and not calls[0]["descheduled"]
 
 
 def test_a_run_that_fails_keeps_the_reason_and_the_traceback(tracker: Tracker) -> None:

@@ -18,8 +18,16 @@ class Classifier(Protocol):
 
     labels: list[str]
 
+    def encode(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Token ids and attention mask, both int64 (len(texts), tokens of the longest text)."""
+        ...
+
+    def forward(self, ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        """Logits of what `encode` gave: float32 (len(ids), len(labels))."""
+        ...
+
     def logits(self, texts: Sequence[str]) -> np.ndarray:
-        """Logits of a batch: float32 (len(texts), len(labels))."""
+        """Both: float32 (len(texts), len(labels))."""
         ...
 
 

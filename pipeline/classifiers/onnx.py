@@ -22,12 +22,12 @@ class OnnxClassifier:
     def __init__(self, artifact: Path, description: Description, threads: int) -> None:
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false" if threads == 1 else "true")
         self.labels = description.labels
-        self._encode = Encoder(artifact, description.max_length, description.pad_id)
+        self.encode = Encoder(artifact, description.max_length, description.pad_id)
         self._session = session(artifact / MODEL, threads)
 
     def logits(self, texts: Sequence[str]) -> np.ndarray:
         """Logits of a batch: float32 (len(texts), len(labels))."""
-        return self.forward(*self._encode(texts))
+        return self.forward(*self.encode(texts))
 
     def forward(self, ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
         """Logits of token ids and their mask, both int64 (batch, length): float32 (batch, len(labels))."""

@@ -27,12 +27,15 @@ class TorchClassifier:
         torch.set_num_threads(threads)
         self._torch = torch
         self._model = reader(artifact)
-        self._encode = Encoder(artifact, description.max_length, self._model.config.pad_token_id or 0)
+        self.encode = Encoder(artifact, description.max_length, self._model.config.pad_token_id or 0)
         self.labels = description.labels
 
     def logits(self, texts: Sequence[str]) -> np.ndarray:
         """Logits of a batch: float32 (len(texts), len(labels))."""
-        ids, mask = self._encode(texts)
+        return self.forward(*self.encode(texts))
+
+    def forward(self, ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        """Logits of token ids and their mask, both int64 (batch, length): float32 (batch, len(labels))."""
         with self._torch.inference_mode():
             padded = None if mask.all() else self._torch.from_numpy(mask)
             output = self._model(input_ids=self._torch.from_numpy(ids), attention_mask=padded)

@@ -6,34 +6,42 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import numpy as np
+import psutil
 
 from pipeline.errors import MeasureError
+from pipeline.samples import Block
 
 ROOT = Path(__file__).resolve().parents[2]
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS")
 FIXED_VARIABLES = {"HF_HUB_OFFLINE": "1", "OMP_WAIT_POLICY": "PASSIVE"}  # idle threads must not spin
 
 
-def cores_for(threads: int) -> list[int]:
-    """The cores that a worker is pinned to: the last `threads` that this process may use; [] where pinning is unknown."""
-    if not hasattr(os, "sched_getaffinity"):
-        return []
-    return sorted(os.sched_getaffinity(0))[-threads:]
+@dataclass(frozen=True)
+class Timed:
+    """What a worker said of a block of single calls; see `pipeline.samples.Samples`."""
+
+    ms: np.ndarray  # float64 (texts,)
+    tokenize_ms: np.ndarray  # float64 (texts,)
+    tokens: np.ndarray  # int64 (texts,)
+    block: Block
 
 
 class Worker:
     """A worker process with one artifact loaded; use it in a `with` statement, which ends the process.
 
-    `load_ms` is the time it took to load the artifact, imports included. Raises MeasureError when the process dies or
-    answers with an error.
+    It is pinned to `cores` ([]: to none) and loads at once, beside this process: `load_ms` waits for it, as every request
+    does. With `slowdown`, its timed calls take longer by that share. Whatever is asked raises MeasureError when the process
+    has died, could not load or answers with an error.
     """
 
-    def __init__(self, artifact: Path, threads: int) -> None:
+    def __init__(self, artifact: Path, threads: int, cores: Sequence[int] = (), slowdown: float = 0.0) -> None:
         self._artifact = artifact
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  closed by close()
         environment = os.environ | dict.fromkeys(THREAD_VARIABLES, str(threads)) | FIXED_VARIABLES
@@ -42,23 +50,31 @@ class Worker:
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, env=environment, text=True
         )
-        try:
-            answer = self.ask("load", artifact=str(artifact), threads=threads, cores=cores_for(threads))
-        except BaseException:
-            self.close()
-            raise
-        self.load_ms = float(answer["load_ms"])
+        self._loaded: dict[str, Any] | None = None
+        self._send("load", artifact=str(artifact), threads=threads, cores=list(cores), slowdown=slowdown)
+
+    @property
+    def load_ms(self) -> float:
+        """How long it took to load the artifact, imports included."""
+        if self._loaded is None:
+            self._loaded = self._answer()
+        return float(self._loaded["load_ms"])
 
     def ask(self, request: str, **arguments: Any) -> dict[str, Any]:
         """One request, answered."""
-        assert self._process.stdin is not None and self._process.stdout is not None
-        line = ""
-        try:
+        assert self.load_ms >= 0  # it waits for the first answer
+        self._send(request, **arguments)
+        return self._answer()
+
+    def _send(self, request: str, **arguments: Any) -> None:
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # it died; that there is no answer says so
             self._process.stdin.write(json.dumps({"do": request, **arguments}) + "\n")
             self._process.stdin.flush()
-            line = self._process.stdout.readline()
-        except BrokenPipeError:
-            pass  # it died; the empty line says so
+
+    def _answer(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
         if not line:
             raise MeasureError(f"the worker for {self._artifact} ended with {self._process.wait()}: {self._last_words()}")
         answer: dict[str, Any] = json.loads(line)
@@ -66,9 +82,20 @@ class Worker:
             raise MeasureError(f"{self._artifact}: {answer['error']}")
         return answer
 
-    def time(self, texts: list[str]) -> np.ndarray:
-        """Milliseconds of each single call: float64 (len(texts),)."""
-        return np.array(self.ask("time", texts=texts)["ms"])
+    def pin(self, cores: Sequence[int]) -> None:
+        """Pin the process, with all its threads, to other cores; [] changes nothing."""
+        self.ask("pin", cores=list(cores))
+
+    def time(self, texts: list[str]) -> Timed:
+        """A block of single calls."""
+        answer = self.ask("time", texts=texts)
+        block = Block(len(texts), answer["wall_ms"], answer["cpu_ms"], answer["switches"])
+        return Timed(np.array(answer["ms"]), np.array(answer["tokenize_ms"]), np.array(answer["tokens"], np.int64), block)
+
+    def cpu_s(self) -> float:
+        """Processor time that the process has used so far, in seconds."""
+        times = psutil.Process(self._process.pid).cpu_times()
+        return float(times.user + times.system)
 
     def logits(self, texts: list[str], batch_size: int) -> np.ndarray:
         """Logits of all texts: float32 (len(texts), n_labels)."""

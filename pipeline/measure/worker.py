@@ -1,26 +1,35 @@
 """The worker process: `python -m pipeline.measure.worker` loads one artifact and answers requests, one JSON a line.
 
     {"do": "load", "artifact": DIR, "threads": 1, "cores": [0]}        -> {"load_ms": ...}
-    {"do": "time", "texts": [...]}                                     -> {"ms": [...]}       one call a text
+    {"do": "pin", "cores": [0]}                                        -> {}
+    {"do": "time", "texts": [...]}                                     -> {"ms": [...], ...}  a block: one call a text
     {"do": "throughput", "texts": [...], "batch_size": 32}             -> {"texts_per_s": ...}
+    {"do": "serve", "texts": [...], "clients": 4, "seconds": 1.5}      -> {"clients": [...]}  several threads that ask
     {"do": "predict", "texts": FILE, "logits": FILE, "batch_size": 32} -> {}                  in batches of like length
-    {"do": "peak"}                                                     -> {"peak_mb": ...}
+    {"do": "memory"}                                                   -> {"peak_mb": ...}    what the platform tells
 
 It ends when its standard input closes. Nothing is imported that the artifact's runtime does not need.
 """
 
+import contextlib
 import json
 import os
-import resource
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 
 from pipeline.classifiers.base import Classifier, load
+
+resource: ModuleType | None
+try:
+    import resource
+except ImportError:  # on Windows
+    resource = None
 
 
 class Server:
@@ -29,29 +38,64 @@ class Server:
     def __init__(self) -> None:
         self._classifier: Classifier
 
-    def load(self, artifact: str, threads: int, cores: list[int]) -> dict[str, Any]:
-        """Pin this process and load the classifier."""
-        if cores:
-            os.sched_setaffinity(0, cores)
+    def load(self, artifact: str, threads: int, cores: list[int], slowdown: float = 0.0) -> dict[str, Any]:
+        """Pin this process and load the classifier; with `slowdown`, its calls take longer by that share of their time."""
+        self.pin(cores)
         start = time.perf_counter_ns()
         self._classifier = load(Path(artifact), threads)
+        self._slowdown = slowdown
         return {"load_ms": (time.perf_counter_ns() - start) / 1e6}
 
+    def pin(self, cores: list[int]) -> dict[str, Any]:
+        """Pin this process, the threads that loading has started included, to these cores; [] changes nothing."""
+        tasks = Path("/proc/self/task")
+        for thread in [int(task.name) for task in tasks.iterdir()] if cores and tasks.exists() else []:
+            with contextlib.suppress(ProcessLookupError):  # it has ended
+                os.sched_setaffinity(thread, cores)
+        return {}
+
     def time(self, texts: list[str]) -> dict[str, Any]:
-        """Milliseconds of each single call: one text in, one label and score out."""
-        classifier, clock, spent = self._classifier, time.perf_counter_ns, []
+        """Single calls, one text in, one label and score out: milliseconds of each, tokenization's part, tokens.
+
+        Besides, of the whole block: wall time, the process's processor time, involuntary context switches.
+        """
+        classifier, clock = self._classifier, time.perf_counter_ns
+        spent, tokenized, tokens = [], [], []
+        switches, cpu, began = _switches(), time.process_time_ns(), clock()
         for text in texts:
             start = clock()
-            decide(classifier.logits([text])[0])
+            ids, mask = classifier.encode([text])
+            encoded = clock()
+            decide(classifier.forward(ids, mask)[0])
+            if self._slowdown:
+                _spin(start, self._slowdown)
             spent.append(clock() - start)
-        return {"ms": [nanoseconds / 1e6 for nanoseconds in spent]}
+            tokenized.append(encoded - start)
+            tokens.append(ids.shape[1])
+        wall, cpu = clock() - began, time.process_time_ns() - cpu
+        waited = None if switches is None else (_switches() or 0) - switches
+        return {
+            "ms": [nanoseconds / 1e6 for nanoseconds in spent],
+            "tokenize_ms": [nanoseconds / 1e6 for nanoseconds in tokenized],
+            "tokens": tokens, "wall_ms": wall / 1e6, "cpu_ms": cpu / 1e6, "switches": waited,
+        }  # fmt: skip
 
-    def throughput(self, texts: list[str], batch_size: int) -> dict[str, Any]:
-        """Texts a second, in batches as they come."""
-        start = time.perf_counter()
-        for i in range(0, len(texts), batch_size):
-            self._classifier.logits(texts[i : i + batch_size])
-        return {"texts_per_s": len(texts) / (time.perf_counter() - start)}
+    def throughput(self, texts: list[str], batch_size: int, seconds: float = 0.0, batches: int = 1) -> dict[str, Any]:
+        """Texts a second, in batches as they come: all texts, again and again for at least so long and so many batches."""
+        done, start = 0, time.perf_counter()
+        while True:
+            for i in range(0, len(texts), batch_size):
+                self._classifier.logits(texts[i : i + batch_size])
+            done += len(texts)
+            spent = time.perf_counter() - start
+            if spent >= seconds and done >= batches * batch_size:
+                return {"texts_per_s": done / spent}
+
+    def serve(self, texts: list[str], clients: int, seconds: float) -> dict[str, Any]:
+        """Several clients at once; see `pipeline.measure.serving`."""
+        from pipeline.measure.serving import serve
+
+        return {"clients": serve(lambda text: decide(self._classifier.logits([text])[0]), texts, clients, seconds)}
 
     def predict(self, texts: str, logits: str, batch_size: int) -> dict[str, Any]:
         """Logits of all texts of a JSON file, in its order, written as a NumPy file: float32 (n, n_labels)."""
@@ -64,14 +108,45 @@ class Server:
         np.save(logits, result, allow_pickle=False)
         return {}
 
-    def peak(self) -> dict[str, Any]:
-        """Peak resident memory so far, in MB (2^20 bytes)."""
-        status = Path("/proc/self/status")
-        if status.exists():  # ru_maxrss would count the parent's memory at the fork
-            peak_kb = next(line.split()[1] for line in status.read_text().splitlines() if line.startswith("VmHWM"))
-            return {"peak_mb": int(peak_kb) / 1024}
-        unit = 1 if sys.platform == "darwin" else 1024  # bytes on macOS, else KB
-        return {"peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20}
+    def memory(self) -> dict[str, Any]:
+        """In MB (2^20 bytes): `pss_mb`, the proportional set size now, and `peak_mb`, the peak resident memory so far.
+
+        The proportional set size counts memory that several processes share as their share of it; only Linux tells it.
+        """
+        told = {"pss_mb": _kb(Path("/proc/self/smaps_rollup"), "Pss:"), "peak_mb": _peak_kb()}
+        return {name: kb / 1024 for name, kb in told.items() if kb is not None}
+
+
+def _kb(file: Path, name: str) -> float | None:
+    """A figure of a file of /proc; None where it is not told."""
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None
+    return next((float(line.split()[1]) for line in lines if line.startswith(name)), None)
+
+
+def _peak_kb() -> float | None:
+    if sys.platform == "linux":  # ru_maxrss would count the parent's memory at the fork
+        return _kb(Path("/proc/self/status"), "VmHWM:")
+    if resource is not None:
+        return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) / (1024 if sys.platform == "darwin" else 1)
+    import psutil
+
+    return float(psutil.Process().memory_info().peak_wset) / 1024
+
+
+def _spin(start: int, share: float) -> None:
+    end = start + (1 + share) * (time.perf_counter_ns() - start)
+    while time.perf_counter_ns() < end:
+        pass
+
+
+def _switches() -> int | None:
+    """Involuntary context switches of this process so far; None where it is not told."""
+    if resource is None:
+        return None
+    return int(resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw)
 
 
 def decide(logits: np.ndarray) -> tuple[int, float]:

@@ -1,71 +1,98 @@
-"""One job of a sweep, in a process of its own.
-
-On Linux it is forked from a server that has imported the libraries already and has not computed anything, so that a job
-starts at once; elsewhere it is a fresh interpreter. It ends when the process that started it is gone.
+"""One job of a sweep: made and measured at once, or made now and measured when all jobs are made. What it does, it does in
+a process of its own (see `pipeline.sweep.process`).
 """
 
 import logging
 import math
-import multiprocessing
-import os
 import signal
 import sys
-import tempfile
-import threading
 import time
 import traceback
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from multiprocessing.process import BaseProcess
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 from pipeline import turns
 from pipeline.config import Config
 from pipeline.errors import UserError
-from pipeline.processes import is_gone, signal_of
+from pipeline.processes import signal_of
+from pipeline.sweep.process import in_a_process
 from pipeline.sweep.record import Record, Status, identity
 
+if TYPE_CHECKING:
+    from pipeline.run import Outcome
+
+Part = Callable[[Config, Status], Status]  # what is done of a job: its status before -> its status when that went well
 log = logging.getLogger(__name__)
-PRELOADED = [
-    "pipeline.run",
-    "pipeline.training",
-    "pipeline.backbone.models",
-    "pipeline.plot",
-    "pipeline.measure.quality",
-    "mlflow.store.tracking.sqlalchemy_store",
-    "pipeline.sweep.warm",
-]
-LONGEST_TMPDIR = 60  # the server's socket lies below it, and the path of a socket has 107 characters at most
-WATCH_S = 1.0
-PATIENCE_S = 30  # for a job to end well after a signal
 
 
-def carry_out(config: Config) -> tuple[float, ...]:
-    """Run the job, unless it was finished before the sweep was killed; returns its objective, NaN where it failed."""
-    number = config.sweep.job
-    assert config.sweep.id is not None and number is not None
-    record = Record(config.track.root, config.sweep.id)
-    known, total = record.status(number), record.sweep().get("jobs")
-    done = known.run_id if known is not None and known.digest == identity(config) else ""
+def carry_out(config: Config, later: bool = False) -> tuple[float, ...]:
+    """Run the job; where it is to be measured `later`, only make it. What was done before the sweep was killed, counts.
+
+    Returns its objective, NaN where it failed and where it is not measured yet.
+    """
+    record, number = _place(config)
+    known = record.status(number)
+    if known is not None and known.digest != identity(config):
+        known = None
     experiment = f"{config.data.name}/{config.backbone.name}"
     settings = " ".join(filter(None, [config.sweep.settings, config.sweep.seed]))
-    status = Status(number, config.optim.name, settings, experiment, identity(config), run_id=done)
+    status = Status(number, config.optim.name, settings, experiment, identity(config), run_id=known.run_id if known else "")
+    _tell(f"\njob {_counted(record, number)}: {status.name}")
+    if later and known is not None and known.state == "made":
+        _tell("it was made before")
+        ended = replace(known, reason="")
+        record.write(ended)
+    else:
+        ended = _in_its_process(config, status, _make if later else _run)
+    return ended.objective or (math.nan,) * len(config.objective)
+
+
+def measure_all(record: Record, configs: Sequence[Config]) -> None:
+    """Measure the jobs that were made, one after the other: nothing else of the sweep runs meanwhile."""
+    for config in configs:
+        status = record.status(_place(config)[1])
+        if status is not None and status.state == "made":
+            _tell(f"\nmeasuring {_counted(record, status.job)}: {status.name}")
+            _in_its_process(config, status, _measure)
+
+
+def _place(config: Config) -> tuple[Record, int]:
+    assert config.sweep.id is not None and config.sweep.job is not None
+    return Record(config.track.root, config.sweep.id), config.sweep.job
+
+
+def _tell(text: str) -> None:
+    """Whatever Hydra has made of the logging: only while a job runs in this process is it the program's."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def _counted(record: Record, number: int) -> str:
+    total = record.sweep().get("jobs")
+    return f"{number + 1} of {total}" if total else f"{number + 1}"
+
+
+def _in_its_process(config: Config, status: Status, part: Part) -> Status:
+    """Do a part of a job in a process of its own; writes down, and returns, how that ended."""
+    record, number = _place(config)
     record.traceback(number).unlink(missing_ok=True)
     record.write(status)
-    log.info("\njob %d%s: %s", number + 1, f" of {total}" if total else "", status.name)
     start = time.monotonic()
     try:
-        code = _in_a_process(config, done)
+        code = in_a_process(record.sweep()["process"], _do, config, part)
     except BaseException:
         told = record.status(number) or status
-        record.write(replace(told, state="interrupted", seconds=time.monotonic() - start))
+        if told.state not in ("made", "finished"):
+            told = replace(told, state="made" if status.state == "made" else "interrupted")
+        record.write(replace(told, seconds=status.seconds + time.monotonic() - start))
         raise
-    ended = replace(record.status(number) or status, seconds=time.monotonic() - start)
-    if ended.state == "running":  # it could not say so itself
+    ended = replace(record.status(number) or status, seconds=status.seconds + time.monotonic() - start)
+    if ended.state == status.state:  # it could not say so itself
         ended = replace(ended, **_last_words(code))
-    if ended.state != "finished":
-        log.warning("job %d, %s, %s: %s", number + 1, status.name, ended.state, ended.reason)
+    if ended.state not in ("made", "finished"):
+        _tell(f"job {number + 1}, {status.name}, {ended.state}: {ended.reason}")
     record.write(ended)
-    return ended.objective or (math.nan,) * len(config.objective)
+    return ended
 
 
 def _last_words(code: int) -> dict[str, Any]:
@@ -74,52 +101,14 @@ def _last_words(code: int) -> dict[str, Any]:
     return {"state": "exited", "reason": f"its process exited with {code}"}
 
 
-def _in_a_process(config: Config, done: str) -> int:
-    forked = sys.platform == "linux" and len(tempfile.gettempdir()) <= LONGEST_TMPDIR
-    context: Any = multiprocessing.get_context("forkserver" if forked else "spawn")
-    if forked:
-        context.set_forkserver_preload(PRELOADED)
-    process: BaseProcess = context.Process(target=_child, args=(config, done), daemon=False)
-    with turns.working():  # the server's imports are work too
-        process.start()
-    try:
-        process.join()
-    except KeyboardInterrupt:  # a terminal sends it to the job too
-        process.join(PATIENCE_S / 6)
-        _end(process)
-        raise
-    except BaseException:
-        _end(process)
-        raise
-    assert process.exitcode is not None
-    return process.exitcode
-
-
-def _end(process: BaseProcess) -> None:
-    if process.is_alive():
-        process.terminate()
-        process.join(PATIENCE_S)
-        process.kill()
-        process.join()
-
-
-def _child(config: Config, done: str) -> None:
-    """The job's process: run it, and write down how it ended. `done` is its run of before a kill, if that was finished."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, _terminated)
-    logging.basicConfig(format="%(message)s", level=logging.WARNING)
-    logging.getLogger("pipeline").setLevel(logging.INFO)
-    assert config.sweep.id is not None and config.sweep.job is not None
-    record = Record(config.track.root, config.sweep.id)
-    threading.Thread(target=_end_with, args=(record.sweep()["process"],), daemon=True).start()
-    status = record.status(config.sweep.job)
+def _do(config: Config, part: Part) -> None:
+    """In the job's process: do the part, and write down how it ended."""
+    record, number = _place(config)
+    status = record.status(number)
     assert status is not None
     try:
         with turns.working():
-            from pipeline.run import run
-
-            outcome = run(config, done)
-            objective = outcome.objective(config.objective)
+            record.write(part(config, status))
     except KeyboardInterrupt:
         record.write(replace(status, state="killed", reason="it was interrupted"))
     except SystemExit as error:
@@ -128,14 +117,8 @@ def _child(config: Config, done: str) -> None:
     except UserError as error:
         record.write(replace(status, state="failed", reason=str(error), mendable=True))
     except BaseException as error:
-        record.traceback(status.job).write_text(traceback.format_exc(), encoding="utf-8")
+        record.traceback(number).write_text(traceback.format_exc(), encoding="utf-8")
         record.write(replace(status, state="failed", reason=" ".join(f"{type(error).__name__}: {error}".split())))
-    else:
-        before = outcome.row.run_id == done
-        if before:
-            log.info("it was finished before")
-        ended = replace(status, state="finished", run_id=outcome.row.run_id, objective=objective, before=before)
-        record.write(replace(ended, made=outcome.made, reused=outcome.reused))
 
 
 def _exit_words(code: Any) -> dict[str, Any]:
@@ -145,14 +128,34 @@ def _exit_words(code: Any) -> dict[str, Any]:
     return {"state": "exited", "reason": f"it exited with {code}"}
 
 
-def _terminated(number: int, frame: Any) -> NoReturn:
-    raise SystemExit(128 + number)
+def _run(config: Config, status: Status) -> Status:
+    from pipeline.run import run
+
+    return _finished(config, status, run(config, status.run_id))
 
 
-def _end_with(sweep: str) -> None:
-    """End this process as soon as the one that started it, or the sweep's, is gone."""
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    while parent.is_alive() and not is_gone(sweep):
-        parent.join(WATCH_S)
-    os.kill(os.getpid(), signal.SIGKILL)
+def _make(config: Config, status: Status) -> Status:
+    from pipeline.run import Outcome, make
+
+    made = make(config, status.run_id)
+    if isinstance(made, Outcome):
+        return _finished(config, status, made)
+    return replace(status, state="made", run_id=made.run_id, made=made.made, reused=made.reused)
+
+
+def _measure(config: Config, status: Status) -> Status:
+    """What could not be reused, though it was made once, has been made again."""
+    from pipeline.run import run
+
+    outcome = run(config, status.run_id, waiting=status.run_id)
+    again = tuple(stage for stage in outcome.made if stage not in status.made)
+    reused = tuple(stage for stage in status.reused if stage not in again)
+    return replace(_finished(config, status, outcome), made=status.made + again, reused=reused)
+
+
+def _finished(config: Config, status: Status, outcome: "Outcome") -> Status:
+    before = outcome.row.run_id == status.run_id and status.state == "running"
+    if before:
+        log.info("it was finished before")
+    ended = replace(status, state="finished", run_id=outcome.row.run_id, objective=outcome.objective(config.objective))
+    return replace(ended, before=before, made=outcome.made, reused=outcome.reused)

@@ -1,6 +1,7 @@
 """What is known of a sweep, on disk: one file for the sweep and one for each job, written whole or not at all."""
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 from pipeline.config import Config, Sweep, digest, plain
 from pipeline.processes import is_gone
 
-SETTLED = ("finished", "failed", "exited", "killed")  # states of a job that is over; the others: running, interrupted
+SETTLED = ("finished", "failed", "exited", "killed")  # a job that is over; others: running, made, interrupted
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Status:
     reason: str = ""
     mendable: bool = False  # the reason is something the user can mend
     seconds: float = 0.0
-    run_id: str = ""  # of the finished run; of one from before a kill while it is looked at again
+    run_id: str = ""  # of the run that was made or finished; of one from before a kill while it is looked at again
     objective: tuple[float, ...] = ()
     made: tuple[str, ...] = ()  # stages
     reused: tuple[str, ...] = ()
@@ -51,6 +52,14 @@ class Record:
     def sweep(self) -> dict[str, Any]:
         """The values of the sweep itself."""
         return _read(self.folder / "sweep.json") or {}
+
+    def numbered(self, config: Config, number: int, overrides: Sequence[str]) -> Config:
+        """A job's configuration, with what it is in this sweep; `overrides` are the job's own."""
+        keys = set(self.sweep()["varying"])
+        shared = settings_of(overrides, {key for key in keys if not re.match(r"(step@)?optim\.", key)})
+        seed = f"seed={config.seed}" if "seed" in keys else ""
+        own = Sweep(self.sweep_id, number, settings=settings_of(overrides, keys), shared=shared, seed=seed)
+        return replace(config, sweep=own)
 
     def write(self, status: Status) -> None:
         """Set a job's status."""

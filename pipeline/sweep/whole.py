@@ -9,8 +9,10 @@ from datetime import UTC, datetime
 
 from pipeline import compare
 from pipeline.config import Config, digest
+from pipeline.legend import legend
+from pipeline.noise import floor
 from pipeline.processes import this_process
-from pipeline.report import Row, averaged
+from pipeline.rows import Row, averaged
 from pipeline.sweep.record import SETTLED, Record, Status, identity, unended
 from pipeline.track import view
 from pipeline.track.runs import Tracker
@@ -40,8 +42,10 @@ def begin(configs: Sequence[Config], varying: Sequence[str], command: str, known
     if record is None:
         record = Record(root, f"{datetime.now(UTC):%Y%m%dT%H%M%S}_{secrets.token_hex(3)}")
     else:
-        finished = sum(status.state == "finished" for status in record.statuses())
-        print(f"going on with sweep {record.sweep_id}: {finished} of {len(configs)} jobs were finished", file=sys.stderr)
+        states = [status.state for status in record.statuses()]
+        made = f", {states.count('made')} more were made" if "made" in states else ""
+        told = f"{states.count('finished')} of {len(configs)} jobs were finished{made}"
+        print(f"going on with sweep {record.sweep_id}: {told}", file=sys.stderr)
     record.write_sweep(
         key=key,
         command=command,
@@ -84,10 +88,11 @@ def end(whole: Whole, interrupted: bool) -> int:
 
 
 def _over(status: Status) -> Status:
-    """A job as it stands at the end: one that still runs, or was cut off, has been interrupted."""
+    """A job as it stands at the end: one that still runs, or was cut off, has been interrupted; what is made stays made."""
     if status.state in SETTLED:
         return status
-    return replace(status, state="interrupted", reason=status.reason or "the sweep was interrupted")
+    state = "made" if status.state == "made" else "interrupted"
+    return replace(status, state=state, reason=status.reason or "the sweep was interrupted")
 
 
 def _close(record: Record, tracker: Tracker, statuses: list[Status], state: str) -> None:
@@ -97,9 +102,10 @@ def _close(record: Record, tracker: Tracker, statuses: list[Status], state: str)
     missing = [f"{status.name} ({status.state})" for status in statuses if status.state != "finished"]
     told = summary(statuses, record)
     if rows:
+        explained = f"{legend(rows)}\n- {floor.sentence(tracker)}"
         table = compare.write(rows, None, f"{tracker.experiment}, sweep {record.sweep_id}", folder, missing)
-        print(f"\n{table.plain()}\n\n{compare.LEGEND}\n\nplot:    {os.path.relpath(folder / 'comparison.png')}")
-        note = f"{table.markdown()}\n\n{compare.LEGEND}\n\n```\n{told}\n```"
+        print(f"\n{table.plain()}\n\n{explained}\n\nplot:    {os.path.relpath(folder / 'comparison.png')}")
+        note = f"{table.markdown()}\n\n{explained}\n\n```\n{told}\n```"
     else:
         note = f"```\n{told}\n```"
     (folder / "summary.txt").write_text(told + "\n", encoding="utf-8")

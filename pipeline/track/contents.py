@@ -1,7 +1,5 @@
 """What a run holds besides metrics: samples and predictions as Parquet, the machine, the versions."""
 
-import functools
-import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -11,7 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
 
+from pipeline.machine import load_average, machine, missing
 from pipeline.report import Predictions, Report
+from pipeline.samples import Samples
 
 PACKAGES = (
     "torch", "transformers", "tokenizers", "datasets", "evaluate", "accelerate", "hydra-core", "mlflow", "numpy",
@@ -33,49 +33,66 @@ def write_predictions(predictions: Predictions, path: Path) -> None:
 
 
 def write_latency(report: Report, path: Path) -> None:
-    """One row a timed call: who (candidate or baseline), pass, query, ms."""
-    samples = {"candidate": report.latency.samples_ms}
-    if report.baseline is not None:
-        samples["baseline"] = report.baseline.samples_ms
-    tables = []
-    for who, values in samples.items():
-        passes, queries = np.indices(values.shape)
-        columns = {"pass": passes.ravel(), "query": queries.ravel(), "ms": values.ravel()}
-        tables.append(pa.table({"who": [who] * values.size, **columns}))
+    """One row a timed call: who (candidate or baseline), pair, which process of it was started first, query, block, ms,
+    tokenization's part of it in ms, tokens, and whether the process was put off its core in that block.
+    """
+    if report.comparison is None:
+        rows = [("candidate", number, True, samples) for number, samples in enumerate(report.latency.processes)]
+    else:
+        rows = [
+            (who, number, (who == "candidate") == pair.candidate_first, getattr(pair, who))
+            for number, pair in enumerate(report.comparison.pairs)
+            for who in ("candidate", "baseline")
+        ]
+    tables = [
+        pa.table(
+            {
+                "who": [who] * len(samples.ms),
+                "pair": [number] * len(samples.ms),
+                "started_first": [first] * len(samples.ms),
+                **_calls(samples),
+            }
+        )
+        for who, number, first, samples in rows
+    ]
     parquet.write_table(pa.concat_tables(tables), path)
 
 
-FLAGS = {"avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8", "asimddp", "i8mm", "bf16"}
-
-
-@functools.cache
-def machine() -> dict[str, Any]:
-    """The machine, as far as it decides latency."""
-    import cpuinfo
-    import psutil
-
-    cpu = cpuinfo.get_cpu_info()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+def _calls(samples: Samples) -> dict[str, Any]:
+    count = [block.calls for block in samples.blocks]
     return {
-        "cpu": cpu.get("brand_raw", platform.processor() or "unknown"),
-        "flags": sorted(FLAGS & set(cpu.get("flags", []))),
-        "cores": cores,
-        "memory_gb": round(psutil.virtual_memory().total / 2**30, 1),
-        "system": f"{platform.system()} {platform.machine()}",
+        "query": np.arange(len(samples.ms)),
+        "block": np.repeat(np.arange(len(count)), count),
+        "ms": samples.ms,
+        "tokenize_ms": samples.tokenize_ms,
+        "tokens": samples.tokens,
+        "descheduled": np.repeat([block.descheduled for block in samples.blocks], count),
     }
 
 
-def machine_name() -> str:
-    """The machine as one tag: results of different ones are not compared."""
-    return "{cpu}, {cores} cores, {system}".format(**machine())
+def write_blocks(report: Report, path: Path) -> None:
+    """One row a block of calls: who, pair, block, calls, wall and processor time in ms, involuntary context switches."""
+    if report.comparison is None:
+        rows = [("candidate", number, samples) for number, samples in enumerate(report.latency.processes)]
+    else:
+        pairs = enumerate(report.comparison.pairs)
+        rows = [(who, number, getattr(pair, who)) for number, pair in pairs for who in ("candidate", "baseline")]
+    table = [
+        {"who": who, "pair": number, "block": place, **vars(block), "descheduled": block.descheduled}
+        for who, number, samples in rows
+        for place, block in enumerate(samples.blocks)
+    ]
+    parquet.write_table(pa.Table.from_pylist(table), path)
 
 
 def environment() -> dict[str, Any]:
-    """Machine, load and versions, for the run's `environment.json`."""
+    """Machine, what it does not tell, load and versions, for the run's `environment.json`."""
     versions = {}
     for name in PACKAGES:
         try:
             versions[name] = version(name)
         except PackageNotFoundError:
             versions[name] = "not installed"
-    return {"machine": machine(), "load_average": os.getloadavg(), "python": platform.python_version(), "versions": versions}
+    told = {"machine": machine(), "missing": missing(), "python": platform.python_version(), "versions": versions}
+    load = load_average()
+    return told if load is None else told | {"load_average": load}

@@ -1,23 +1,20 @@
 """Runs in MLflow: started, filled, ended as FINISHED, FAILED or KILLED with the reason, and found again."""
 
 import contextlib
-import tempfile
-import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from pipeline.errors import TrackError
+from pipeline.machine import machine_name
 from pipeline.processes import is_gone, signal_of, this_process
-from pipeline.report import Report, Row
-from pipeline.track import contents
+from pipeline.rows import Row
+from pipeline.track.run import PARENT, Run
 from pipeline.track.server import Connection
 
 NOTHING_YET = "experiment {!r} has no finished run yet; make one with python -m pipeline"
-NOTE = "mlflow.note.content"  # the run's description, shown as Markdown
-PARENT = "mlflow.parentRunId"  # nests a run in another
+UNDER_WAY = ("RUNNING", "SCHEDULED")  # the latter: made, and waits to be measured
 
 
 @dataclass(frozen=True)
@@ -37,7 +34,7 @@ class Identity:
     def tags(self) -> dict[str, str]:
         """The tags of a run."""
         tags = {name: str(value) for name, value in vars(self).items() if value not in (None, "")}
-        return tags | {"machine": contents.machine_name(), "process": this_process()}
+        return tags | {"machine": machine_name(), "process": this_process()}
 
 
 class Tracker:
@@ -78,16 +75,44 @@ class Tracker:
             )
 
     @contextlib.contextmanager
-    def run(self, identity: Identity) -> Iterator["Run"]:
-        """A run that ends as it should, whatever happens inside the `with` statement."""
+    def run(self, identity: Identity, waits: bool = False) -> Iterator[Run]:
+        """A new run that ends as it should, whatever happens inside the `with` statement.
+
+        One that `waits` to be gone on with is SCHEDULED then, and what it waits for is its sweep's process.
+        """
         tags = identity.tags()
         parent = self.sweep_run(identity.sweep_id) if identity.sweep_id else None
         if parent:
             tags[PARENT] = parent
         run_id = self.client.create_run(self.experiment_id, run_name=identity.optim, tags=tags).info.run_id
-        run = Run(self.client, run_id, self.experiment_id)
-        try:
+        with self._ends(run_id):
+            yield Run(self.client, run_id, self.experiment_id)
+        if waits and parent:
+            self.client.set_tag(run_id, "process", self.client.get_run(parent).data.tags["process"])
+        if waits:
+            self.client.update_run(run_id, status="SCHEDULED")
+        else:
+            self.client.set_terminated(run_id, "FINISHED")
+
+    @contextlib.contextmanager
+    def resume(self, run_id: str, identity: Identity) -> Iterator[Run]:
+        """Go on with a run that waits, or that was cut off as it did; it is of this process and machine now."""
+        for name, value in identity.tags().items():
+            self.client.set_tag(run_id, name, value)
+        if "reason" in self.client.get_run(run_id).data.tags:
+            self.client.delete_tag(run_id, "reason")
+        self.client.update_run(run_id, status="RUNNING")
+        with self._ends(run_id):
+            run = Run(self.client, run_id, self.experiment_id)
+            run.log_environment()
             yield run
+        self.client.set_terminated(run_id, "FINISHED")
+
+    @contextlib.contextmanager
+    def _ends(self, run_id: str) -> Iterator[None]:
+        """After an error the run is FAILED or KILLED, with the reason."""
+        try:
+            yield
         except BaseException as error:
             killed = is_kill(error)
             with contextlib.suppress(Exception):  # what went wrong first is what must be told
@@ -97,7 +122,6 @@ class Tracker:
             with contextlib.suppress(Exception):
                 self.client.set_terminated(run_id, "KILLED" if killed else "FAILED")
             raise
-        self.client.set_terminated(run_id, "FINISHED")
 
     def sweep_run(self, sweep_id: str) -> str | None:
         """The run, in this experiment, that the runs of a sweep are nested in."""
@@ -123,11 +147,11 @@ class Tracker:
 
     def close_orphans(self) -> None:
         """End, as KILLED, the runs whose process on this machine is gone: a kill -9 leaves them running for ever."""
-        running = self.client.search_runs([self.experiment_id], "attributes.status = 'RUNNING'")
-        for run in running:
-            if is_gone(run.data.tags.get("process", "")):
-                self.client.set_tag(run.info.run_id, "reason", "its process was killed")
-                self.client.set_terminated(run.info.run_id, "KILLED")
+        for status in UNDER_WAY:
+            for run in self.client.search_runs([self.experiment_id], f"attributes.status = '{status}'"):
+                if is_gone(run.data.tags.get("process", "")):
+                    self.client.set_tag(run.info.run_id, "reason", "its process was killed")
+                    self.client.set_terminated(run.info.run_id, "KILLED")
 
     def rows(self, comparable: str) -> list[Row]:
         """The newest finished run of each optimization among those that compare."""
@@ -166,7 +190,7 @@ def _row(run: Any) -> Row:
     seed = run.data.params.get("seed", "")
     return Row(
         tags["optim"], dict(run.data.metrics), run.info.run_id, tags.get("role") == "baseline", tags.get("settings", ""),
-        int(seed) if seed.isdecimal() else None,
+        int(seed) if seed.isdecimal() else None, verdict=tags.get("verdict", ""), contended=tags.get("contended", ""),
     )  # fmt: skip
 
 
@@ -174,90 +198,3 @@ def is_kill(error: BaseException) -> bool:
     """Whether someone ended the program, rather than a fault in it: Ctrl-C, or a signal (exit code 128 + n)."""
     signalled = isinstance(error, SystemExit) and signal_of(error.code) is not None
     return signalled or isinstance(error, KeyboardInterrupt)
-
-
-class Run:
-    """A run that is under way."""
-
-    def __init__(self, client: Any, run_id: str, experiment_id: str) -> None:
-        self._client = client
-        self._experiment_id = experiment_id
-        self.run_id = run_id
-
-    def log_start(self, config_yaml: str, parameters: Mapping[str, Any], data: Mapping[str, Any]) -> None:
-        """The configuration, a few parameters, machine and versions, the data set (name, hash, source, rows by split)."""
-        import json
-
-        from mlflow.entities import Dataset, DatasetInput, InputTag, Param
-
-        self._client.log_text(self.run_id, config_yaml, "config.yaml")
-        self._client.log_dict(self.run_id, contents.environment(), "environment.json")
-        self._client.log_batch(self.run_id, params=[Param(key, str(value)) for key, value in parameters.items()])
-        dataset = Dataset(
-            name=data["name"], digest=data["hash"][:36], source_type=data["kind"], source=json.dumps(data["source"]),
-            profile=json.dumps(data["rows"]),
-        )  # fmt: skip
-        self._client.log_inputs(self.run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "train and test")])])
-
-    def log_curves(self, curves: Mapping[str, list[dict[str, float]]]) -> None:
-        """Training curves: one point an epoch, `training/<figure>`."""
-        from mlflow.entities import Metric
-
-        now = int(time.time() * 1000)
-        epochs = [epoch for stage in curves.values() for epoch in stage]  # of a second training they are counted on
-        points = [
-            Metric(f"training/{name}", digits(value), now, number)
-            for number, epoch in enumerate(epochs, 1)
-            for name, value in epoch.items()
-            if name != "epoch"
-        ]
-        if points:
-            self._client.log_batch(self.run_id, metrics=points)
-
-    def log_trial(self, trial: Mapping[str, Any]) -> None:
-        """A trial of a search, as a run nested in this one (see `pipeline.search.search`)."""
-        from mlflow.entities import Metric, Param
-
-        now = int(time.time() * 1000)
-        tags = {PARENT: self.run_id, "kind": "trial", "state": trial["state"]}
-        start, name = now - int(trial["seconds"] * 1000), f"trial {trial['number']}"
-        run_id = self._client.create_run(self._experiment_id, start_time=start, tags=tags, run_name=name).info.run_id
-        points = [
-            Metric("training/validation_accuracy", value, now, epoch) for epoch, value in enumerate(trial["epochs"], 1)
-        ]
-        settings = [Param(key, f"{value:.6g}") for key, value in trial["settings"].items()]
-        self._client.log_batch(run_id, [*points, Metric("search/validation_accuracy", trial["value"], now, 0)], settings)
-        self._client.set_terminated(run_id, "FINISHED")
-
-    def log_folder(self, folder: Path) -> None:
-        """The files of a folder."""
-        self._client.log_artifacts(self.run_id, str(folder))
-
-    def log_report(self, report: Report, figures: Mapping[str, float]) -> None:
-        """The final metrics, and what the steps reached, in one batch; predictions and raw samples as Parquet."""
-        from mlflow.entities import Metric
-
-        now = int(time.time() * 1000)
-        metrics = [
-            Metric(key, value if key.startswith("quality/") else digits(value), now, 0)
-            for key, value in {**figures, **report.metrics()}.items()
-        ]
-        self._client.log_batch(self.run_id, metrics=metrics)
-        with tempfile.TemporaryDirectory() as folder:
-            contents.write_predictions(report.predictions, Path(folder) / "predictions.parquet")
-            contents.write_latency(report, Path(folder) / "latency.parquet")
-            self._client.log_artifacts(self.run_id, folder)
-
-    def log_comparison(self, folder: Path, markdown: str) -> None:
-        """The comparison's files, and its table as the run's description."""
-        self._client.log_artifacts(self.run_id, str(folder))
-        self._client.set_tag(self.run_id, NOTE, markdown)
-
-    def log_classifier(self, artifact: Path) -> None:
-        """The artifact directory itself, under `classifier/`."""
-        self._client.log_artifacts(self.run_id, str(artifact), "classifier")
-
-
-def digits(value: float) -> float:
-    """Five significant digits: MLflow's UI shows all it is given."""
-    return float(f"{value:.5g}")

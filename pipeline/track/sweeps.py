@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pipeline.processes import this_process
-from pipeline.track.runs import NOTE, PARENT, Tracker
+from pipeline.track.run import NOTE, PARENT
+from pipeline.track.runs import UNDER_WAY, Tracker
 
 
 def open_sweep(tracker: Tracker, sweep_id: str, command: str) -> None:
@@ -24,7 +25,7 @@ def settle(tracker: Tracker, sweep_id: str, job: int, optim: str, killed: bool, 
     query = f"tags.sweep_id = '{sweep_id}' and tags.job = '{job}'"
     runs = client.search_runs([tracker.experiment_id], query, order_by=["attributes.start_time DESC"])
     for run in runs:
-        if run.info.status == "RUNNING":
+        if run.info.status in UNDER_WAY:
             client.set_tag(run.info.run_id, "reason", reason[:4000])
             client.set_terminated(run.info.run_id, status)
     own = [run for run in runs if run.data.tags.get("optim") == optim]

@@ -16,7 +16,8 @@ from pipeline.track.server import Connection
 
 KEY = "tradeoff"
 COLUMNS = (
-    "quality/accuracy", "delta/accuracy_pp", "latency/p50_ms", "latency/p95_ms", "delta/speedup", "size/mb",
+    "quality/accuracy", "delta/accuracy_pp", "latency/p50_ms", "latency/p95_ms", "delta/speedup", "delta/speedup_low",
+    "delta/speedup_high", "size/mb",
     "delta/size_ratio", "throughput/texts_per_s", "memory/peak_mb",
 )  # fmt: skip
 
@@ -66,10 +67,10 @@ def _state() -> dict[str, Any]:
         "deleted": False, "isGenerated": False,
     }  # fmt: skip
     return {
-        "searchFilter": "attributes.status = 'FINISHED'",
+        "searchFilter": "attributes.status = 'FINISHED' and metrics.`latency/p50_ms` > 0",  # no noise runs
         "orderByKey": "metrics.`latency/p50_ms`",
         "orderByAsc": True,
-        "selectedColumns": [f"metrics.`{key}`" for key in COLUMNS],
+        "selectedColumns": [*(f"metrics.`{key}`" for key in COLUMNS), "tags.`verdict`", "tags.`contended`"],
         "compareRunSections": [section],
         "compareRunCharts": charts,
         "isAccordionReordered": True,

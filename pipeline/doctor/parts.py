@@ -1,0 +1,65 @@
+"""Bytes on disk by part of the network: which part a weight belongs to is told by its name."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+PARTS = ("embeddings", "attention", "feed-forward", "pooler and classifier", "rest of the model", "tokenizer", "other files")
+MARKS = (  # the first that a name has decides
+    ("embeddings", ("embed",)),
+    ("attention", ("attention",)),
+    ("feed-forward", ("intermediate", "ffn", "gelu", "layer.")),  # whatever else is in a layer comes after its attention
+    ("pooler and classifier", ("pooler", "classifier")),
+)
+TOKENIZER_FILES = ("tokenizer", "vocab", "special_tokens", "added_tokens", "merges", "spiece", "sentencepiece")
+
+
+def part_of(name: str) -> str | None:
+    """The part a weight or operator belongs to, by a name of torch or ONNX; None where it does not tell."""
+    plain = name.lower().replace("/", ".")
+    return next((part for part, marks in MARKS if any(mark in plain for mark in marks)), None)
+
+
+def sizes(artifact: Path) -> dict[str, int]:
+    """Bytes of each part, in the order of `PARTS`; together they are the artifact's files."""
+    counts: Counter[str] = Counter()
+    for file in sorted(path for path in artifact.rglob("*") if path.is_file()):
+        size = file.stat().st_size
+        if file.suffix in READERS:
+            for part, count in READERS[file.suffix](file):
+                counts[part] += count
+                size -= count
+            counts["rest of the model"] += size  # the graph, names and shapes
+        else:
+            counts["tokenizer" if file.name.startswith(TOKENIZER_FILES) else "other files"] += size
+    return {part: counts[part] for part in PARTS}
+
+
+def _in_safetensors(file: Path) -> Iterator[tuple[str, int]]:
+    from safetensors import safe_open
+
+    with safe_open(file, framework="pt") as opened:
+        for name in opened.keys():  # noqa: SIM118  it is no dict
+            yield part_of(name) or "rest of the model", opened.get_tensor(name).nbytes
+
+
+def _in_onnx(file: Path) -> Iterator[tuple[str, int]]:
+    import onnx
+    from onnx import numpy_helper
+
+    graph = onnx.load(file).graph
+    users: dict[str, list[str]] = {}
+    for node in graph.node:
+        for name in node.input:
+            users.setdefault(name, []).append(f"{node.op_type} {node.name}")
+    for tensor in graph.initializer:
+        known = _first([tensor.name, *users.get(tensor.name, [])])  # its own name may be a number
+        yield known or "rest of the model", len(tensor.raw_data) or numpy_helper.to_array(tensor).nbytes
+
+
+def _first(names: Iterable[str]) -> str | None:
+    return next((part for part in map(part_of, names) if part is not None), None)
+
+
+READERS: dict[str, Any] = {".safetensors": _in_safetensors, ".onnx": _in_onnx}

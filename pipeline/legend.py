@@ -1,0 +1,73 @@
+"""What the figures of a comparison mean, in sentences for a reader who has never seen a confidence interval.
+
+Only what occurs in the rows is explained.
+"""
+
+from collections.abc import Sequence
+
+from pipeline.rows import Row
+from pipeline.statistics import EQUIVALENT, FASTER, INCONCLUSIVE, SLOWER
+
+LATENCY = (
+    "p50, p95 ms: latency of one text, tokenization included; half of the calls take at most p50, 95 of 100 at most p95."
+)
+PAIRED = (
+    "faster: how many times as fast as the baseline (*) a typical text is answered; 1x is equally fast, 0.5x half as fast. "
+    "For this ratio both took turns on the same texts, so a slow moment of the machine hits both. The ms of two rows were "
+    "measured at different moments: don't divide them."
+)
+SLOW = "slow calls: the same for slow calls, by p95."
+BRACKETS = (
+    "[low, high]: how sure the number before it is (95 % confidence interval). Were the whole measurement repeated many "
+    "times, 95 of 100 such intervals would contain the true ratio. The narrower, the surer."
+)
+NO_BRACKETS = "no brackets: how sure this number is, is not known; differences of a few percent may be chance."
+SPREAD = "±: standard deviation over runs with different seeds."
+VERDICTS = {
+    FASTER: "the whole interval is above 1x, so it is faster than the baseline.",
+    SLOWER: "the whole interval is below 1x, so it is slower than the baseline.",
+    EQUIVALENT: "equally fast, for all that matters: the whole interval is within {margin} of 1x.",
+    INCONCLUSIVE: "not known yet: 1x is within the interval, so it may be faster or slower. Measuring longer narrows it "
+    "(a larger measure.budget_s, a smaller measure.precision).",
+}
+MB = "MB: 2^20 bytes."
+MORE = {
+    "memory/pss_warm_mb": "PSS MB: memory after warming up; what several processes share is counted in parts.",
+    "cost/texts_per_core_s": "texts/s/core: texts that one core answers in a second.",
+    "cost/price_per_million_texts": "price/M: price of a million texts, in the currency of measure.price_per_core_hour.",
+}
+BUSY = (
+    "!: the machine was busy with other things: the ms may be too high, the interval wide. Measure again when it is quiet."
+)
+
+
+def legend(rows: Sequence[Row]) -> str:
+    """A Markdown list, readable in a terminal too."""
+    others = [row for row in rows if not row.is_baseline and "delta/speedup" in row.metrics]
+    slow = any("delta/speedup_p95" in row.metrics for row in others)
+    bounds = [row.interval(key) for row in others for key in ("delta/speedup", "delta/speedup_p95")]
+    sentences = {
+        LATENCY: True,
+        PAIRED: bool(others),
+        SLOW: slow,
+        BRACKETS: any(bounds),
+        NO_BRACKETS: any(row.interval() is None and row.count == 1 for row in others),
+        **{_verdict(name, rows): any(row.verdict == name for row in rows) for name in VERDICTS},
+        SPREAD: any(row.spread for row in rows),
+        MB: True,
+        **{sentence: any(key in row.metrics for row in rows) for key, sentence in MORE.items()},
+        BUSY: any(row.contended for row in rows),
+    }
+    return "\n".join(f"- {sentence}" for sentence, occurs in sentences.items() if occurs)
+
+
+def margin_of(rows: Sequence[Row]) -> float | None:
+    """Within which share speeds were taken as equal; None where it is not known or not the same for all rows."""
+    margins = {row.metrics["delta/margin"] for row in rows if "delta/margin" in row.metrics}
+    return margins.pop() if len(margins) == 1 else None
+
+
+def _verdict(name: str, rows: Sequence[Row]) -> str:
+    margin = margin_of(rows)
+    words = "the margin (measure.margin)" if margin is None else f"{100 * margin:g} %"
+    return f"verdict {name}: {VERDICTS[name].format(margin=words)}"

@@ -1,0 +1,117 @@
+"""Paired measuring: candidate and baseline as two fresh processes on the same core, in turns, on the same queries.
+
+A pair of processes answers the queries in blocks; who answers a block first alternates (ABBA), so that a machine that slows
+down for a moment slows both. Both load at the same time, one of them on the core where both will answer, the other beside
+it; then only one is ever active: the other blocks in a read, and so does the parent. Pairs of fresh processes follow each
+other, the one started first alternating, until the speed-up is known well enough or the budget is spent.
+"""
+
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pipeline import machine
+from pipeline.config import Measure
+from pipeline.measure.process import Timed, Worker
+from pipeline.samples import Pair, Samples, speedup
+
+BLOCK = 25  # queries that one process answers before the other takes its turn
+FEWEST = 1  # pairs, whatever the budget; one has no interval
+ENOUGH = 6  # pairs, from which on a narrow interval is believed: with fewer it is too often narrow by chance
+ALONE = 3  # processes of a classifier that is measured without another
+
+
+class Subject(NamedTuple):
+    """A classifier to be timed; `slowdown` makes its calls longer by that share of their time."""
+
+    artifact: Path
+    slowdown: float = 0.0
+
+
+class Session(NamedTuple):
+    """What all processes of a session have in common."""
+
+    queries: list[str]
+    settings: Measure
+    cores: Sequence[int]  # that they are pinned to while they answer; []: to none
+    progress: Any  # a tqdm bar, one step a pair
+
+
+def compare(candidate: Subject, baseline: Subject, session: Session) -> tuple[tuple[Pair, ...], str, float]:
+    """Pairs; why no more were added; and the processor time of all workers, in seconds.
+
+    Raises MeasureError when a worker process fails.
+    """
+    settings, began, cpu_s = session.settings, time.monotonic(), 0.0
+    pairs: list[Pair] = []
+    while True:
+        first = len(pairs) % 2 == 0
+        order = [candidate, baseline] if first else [baseline, candidate]
+        samples, used = in_turns(order, session)
+        mine, theirs = samples if first else samples[::-1]
+        pairs.append(Pair(mine, theirs, first, time.monotonic() - began))
+        cpu_s += used
+        session.progress.update(1)
+        stopped = reason_to_stop(pairs, settings.precision, settings.budget_s)
+        if stopped:
+            return tuple(pairs), stopped, cpu_s
+        if len(pairs) > 1:
+            known = speedup(pairs)
+            session.progress.set_postfix_str(f"{known.value:.2f}x, 95 % interval {known.low:.2f} to {known.high:.2f}")
+
+
+def reason_to_stop(pairs: Sequence[Pair], precision: float, budget_s: float) -> str:
+    """Why no further pair is needed or possible, else "". It looks at the interval's width, never at where it lies."""
+    if len(pairs) >= ENOUGH and speedup(pairs).width < precision:
+        return f"precision: the interval is narrower than {precision:.1%}"
+    longest = pairs[-1].elapsed_s - (pairs[-2].elapsed_s if len(pairs) > 1 else 0)
+    if len(pairs) >= FEWEST and pairs[-1].elapsed_s + longest > budget_s:
+        return f"budget: {budget_s:g} s are spent"
+    return ""
+
+
+def alone(subject: Subject, session: Session) -> tuple[tuple[Samples, ...], float]:
+    """Samples of several fresh processes of one classifier, and their processor time in seconds."""
+    cpu_s, began = 0.0, time.monotonic()
+    found: list[Samples] = []
+    while len(found) < ALONE and (not found or time.monotonic() - began < session.settings.budget_s):
+        (samples,), used = in_turns([subject], session)
+        found.append(samples)
+        cpu_s += used
+        session.progress.update(1)
+    return tuple(found), cpu_s
+
+
+def in_turns(subjects: Sequence[Subject], session: Session) -> tuple[list[Samples], float]:
+    """One fresh process for each subject, started in this order; their samples, and their processor time in seconds."""
+    queries, settings = session.queries, session.settings
+    warm_up = (queries * (1 + settings.warmup_calls // len(queries)))[: settings.warmup_calls]
+    with ExitStack() as stack:
+        beside, workers = machine.beside(session.cores), []
+        for number, subject in enumerate(subjects):  # both load at once, the second on other cores
+            cores = beside if number else session.cores
+            workers.append(stack.enter_context(Worker(subject.artifact, settings.threads, cores, subject.slowdown)))
+        for worker in workers:
+            assert worker.load_ms >= 0  # waits for it
+        for worker in workers:
+            worker.pin(session.cores)
+            worker.time(warm_up)
+        timed: list[list[Timed]] = [[] for _ in workers]
+        turns = list(range(len(workers)))
+        for start in range(0, len(queries), BLOCK):
+            for who in turns:
+                timed[who].append(workers[who].time(queries[start : start + BLOCK]))
+            turns.reverse()
+        cpu_s = sum(worker.cpu_s() for worker in workers)
+    return [_samples(blocks) for blocks in timed], cpu_s
+
+
+def _samples(timed: Sequence[Timed]) -> Samples:
+    ms, tokenize_ms, tokens = (
+        np.concatenate([getattr(block, name) for block in timed]) for name in ("ms", "tokenize_ms", "tokens")
+    )
+    return Samples(ms, tokenize_ms, tokens, tuple(block.block for block in timed))

@@ -1,0 +1,62 @@
+"""The newest noise floor of this machine, in one sentence: every comparison refers to it. Nothing is measured here."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from pipeline.machine import machine_name
+from pipeline.track.runs import Tracker
+
+KIND = "noise"  # the tag `kind` of such a run
+NOT_MEASURED = "noise floor of this machine: not measured yet (python -m pipeline.noise)"
+
+
+@dataclass(frozen=True)
+class Floor:
+    """What a finished noise run found."""
+
+    run_id: str
+    optim: str
+    repetitions: int
+    excluded: int  # of them: the interval excluded 1, although a classifier is as fast as itself
+    width: float  # of the intervals, the median, a share
+    budget_s: float  # of each repetition
+    date: str  # of its end, UTC, as 2026-11-25
+
+    def sentence(self) -> str:
+        """For below a comparison."""
+        return (
+            f"noise floor here: a model against itself, {self.repetitions} times: the interval excluded 1 in "
+            f"{self.excluded}, its median width {100 * self.width:.1f} % ({self.optim}, {self.budget_s:g} s, {self.date})"
+        )
+
+
+def sentence(tracker: Tracker) -> str:
+    """What every comparison refers to: this machine's noise floor, or that it was not measured yet."""
+    known = newest(tracker)
+    return known.sentence() if known is not None else NOT_MEASURED
+
+
+def newest(tracker: Tracker) -> Floor | None:
+    """That of the experiment's newest finished noise run on this machine without a slowdown; None when there is none."""
+    query = f"attributes.status = 'FINISHED' and tags.kind = '{KIND}' and params.slowdown = '0.0'"
+    token = None
+    while True:
+        page = tracker.client.search_runs(
+            [tracker.experiment_id], query, order_by=["attributes.end_time DESC"], max_results=200, page_token=token
+        )
+        for run in page:
+            if run.data.tags.get("machine") == machine_name():
+                return _floor(run)
+        token = page.token
+        if not token:
+            return None
+
+
+def _floor(run: Any) -> Floor:
+    info, data = run.info, run.data
+    return Floor(
+        run_id=info.run_id, optim=data.tags["optim"], repetitions=int(data.metrics["noise/repetitions"]),
+        excluded=int(data.metrics["noise/excludes_1_count"]), width=data.metrics["noise/width"],
+        budget_s=float(data.params["budget_s"]), date=f"{datetime.fromtimestamp(info.end_time / 1000, UTC):%Y-%m-%d}",
+    )  # fmt: skip

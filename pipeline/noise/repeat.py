@@ -1,0 +1,46 @@
+"""Measures a classifier against itself: one session of pairs after the other, the machine to itself in each of them.
+
+Every session spends its whole budget, whatever the precision: what a shorter one would have said follows from its first
+pairs.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tqdm import tqdm
+
+from pipeline import machine, turns
+from pipeline.config import Measure, Noise
+from pipeline.machine import Conditions
+from pipeline.measure.pairs import Session, Subject, compare
+from pipeline.progress import bar
+from pipeline.samples import Pair
+
+NEVER_PRECISE = 1e-12  # a precision that no interval has
+
+
+@dataclass(frozen=True)
+class Repetition:
+    """One session: its pairs, and what the machine did meanwhile."""
+
+    pairs: tuple[Pair, ...]
+    conditions: Conditions
+
+
+def repeat(artifact: Path, queries: list[str], measure: Measure, settings: Noise) -> Iterator[Repetition]:
+    """So many sessions of the artifact, slowed where that is asked for, against the artifact as it is.
+
+    Other jobs of this program get their turn between two sessions. Raises MeasureError when a worker process fails.
+    """
+    whole = replace(measure, precision=NEVER_PRECISE)
+    with contextlib.closing(bar("measuring it against itself", "repetition", settings.repetitions)) as progress:
+        for _ in range(settings.repetitions):
+            with turns.alone():
+                watch = machine.Watch.start()
+                session = Session(queries, whole, machine.quietest(measure.threads), tqdm(disable=True))
+                pairs, _, cpu_s = compare(Subject(artifact, settings.slowdown), Subject(artifact), session)
+                conditions = watch.stop(cpu_s)
+            yield Repetition(pairs, conditions)
+            progress.update(1)

@@ -1,0 +1,57 @@
+"""What a noise run found, in plain words for somebody who has never seen a confidence interval."""
+
+from pipeline.noise.figures import ALLOWED, Findings
+from pipeline.statistics import FASTER, SLOWER
+
+TELLING = 0.25  # a share of wrong intervals that is known no better than this tells little
+
+
+def conclusion(findings: Findings) -> str:
+    """One paragraph."""
+    said = [_slowed(findings) if findings.slowdown else _equal(findings), _resolution(findings)]
+    busy = sum(item.conditions.contended is not None for item in findings.repetitions)
+    if busy:
+        said.append(f"In {busy} of {len(findings.repetitions)} repetitions the machine was busy with other things as well.")
+    return " ".join(said)
+
+
+def _equal(findings: Findings) -> str:
+    whole, (low, high) = findings.as_configured, findings.excluded_between()
+    furthest = max(abs(interval.value - 1) for interval in findings.intervals)
+    return (
+        f"On this machine measurements of a model against itself ({findings.optim}, {whole.repetitions} times) are off by "
+        f"up to {_percent(furthest)}. The interval called the two different in {whole.excluded} of {whole.repetitions}; "
+        f"5 in 100 may be wrong by chance. {_judgement(low, high)}"
+    )
+
+
+def _judgement(low: float, high: float) -> str:
+    between = f"(the true share is between {_percent(low)} and {_percent(high)})"
+    if low > ALLOWED:
+        return f"That is too often {between}: do not trust small differences here, and see what else runs."
+    if high < ALLOWED:
+        return f"That is less often {between}: the intervals are wider than they need be."
+    if high > TELLING:
+        return f"That fits, but so few repetitions tell little {between}."
+    return f"That fits {between}: the intervals can be trusted."
+
+
+def _slowed(findings: Findings) -> str:
+    counts, whole = findings.verdicts(), findings.as_configured
+    return (
+        f"On this machine {findings.optim}, made slower by {_percent(findings.slowdown)} on purpose, was called slower "
+        f"than itself in {counts[SLOWER]} of {whole.repetitions} measurements, faster in {counts[FASTER]}."
+    )
+
+
+def _resolution(findings: Findings) -> str:
+    """An interval of width w excludes 1 for a difference of w / 2 every second time, for one of w in 97 of 100 (normal)."""
+    whole = findings.as_configured
+    return (
+        f"With about {whole.seconds:.0f} s a measurement, differences below {_percent(whole.width / 2)} can't be told "
+        f"apart from none; those above {_percent(whole.width)} nearly always can."
+    )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2g} %" if share < 1 else f"{100 * share:.0f} %"

@@ -1,0 +1,125 @@
+"""Pairs of real worker processes: fresh, in turns, on one core; and what is said about when to stop."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from pipeline.config import Measure
+from pipeline.measure.pairs import ENOUGH, Session, Subject, alone, compare, reason_to_stop
+from pipeline.measure.process import Worker
+from pipeline.progress import bar
+from pipeline.samples import WAITED, Block, Pair, Samples
+from tests import instant
+
+QUERIES = ["play a song", "no", "is it sunny", "rain rain rain rain rain rain"] * 15
+SETTINGS = Measure(queries=len(QUERIES), warmup_calls=5, budget_s=0)
+
+
+@pytest.fixture(scope="module")
+def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return instant.write(tmp_path_factory.mktemp("pairs") / "instant", ["music", "weather"], width=2000)
+
+
+@pytest.fixture
+def session() -> Iterator[Session]:
+    cores = sorted(os.sched_getaffinity(0))[-1:] if hasattr(os, "sched_getaffinity") else []
+    with bar("measuring", "pair") as progress:
+        yield Session(QUERIES, SETTINGS, cores, progress)
+
+
+def pair(log_ratio: float, first: bool, elapsed_s: float) -> Pair:
+    """A pair with these figures."""
+    block = Block(4, 4.0, 4.0, 0)
+    samples = Samples(np.ones(4), np.zeros(4), np.ones(4, np.int64), (block,))
+    return Pair(replace(samples, ms=np.full(4, np.exp(-log_ratio))), samples, first, elapsed_s)
+
+
+def test_both_answer_every_query_in_blocks_and_the_one_started_first_alternates(artifact: Path, session: Session) -> None:
+    longer = session._replace(settings=replace(SETTINGS, budget_s=4))
+    pairs, stopped, cpu_s = compare(Subject(artifact), Subject(artifact), longer)
+    assert [pair.candidate_first for pair in pairs] == [number % 2 == 0 for number in range(len(pairs))] and len(pairs) > 1
+    assert stopped == "budget: 4 s are spent" and cpu_s > 0
+    assert 0 < pairs[0].elapsed_s < pairs[1].elapsed_s < 4
+    for samples in [samples for pair in pairs for samples in (pair.candidate, pair.baseline)]:
+        assert samples.ms.shape == samples.tokenize_ms.shape == samples.tokens.shape == (60,)
+        assert [block.calls for block in samples.blocks] == [25, 25, 10]
+        assert samples.tokens.tolist() == [3, 1, 3, 6] * 15  # the same queries, in the same order
+        assert (samples.tokenize_ms > 0).all() and (samples.tokenize_ms < samples.ms).all()
+        assert sum(block.wall_ms for block in samples.blocks) >= samples.ms.sum()
+
+
+def test_a_classifier_alone_is_measured_in_several_processes(artifact: Path, session: Session) -> None:
+    processes, cpu_s = alone(Subject(artifact), session._replace(settings=replace(SETTINGS, budget_s=60)))
+    assert len(processes) == 3 and all(len(samples.ms) == 60 for samples in processes) and cpu_s > 0
+
+
+def test_a_slowdown_is_found_whichever_of_the_two_has_it(artifact: Path, session: Session) -> None:
+    slowed = Subject(artifact, slowdown=0.5)
+    slower = compare(slowed, Subject(artifact), session)[0]
+    faster = compare(Subject(artifact), slowed, session)[0]
+    assert np.median([pair.median_log_ratio for pair in slower]) == pytest.approx(-np.log(1.5), abs=0.1)
+    assert np.median([pair.median_log_ratio for pair in faster]) == pytest.approx(np.log(1.5), abs=0.1)
+
+
+def test_pairs_are_added_until_the_interval_is_narrow_or_the_budget_spent() -> None:
+    steady = [pair(0.1 + 0.001 * (number % 3), number % 2 == 0, number + 1.0) for number in range(8)]
+    assert not reason_to_stop(steady[: ENOUGH - 1], precision=0.03, budget_s=60)  # too few to trust
+    assert reason_to_stop(steady[:ENOUGH], precision=0.03, budget_s=60) == "precision: the interval is narrower than 3.0%"
+    noisy = [pair(0.1 * (number % 3), number % 2 == 0, number + 1.0) for number in range(8)]
+    assert not reason_to_stop(noisy, precision=0.03, budget_s=60)
+    assert reason_to_stop(noisy, precision=0.03, budget_s=8.5) == "budget: 8.5 s are spent"
+    assert not reason_to_stop(noisy, precision=0.03, budget_s=9)  # a further one takes a second, as the last did
+    assert reason_to_stop(noisy[:1], precision=0.03, budget_s=0) == "budget: 0 s are spent"  # one pair there always is
+
+
+def test_while_a_worker_answers_the_parent_uses_almost_nothing_and_idle_workers_nothing(artifact: Path) -> None:
+    with Worker(artifact, 1, []) as busy, Worker(artifact, 1, []) as idle:
+        busy.time(QUERIES)
+        before, own, began = idle.cpu_s(), time.process_time(), time.monotonic()
+        while time.monotonic() - began < 1:
+            busy.time(QUERIES * 20)
+        assert time.process_time() - own < 0.1 * (time.monotonic() - began)  # for the JSON of calls of microseconds
+        assert idle.cpu_s() == before
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this platform can't pin processes")
+def test_a_worker_that_must_share_its_core_has_marked_blocks(artifact: Path) -> None:
+    core = max(os.sched_getaffinity(0))
+    spin = f"import os; os.sched_setaffinity(0, [{core}]); print(flush=True)\nwhile True: pass"
+    with Worker(artifact, 1, [core]) as worker:
+        busy = subprocess.Popen([sys.executable, "-c", spin], stdout=subprocess.PIPE)
+        try:
+            assert busy.stdout is not None and busy.stdout.readline()
+            blocks = [worker.time(QUERIES * 20).block for _ in range(5)]
+        finally:
+            busy.kill()
+            busy.communicate()
+    assert all(block.descheduled for block in blocks)
+
+
+def test_a_block_is_marked_when_others_were_given_its_core_for_more_than_a_moment() -> None:
+    assert not Block(25, 100.0, 99.0, 3).descheduled  # a moment
+    assert not Block(25, 100.0, 50.0, 0).descheduled  # it waited for something, not for the core
+    assert not Block(25, 100.0, 50.0, None).descheduled  # the platform does not tell
+    assert Block(25, 100.0, 100 * (1 - WAITED) - 0.1, 1).descheduled
+
+
+def test_workers_are_pinned_to_the_cores_they_are_given(artifact: Path) -> None:
+    if not hasattr(os, "sched_getaffinity"):
+        pytest.skip("this platform can't pin processes")
+    core = min(os.sched_getaffinity(0))
+    with Worker(artifact, 1, [core]) as worker:
+        worker.ask("memory")
+        found = [child for child in psutil.Process().children() if "pipeline.measure.worker" in child.cmdline()]
+        assert [child.cpu_affinity() for child in found] == [[core]]
+        worker.pin(sorted(os.sched_getaffinity(0)))
+        threads = [thread.id for child in found for thread in child.threads()]
+        assert threads and all(os.sched_getaffinity(thread) == os.sched_getaffinity(0) for thread in threads)
