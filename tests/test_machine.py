@@ -96,7 +96,10 @@ def test_the_quietest_core_is_not_the_busy_one() -> None:
     skip_if_full(seen(), len(allowed))
     [chosen] = quietest(1)
     with busy(chosen):  # what else runs may go to the other cores and keep one of them busy for a while
-        assert any(quietest(1) != [chosen] for _ in range(5))
+        found = any(quietest(1) != [chosen] for _ in range(5))
+    if not found:
+        skip_if_full(seen(), len(allowed))
+    assert found
     assert quietest(len(allowed)) == quietest(10**6) == allowed
 
 

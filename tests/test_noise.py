@@ -147,7 +147,7 @@ def test_a_machine_that_was_not_measured_has_no_floor(
 def test_a_slowdown_is_found_and_is_no_noise_floor(
     place: Place, measured: tuple[Run, str], compose: Callable[..., Config]
 ) -> None:
-    code, out, err = place.run("noise.slowdown=3", "noise.repetitions=2")  # two pairs each: only much is found by so few
+    code, out, err = place.run("noise.slowdown=3", "noise.repetitions=2", "measure.budget_s=2.5")
     assert code == 0, err
     run = place.runs()[0]
     assert run.data.metrics["noise/slower_count"] == run.data.metrics["noise/excludes_1"] * 2 == 2

@@ -62,11 +62,11 @@ def test_a_classifier_alone_is_measured_in_several_processes(artifact: Path, ses
 
 
 def test_a_slowdown_is_found_whichever_of_the_two_has_it(artifact: Path, session: Session) -> None:
-    slowed = Subject(artifact, slowdown=0.5)
-    slower = compare(slowed, Subject(artifact), session)[0]
-    faster = compare(Subject(artifact), slowed, session)[0]
-    assert np.median([pair.median_log_ratio for pair in slower]) == pytest.approx(-np.log(1.5), abs=0.1)
-    assert np.median([pair.median_log_ratio for pair in faster]) == pytest.approx(np.log(1.5), abs=0.1)
+    slowed, longer = Subject(artifact, slowdown=1.0), session._replace(settings=replace(SETTINGS, budget_s=2.5))
+    slower = compare(slowed, Subject(artifact), longer)[0]
+    faster = compare(Subject(artifact), slowed, longer)[0]
+    assert np.median([pair.median_log_ratio for pair in slower]) == pytest.approx(-np.log(2), abs=0.3)
+    assert np.median([pair.median_log_ratio for pair in faster]) == pytest.approx(np.log(2), abs=0.3)
 
 
 def test_pairs_are_added_until_the_interval_is_narrow_or_the_budget_spent() -> None:

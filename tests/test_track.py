@@ -94,7 +94,8 @@ def test_a_run_that_ends_is_finished_and_holds_all_it_was_given(tracker: Tracker
     (dataset,) = stored.inputs.dataset_inputs
     assert dataset.dataset.name == "toy" and json.loads(dataset.dataset.profile) == {"train": 3}
     assert artifacts(tracker, run.run_id) == {
-        "config.yaml", "environment.json", "predictions.parquet", "latency.parquet", "blocks.parquet", "comparison.png", "classifier",
+        "config.yaml", "environment.json", "predictions.parquet", "latency.parquet", "blocks.parquet", "classifier",
+        "comparison.png",
     }  # fmt: skip
     assert artifacts(tracker, run.run_id, "classifier") == {"classifier/weights.safetensors"}
     rows = parquet.read_table(tracker.client.download_artifacts(run.run_id, "predictions.parquet")).to_pylist()

@@ -41,8 +41,10 @@ class Session(NamedTuple):
     progress: Any  # a tqdm bar, one step a pair
 
 
-def compare(candidate: Subject, baseline: Subject, session: Session) -> tuple[tuple[Pair, ...], str, float]:
-    """Pairs; why no more were added; and the processor time of all workers, in seconds.
+def compare(
+    candidate: Subject, baseline: Subject, session: Session, fewest: int = FEWEST
+) -> tuple[tuple[Pair, ...], str, float]:
+    """Pairs, at least `fewest`; why no more were added; and the processor time of all workers, in seconds.
 
     Raises MeasureError when a worker process fails.
     """
@@ -56,7 +58,7 @@ def compare(candidate: Subject, baseline: Subject, session: Session) -> tuple[tu
         pairs.append(Pair(mine, theirs, first, time.monotonic() - began))
         cpu_s += used
         session.progress.update(1)
-        stopped = reason_to_stop(pairs, settings.precision, settings.budget_s)
+        stopped = reason_to_stop(pairs, settings.precision, settings.budget_s, fewest)
         if stopped:
             return tuple(pairs), stopped, cpu_s
         if len(pairs) > 1:
@@ -64,12 +66,12 @@ def compare(candidate: Subject, baseline: Subject, session: Session) -> tuple[tu
             session.progress.set_postfix_str(f"{known.value:.2f}x, 95 % interval {known.low:.2f} to {known.high:.2f}")
 
 
-def reason_to_stop(pairs: Sequence[Pair], precision: float, budget_s: float) -> str:
+def reason_to_stop(pairs: Sequence[Pair], precision: float, budget_s: float, fewest: int = FEWEST) -> str:
     """Why no further pair is needed or possible, else "". It looks at the interval's width, never at where it lies."""
     if len(pairs) >= ENOUGH and speedup(pairs).width < precision:
         return f"precision: the interval is narrower than {precision:.1%}"
     longest = pairs[-1].elapsed_s - (pairs[-2].elapsed_s if len(pairs) > 1 else 0)
-    if len(pairs) >= FEWEST and pairs[-1].elapsed_s + longest > budget_s:
+    if len(pairs) >= fewest and pairs[-1].elapsed_s + longest > budget_s:
         return f"budget: {budget_s:g} s are spent"
     return ""
 

@@ -18,6 +18,7 @@ from pipeline.measure.pairs import Session, Subject, compare
 from pipeline.progress import bar
 from pipeline.samples import Pair
 
+FEWEST = 2  # pairs of a session: one has no interval
 NEVER_PRECISE = 1e-12  # a precision that no interval has
 
 
@@ -40,7 +41,7 @@ def repeat(artifact: Path, queries: list[str], measure: Measure, settings: Noise
             with turns.alone():
                 watch = machine.Watch.start()
                 session = Session(queries, whole, machine.quietest(measure.threads), tqdm(disable=True))
-                pairs, _, cpu_s = compare(Subject(artifact, settings.slowdown), Subject(artifact), session)
+                pairs, _, cpu_s = compare(Subject(artifact, settings.slowdown), Subject(artifact), session, FEWEST)
                 conditions = watch.stop(cpu_s)
             yield Repetition(pairs, conditions)
             progress.update(1)
