@@ -126,7 +126,7 @@ class Measure(Settings):
     """How a classifier is measured."""
 
     protocol: str = setting("queries", choices=("queries", "book"))
-    queries: int = setting(200, min=1)  # test texts drawn for timing ("queries") or timed calls ("book"), of each process
+    queries: int = setting(100, min=1)  # test texts drawn for timing ("queries") or timed calls ("book"), of each process
     warmup_calls: int = setting(20, min=0)
     query: str | None = None  # "book": the one text that is timed
     batch_size: int = setting(32, min=1)  # texts a batch, for throughput and for predicting the test split

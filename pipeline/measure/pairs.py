@@ -1,9 +1,10 @@
 """Paired measuring: candidate and baseline as two fresh processes on the same core, in turns, on the same queries.
 
-A pair of processes answers the queries in blocks; who answers a block first alternates (ABBA), so that a machine that slows
-down for a moment slows both. Both load at the same time, one of them on the core where both will answer, the other beside
-it; then only one is ever active: the other blocks in a read, and so does the parent. Pairs of fresh processes follow each
-other, the one started first alternating, until the speed-up is known well enough or the budget is spent.
+A pair of processes answers the queries in short blocks; who answers a block first alternates (ABBA), so that a machine that
+slows down for a moment slows both. Each block begins with a call that is not timed, since the other has used the caches.
+Both load at the same time, one of them on the core where both will answer, the other beside it; then only one is ever active:
+the other blocks in a read, and so does the parent. Pairs of fresh processes follow each other, the one started first
+alternating, until the speed-up is known well enough or the budget is spent.
 """
 
 import time
@@ -19,7 +20,8 @@ from pipeline.config import Measure
 from pipeline.measure.process import Timed, Worker
 from pipeline.samples import Pair, Samples, speedup
 
-BLOCK = 25  # queries that one process answers before the other takes its turn
+BLOCK_MS = 20.0  # before the other takes its turn: a processor's speed was seen to change by percents within 50 ms
+BLOCK = 2, 25  # calls of a block, at least and at most
 FEWEST = 1  # pairs, whatever the budget; one has no interval
 ENOUGH = 6  # pairs, from which on a narrow interval is believed: with fewer it is too often narrow by chance
 ALONE = 3  # processes of a classifier that is measured without another
@@ -91,7 +93,7 @@ def alone(subject: Subject, session: Session) -> tuple[tuple[Samples, ...], floa
 def in_turns(subjects: Sequence[Subject], session: Session) -> tuple[list[Samples], float]:
     """One fresh process for each subject, started in this order; their samples, and their processor time in seconds."""
     queries, settings = session.queries, session.settings
-    warm_up = (queries * (1 + settings.warmup_calls // len(queries)))[: settings.warmup_calls]
+    warm_up = (queries * (1 + settings.warmup_calls // len(queries)))[: max(settings.warmup_calls, 1)]
     with ExitStack() as stack:
         beside, workers = machine.beside(session.cores), []
         for number, subject in enumerate(subjects):  # both load at once, the second on other cores
@@ -99,17 +101,22 @@ def in_turns(subjects: Sequence[Subject], session: Session) -> tuple[list[Sample
             workers.append(stack.enter_context(Worker(subject.artifact, settings.threads, cores, subject.slowdown)))
         for worker in workers:
             assert worker.load_ms >= 0  # waits for it
+        typical_ms = []
         for worker in workers:
             worker.pin(session.cores)
-            worker.time(warm_up)
-        timed: list[list[Timed]] = [[] for _ in workers]
-        turns = list(range(len(workers)))
-        for start in range(0, len(queries), BLOCK):
-            for who in turns:
-                timed[who].append(workers[who].time(queries[start : start + BLOCK]))
+            worker.ask("queries", texts=queries)
+            typical_ms.append(float(np.median(worker.time(warm_up).ms)))
+        block, turns = block_of(max(typical_ms)), list(workers)
+        for start in range(0, len(queries), block):
+            for worker in turns:
+                worker.ask("turn", start=start, stop=start + block)
             turns.reverse()
-        cpu_s = sum(worker.cpu_s() for worker in workers)
-    return [_samples(blocks) for blocks in timed], cpu_s
+        return [_samples(worker.turns()) for worker in workers], sum(worker.cpu_s() for worker in workers)
+
+
+def block_of(typical_ms: float) -> int:
+    """How many queries a block has, by the time of one call of the slower of the two."""
+    return int(np.clip(round(BLOCK_MS / typical_ms), *BLOCK))
 
 
 def _samples(timed: Sequence[Timed]) -> Samples:

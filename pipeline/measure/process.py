@@ -88,9 +88,11 @@ class Worker:
 
     def time(self, texts: list[str]) -> Timed:
         """A block of single calls."""
-        answer = self.ask("time", texts=texts)
-        block = Block(len(texts), answer["wall_ms"], answer["cpu_ms"], answer["switches"])
-        return Timed(np.array(answer["ms"]), np.array(answer["tokenize_ms"]), np.array(answer["tokens"], np.int64), block)
+        return _timed(self.ask("time", texts=texts))
+
+    def turns(self) -> list[Timed]:
+        """What the turns since the last `ask("queries", ...)` took, each `ask("turn", ...)` a block."""
+        return [_timed(turn) for turn in self.ask("turns")["turns"]]
 
     def cpu_s(self) -> float:
         """Processor time that the process has used so far, in seconds."""
@@ -125,3 +127,8 @@ class Worker:
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close()
+
+
+def _timed(answer: dict[str, Any]) -> Timed:
+    block = Block(len(answer["ms"]), answer["wall_ms"], answer["cpu_ms"], answer["switches"])
+    return Timed(np.array(answer["ms"]), np.array(answer["tokenize_ms"]), np.array(answer["tokens"], np.int64), block)

@@ -3,6 +3,9 @@
     {"do": "load", "artifact": DIR, "threads": 1, "cores": [0]}        -> {"load_ms": ...}
     {"do": "pin", "cores": [0]}                                        -> {}
     {"do": "time", "texts": [...]}                                     -> {"ms": [...], ...}  a block: one call a text
+    {"do": "queries", "texts": [...]}                                  -> {}
+    {"do": "turn", "start": 0, "stop": 10}                             -> {}              a block of these queries
+    {"do": "turns"}                                                    -> {"turns": [...]}    each as "time" answers
     {"do": "throughput", "texts": [...], "batch_size": 32}             -> {"texts_per_s": ...}
     {"do": "serve", "texts": [...], "clients": 4, "seconds": 1.5}      -> {"clients": [...]}  several threads that ask
     {"do": "predict", "texts": FILE, "logits": FILE, "batch_size": 32} -> {}                  in batches of like length
@@ -37,6 +40,8 @@ class Server:
 
     def __init__(self) -> None:
         self._classifier: Classifier
+        self._queries: list[str] = []
+        self._turns: list[dict[str, Any]] = []
 
     def load(self, artifact: str, threads: int, cores: list[int], slowdown: float = 0.0) -> dict[str, Any]:
         """Pin this process and load the classifier; with `slowdown`, its calls take longer by that share of their time."""
@@ -79,6 +84,24 @@ class Server:
             "tokenize_ms": [nanoseconds / 1e6 for nanoseconds in tokenized],
             "tokens": tokens, "wall_ms": wall / 1e6, "cpu_ms": cpu / 1e6, "switches": waited,
         }  # fmt: skip
+
+    def queries(self, texts: list[str]) -> dict[str, Any]:
+        """Take the queries of the turns that follow."""
+        self._queries, self._turns = texts, []
+        return {}
+
+    def turn(self, start: int, stop: int) -> dict[str, Any]:
+        """Answer queries from `start` to before `stop`, timed; what that took is told by `turns`, when nothing is timed.
+
+        Before them comes the query that stands before them, not timed: caches are again as this classifier leaves them.
+        """
+        decide(self._classifier.logits([self._queries[start - 1]])[0])
+        self._turns.append(self.time(self._queries[start:stop]))
+        return {}
+
+    def turns(self) -> dict[str, Any]:
+        """All turns since `queries`, in order, each as `time` answers."""
+        return {"turns": self._turns}
 
     def throughput(self, texts: list[str], batch_size: int, seconds: float = 0.0, batches: int = 1) -> dict[str, Any]:
         """Texts a second, in batches as they come: all texts, again and again for at least so long and so many batches."""
