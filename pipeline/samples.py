@@ -32,12 +32,13 @@ class Block:
 
 @dataclass(frozen=True)
 class Samples:
-    """One process: its timed single calls, warm, one text each, tokenization included."""
+    """One process: its timed single calls, warm, one text each, tokenization included, in passes over the queries."""
 
-    ms: np.ndarray  # float64 (queries,)
-    tokenize_ms: np.ndarray  # float64 (queries,): the part that tokenization took
-    tokens: np.ndarray  # int64 (queries,)
-    blocks: tuple[Block, ...]  # in order; their calls add up to the queries
+    ms: np.ndarray  # float64 (passes * queries,)
+    tokenize_ms: np.ndarray  # float64 (passes * queries,): the part that tokenization took
+    tokens: np.ndarray  # int64 (passes * queries,)
+    blocks: tuple[Block, ...]  # in order; their calls add up to all
+    passes: int = 1
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Pair:
 
     @cached_property
     def median_log_ratio(self) -> float:
-        """Of the speed-up of a typical query: the median over the queries of log(baseline's time / candidate's time)."""
+        """Of the speed-up of a typical query: the median over the calls of log(baseline's time / candidate's time)."""
         return float(np.median(np.log(self.baseline.ms / self.candidate.ms)))
 
     @cached_property
@@ -62,13 +63,9 @@ class Pair:
 
 def speedup(pairs: Sequence[Pair]) -> Interval:
     """Of a typical query: above 1, the candidate is faster. The interval is over pairs."""
-    return _interval(pairs, [pair.median_log_ratio for pair in pairs])
+    return ratio_interval(np.array([pair.median_log_ratio for pair in pairs]))
 
 
 def speedup_p95(pairs: Sequence[Pair]) -> Interval:
     """Of the slow calls."""
-    return _interval(pairs, [pair.p95_log_ratio for pair in pairs])
-
-
-def _interval(pairs: Sequence[Pair], log_ratios: Sequence[float]) -> Interval:
-    return ratio_interval(np.array(log_ratios), np.array([pair.candidate_first for pair in pairs]))
+    return ratio_interval(np.array([pair.p95_log_ratio for pair in pairs]))

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import numpy as np
 
 CONFIDENCE = 0.95
-STRATIFIED_FROM = 4  # pairs, two of each starting order
 FASTER, SLOWER, EQUIVALENT, INCONCLUSIVE = "faster", "slower", "equivalent", "inconclusive"
 
 
@@ -34,26 +33,17 @@ class Interval:
         return self.low > 1 or self.high < 1
 
 
-def ratio_interval(log_ratios: np.ndarray, candidate_first: np.ndarray) -> Interval:
-    """The mean ratio over pairs with its 95 % interval; `log_ratios` float64 (pairs,), `candidate_first` bool (pairs,).
+def ratio_interval(log_ratios: np.ndarray) -> Interval:
+    """The geometric mean of the ratios of pairs with its 95 % interval (Student's t); `log_ratios` float64 (pairs,).
 
-    The process that is started second is a little faster, so starting orders alternate, and from four pairs on the two
-    orders are strata: the value is the mean of both means, the variance that within the orders, pooled, with pairs - 2
-    degrees of freedom (Student's t). With fewer pairs the order's effect widens the interval. That of one pair is infinite.
+    One pair has no interval: it is infinite.
     """
     from scipy.stats import t
 
-    values, first = np.asarray(log_ratios, dtype=np.float64), np.asarray(candidate_first, dtype=bool)
-    strata = [values[first], values[~first]]
-    if len(values) >= STRATIFIED_FROM and min(len(stratum) for stratum in strata) > 1:
-        freedom = len(values) - 2
-        mean = sum(stratum.mean() for stratum in strata) / 2
-        pooled = sum(((stratum - stratum.mean()) ** 2).sum() for stratum in strata) / freedom
-        error = np.sqrt(pooled * sum(1 / len(stratum) for stratum in strata) / 4)
-    else:
-        freedom, mean = len(values) - 1, values.mean()
-        error = values.std(ddof=1) / np.sqrt(len(values)) if freedom else np.inf
-    half = float(t.ppf((1 + CONFIDENCE) / 2, freedom)) * error if freedom else np.inf
+    values = np.asarray(log_ratios, dtype=np.float64)
+    mean, half = values.mean(), np.inf
+    if len(values) > 1:
+        half = t.ppf((1 + CONFIDENCE) / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
     with np.errstate(over="ignore"):
         return Interval(float(np.exp(mean)), float(np.exp(mean - half)), float(np.exp(mean + half)))
 

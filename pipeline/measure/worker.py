@@ -4,7 +4,7 @@
     {"do": "pin", "cores": [0]}                                        -> {}
     {"do": "time", "texts": [...]}                                     -> {"ms": [...], ...}  a block: one call a text
     {"do": "queries", "texts": [...]}                                  -> {}
-    {"do": "turn", "start": 0, "stop": 10}                             -> {}              a block of these queries
+    {"do": "turn", "start": 0, "stop": 10, "warm": true}               -> {}              a block of these queries
     {"do": "turns"}                                                    -> {"turns": [...]}    each as "time" answers
     {"do": "throughput", "texts": [...], "batch_size": 32}             -> {"texts_per_s": ...}
     {"do": "serve", "texts": [...], "clients": 4, "seconds": 1.5}      -> {"clients": [...]}  several threads that ask
@@ -90,12 +90,13 @@ class Server:
         self._queries, self._turns = texts, []
         return {}
 
-    def turn(self, start: int, stop: int) -> dict[str, Any]:
+    def turn(self, start: int, stop: int, warm: bool) -> dict[str, Any]:
         """Answer queries from `start` to before `stop`, timed; what that took is told by `turns`, when nothing is timed.
 
-        Before them comes the query that stands before them, not timed: caches are again as this classifier leaves them.
+        With `warm`, the query before them comes first, not timed: then caches are as this classifier leaves them.
         """
-        decide(self._classifier.logits([self._queries[start - 1]])[0])
+        if warm:
+            decide(self._classifier.logits([self._queries[start - 1]])[0])
         self._turns.append(self.time(self._queries[start:stop]))
         return {}
 

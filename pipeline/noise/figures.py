@@ -89,7 +89,7 @@ class Findings:
     def order_effect(self) -> Interval:
         """How much faster the process is that was started second, as a ratio: half the difference between both orders."""
         values, first = self._values()
-        return ratio_interval(np.where(first, -values, values), first)
+        return ratio_interval(np.where(first, -values, values))
 
     def _between_pairs(self) -> dict[str, float]:
         """Standard deviation of a pair's log ratio, the starting order's effect removed; of two pairs it is not known."""
@@ -105,7 +105,7 @@ class Findings:
 
     def metrics(self) -> dict[str, float]:
         """As MLflow gets them; shares, but for counts and what names its unit."""
-        whole, order, (values, first) = self.as_configured, self.order_effect(), self._values()
+        whole, order, (values, _) = self.as_configured, self.order_effect(), self._values()
         low, high = self.excluded_between()
         return {
             "noise/repetitions": float(whole.repetitions),
@@ -114,7 +114,7 @@ class Findings:
             "noise/width": whole.width,
             "noise/pairs": float(whole.pairs),
             "noise/seconds": whole.seconds,
-            "noise/bias_percent": 100 * (ratio_interval(values, first).value / self.truth - 1),
+            "noise/bias_percent": 100 * (ratio_interval(values).value / self.truth - 1),
             **self._between_pairs(),
             "noise/order_effect": order.value - 1,
             "noise/order_effect_low": order.low - 1, "noise/order_effect_high": order.high - 1,

@@ -61,7 +61,7 @@ def write_latency(report: Report, path: Path) -> None:
 def _calls(samples: Samples) -> dict[str, Any]:
     count = [block.calls for block in samples.blocks]
     return {
-        "query": np.arange(len(samples.ms)),
+        "query": np.arange(len(samples.ms)) % (len(samples.ms) // samples.passes),
         "block": np.repeat(np.arange(len(count)), count),
         "ms": samples.ms,
         "tokenize_ms": samples.tokenize_ms,
