@@ -91,7 +91,7 @@ def test_while_a_worker_answers_the_parent_uses_almost_nothing_and_idle_workers_
         assert idle.load_ms > 0  # it is ready
         before, own, began = idle.cpu_s(), time.process_time(), time.monotonic()
         while time.monotonic() - began < 1:
-            busy.ask("turn", start=0, stop=1200, warm=False)
+            busy.turn(0, 1200, False)
         assert time.process_time() - own < 0.05 * (time.monotonic() - began)
         assert idle.cpu_s() == before
 

@@ -118,7 +118,7 @@ def in_turns(subjects: Sequence[Subject], session: Session) -> tuple[list[Sample
         while passes == 0 or time.monotonic() < end:
             for start in range(0, len(queries), block):
                 for worker, fast in turns:
-                    worker.ask("turn", start=start, stop=start + block, warm=fast)
+                    worker.turn(start, start + block, fast)
                 turns.reverse()
             passes += 1
         return [_samples(worker.turns(), passes) for worker in workers], sum(worker.cpu_s() for worker in workers)

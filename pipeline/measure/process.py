@@ -33,6 +33,9 @@ class Timed:
     block: Block
 
 
+NOTHING = b"{}\n"  # the answer to what is only to be done
+
+
 class Worker:
     """A worker process with one artifact loaded; use it in a `with` statement, which ends the process.
 
@@ -48,7 +51,7 @@ class Worker:
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         command = [sys.executable, "-m", "pipeline.measure.worker"]
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, env=environment, text=True
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, env=environment
         )
         self._loaded: dict[str, Any] | None = None
         self._send("load", artifact=str(artifact), threads=threads, cores=list(cores), slowdown=slowdown)
@@ -66,15 +69,25 @@ class Worker:
         self._send(request, **arguments)
         return self._answer()
 
+    def turn(self, start: int, stop: int, warm: bool) -> None:
+        """A block of the queries; as little as possible is done here, since others are timed next."""
+        self._write(b'{"do": "turn", "start": %d, "stop": %d, "warm": %d}\n' % (start, stop, warm))
+        self._answer()
+
     def _send(self, request: str, **arguments: Any) -> None:
+        self._write(json.dumps({"do": request, **arguments}).encode() + b"\n")
+
+    def _write(self, line: bytes) -> None:
         assert self._process.stdin is not None
         with contextlib.suppress(BrokenPipeError):  # it died; that there is no answer says so
-            self._process.stdin.write(json.dumps({"do": request, **arguments}) + "\n")
+            self._process.stdin.write(line)
             self._process.stdin.flush()
 
     def _answer(self) -> dict[str, Any]:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
+        if line == NOTHING:
+            return {}
         if not line:
             raise MeasureError(f"the worker for {self._artifact} ended with {self._process.wait()}: {self._last_words()}")
         answer: dict[str, Any] = json.loads(line)
