@@ -1,8 +1,10 @@
 """Pairs of real worker processes: fresh, in turns, on one core; and what is said about when to stop."""
 
 import os
+import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,7 +15,8 @@ import psutil
 import pytest
 
 from pipeline.config import Measure
-from pipeline.measure.pairs import ENOUGH, Session, Subject, alone, block_of, compare, reason_to_stop
+from pipeline.errors import MeasureError
+from pipeline.measure.pairs import ENOUGH, Session, Subject, alone, block_of, compare, in_turns, reason_to_stop, relay_plans
 from pipeline.measure.process import Worker
 from pipeline.progress import bar
 from pipeline.samples import WAITED, Block, Pair, Samples
@@ -82,18 +85,56 @@ def test_pairs_are_added_until_the_interval_is_narrow_or_the_budget_spent() -> N
 
 
 def test_blocks_are_short_for_a_slow_classifier_and_never_single_calls() -> None:
-    assert [block_of(ms) for ms in (0.01, 1.0, 2.0, 9.0, 300.0)] == [25, 20, 10, 2, 2]
+    assert [block_of(ms) for ms in (0.01, 0.5, 2.0, 9.0, 300.0)] == [25, 20, 5, 2, 2]
+
+
+def test_two_processes_take_turns_and_the_one_that_answers_first_alternates() -> None:
+    mine, theirs = relay_plans(queries=5, block=2, passes=2, workers=2)
+    assert [block[:2] for block in mine] == [block[:2] for block in theirs] == [[0, 2], [2, 4], [4, 5]] * 2
+    who = 0
+    order: list[tuple[int, int]] = []  # played through: who has the turn answers until it wakes the other
+    left = [list(mine), list(theirs)]
+    while left[who]:
+        start, _, waits, wakes = left[who].pop(0)
+        assert waits == (order != [] and order[-1][0] != who)
+        order.append((who, start))
+        who = 1 - who if wakes else who
+    assert left == [[], []]
+    assert [one for one, _ in order] == [0, 1, 1, 0] * 3 and [start for _, start in order] == [0, 0, 2, 2, 4, 4] * 2
+
+
+def test_one_process_alone_waits_for_nobody() -> None:
+    assert relay_plans(queries=3, block=2, passes=1, workers=1) == [[[0, 2, 0, 0], [2, 3, 0, 0]]]
 
 
 def test_while_a_worker_answers_the_parent_uses_almost_nothing_and_idle_workers_nothing(artifact: Path) -> None:
-    with Worker(artifact, 1, []) as busy, Worker(artifact, 1, []) as idle:
-        busy.ask("queries", texts=QUERIES * 20)
-        assert idle.load_ms > 0  # it is ready
+    with Worker(artifact, 1, slowdown=40) as busy, Worker(artifact, 1) as idle:
+        assert busy.ask("memory") and idle.ask("memory")  # they are ready
+        time.sleep(0.1)
         before, own, began = idle.cpu_s(), time.process_time(), time.monotonic()
-        while time.monotonic() - began < 1:
-            busy.turn(0, 1200, False)
-        assert time.process_time() - own < 0.05 * (time.monotonic() - began)
+        busy.begin("relay", texts=QUERIES, blocks=[[0, len(QUERIES), 0, 0]], warm=False, hands=[])
+        (timed,) = busy.blocks()
+        assert time.monotonic() - began > timed.ms.sum() / 1000 > 0.5
+        assert time.process_time() - own < 0.01 * (time.monotonic() - began)
         assert idle.cpu_s() == before
+
+
+def test_when_one_of_the_two_is_killed_the_error_names_it(artifact: Path, tmp_path: Path, session: Session) -> None:
+    copy = Path(shutil.copytree(artifact, tmp_path / "copy"))
+
+    def kill() -> None:
+        while not (found := [child for child in psutil.Process().children() if child.cpu_times().user > 0.2]):
+            time.sleep(0.01)
+        time.sleep(2)
+        for child in found[-1:]:
+            child.kill()
+
+    slow = session._replace(settings=replace(SETTINGS, warmup_calls=1))
+    killer = threading.Thread(target=kill)
+    killer.start()
+    with pytest.raises(MeasureError, match=r"the worker for .* ended with -9"):
+        in_turns([Subject(artifact, 20000), Subject(copy, 20000)], slow)
+    killer.join()
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this platform can't pin processes")

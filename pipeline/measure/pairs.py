@@ -2,13 +2,16 @@
 
 A pair of processes answers the queries in short blocks; who answers a block first alternates (ABBA), so that a machine that
 slows down for a moment slows both. Both load at the same time, one of them on the core where both will answer, the other
-beside it; then only one is ever active: the other blocks in a read, and so does the parent. Pairs of fresh processes follow
-each other, the one started first alternating, until the speed-up is known well enough or the budget is spent.
+beside it; then only one is ever active, and wakes the other at the end of its block: the other blocks in a read, and so does
+the parent, until all is over. Pairs of fresh processes follow each other, the one started first alternating, until the
+speed-up is known well enough or the budget is spent.
 
 A pair is timed about as long as it takes to start one, which is near the best use of the time where the two levels of
 variation are alike (Kalibera and Jones 2013, section 6.1).
 """
 
+import math
+import os
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -19,10 +22,11 @@ import numpy as np
 
 from pipeline import machine
 from pipeline.config import Measure
+from pipeline.errors import MeasureError
 from pipeline.measure.process import Timed, Worker
 from pipeline.samples import Pair, Samples, speedup
 
-BLOCK_MS = 20.0  # before the other takes its turn: a processor's speed was seen to change by percents within 50 ms
+BLOCK_MS = 10.0  # before the other takes its turn: a processor's speed was seen to change by percents within 50 ms
 BLOCK = 2, 25  # calls of a block, at least and at most
 FAST_MS = 5.0  # calls shorter than this feel what the other has left in the caches, so one that is not timed comes first
 PAIR_S, PAIR_SHARE = 2.0, 0.1  # how long a pair is timed at least: so long, but no more than this share of the budget
@@ -99,29 +103,63 @@ def in_turns(subjects: Sequence[Subject], session: Session) -> tuple[list[Sample
     queries, settings = session.queries, session.settings
     warm_up = (queries * (1 + settings.warmup_calls // len(queries)))[: max(settings.warmup_calls, 1)]
     with ExitStack() as stack:
-        beside, workers = machine.beside(session.cores), []
-        for number, subject in enumerate(subjects):  # both load at once, the second on other cores
-            cores = beside if number else session.cores
-            workers.append(stack.enter_context(Worker(subject.artifact, settings.threads, cores, subject.slowdown)))
-        for worker in workers:
-            assert worker.load_ms >= 0  # waits for it
+        workers, hands = _started(subjects, session, stack)
         typical_ms = []
         for worker in workers:
             worker.pin(session.cores)
-            worker.ask("queries", texts=queries)
             typical_ms.append(float(np.median(worker.time(warm_up).ms)))
-        block, turns = (
-            block_of(max(typical_ms)),
-            [(worker, ms < FAST_MS) for worker, ms in zip(workers, typical_ms, strict=True)],
-        )
-        passes, end = 0, time.monotonic() + min(PAIR_S, settings.budget_s * PAIR_SHARE)
-        while passes == 0 or time.monotonic() < end:
-            for start in range(0, len(queries), block):
-                for worker, fast in turns:
-                    worker.turn(start, start + block, fast)
-                turns.reverse()
-            passes += 1
-        return [_samples(worker.turns(), passes) for worker in workers], sum(worker.cpu_s() for worker in workers)
+        pass_s = len(queries) * sum(typical_ms) / 1000
+        passes = max(1, math.ceil(min(PAIR_S, settings.budget_s * PAIR_SHARE) / pass_s))
+        plans = relay_plans(len(queries), block_of(max(typical_ms)), passes, len(workers))
+        for worker, own, ms, plan in zip(workers, hands, typical_ms, plans, strict=True):
+            worker.begin("relay", texts=queries, blocks=plan, warm=ms < FAST_MS, hands=own)
+        samples = [_samples(blocks, passes) for blocks in _answers(workers)]
+        return samples, sum(worker.cpu_s() for worker in workers)
+
+
+def _started(subjects: Sequence[Subject], session: Session, stack: ExitStack) -> tuple[list[Worker], list[list[int]]]:
+    """The workers, and the two ends of pipes that each takes turns by; both load at once, the second on other cores."""
+    (read_1, write_1), (read_2, write_2) = os.pipe(), os.pipe()
+    hands, beside = [[read_1, write_2], [read_2, write_1]], machine.beside(session.cores)
+    workers = []
+    try:
+        for number, (subject, own) in enumerate(zip(subjects, hands, strict=False)):
+            cores = beside if number else session.cores
+            worker = Worker(subject.artifact, session.settings.threads, cores, subject.slowdown, own)
+            workers.append(stack.enter_context(worker))
+    finally:
+        for end in (read_1, write_1, read_2, write_2):
+            os.close(end)  # the workers have them: when one ends, the other hears of it
+    for worker in workers:
+        assert worker.load_ms >= 0  # waits for it
+    return workers, hands[: len(workers)]
+
+
+def _answers(workers: Sequence[Worker]) -> list[list[Timed]]:
+    try:
+        return [worker.blocks() for worker in workers]
+    except MeasureError:
+        for worker in workers:  # what one says of the other's end is no news
+            if worker.has_ended:
+                worker.blocks()
+        raise
+
+
+def relay_plans(queries: int, block: int, passes: int, workers: int) -> list[list[list[int]]]:
+    """For each worker its blocks, in order: start, end, whether it waits before it and whether it wakes the other after it.
+
+    Of two workers A and B: A B, B A, A B, ...
+    """
+    starts = [start for _ in range(passes) for start in range(0, queries, block)]
+    order = [
+        who for number in range(len(starts)) for who in (range(workers) if number % 2 == 0 else reversed(range(workers)))
+    ]
+    plans: list[list[list[int]]] = [[] for _ in range(workers)]
+    for place, who in enumerate(order):
+        start = starts[len(plans[who])]
+        waits, wakes = place > 0 and order[place - 1] != who, place + 1 < len(order) and order[place + 1] != who
+        plans[who].append([start, min(start + block, queries), int(waits), int(wakes)])
+    return plans
 
 
 def block_of(typical_ms: float) -> int:

@@ -33,25 +33,25 @@ class Timed:
     block: Block
 
 
-NOTHING = b"{}\n"  # the answer to what is only to be done
-
-
 class Worker:
     """A worker process with one artifact loaded; use it in a `with` statement, which ends the process.
 
     It is pinned to `cores` ([]: to none) and loads at once, beside this process: `load_ms` waits for it, as every request
-    does. With `slowdown`, its timed calls take longer by that share. Whatever is asked raises MeasureError when the process
+    does. With `slowdown`, its timed calls take longer by that share. It inherits `hands`, the ends of pipes by which it
+    takes turns with another. Whatever is asked raises MeasureError when the process
     has died, could not load or answers with an error.
     """
 
-    def __init__(self, artifact: Path, threads: int, cores: Sequence[int] = (), slowdown: float = 0.0) -> None:
+    def __init__(
+        self, artifact: Path, threads: int, cores: Sequence[int] = (), slowdown: float = 0.0, hands: Sequence[int] = ()
+    ) -> None:
         self._artifact = artifact
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  closed by close()
         environment = os.environ | dict.fromkeys(THREAD_VARIABLES, str(threads)) | FIXED_VARIABLES
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         command = [sys.executable, "-m", "pipeline.measure.worker"]
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, env=environment
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, env=environment, pass_fds=hands
         )
         self._loaded: dict[str, Any] | None = None
         self._send("load", artifact=str(artifact), threads=threads, cores=list(cores), slowdown=slowdown)
@@ -69,25 +69,15 @@ class Worker:
         self._send(request, **arguments)
         return self._answer()
 
-    def turn(self, start: int, stop: int, warm: bool) -> None:
-        """A block of the queries; as little as possible is done here, since others are timed next."""
-        self._write(b'{"do": "turn", "start": %d, "stop": %d, "warm": %d}\n' % (start, stop, warm))
-        self._answer()
-
     def _send(self, request: str, **arguments: Any) -> None:
-        self._write(json.dumps({"do": request, **arguments}).encode() + b"\n")
-
-    def _write(self, line: bytes) -> None:
         assert self._process.stdin is not None
         with contextlib.suppress(BrokenPipeError):  # it died; that there is no answer says so
-            self._process.stdin.write(line)
+            self._process.stdin.write(json.dumps({"do": request, **arguments}).encode() + b"\n")
             self._process.stdin.flush()
 
     def _answer(self) -> dict[str, Any]:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
-        if line == NOTHING:
-            return {}
         if not line:
             raise MeasureError(f"the worker for {self._artifact} ended with {self._process.wait()}: {self._last_words()}")
         answer: dict[str, Any] = json.loads(line)
@@ -103,9 +93,19 @@ class Worker:
         """A block of single calls."""
         return _timed(self.ask("time", texts=texts))
 
-    def turns(self) -> list[Timed]:
-        """What the turns since the last `ask("queries", ...)` took, each `ask("turn", ...)` a block."""
-        return [_timed(turn) for turn in self.ask("turns")["turns"]]
+    def begin(self, request: str, **arguments: Any) -> None:
+        """A request whose answer is fetched with `blocks`, so that another worker can be asked meanwhile."""
+        assert self.load_ms >= 0  # it waits for the first answer
+        self._send(request, **arguments)
+
+    def blocks(self) -> list[Timed]:
+        """The answer to a `relay` that has begun."""
+        return [_timed(block) for block in self._answer()["blocks"]]
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the process is gone."""
+        return self._process.poll() is not None
 
     def cpu_s(self) -> float:
         """Processor time that the process has used so far, in seconds."""

@@ -3,9 +3,8 @@
     {"do": "load", "artifact": DIR, "threads": 1, "cores": [0]}        -> {"load_ms": ...}
     {"do": "pin", "cores": [0]}                                        -> {}
     {"do": "time", "texts": [...]}                                     -> {"ms": [...], ...}  a block: one call a text
-    {"do": "queries", "texts": [...]}                                  -> {}
-    {"do": "turn", "start": 0, "stop": 10, "warm": true}               -> {}              a block of these queries
-    {"do": "turns"}                                                    -> {"turns": [...]}    each as "time" answers
+    {"do": "relay", "texts": [...], "blocks": [[0, 10, 0, 1], ...], "warm": true, "hands": [3, 6]}
+                                                                       -> {"blocks": [...]}   each as "time" answers
     {"do": "throughput", "texts": [...], "batch_size": 32}             -> {"texts_per_s": ...}
     {"do": "serve", "texts": [...], "clients": 4, "seconds": 1.5}      -> {"clients": [...]}  several threads that ask
     {"do": "predict", "texts": FILE, "logits": FILE, "batch_size": 32} -> {}                  in batches of like length
@@ -40,8 +39,6 @@ class Server:
 
     def __init__(self) -> None:
         self._classifier: Classifier
-        self._queries: list[str] = []
-        self._turns: list[dict[str, Any]] = []
 
     def load(self, artifact: str, threads: int, cores: list[int], slowdown: float = 0.0) -> dict[str, Any]:
         """Pin this process and load the classifier; with `slowdown`, its calls take longer by that share of their time."""
@@ -85,24 +82,23 @@ class Server:
             "tokens": tokens, "wall_ms": wall / 1e6, "cpu_ms": cpu / 1e6, "switches": waited,
         }  # fmt: skip
 
-    def queries(self, texts: list[str]) -> dict[str, Any]:
-        """Take the queries of the turns that follow."""
-        self._queries, self._turns = texts, []
-        return {}
+    def relay(self, texts: list[str], blocks: list[list[int]], warm: bool, hands: list[int]) -> dict[str, Any]:
+        """Answer blocks of these texts in turns with another process; each as `time` answers.
 
-    def turn(self, start: int, stop: int, warm: bool) -> dict[str, Any]:
-        """Answer queries from `start` to before `stop`, timed; what that took is told by `turns`, when nothing is timed.
-
-        With `warm`, the query before them comes first, not timed: then caches are as this classifier leaves them.
+        A block is where it starts and ends, whether to wait for the other before it and whether to wake the other after it.
+        That is done with a byte through the pipes whose ends are `hands`: so no third process is busy. With `warm`, the text
+        before a block's first one comes first, not timed: then caches are as this classifier leaves them.
         """
-        if warm:
-            decide(self._classifier.logits([self._queries[start - 1]])[0])
-        self._turns.append(self.time(self._queries[start:stop]))
-        return {}
-
-    def turns(self) -> dict[str, Any]:
-        """All turns since `queries`, in order, each as `time` answers."""
-        return {"turns": self._turns}
+        timed = []
+        for start, stop, waits, wakes in blocks:
+            if waits and not os.read(hands[0], 1):
+                raise EOFError("the process that it took turns with has ended")
+            if warm:
+                decide(self._classifier.logits([texts[start - 1]])[0])
+            timed.append(self.time(texts[start:stop]))
+            if wakes:
+                os.write(hands[1], b".")
+        return {"blocks": timed}
 
     def throughput(self, texts: list[str], batch_size: int, seconds: float = 0.0, batches: int = 1) -> dict[str, Any]:
         """Texts a second, in batches as they come: all texts, again and again for at least so long and so many batches."""
