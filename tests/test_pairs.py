@@ -46,7 +46,7 @@ def pair(log_ratio: float, first: bool, elapsed_s: float) -> Pair:
 
 
 def test_both_answer_every_query_in_blocks_and_the_one_started_first_alternates(artifact: Path, session: Session) -> None:
-    longer = session._replace(settings=replace(SETTINGS, budget_s=4))
+    longer = session._replace(settings=replace(SETTINGS, budget_s=4, precision=1e-9))
     pairs, stopped, cpu_s = compare(Subject(artifact), Subject(artifact), longer)
     assert [pair.candidate_first for pair in pairs] == [number % 2 == 0 for number in range(len(pairs))] and len(pairs) > 1
     assert stopped == "budget: 4 s are spent" and cpu_s > 0
