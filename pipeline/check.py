@@ -5,7 +5,7 @@ from pipeline.backbone import fetch
 from pipeline.config import Config
 from pipeline.errors import ConfigError, nearest
 from pipeline.optimize import check_order
-from pipeline.rows import METRICS
+from pipeline.rows import METRICS, OF_SOME
 from pipeline.track import server
 
 
@@ -21,7 +21,7 @@ def check(config: Config) -> None:
         raise ConfigError("objective=[]: name at least one metric")
     for name in config.objective:
         section, slash, _ = name.partition("/")
-        if name not in METRICS and (not slash or section in sections):  # other sections are the steps' own
+        if name not in (*METRICS, *OF_SOME) and (not slash or section in sections):  # other sections are the steps' own
             raise ConfigError(f"objective={name}: no such metric{nearest(name, METRICS)}")
     fetch.check(config.backbone)
     server.check(config.track)

@@ -149,6 +149,7 @@ def folder_of(config: "Config") -> Path:
 
 def redraw(config: "Config") -> None:
     """Table and figures of what compares with the experiment's newest run. Raises TrackError when there is none."""
+    from pipeline.noise import floor
     from pipeline.track.runs import NOTHING_YET, Tracker
     from pipeline.track.server import connect, is_fresh
 
@@ -161,7 +162,8 @@ def redraw(config: "Config") -> None:
         raise TrackError(NOTHING_YET.format(experiment))
     rows = tracker.rows(comparable)
     made = write(rows, None, experiment, folder_of(config))
-    print(f"{made.plain()}\n\n{legend(rows)}\n\nplot: {folder_of(config) / 'comparison.png'}, and beside it speedup.png")
+    print(f"{made.plain()}\n\n{legend(rows)}\n- {floor.sentence(tracker)}\n")
+    print(f"plot: {folder_of(config) / 'comparison.png'}, and beside it speedup.png")
 
 
 def main() -> None:

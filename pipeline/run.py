@@ -173,5 +173,5 @@ def log_profile(tracked: Run, report: Report) -> None:
     """The figure of where the time goes, if that was measured."""
     if report.profile is not None:
         with tempfile.TemporaryDirectory() as folder:
-            profile_plot.save(report.profile, f"Where the time of {report.optim} goes", Path(folder))
+            profile_plot.save(report.profile, report.optim, Path(folder))
             tracked.log_folder(Path(folder))

@@ -6,8 +6,8 @@ beside it; then only one is ever active, and wakes the other at the end of its b
 the parent, until all is over. Pairs of fresh processes follow each other, the one started first alternating, until the
 speed-up is known well enough or the budget is spent.
 
-A pair is timed about as long as it takes to start one, which is near the best use of the time where the two levels of
-variation are alike (Kalibera and Jones 2013, section 6.1).
+A pair is timed for two seconds at least: less would leave the variation from call to call in it, and more would be better
+spent on another pair.
 """
 
 import math
