@@ -22,7 +22,7 @@ def check(config: Config) -> None:
     for name in config.objective:
         section, slash, _ = name.partition("/")
         if name not in (*METRICS, *OF_SOME) and (not slash or section in sections):  # other sections are the steps' own
-            raise ConfigError(f"objective={name}: no such metric{nearest(name, METRICS)}")
+            raise ConfigError(f"objective={name}: no such metric{nearest(name, (*METRICS, *OF_SOME))}")
     fetch.check(config.backbone)
     server.check(config.track)
     publish.check(config.publish.hub)
