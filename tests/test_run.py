@@ -9,18 +9,24 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 from mlflow import MlflowClient
 
+from pipeline.classifiers.base import load as classifier
 from pipeline.cli import configs, parse_arguments
 from pipeline.config import CONF, Config
 from pipeline.measure.process import ROOT
-from pipeline.run import Outcome, run
+from pipeline.optimize import Made, carry_out
+from pipeline.prepare import prepare
+from pipeline.run import Outcome, run, stages_of
 from tests.conftest import shrunk, small, write_csv
 
 OPTIMS = sorted(file.stem for file in (CONF / "optim").glob("*.yaml"))
+MEASURED = ("bert_ort", "bert", "bert_int8", "movement_pruning", "distillation_ort_int8")  # the baseline, each way to be stored
 
 
 def runs_of(root: Path, experiment: str = "toy/tiny") -> list:  # type: ignore[type-arg]
@@ -34,53 +40,71 @@ def test_there_are_optimizations_to_test() -> None:
     assert {"bert", "distilbert", "distillation_ort_int8", "movement_pruning", "structured_pruning"} <= set(OPTIMS)
 
 
-def accuracy_of(config: Config) -> float:
-    return run(config).row.metrics["quality/accuracy"]
+def made(config: Config) -> Made:
+    """The artifact, made but not measured."""
+    job = prepare(config)
+    return carry_out(config.optim, job.context, job.store)
+
+
+@dataclass(frozen=True)
+class Everything:
+    """What came of every optimization: the artifact of each, names of stages that were made, outcomes of those measured."""
+
+    root: Path
+    artifacts: dict[str, Path]
+    stages: tuple[str, ...]
+    outcomes: dict[str, Outcome]
 
 
 @pytest.fixture(scope="module")
 def everything(
     tmp_path_factory: pytest.TempPathFactory, ready_database: Path, toy_rows: list[tuple[str, str]]
-) -> tuple[Path, dict[str, Outcome]]:
+) -> Everything:
     """Every optimization there is, one after the other in one `track.root`, which share what they have in common."""
     folder = tmp_path_factory.mktemp("everything")
     root = folder / "mlruns"
     root.mkdir()
     shutil.copy(ready_database, root / "mlflow.db")
     arguments = ["-m", "optim=glob(*)", "optim@baseline=bert_ort", *small(root, write_csv(folder / "toy.csv", toy_rows))]
-    jobs = [shrunk(job.config) for job in configs(parse_arguments(arguments))]
-    jobs.sort(key=lambda config: config.optim.name != config.baseline.name)  # the baseline first
-    return root, {config.optim.name: run(config) for config in jobs}
+    jobs = {job.config.optim.name: shrunk(job.config) for job in configs(parse_arguments(arguments))}
+    done = {name: made(config) for name, config in jobs.items()}
+    outcomes = {name: run(jobs[name]) for name in MEASURED}
+    assert not any(outcome.made for outcome in outcomes.values()), "what was made is measured"
+    stages = tuple(stage for each in done.values() for stage in stages_of(each, None)[0])
+    return Everything(root, {name: each.artifact for name, each in done.items()}, stages, outcomes)
 
 
 @pytest.mark.parametrize("optim", OPTIMS)
-def test_every_optimization_runs_from_configuration_to_comparison(
-    optim: str, everything: tuple[Path, dict[str, Outcome]]
-) -> None:
-    root, outcomes = everything
-    (made,) = [r for r in runs_of(root) if r.data.tags["optim"] == optim]
-    assert made.info.status == "FINISHED"
-    metrics = made.data.metrics
+def test_every_optimization_makes_a_classifier(optim: str, everything: Everything) -> None:
+    loaded = classifier(everything.artifacts[optim], threads=1)
+    logits = loaded.logits(["rain tomorrow", "play a song"])
+    assert logits.shape == (2, 3) and sorted(loaded.labels) == ["food", "music", "weather"]
+    assert np.isfinite(logits).all() and logits.std() > 0
+
+
+@pytest.mark.parametrize("optim", MEASURED)
+def test_an_optimization_runs_from_configuration_to_comparison(optim: str, everything: Everything) -> None:
+    root, outcomes = everything.root, everything.outcomes
+    (run,) = [r for r in runs_of(root) if r.data.tags["optim"] == optim]
+    assert run.info.status == "FINISHED"
+    metrics = run.data.metrics
     assert metrics["quality/accuracy"] == pytest.approx(outcomes[optim].row.metrics["quality/accuracy"], abs=1e-4)
     assert metrics["size/mb"] >= metrics["size/weights_mb"] > 0
     assert 0 < metrics["latency/p50_ms"] <= metrics["latency/p95_ms"] <= metrics["latency/p99_ms"]
     assert metrics["memory/peak_mb"] > 10 and metrics["throughput/texts_per_s"] > 0 and metrics["load/ms"] > 0
     assert metrics["delta/speedup"] == 1 if optim == "bert_ort" else metrics["delta/speedup"] > 0
-    artifacts = {a.path for a in MlflowClient(f"sqlite:///{root / 'mlflow.db'}").list_artifacts(made.info.run_id)}
+    artifacts = {a.path for a in MlflowClient(f"sqlite:///{root / 'mlflow.db'}").list_artifacts(run.info.run_id)}
     assert artifacts == {
         "config.yaml", "environment.json", "predictions.parquet", "latency.parquet", "blocks.parquet", "classifier",
         "comparison.png", "comparison.svg", "comparison.md", "comparison.csv", "speedup.png", "speedup.svg",
     }  # fmt: skip
 
 
-def test_over_all_optimizations_each_teacher_and_student_is_trained_once(
-    everything: tuple[Path, dict[str, Outcome]],
-) -> None:
-    root, outcomes = everything
-    made = Counter(stage.rpartition("-")[0] for outcome in outcomes.values() for stage in outcome.made)
-    assert made["finetune"] == 2 and made["distill"] == made["logits"] == made["prune_structured"] == 1, made
-    assert made["prune"] == 2 and made["export_onnx"] == made["quantize_onnx"] == made["quantize_dynamic"] == 2, made
-    assert sum(made.values()) == len(list((root / "stages").glob("*-*/manifest.json")))
+def test_over_all_optimizations_each_teacher_and_student_is_trained_once(everything: Everything) -> None:
+    times = Counter(stage.rpartition("-")[0] for stage in everything.stages)
+    assert times["finetune"] == 2 and times["distill"] == times["logits"] == times["prune_structured"] == 1, times
+    assert times["prune"] == 2 and times["export_onnx"] == times["quantize_onnx"] == times["quantize_dynamic"] == 2, times
+    assert sum(times.values()) == len(list((everything.root / "stages").glob("*-*/manifest.json")))
 
 
 def _trained_again(*_: object) -> None:
@@ -117,19 +141,20 @@ def test_a_run_that_fails_is_failed_with_its_reason(
 def test_a_loaded_checkpoint_predicts_as_it_did_when_it_was_stored(
     compose: Callable[..., Config], tiny: list[str], root: Path
 ) -> None:
-    trained = accuracy_of(compose("optim=bert", *tiny))
-    (artifact,) = (root / "stages").glob("finetune-*/artifact")
-    load = ["~optim.steps.finetune", "+step@optim.steps.load=load", f"optim.steps.load.checkpoint={artifact}"]
+    trained = made(compose("optim=bert", *tiny)).artifact
+    load = ["~optim.steps.finetune", "+step@optim.steps.load=load", f"optim.steps.load.checkpoint={trained}"]
     settings = [item for item in tiny if not item.startswith("optim.steps.finetune")]
-    loaded = accuracy_of(compose("optim=bert", "optim.name=loaded", *load, *settings))
-    assert loaded == pytest.approx(trained)
+    loaded = made(compose("optim=bert", *load, *settings)).artifact
+    assert loaded != trained
+    texts = ["rain tomorrow", "play a song", "order a pizza, and then another one"]
+    assert classifier(loaded, threads=1).logits(texts) == pytest.approx(classifier(trained, threads=1).logits(texts))
 
 
 def start(tiny: list[str], epochs: int) -> subprocess.Popen[str]:
     longer = [f"{where}.steps.finetune.epochs={epochs}" for where in ("optim", "baseline")]
     settings = [item for item in tiny if ".epochs=" not in item]
     return subprocess.Popen(
-        [sys.executable, "-m", "pipeline", "optim=bert", *settings, *longer],
+        [sys.executable, "-m", "pipeline", "optim=bert_ort", "optim@baseline=bert_ort", *settings, *longer],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=os.environ | {"TQDM_DISABLE": "1"},
     )  # fmt: skip
 
@@ -141,7 +166,7 @@ def reached(moment: str, root: Path) -> bool:
         "training": lambda: any(work.glob("*/scratch/checkpoint-*")),
         "a checkpoint is half written": lambda: len(list(work.glob("*/scratch/checkpoint-*"))) >= 2,
         "the artifact is being written": lambda: any(work.glob("*/stage/artifact/*")),
-        "measuring": lambda: any((root / "stages").glob("finetune-*")),
+        "measuring": lambda: any((root / "stages").glob("export_onnx-*")),
     }[moment]()
 
 
