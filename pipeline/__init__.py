@@ -29,9 +29,9 @@
     check       what can be known to be wrong before anything is loaded
     describe    what a run says of itself
     prepare     Config -> Job: data, store, experiment
+    noise/      a classifier against itself: what this machine's numbers are worth; `python -m pipeline.noise`
     conclude    what follows measuring: comparison, summary, publication
     run         the spine: reads as data, steps, measuring, tracking, comparison
-    noise/      a classifier against itself: what this machine's numbers are worth; `python -m pipeline.noise`
     doctor/     why a classifier is not faster; `python -m pipeline.doctor`
     sweep/      many runs: each in a process of its own, measured at the end, told as a whole
     usage       what --help prints

@@ -1,4 +1,4 @@
-"""Rows of a comparison -> the table (terminal, Markdown, CSV), its legend and, with `plot`, figures; no model is seen here.
+"""Rows of a comparison -> the table (terminal, Markdown, CSV) and, with `plot`, figures; no model is seen here.
 
 python -m pipeline.compare                    draw it all again from what MLflow holds
 python -m pipeline.compare data=clinc150      of another experiment
@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.errors import TrackError
-from pipeline.legend import legend
 from pipeline.rows import Row, order
 
 if TYPE_CHECKING:
     from pipeline.config import Config
 
+CURVES = ("training/", "profile/")  # of these a run has many values
 WIDEST = 160  # characters, for a terminal
 LEAST_NEWS = (  # left out first where a terminal is too narrow
     "macro F1 %", "texts/s", "PSS MB", "texts/s/core", "zeros %", "with zeros MB", "peak MB", "price/M", "smaller", "p95 ms",
@@ -118,8 +118,8 @@ def table(rows: Sequence[Row], missing: Sequence[str] = ()) -> Table:
 
 
 def to_csv(rows: Sequence[Row]) -> str:
-    """Every metric in full precision, by its name in MLflow; one line an optimization."""
-    keys = sorted({key for row in rows for key in row.metrics if not key.startswith("training/")})
+    """Every metric in full precision, by its name in MLflow, but for points of curves; one line an optimization."""
+    keys = sorted({key for row in rows for key in row.metrics if not key.startswith(CURVES)})
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(["optim", "settings", "runs", "run_id", "verdict", "contended", *keys])
@@ -129,15 +129,20 @@ def to_csv(rows: Sequence[Row]) -> str:
     return file.getvalue()
 
 
-def write(rows: Sequence[Row], current: str | None, title: str, folder: Path, missing: Sequence[str] = ()) -> Table:
-    """Write comparison.png, .svg, .md, .csv and speedup.png, .svg; the optimization `current` gets the ring."""
+def write(
+    rows: Sequence[Row], current: str | None, title: str, folder: Path, explained: str, missing: Sequence[str] = ()
+) -> Table:
+    """Write comparison.png, .svg, .md, .csv and speedup.png, .svg; the optimization `current` gets the ring.
+
+    `explained` is what the figures mean (see `pipeline.noise.floor.explained`).
+    """
     from pipeline import plot, speedup_plot
 
     folder.mkdir(parents=True, exist_ok=True)
     made = table(rows, missing)
     plot.save(order(rows), current, title, folder)
     speedup_plot.save(rows, title, folder)
-    (folder / "comparison.md").write_text(f"{made.markdown()}\n\n{legend(rows)}\n", encoding="utf-8")
+    (folder / "comparison.md").write_text(f"{made.markdown()}\n\n{explained}\n", encoding="utf-8")
     (folder / "comparison.csv").write_text(to_csv(rows), encoding="utf-8")
     return made
 
@@ -149,6 +154,7 @@ def folder_of(config: "Config") -> Path:
 
 def redraw(config: "Config") -> None:
     """Table and figures of what compares with the experiment's newest run. Raises TrackError when there is none."""
+    from pipeline import turns
     from pipeline.noise import floor
     from pipeline.track.runs import NOTHING_YET, Tracker
     from pipeline.track.server import connect, is_fresh
@@ -161,8 +167,10 @@ def redraw(config: "Config") -> None:
     if comparable is None:
         raise TrackError(NOTHING_YET.format(experiment))
     rows = tracker.rows(comparable)
-    made = write(rows, None, experiment, folder_of(config))
-    print(f"{made.plain()}\n\n{legend(rows)}\n- {floor.sentence(tracker)}\n")
+    explained = floor.explained(tracker, rows)
+    with turns.working():
+        made = write(rows, None, experiment, folder_of(config), explained)
+    print(f"{made.plain()}\n\n{explained}\n")
     print(f"plot: {folder_of(config) / 'comparison.png'}, and beside it speedup.png")
 
 

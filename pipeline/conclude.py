@@ -5,12 +5,10 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 
 from pipeline import compare, publish, turns
 from pipeline.describe import base_models
-from pipeline.legend import legend
 from pipeline.noise import floor
 from pipeline.optimize import Made
 from pipeline.prepare import Job
@@ -26,8 +24,9 @@ def log_comparison(job: Job, tracked: Run, row: Row) -> None:
     others = others_of(job, row)
     with tempfile.TemporaryDirectory() as name:  # another job may draw the same comparison at this moment
         folder = Path(name)
-        table = compare.write([row, *others], row.optim, job.tracker.experiment, folder)
-        tracked.log_comparison(folder, f"{table.markdown()}\n\n{explained(job, [row, *others])}")
+        explained = floor.explained(job.tracker, [row, *others])
+        table = compare.write([row, *others], row.optim, job.tracker.experiment, folder, explained)
+        tracked.log_comparison(folder, f"{table.markdown()}\n\n{explained}")
         target = compare.folder_of(job.config)
         with turns.held(target.with_suffix(".lock"), "waiting for another job that draws"):
             shutil.copytree(folder, target, dirs_exist_ok=True)
@@ -39,11 +38,6 @@ def others_of(job: Job, row: Row) -> list[Row]:
     return [other for other in job.tracker.rows(job.comparable) if (other.optim, other.is_baseline) != this]
 
 
-def explained(job: Job, rows: Sequence[Row]) -> str:
-    """What the table's figures mean, and what they are worth on this machine."""
-    return f"{legend(rows)}\n- {floor.sentence(job.tracker)}"
-
-
 def summarize(job: Job, row: Row) -> None:
     """Print the table, where things are, and what to do next."""
     config, tracker = job.config, job.tracker
@@ -53,7 +47,7 @@ def summarize(job: Job, row: Row) -> None:
         log.info("%s: %s", row.name, ", ".join(f"{title} {figures[title]}" for title in shown))
         return
     rows = [row, *others_of(job, row)]
-    print(f"\n{compare.table(rows).plain()}\n\n{explained(job, rows)}\n")
+    print(f"\n{compare.table(rows).plain()}\n\n{floor.explained(tracker, rows)}\n")
     print(f"plot:    {os.path.relpath(compare.folder_of(config) / 'comparison.png')}")
     print(f"MLflow:  {view.address(tracker.connection, config.track.root, tracker.experiment_id)}")
     print("next:    python -m pipeline --help; python -m pipeline -m 'optim=glob(*)' runs every optimization")
@@ -67,7 +61,7 @@ def push(job: Job, row: Row, made: Made) -> None:
     rows = [row, *(other for other in others_of(job, row) if other.is_baseline)]
     card = publish.Card(
         optim=row.optim, data=config.data.name, backbone=config.backbone.name, steps=tuple(config.optim.steps),
-        table_markdown=f"{compare.table(rows).markdown()}\n\n{legend(rows)}",
+        table_markdown=f"{compare.table(rows).markdown()}\n\n{floor.explained(job.tracker, rows)}",
         plot=compare.folder_of(config) / "comparison.png", metrics=row.metrics, labels=tuple(job.context.splits.labels),
         base_models=base_models(config),
     )  # fmt: skip

@@ -76,6 +76,20 @@ def smt_siblings(cores: list[int], system: Path = SYSTEM) -> list[str] | None:
     return sorted(siblings for siblings in known if not siblings.isdecimal()) if known else None
 
 
+def siblings(core: int, system: Path = SYSTEM) -> set[int]:
+    """Which cores are one physical core with this one, itself among them; just itself where it is not told."""
+    told = _told(system / f"sys/devices/system/cpu/cpu{core}/topology/thread_siblings_list") or str(core)
+    ends = [part.split("-") for part in told.split(",")]
+    return {number for end in ends for number in range(int(end[0]), int(end[-1]) + 1)}
+
+
+def capacity(core: int, system: Path = SYSTEM) -> int:
+    """How fast a core is beside others of a processor that has several kinds: a number without a unit, 0 where untold."""
+    cpu = system / f"sys/devices/system/cpu/cpu{core}"
+    told = _told(cpu / "cpu_capacity") or _told(cpu / "cpufreq/cpuinfo_max_freq") or "0"
+    return int(told) if told.isdecimal() else 0
+
+
 def _told(file: Path) -> str | None:
     try:
         return file.read_text(encoding="utf-8").strip()

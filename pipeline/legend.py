@@ -31,9 +31,19 @@ VERDICTS = {
     "(a larger measure.budget_s, a smaller measure.precision).",
 }
 MB = "MB: 2^20 bytes."
-MORE = {
-    "memory/pss_warm_mb": "PSS MB: memory after warming up; what several processes share is counted in parts.",
-    "cost/texts_per_core_s": "texts/s/core: texts that one core answers in a second.",
+MORE = {  # by metric, in the order of the columns
+    "delta/accuracy_pp": "change pp: accuracy less that of the baseline, in percentage points.",
+    "quality/in_scope_accuracy": "in-scope %: accuracy on the texts that belong to one of the classes.",
+    "quality/oos_recall": "oos recall %: of the texts that belong to no class (out of scope), the share that is recognized.",
+    "quality/f1_macro": "macro F1 %: each class's harmonic mean of precision and recall, averaged over the classes.",
+    "delta/size_ratio": "smaller: how many times the baseline's files are larger.",
+    "size/dense_mb": "with zeros MB: the size if the zeros were stored like other numbers, as most programs do.",
+    "prune/sparsity": "zeros %: share of the weights that are zero; zeros make nothing faster.",
+    "throughput/texts_per_s": "texts/s: texts in a second, in batches of measure.batch_size.",
+    "memory/peak_mb": "peak MB: the most memory that its process had, loaded and warmed up.",
+    "memory/pss_warm_mb": "PSS MB: memory after a thousand calls; what several processes share is counted in parts.",
+    "cost/texts_per_core_s": "texts/s/core: texts in a second by one process that serves 1 to 8 clients, the best of these, "
+    "divided by its cores (4 at most).",
     "cost/price_per_million_texts": "price/M: price of a million texts, in the currency of measure.price_per_core_hour.",
 }
 BUSY = (

@@ -12,7 +12,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.cores import BUSY, IDLE, SYSTEM, allowed_cores, governor, package, quota_cores, smt_siblings, spent, times
+from pipeline.cores import (
+    BUSY,
+    IDLE,
+    SYSTEM,
+    allowed_cores,
+    capacity,
+    governor,
+    package,
+    quota_cores,
+    siblings,
+    smt_siblings,
+    spent,
+    times,
+)
 from pipeline.cpu import X86, brand, flags
 
 FLAGS = {
@@ -21,9 +34,11 @@ FLAGS = {
 }  # fmt: skip
 SETTLE_S = 0.5  # 50 ticks of most kernels: one of them is 2 % of a core
 GLANCE_S = 0.2  # enough to tell a busy core from an idle one
+BUSY_CORE = 0.5  # of the time of such a glance
 OTHERS_CORES = 0.25  # an idle system is below 0.1; one process that never rests is 1
+OTHERS_SHARE = 0.125  # of the cores: on many of them a little is always done, and little of it near ours
+BEFORE_TIMES = 2.0  # as much is allowed just before, since that look is short
 STOLEN_SHARE = 0.05  # as much as a difference that is worth knowing
-BEFORE_CORES = 0.5  # a short look, so twice OTHERS_CORES
 
 
 @functools.cache
@@ -61,6 +76,7 @@ def missing() -> list[str]:
         "no frequency governor": governor(cores) is None,
         "no list of the cores that are one physical core": smt_siblings(cores) is None,
         "no cgroups: a CPU quota would not be seen": not (SYSTEM / "proc/self/cgroup").exists(),
+        "no energy counters (RAPL): what a text costs in energy is unknown": not any(SYSTEM.glob("sys/class/powercap/*:0")),
         "no hypervisor flag: whether the machine is virtual is unknown": _virtual() is None,
         "no load average": load_average() is None,
         "no CPU times: what other processes used is unknown": not any(sum(core) for core in known.values()),
@@ -85,9 +101,10 @@ def _virtual() -> bool | None:
 
 
 def quietest(count: int) -> list[int]:
-    """The cores to pin a worker to: of the allowed ones the `count` that are least busy for the 0.2 s that it looks.
+    """The cores to pin a worker to: `count` of the allowed ones, by what they do in the 0.2 s that it looks.
 
-    Sorted; of equally busy ones the last; all where there are not more; [] where pinning is unknown.
+    Idle ones first; among these, one of each physical core, the fastest kind of core, the least busy, the last. Sorted; all
+    where there are not more; [] where pinning is unknown.
     """
     cores = allowed_cores()
     if len(cores) <= count:
@@ -96,7 +113,15 @@ def quietest(count: int) -> list[int]:
     time.sleep(GLANCE_S)
     busy_s = spent(before, times(), BUSY)
     tenths = {core: round(10 * busy_s.get(core, 0.0) / GLANCE_S) for core in cores}  # less is the kernel's tick
-    return sorted(sorted(cores, key=lambda core: (tenths[core], -core))[:count])
+    fast, near = {core: capacity(core) for core in cores}, {core: siblings(core) for core in cores}
+    chosen: list[int] = []
+
+    def rank(core: int) -> tuple[Any, ...]:
+        return tenths[core] > 10 * BUSY_CORE, bool(near[core] & set(chosen)), -fast[core], tenths[core], -core
+
+    while len(chosen) < count:
+        chosen.append(min((core for core in cores if core not in chosen), key=rank))
+    return sorted(chosen)
 
 
 def beside(cores: Sequence[int]) -> list[int]:
@@ -119,15 +144,17 @@ class Conditions:
     steal: float | None  # share of the time for which there was work that a hypervisor took
     wall_s: float
     own_cpu_share: float  # CPU time of the measuring process, its workers not counted, by wall time
+    cores: int = 1  # that were watched
 
     @property
     def contended(self) -> str | None:
         """Why a latency of that time is doubtful, in one phrase; None where nothing is known against it."""
-        if self.busy_others is not None and self.busy_others > OTHERS_CORES:
+        allowed = max(OTHERS_CORES, OTHERS_SHARE * self.cores)
+        if self.busy_others is not None and self.busy_others > allowed:
             return f"other processes used {self.busy_others:.1f} cores while it was measured"
         if self.steal is not None and self.steal > STOLEN_SHARE:
             return f"the hypervisor took {self.steal:.0%} of the processor's time while it was measured"
-        if self.busy_before is not None and self.busy_before > BEFORE_CORES:
+        if self.busy_before is not None and self.busy_before > BEFORE_TIMES * allowed:
             return f"{self.busy_before:.1f} cores were busy just before it was measured"
         return None
 
@@ -149,22 +176,29 @@ class Watch:
     def __init__(self, load_before: float | None, busy_before: float | None) -> None:
         self._load_before, self._busy_before = load_before, busy_before
         self._times, self._own_s, self._start_s = times(), time.process_time(), time.perf_counter()
+        self._workers_s = _of_ended_children()
 
     @classmethod
     def start(cls, settle_s: float = SETTLE_S) -> "Watch":
         """Look for `settle_s` at how busy it is before anything of ours runs, then watch."""
         load, before, start_s = load_average(), times(), time.perf_counter()
         time.sleep(settle_s)
-        return cls(load, _busy_cores(before, times(), time.perf_counter() - start_s))
+        return cls(load, _busy_cores(before, times(), time.perf_counter() - start_s) if settle_s > 0 else None)
 
-    def stop(self, own_s: float) -> Conditions:
-        """What was seen. `own_s`: CPU seconds that our workers used since `start`; those of this process are known."""
-        now, parent_s = times(), time.process_time() - self._own_s
+    def stop(self) -> Conditions:
+        """What was seen. All workers that were started meanwhile have ended: what they used is not others' work."""
+        now, parent_s, workers_s = times(), time.process_time() - self._own_s, _of_ended_children() - self._workers_s
         wall_s = time.perf_counter() - self._start_s
         busy = _busy_cores(self._times, now, wall_s)
-        others = None if busy is None else max(0.0, busy - (own_s + parent_s) / wall_s)
+        others = None if busy is None else max(0.0, busy - (workers_s + parent_s) / wall_s)
         steal = None if busy is None else _steal(self._times, now)
-        return Conditions(self._load_before, self._busy_before, others, steal, wall_s, parent_s / wall_s)
+        return Conditions(self._load_before, self._busy_before, others, steal, wall_s, parent_s / wall_s, len(self._times))
+
+
+def _of_ended_children() -> float:
+    """CPU seconds of all child processes that have ended so far."""
+    told = os.times()
+    return told.children_user + told.children_system
 
 
 def _busy_cores(before: dict[int, Any], after: dict[int, Any], wall_s: float) -> float | None:

@@ -14,6 +14,8 @@ from pipeline.statistics import verdict
 
 BYTES_PER_MB = 2**20  # as in the book
 PERCENTILES = (50, 90, 95, 99)
+TAGS = ("verdict", "stopped", "contended", "pinned_to")  # of a run; those with nothing to say are not there
+DESCHEDULED = 0.1  # share of blocks; on a quiet machine it is about 0.01
 SPEEDUPS = tuple(f"delta/speedup{which}{bound}" for which in ("", "_p95") for bound in ("", "_low", "_high"))
 
 
@@ -26,6 +28,9 @@ class Latency:
     first_call_ms: float  # the first call after loading
     texts_per_s: float  # in batches
     memory: dict[str, float] = field(default_factory=dict)  # by its name in MLflow, MB; what the platform tells of it
+    threads: int = 1
+    cores: tuple[int, ...] = ()  # that the processes were pinned to; (): to none
+    tasks: int | None = None  # threads that a process really has, the runtime's own included; None where it is not told
 
     def summary(self) -> dict[str, float]:
         """Mean, standard deviation (of single calls, ddof 1) and percentiles in ms, with the cold figures beside them."""
@@ -78,28 +83,51 @@ class Report:
     conditions: Conditions
     comparison: "Comparison | None" = None
     profile: Profile | None = None
+    contended_afterwards: str | None = (
+        None  # why what the classifier did alone is doubtful, None: nothing is known against it
+    )
 
     def metrics(self) -> dict[str, float]:
         """The flat dictionary that MLflow gets; names carry their unit, qualities are shares from 0 to 1."""
         flat = {f"quality/{name}": value for name, value in self.quality.items()}
         flat |= self.latency.summary() | self.size.summary() | self.conditions.metrics()
         flat |= self.profile.metrics() if self.profile is not None else {}
-        blocks = [block for process in self.latency.processes for block in process.blocks]
-        flat["machine/descheduled_blocks"] = sum(block.descheduled for block in blocks) / len(blocks)
+        flat |= {} if self.descheduled is None else {"machine/descheduled_blocks": self.descheduled}
+        flat |= {} if self.latency.tasks is None else {"machine/worker_threads": float(self.latency.tasks)}
         if self.comparison is None:  # it is the baseline, and equals itself
             return flat | dict.fromkeys(SPEEDUPS, 1.0) | {"delta/size_ratio": 1.0, "delta/accuracy_pp": 0.0}
         return flat | self.comparison.metrics(self)
 
     @property
     def verdict(self) -> str:
-        """Faster, slower, equivalent or inconclusive; "" for the baseline."""
+        """Faster, slower, equivalent or inconclusive; "" for the baseline, and of one pair only."""
         return self.comparison.verdict if self.comparison is not None else ""
 
+    @property
+    def descheduled(self) -> float | None:
+        """Share of the blocks, of both if there were two, in which a worker was put off its core.
+
+        None with several threads: then a process's CPU time does not tell.
+        """
+        if self.latency.threads > 1:
+            return None
+        others = self.comparison.pairs if self.comparison is not None else ()
+        processes = [*self.latency.processes, *(pair.baseline for pair in others)]
+        return float(np.mean([block.descheduled for process in processes for block in process.blocks]))
+
+    @property
+    def contended(self) -> str:
+        """Why the latencies are doubtful, in one phrase; "" where nothing is known against them."""
+        put_off = self.descheduled or 0.0
+        waited = f"a worker was put off its core in {put_off:.0%} of the blocks" if put_off > DESCHEDULED else None
+        return self.conditions.contended or waited or self.contended_afterwards or ""
+
     def tags(self) -> dict[str, str]:
-        """What is not a number: the verdict, why no more pairs were measured, why figures are doubtful if they are."""
+        """What is not a number: verdict, why no more pairs were measured, why figures are doubtful if they are, cores."""
         stopped = self.comparison.stopped if self.comparison is not None else ""
-        told = {"verdict": self.verdict, "stopped": stopped, "contended": self.conditions.contended or ""}
-        return {name: value for name, value in told.items() if value}
+        pinned = ", ".join(map(str, self.latency.cores))
+        told = zip(TAGS, (self.verdict, stopped, self.contended, pinned), strict=True)
+        return {name: value for name, value in told if value}
 
 
 @dataclass(frozen=True)
@@ -114,8 +142,8 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """Faster, slower, equivalent or inconclusive."""
-        return verdict(speedup(self.pairs), self.margin)
+        """Faster, slower, equivalent or inconclusive; "" of one pair, which has no interval."""
+        return verdict(speedup(self.pairs), self.margin) if len(self.pairs) > 1 else ""
 
     def metrics(self, candidate: Report) -> dict[str, float]:
         """Speed-ups with their bounds, the size ratio (above 1: smaller), the change of accuracy in percentage points."""

@@ -19,7 +19,7 @@ METRICS = (
     *SPEEDUPS, "delta/size_ratio", "delta/accuracy_pp",
 )  # fmt: skip  # of every report; the steps add what they checked and reached
 OF_SOME = (
-    "memory/pss_loaded_mb", "memory/pss_warm_mb", "memory/pss_peak_mb", "delta/pairs", "delta/margin",
+    "memory/pss_loaded_mb", "memory/pss_warm_mb", "memory/pss_peak_mb", "memory/peak_warm_mb", "delta/pairs", "delta/margin",
 )  # fmt: skip  # of the same sections: where the platform tells, the profile is measured, or there is a baseline
 BOUNDS = ("_low", "_high")
 MOST_DECIMALS = 4  # MLflow has five digits

@@ -138,7 +138,7 @@ def optimize(job: Job, optim: Optim, reference: Reference | None, waiting: str =
         log_profile(tracked, report)
         row = Row(
             optim.name, {**made.figures, **report.metrics()}, tracked.run_id, reference is None,
-            settings_for(config, optim), config.seed, verdict=report.verdict, contended=report.conditions.contended or "",
+            settings_for(config, optim), config.seed, verdict=report.verdict, contended=report.contended,
         )  # fmt: skip
         log_comparison(job, tracked, row)
         if report.metrics()["size/mb"] <= config.track.artifact_max_mb:

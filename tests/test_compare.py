@@ -34,7 +34,16 @@ def speedup(value: float, low: float, high: float, which: str = "") -> dict[str,
 
 FEW = [
     replace(
-        row("fast", 0.8512, 2.0, 20.0, **speedup(4.0123, 3.951, 4.078), delta__size_ratio=3.996, training__loss=0.5),
+        row(
+            "fast",
+            0.8512,
+            2.0,
+            20.0,
+            **speedup(4.0123, 3.951, 4.078),
+            delta__size_ratio=3.996,
+            training__loss=0.5,
+            profile__by_batch__texts_per_s=9.0,
+        ),
         verdict="faster",
     ),
     row("slow", 1 / 3, 16.0, 79.96, quality__oos_recall=0.51),
@@ -121,13 +130,15 @@ def test_markdown_and_csv_parse_back_to_the_same_numbers() -> None:
     for line, name in zip(read, ["bert", "slow", "fast"], strict=True):
         assert (line.pop("run_id"), line.pop("settings"), line.pop("runs")) == (by_name[name].run_id, "", "1")
         assert (line.pop("verdict"), line.pop("contended")) == (by_name[name].verdict, "")
-        expected = {key: value for key, value in by_name[name].metrics.items() if not key.startswith("training/")}
+        expected = {
+            key: value for key, value in by_name[name].metrics.items() if not key.startswith(("training/", "profile/"))
+        }
         assert {key: float(value) for key, value in line.items() if value} == expected  # to the last digit
 
 
 @pytest.mark.parametrize("rows", [FEW[2:], FEW], ids=len)
 def test_all_six_files_are_written_and_readable(rows: list[Row], tmp_path: Path) -> None:
-    made = write(rows, "bert", "toy/tiny", tmp_path / "new" / "folder")
+    made = write(rows, "bert", "toy/tiny", tmp_path / "new" / "folder", legend(rows))
     folder = tmp_path / "new" / "folder"
     assert {file.name for file in folder.iterdir()} == FILES
     image = matplotlib.image.imread(folder / "comparison.png")

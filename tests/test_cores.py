@@ -50,6 +50,15 @@ def test_governors_and_siblings_are_those_of_the_allowed_cores(tmp_path: Path) -
     assert cores.smt_siblings([5], tmp_path) is None
 
 
+def test_of_each_core_its_siblings_and_how_fast_it_is(tmp_path: Path) -> None:
+    folder = "sys/devices/system/cpu"
+    lists = {0: "0-1", 1: "0-1", 2: "2,6", 3: "3"}
+    write(tmp_path, {f"{folder}/cpu{core}/topology/thread_siblings_list": f"{text}\n" for core, text in lists.items()})
+    assert [cores.siblings(core, tmp_path) for core in (0, 2, 3, 4)] == [{0, 1}, {2, 6}, {3}, {4}]
+    write(tmp_path, {f"{folder}/cpu0/cpufreq/cpuinfo_max_freq": "4700000\n", f"{folder}/cpu1/cpu_capacity": "1024\n"})
+    assert [cores.capacity(core, tmp_path) for core in (0, 1, 2)] == [4700000, 1024, 0]
+
+
 def write(root: Path, files: dict[str, str]) -> None:
     for name, text in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)

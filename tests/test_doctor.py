@@ -139,7 +139,7 @@ def test_fusions_are_counted_against_layers(examined: dict[str, Facts]) -> None:
         for text in ("attention: 3 of 3", "before it: 6 of 6", "GELU: 3 of 3", "the embeddings are."):
             assert text in found.evidence
         assert ("scales: 14 of 14" in found.evidence) is (name == "onnx_int8")
-    assert "torch runs operators one by one: nothing is fused" in {item.title for item in findings(examined["torch"])}
+    assert "torch runs operators one by one: hardly any are fused" in {item.title for item in findings(examined["torch"])}
 
 
 def test_a_graph_that_was_exported_and_not_fused_is_noticed(artifacts: dict[str, Path], tmp_path: Path) -> None:

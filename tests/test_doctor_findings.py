@@ -24,21 +24,34 @@ FP32 = replace(NETWORK, products=(Product("a", 100, 0, False),))
     [
         ({}, "Every matrix product is int8", Level.FINE, 0),
         ({}, "The processor has instructions for int8", Level.FINE, 0),
-        ({"int8": SLOW}, "The processor has no instructions for int8", Level.COSTS, 0.9 * 0.8),
+        ({"int8": SLOW}, "The processor has no fast instructions for int8", Level.COSTS, 0.9 * 0.8),
         ({"network": FP32, "flags": frozenset({"amx_bf16"})}, "Faster instructions are not used", Level.HINT, 0),
-        ({}, "As many threads as cores", Level.FINE, 0),
+        ({}, "As many threads as cores can serve", Level.FINE, 0),
         ({"cores": 4}, "Not all cores are used", Level.HINT, 0),
         ({"cores": 4, "threads": 8}, "There are more threads than cores", Level.COSTS, 1),
         ({"cores": 4, "threads": 4, "quota_cores": 1.5}, "There are more threads than cores", Level.COSTS, 1),
         ({"cores": 4, "quota_cores": 0.25}, "The quota is below one core", Level.COSTS, 0.75),
         ({"tokenization": 0.5}, "Tokenization is a good part of a call", Level.HINT, 0.5),
         ({"sizes": {"embeddings": 6, "attention": 4}}, "Embeddings are most of the size", Level.HINT, 0),
+        ({"sizes": {"embeddings": 45, "attention": 55}}, "Embeddings are a large part of the size", Level.HINT, 0),
+        (
+            {"sizes": {"embeddings": 3, "attention": 3, "tokenizer": 4}},
+            "The embeddings are no large part of the size",
+            Level.FINE,
+            0,
+        ),
     ],
 )
 def test_a_finding_follows_from_the_facts(changes: dict[str, Any], title: str, level: Level, share: float) -> None:
     found = {finding.title: finding for finding in findings(replace(FACTS, **changes))}
     assert found[title].level is level and found[title].share == pytest.approx(share)
     assert bool(found[title].advice) is (level is not Level.FINE)
+
+
+def test_of_zeros_that_are_not_known_nothing_is_said() -> None:
+    unknown = replace(NETWORK, products=(Product("a", 100, None, True),))
+    assert not [item for item in findings(replace(FACTS, network=unknown)) if "zeros" in item.title]
+    assert [item for item in findings(FACTS) if "zeros" in item.title]
 
 
 def test_what_costs_most_comes_first() -> None:

@@ -18,6 +18,7 @@ import pytest
 from pipeline import cores, cpu
 from pipeline.machine import Conditions, Watch, load_average, machine, machine_name, missing, quietest
 
+Elsewhere = namedtuple("Elsewhere", ["user", "system", "idle"])  # other systems tell no steal
 SHORT_S = 0.3
 QUIET = Conditions(load_before=0.1, busy_before=0.0, busy_others=0.02, steal=0.0, wall_s=10.0, own_cpu_share=0.001)
 pinning = pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="this platform has no CPU affinity")
@@ -49,7 +50,7 @@ def one_core() -> Iterator[int]:
 def seen() -> Conditions:
     watch = Watch.start(settle_s=SHORT_S)
     time.sleep(SHORT_S)
-    return watch.stop(0)
+    return watch.stop()
 
 
 def others(conditions: Conditions) -> float:
@@ -82,7 +83,7 @@ def test_what_we_use_ourselves_is_not_counted_as_others(one_core: int) -> None:
         while time.perf_counter() < end:
             pass
         own_s = sum(worker.cpu_times()[:2]) - before
-        conditions = watch.stop(own_s)
+    conditions = watch.stop()  # it has ended: only then is its time known to be ours
     ours = conditions.own_cpu_share + own_s / conditions.wall_s
     assert conditions.own_cpu_share > 0.1 and own_s > 0
     assert others(conditions) + ours < 1.15  # one core has no more
@@ -103,6 +104,15 @@ def test_the_quietest_core_is_not_the_busy_one() -> None:
     assert quietest(len(allowed)) == quietest(10**6) == allowed
 
 
+def test_of_idle_cores_the_fast_ones_of_different_physical_cores_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    idle = Elsewhere(0.0, 0.0, 0.0)
+    monkeypatch.setattr("pipeline.machine.allowed_cores", lambda: list(range(8)))
+    monkeypatch.setattr("pipeline.machine.times", lambda: dict.fromkeys(range(8), idle))
+    monkeypatch.setattr("pipeline.machine.capacity", lambda core: 50 if core < 4 else 30)  # 4 to 7 are slow ones
+    monkeypatch.setattr("pipeline.machine.siblings", lambda core: {core // 2 * 2, core // 2 * 2 + 1} if core < 4 else {core})
+    assert [quietest(count) for count in (1, 2, 3)] == [[3], [1, 3], [1, 3, 7]]
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -110,6 +120,8 @@ def test_the_quietest_core_is_not_the_busy_one() -> None:
         ({"busy_others": 0.9}, "other processes used 0.9 cores while it was measured"),
         ({"steal": 0.2}, "the hypervisor took 20% of the processor's time while it was measured"),
         ({"busy_before": 1.8}, "1.8 cores were busy just before it was measured"),
+        ({"busy_others": 2.0, "cores": 64}, None),  # on so many cores a little is always done
+        ({"busy_others": 9.0, "cores": 64}, "other processes used 9.0 cores while it was measured"),
         ({"busy_others": None, "steal": None, "busy_before": None, "load_before": None}, None),
     ],
 )
@@ -138,9 +150,6 @@ def test_the_processors_name_is_the_one_that_py_cpuinfo_gives() -> None:
     assert cpu.brand() == cpuinfo.get_cpu_info().get("brand_raw", platform.processor() or "unknown")
 
 
-Elsewhere = namedtuple("Elsewhere", ["user", "system", "idle"])  # other systems tell no steal
-
-
 def test_a_platform_without_affinity_or_proc_works_and_says_what_is_missing(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -151,7 +160,7 @@ def test_a_platform_without_affinity_or_proc_works_and_says_what_is_missing(
     monkeypatch.setattr(psutil, "cpu_times", lambda percpu: [Elsewhere(float(next(clock)), 1.0, 1.0)] * 2)
     assert quietest(1) == [] and load_average() is None
     assert machine.__wrapped__()["cores"] == os.cpu_count()
-    conditions = Watch.start(settle_s=0).stop(0)
+    conditions = Watch.start(settle_s=0).stop()
     assert conditions.steal is None and conditions.load_before is None and others(conditions) > 0
     phrases = " ".join(missing())
     assert (
@@ -162,6 +171,6 @@ def test_a_platform_without_affinity_or_proc_works_and_says_what_is_missing(
 def test_a_sandbox_that_shows_zeros_tells_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     zeros = [psutil.cpu_times()._replace(**dict.fromkeys(psutil.cpu_times()._fields, 0.0))] * (os.cpu_count() or 1)
     monkeypatch.setattr(psutil, "cpu_times", lambda percpu: zeros)
-    conditions = Watch.start(settle_s=0).stop(0)
+    conditions = Watch.start(settle_s=0).stop()
     assert (conditions.busy_others, conditions.busy_before, conditions.steal, conditions.contended) == (None,) * 4
     assert any("CPU times" in phrase for phrase in missing())

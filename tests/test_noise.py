@@ -100,7 +100,15 @@ def test_the_run_has_its_metrics_curves_tags_and_files(place: Place, measured: t
     assert sum(metrics[f"noise/{verdict}_count"] for verdict in verdicts) == REPETITIONS
     assert place.client.get_metric_history(run.info.run_id, "noise/by_budget/width")[0].value > 0
     logged = {file.path for file in place.client.list_artifacts(run.info.run_id)}
-    assert logged >= {"noise.png", "noise.svg", "noise.csv", "noise.json", "config.yaml", "environment.json"}
+    assert logged >= {
+        "noise.png",
+        "noise.svg",
+        "noise.csv",
+        "noise.json",
+        "latency.parquet",
+        "config.yaml",
+        "environment.json",
+    }
 
 
 def test_the_raw_pairs_are_kept(place: Place, measured: tuple[Run, str]) -> None:

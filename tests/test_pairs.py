@@ -16,7 +16,18 @@ import pytest
 
 from pipeline.config import Measure
 from pipeline.errors import MeasureError
-from pipeline.measure.pairs import ENOUGH, Session, Subject, alone, block_of, compare, in_turns, reason_to_stop, relay_plans
+from pipeline.measure.pairs import (
+    ENOUGH,
+    Session,
+    Subject,
+    _answers,
+    alone,
+    block_of,
+    compare,
+    in_turns,
+    reason_to_stop,
+    relay_plans,
+)
 from pipeline.measure.process import Worker
 from pipeline.progress import bar
 from pipeline.samples import WAITED, Block, Pair, Samples
@@ -47,9 +58,9 @@ def pair(log_ratio: float, first: bool, elapsed_s: float) -> Pair:
 
 def test_both_answer_every_query_in_blocks_and_the_one_started_first_alternates(artifact: Path, session: Session) -> None:
     longer = session._replace(settings=replace(SETTINGS, budget_s=4, precision=1e-9))
-    pairs, stopped, cpu_s = compare(Subject(artifact), Subject(artifact), longer)
+    pairs, stopped = compare(Subject(artifact), Subject(artifact), longer)
     assert [pair.candidate_first for pair in pairs] == [number % 2 == 0 for number in range(len(pairs))] and len(pairs) > 1
-    assert stopped == "budget: 4 s are spent" and cpu_s > 0
+    assert stopped == "budget: 4 s are spent"
     assert 0 < pairs[0].elapsed_s < pairs[1].elapsed_s < 4
     for samples in [samples for pair in pairs for samples in (pair.candidate, pair.baseline)]:
         assert samples.ms.shape == samples.tokenize_ms.shape == samples.tokens.shape == (60 * samples.passes,)
@@ -61,8 +72,8 @@ def test_both_answer_every_query_in_blocks_and_the_one_started_first_alternates(
 
 
 def test_a_classifier_alone_is_measured_in_several_processes(artifact: Path, session: Session) -> None:
-    processes, cpu_s = alone(Subject(artifact), session._replace(settings=replace(SETTINGS, budget_s=10)))
-    assert len(processes) == 3 and all(len(samples.ms) == 60 * samples.passes for samples in processes) and cpu_s > 0
+    processes = alone(Subject(artifact), session._replace(settings=replace(SETTINGS, budget_s=10)))
+    assert len(processes) == 3 and all(len(samples.ms) == 60 * samples.passes for samples in processes)
 
 
 def test_a_slowdown_is_found_whichever_of_the_two_has_it(artifact: Path, session: Session) -> None:
@@ -81,7 +92,9 @@ def test_pairs_are_added_until_the_interval_is_narrow_or_the_budget_spent() -> N
     assert not reason_to_stop(noisy, precision=0.03, budget_s=60)
     assert reason_to_stop(noisy, precision=0.03, budget_s=8.5) == "budget: 8.5 s are spent"
     assert not reason_to_stop(noisy, precision=0.03, budget_s=9)  # a further one takes a second, as the last did
-    assert reason_to_stop(noisy[:1], precision=0.03, budget_s=0) == "budget: 0 s are spent"  # one pair there always is
+    assert not reason_to_stop(noisy[:1], precision=0.03, budget_s=0.5)  # one has no interval
+    assert reason_to_stop(noisy[:2], precision=0.03, budget_s=0.5) == "budget: 0.5 s are spent"
+    assert reason_to_stop(noisy[:1], precision=0.03, budget_s=0) == "budget: 0 s are spent"  # it was asked for
 
 
 def test_blocks_are_short_for_a_slow_classifier_and_never_single_calls() -> None:
@@ -90,7 +103,10 @@ def test_blocks_are_short_for_a_slow_classifier_and_never_single_calls() -> None
 
 def test_two_processes_take_turns_and_the_one_that_answers_first_alternates() -> None:
     mine, theirs = relay_plans(queries=5, block=2, passes=2, workers=2)
-    assert [block[:2] for block in mine] == [block[:2] for block in theirs] == [[0, 2], [2, 4], [4, 5]] * 2
+    assert [block[:2] for block in mine] == [[0, 2], [2, 4], [4, 5]] * 2
+    assert [block[:2] for block in theirs] == [[0, 2], [2, 4], [4, 5]] * 2 + [
+        [5, 5]
+    ]  # through first, it waits for the other
     who = 0
     order: list[tuple[int, int]] = []  # played through: who has the turn answers until it wakes the other
     left = [list(mine), list(theirs)]
@@ -100,7 +116,8 @@ def test_two_processes_take_turns_and_the_one_that_answers_first_alternates() ->
         order.append((who, start))
         who = 1 - who if wakes else who
     assert left == [[], []]
-    assert [one for one, _ in order] == [0, 1, 1, 0] * 3 and [start for _, start in order] == [0, 0, 2, 2, 4, 4] * 2
+    assert [one for one, _ in order] == [0, 1, 1, 0] * 3 + [1]
+    assert [start for _, start in order] == [0, 0, 2, 2, 4, 4] * 2 + [5]
 
 
 def test_one_process_alone_waits_for_nobody() -> None:
@@ -111,12 +128,37 @@ def test_while_a_worker_answers_the_parent_uses_almost_nothing_and_idle_workers_
     with Worker(artifact, 1, slowdown=40) as busy, Worker(artifact, 1) as idle:
         assert busy.ask("memory") and idle.ask("memory")  # they are ready
         time.sleep(0.1)
-        before, own, began = idle.cpu_s(), time.process_time(), time.monotonic()
+        before, own, began = cpu_s(idle), time.process_time(), time.monotonic()
         busy.begin("relay", texts=QUERIES, blocks=[[0, len(QUERIES), 0, 0]], warm=False, hands=[])
         (timed,) = busy.blocks()
         assert time.monotonic() - began > timed.ms.sum() / 1000 > 0.5
         assert time.process_time() - own < 0.01 * (time.monotonic() - began)
-        assert idle.cpu_s() == before
+        assert cpu_s(idle) == before
+
+
+def cpu_s(worker: Worker) -> float:
+    times = psutil.Process(worker.pid).cpu_times()
+    return float(times.user + times.system)
+
+
+def test_when_one_of_the_two_fails_the_other_ends_too_and_the_error_is_its_own(artifact: Path) -> None:
+    read_1, write_1 = os.pipe()
+    read_2, write_2 = os.pipe()
+    with Worker(artifact, 1, hands=[read_1, write_2]) as first, Worker(artifact, 1, hands=[read_2, write_1]) as second:
+        for end in (read_1, write_1, read_2, write_2):
+            os.close(end)
+        mine, theirs = relay_plans(len(QUERIES), 20, 1, 2)
+        broken = [*QUERIES[:-1], None]  # the last text is none: it fails in the middle
+        second.begin("relay", texts=broken, blocks=theirs, warm=False, hands=[read_2, write_1])
+        first.begin("relay", texts=QUERIES, blocks=mine, warm=False, hands=[read_1, write_2])
+        with pytest.raises(MeasureError, match="TypeError"):
+            _answers([first, second])
+        assert first.ask("memory") and second.ask("memory")  # both live
+
+
+def test_the_books_protocol_times_each_query_once_however_fast_it_is(artifact: Path, session: Session) -> None:
+    book = session._replace(settings=replace(SETTINGS, protocol="book", query="no", budget_s=60))
+    assert [samples.passes for samples in in_turns([Subject(artifact), Subject(artifact)], book)] == [1, 1]
 
 
 def test_when_one_of_the_two_is_killed_the_error_names_it(artifact: Path, tmp_path: Path, session: Session) -> None:
@@ -133,7 +175,7 @@ def test_when_one_of_the_two_is_killed_the_error_names_it(artifact: Path, tmp_pa
     killer = threading.Thread(target=kill)
     killer.start()
     with pytest.raises(MeasureError, match=r"the worker for .* ended with -9"):
-        in_turns([Subject(artifact, 20000), Subject(copy, 20000)], slow)
+        in_turns([Subject(artifact, 1000), Subject(copy, 1000)], slow)
     killer.join()
 
 

@@ -113,7 +113,7 @@ def test_within_a_pair_the_speedup_is_the_median_of_ratios_not_the_ratio_of_medi
     assert metrics["delta/accuracy_pp"] == pytest.approx(-2)
     assert metrics["delta/pairs"] == 1
     assert "delta/speedup_low" not in metrics and "delta/speedup_p95_high" not in metrics  # one pair knows no spread
-    assert report([one.candidate], against(one)).verdict == "inconclusive"
+    assert report([one.candidate], against(one)).verdict == ""
 
 
 def test_over_pairs_the_speedup_is_their_geometric_mean_within_its_bounds() -> None:
@@ -150,4 +150,22 @@ def test_what_the_machine_did_is_told_and_what_it_does_not_tell_is_absent() -> N
 
 def test_blocks_in_which_the_process_was_put_off_its_core_are_counted() -> None:
     processes = [samples([1.0]), samples([1.0], 3, 0.5), samples([1.0], 3, 0.99), samples([1.0], 0, 0.5)]
-    assert report(processes).metrics()["machine/descheduled_blocks"] == 0.25
+    alone = report(processes)
+    assert alone.metrics()["machine/descheduled_blocks"] == 0.25
+    assert alone.tags() == {"contended": "a worker was put off its core in 25% of the blocks"}
+    both = report([samples([1.0])], against(Pair(samples([1.0]), samples([1.0], 3, 0.5), True, 1.0)))
+    assert both.metrics()["machine/descheduled_blocks"] == 0.5  # the baseline's count too
+    threads = replace(alone, latency=replace(alone.latency, threads=2))  # the CPU time of two tells nothing
+    assert "machine/descheduled_blocks" not in threads.metrics() and threads.tags() == {}
+
+
+def test_what_was_seen_after_the_pairs_makes_it_doubtful_too() -> None:
+    later = replace(report([samples([1.0])]), contended_afterwards="other processes used 1.0 cores while it was measured")
+    assert later.tags()["contended"] == later.contended_afterwards
+
+
+def test_cores_and_threads_of_a_worker_are_told_where_they_are_known() -> None:
+    plain = report([samples([1.0])])
+    known = replace(plain, latency=replace(plain.latency, cores=(1, 3), tasks=4))
+    assert known.tags() == {"pinned_to": "1, 3"} and known.metrics()["machine/worker_threads"] == 4
+    assert plain.tags() == {} and "machine/worker_threads" not in plain.metrics()

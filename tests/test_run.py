@@ -26,7 +26,13 @@ from pipeline.run import Outcome, run, stages_of
 from tests.conftest import shrunk, small, write_csv
 
 OPTIMS = sorted(file.stem for file in (CONF / "optim").glob("*.yaml"))
-MEASURED = ("bert_ort", "bert", "bert_int8", "movement_pruning", "distillation_ort_int8")  # the baseline, each way to be stored
+MEASURED = (
+    "bert_ort",
+    "bert",
+    "bert_int8",
+    "movement_pruning",
+    "distillation_ort_int8",
+)  # the baseline, each way to be stored
 
 
 def runs_of(root: Path, experiment: str = "toy/tiny") -> list:  # type: ignore[type-arg]

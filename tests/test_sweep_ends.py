@@ -26,7 +26,9 @@ Ended = tuple[Place, subprocess.Popen[str], str]
 def ended(tmp_path_factory: pytest.TempPathFactory, ready_database: Path, toy_rows: Rows) -> Iterator[dict[str, Ended]]:
     """Sweeps of two jobs, each ended in its own way while the first job is in the middle of a step, or is measured."""
     with ExitStack() as stack:
-        places = {name: stack.enter_context(Place(tmp_path_factory.mktemp("ended"), ready_database, toy_rows)) for name in ENDS}
+        places = {
+            name: stack.enter_context(Place(tmp_path_factory.mktemp("ended"), ready_database, toy_rows)) for name in ENDS
+        }
         (places["ctrl-c while measuring"].folder / "go").touch()
         (places["ctrl-c while measuring"].folder / "hold").write_text("0")
         processes = {name: places[name].start("-m", "optim=wait,bert_ort", "optim@baseline=wait") for name in ENDS}

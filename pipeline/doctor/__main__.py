@@ -33,8 +33,8 @@ def texts_for(config: "Config", data_hash: str | None, data_name: str) -> tuple[
     fixed = f"{len(SENTENCES)} fixed sentences"
     try:
         splits = config.data.load(config.seed)  # type: ignore[attr-defined]  # every registered source has it
-    except DataError:
-        return SENTENCES, f"{fixed} ({config.data.name} can't be loaded without the network)"
+    except DataError as error:
+        return SENTENCES, f"{fixed} (no data: {error})"
     if splits.content_hash != data_hash:
         return SENTENCES, f"{fixed} (the run's data, {data_name}, is not what data=... and seed=... give)"
     texts = list(splits.test["text"])
@@ -47,6 +47,7 @@ def diagnose(word: str, config: "Config") -> None:
 
     Raises UserError when there is no such run, or no artifact of it.
     """
+    from pipeline import turns
     from pipeline.doctor import page
     from pipeline.doctor.examine import examine
     from pipeline.doctor.findings import findings
@@ -56,8 +57,9 @@ def diagnose(word: str, config: "Config") -> None:
     with tempfile.TemporaryDirectory() as name:
         artifact = artifact_of(subject, Path(config.track.root).resolve(), Path(name))
         data = subject.run.data.params.get("data", "unknown")
-        texts, told = texts_for(config, subject.tags.get("data_hash"), data)
-        facts = examine(artifact, config.measure.threads, texts, Path(name))
+        with turns.working():
+            texts, told = texts_for(config, subject.tags.get("data_hash"), data)
+            facts = examine(artifact, config.measure.threads, texts, Path(name))
     head = heading(subject, facts, told)
     made = page.Page(f"{subject.tags['optim']}: why is it not faster?", head, findings(facts), page.tables(facts))
     subject.client.log_text(subject.run_id, made.markdown(), "doctor.md")

@@ -41,10 +41,10 @@ class Network:
         return sum(product.elements for product in self.products if product.quantized) / everything if everything else 0.0
 
     @property
-    def zeros_share(self) -> float:
-        """Share of the weights in matrices that are zero, 0 to 1, as far as it is known."""
+    def zeros_share(self) -> float | None:
+        """Share of the weights in matrices that are zero, 0 to 1, as far as it is known; None where it is not at all."""
         known = [(product.zeros, product.elements) for product in self.products if product.zeros is not None]
-        return sum(zeros for zeros, _ in known) / sum(elements for _, elements in known) if known else 0.0
+        return sum(zeros for zeros, _ in known) / sum(elements for _, elements in known) if known else None
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ from pipeline.doctor.finding import Finding, Level
 from pipeline.doctor.fusion import fusion
 
 EMBEDDINGS_LARGE = 0.4  # of the bytes
+LAYERS = ("attention", "feed-forward")
 TOKENIZATION_SLOW = 0.2  # of a call
 ZEROS_MANY = 0.1  # quantizing alone rounds one or two in a hundred to zero
 BF16 = {"amx_bf16": "AMX", "avx512_bf16": "AVX-512", "svebf16": "SVE", "bf16": "ARM"}
@@ -54,7 +55,7 @@ def instructions(facts: Facts) -> Finding | None:
             "without them fewer layers and neurons pay more (optim=distillation, optim=structured_pruning)."
         )
         share = facts.of_a_call(facts.operators.int8)
-        return Finding(Level.COSTS, "The processor has no instructions for int8", evidence, advice, share)
+        return Finding(Level.COSTS, "The processor has no fast instructions for int8", evidence, advice, share)
     sixteen = [name for flag, name in BF16.items() if flag in facts.flags]
     if not sixteen:
         return None
@@ -81,12 +82,14 @@ def threads(facts: Facts) -> Finding:
             "gets more out of one thread each."
         )
         return Finding(Level.HINT, "Not all cores are used", evidence, advice)
-    return Finding(Level.FINE, "As many threads as cores", evidence)
+    return Finding(Level.FINE, "As many threads as cores can serve", evidence)
 
 
-def zeros(facts: Facts) -> Finding:
-    """Zeros in dense matrices."""
+def zeros(facts: Facts) -> Finding | None:
+    """Zeros in dense matrices; nothing where it is not known."""
     share = facts.network.zeros_share
+    if share is None:
+        return None
     evidence = f"{share:.0%} of the weights in matrices are zero."
     if share < ZEROS_MANY:
         return Finding(Level.FINE, "Matrices have no zeros to speak of", evidence)
@@ -114,10 +117,13 @@ def size(facts: Facts) -> Finding:
     share = facts.sizes["embeddings"] / total
     evidence = f"{facts.sizes['embeddings'] / 2**20:.1f} of {total / 2**20:.1f} MB ({share:.0%}) are embeddings."
     if share < EMBEDDINGS_LARGE:
-        return Finding(Level.FINE, "The layers are most of the size", evidence)
+        layers = sum(facts.sizes.get(part, 0) for part in LAYERS)
+        title = "The layers are most of the size" if 2 * layers > total else "The embeddings are no large part of the size"
+        return Finding(Level.FINE, title, evidence)
     evidence += " They are looked up, not multiplied, and cost next to no time; fewer layers do not make them smaller."
     advice = "step quantize_onnx stores them in int8, a quarter of fp32; in int8 already, only a smaller vocabulary helps."
-    return Finding(Level.HINT, "Embeddings are most of the size", evidence, advice)
+    title = "Embeddings are most of the size" if share > 0.5 else "Embeddings are a large part of the size"
+    return Finding(Level.HINT, title, evidence, advice)
 
 
 CHECKS: tuple[Callable[[Facts], Finding | None], ...] = (

@@ -23,7 +23,7 @@ def fusion(facts: Facts) -> Finding:
     )
     if facts.network.operators is None:
         advice = "ONNX Runtime joins them into a few fast ones: step export_onnx, as in optim=distillation_ort."
-        return Finding(Level.COSTS, "torch runs operators one by one: nothing is fused", evidence, advice, share)
+        return Finding(Level.COSTS, "torch runs operators one by one: hardly any are fused", evidence, advice, share)
     counts = counted(facts.network.operators, facts.network.layers)
     found = "; ".join(f"{part}: {have} of {want}" for part, (have, want) in counts.items())
     embeddings = "are" if _sum(facts.network.operators, EMBEDDINGS) else "are not"

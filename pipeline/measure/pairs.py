@@ -19,18 +19,22 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import scipy.stats  # noqa: F401  intervals need it: it takes its time here, not while something is measured
 
 from pipeline import machine
 from pipeline.config import Measure
 from pipeline.errors import MeasureError
 from pipeline.measure.process import Timed, Worker
+from pipeline.measure.worker import OTHER_ENDED
 from pipeline.samples import Pair, Samples, speedup
 
 BLOCK_MS = 10.0  # before the other takes its turn: a processor's speed was seen to change by percents within 50 ms
 BLOCK = 2, 25  # calls of a block, at least and at most
-FAST_MS = 5.0  # calls shorter than this feel what the other has left in the caches, so one that is not timed comes first
+FAST_MS = (
+    5.0  # calls shorter than this feel what the other has left in the caches: then both have one first that is not timed
+)
 PAIR_S, PAIR_SHARE = 2.0, 0.1  # how long a pair is timed at least: so long, but no more than this share of the budget
-FEWEST = 1  # pairs, whatever the budget; one has no interval
+FEWEST = 2  # pairs, whatever the budget, since one has no interval; without a budget it is one all the same
 ENOUGH = 6  # pairs, from which on a narrow interval is believed: with fewer it is too often narrow by chance
 ALONE = 3  # processes of a classifier that is measured without another
 
@@ -51,55 +55,46 @@ class Session(NamedTuple):
     progress: Any  # a tqdm bar, one step a pair
 
 
-def compare(
-    candidate: Subject, baseline: Subject, session: Session, fewest: int = FEWEST
-) -> tuple[tuple[Pair, ...], str, float]:
-    """Pairs, at least `fewest`; why no more were added; and the processor time of all workers, in seconds.
-
-    Raises MeasureError when a worker process fails.
-    """
-    settings, began, cpu_s = session.settings, time.monotonic(), 0.0
+def compare(candidate: Subject, baseline: Subject, session: Session) -> tuple[tuple[Pair, ...], str]:
+    """Pairs, and why no more were added. Raises MeasureError when a worker process fails."""
+    settings, began = session.settings, time.monotonic()
     pairs: list[Pair] = []
     while True:
         first = len(pairs) % 2 == 0
         order = [candidate, baseline] if first else [baseline, candidate]
-        samples, used = in_turns(order, session)
+        samples = in_turns(order, session)
         mine, theirs = samples if first else samples[::-1]
         pairs.append(Pair(mine, theirs, first, time.monotonic() - began))
-        cpu_s += used
         session.progress.update(1)
-        stopped = reason_to_stop(pairs, settings.precision, settings.budget_s, fewest)
+        stopped = reason_to_stop(pairs, settings.precision, settings.budget_s)
         if stopped:
-            return tuple(pairs), stopped, cpu_s
+            return tuple(pairs), stopped
         if len(pairs) > 1:
             known = speedup(pairs)
             session.progress.set_postfix_str(f"{known.value:.2f}x, 95 % interval {known.low:.2f} to {known.high:.2f}")
 
 
-def reason_to_stop(pairs: Sequence[Pair], precision: float, budget_s: float, fewest: int = FEWEST) -> str:
+def reason_to_stop(pairs: Sequence[Pair], precision: float, budget_s: float) -> str:
     """Why no further pair is needed or possible, else "". It looks at the interval's width, never at where it lies."""
     if len(pairs) >= ENOUGH and speedup(pairs).width < precision:
         return f"precision: the interval is narrower than {precision:.1%}"
     longest = pairs[-1].elapsed_s - (pairs[-2].elapsed_s if len(pairs) > 1 else 0)
-    if len(pairs) >= fewest and pairs[-1].elapsed_s + longest > budget_s:
+    if len(pairs) >= (FEWEST if budget_s > 0 else 1) and pairs[-1].elapsed_s + longest > budget_s:
         return f"budget: {budget_s:g} s are spent"
     return ""
 
 
-def alone(subject: Subject, session: Session) -> tuple[tuple[Samples, ...], float]:
-    """Samples of several fresh processes of one classifier, and their processor time in seconds."""
-    cpu_s, began = 0.0, time.monotonic()
-    found: list[Samples] = []
+def alone(subject: Subject, session: Session) -> tuple[Samples, ...]:
+    """Samples of several fresh processes of one classifier."""
+    began, found = time.monotonic(), list[Samples]()
     while len(found) < ALONE and (not found or time.monotonic() - began < session.settings.budget_s):
-        (samples,), used = in_turns([subject], session)
-        found.append(samples)
-        cpu_s += used
+        found += in_turns([subject], session)
         session.progress.update(1)
-    return tuple(found), cpu_s
+    return tuple(found)
 
 
-def in_turns(subjects: Sequence[Subject], session: Session) -> tuple[list[Samples], float]:
-    """One fresh process for each subject, started in this order; their samples, and their processor time in seconds."""
+def in_turns(subjects: Sequence[Subject], session: Session) -> list[Samples]:
+    """One fresh process for each subject, started in this order; their samples."""
     queries, settings = session.queries, session.settings
     warm_up = (queries * (1 + settings.warmup_calls // len(queries)))[: max(settings.warmup_calls, 1)]
     with ExitStack() as stack:
@@ -108,13 +103,17 @@ def in_turns(subjects: Sequence[Subject], session: Session) -> tuple[list[Sample
         for worker in workers:
             worker.pin(session.cores)
             typical_ms.append(float(np.median(worker.time(warm_up).ms)))
-        pass_s = len(queries) * sum(typical_ms) / 1000
-        passes = max(1, math.ceil(min(PAIR_S, settings.budget_s * PAIR_SHARE) / pass_s))
+        passes, warm = _passes(settings, len(queries) * sum(typical_ms) / 1000), min(typical_ms) < FAST_MS
         plans = relay_plans(len(queries), block_of(max(typical_ms)), passes, len(workers))
-        for worker, own, ms, plan in zip(workers, hands, typical_ms, plans, strict=True):
-            worker.begin("relay", texts=queries, blocks=plan, warm=ms < FAST_MS, hands=own)
-        samples = [_samples(blocks, passes) for blocks in _answers(workers)]
-        return samples, sum(worker.cpu_s() for worker in workers)
+        for worker, own, plan in reversed(list(zip(workers, hands, plans, strict=True))):  # the first one begins at once
+            worker.begin("relay", texts=queries, blocks=plan, warm=warm and settings.protocol != "book", hands=own)
+        return [_samples(blocks, passes) for blocks in _answers(workers)]
+
+
+def _passes(settings: Measure, pass_s: float) -> int:
+    """How often a pair answers all queries; the book's protocol says how many calls it are."""
+    least_s = 0.0 if settings.protocol == "book" else min(PAIR_S, settings.budget_s * PAIR_SHARE)
+    return max(1, math.ceil(least_s / pass_s))
 
 
 def _started(subjects: Sequence[Subject], session: Session, stack: ExitStack) -> tuple[list[Worker], list[list[int]]]:
@@ -136,19 +135,22 @@ def _started(subjects: Sequence[Subject], session: Session, stack: ExitStack) ->
 
 
 def _answers(workers: Sequence[Worker]) -> list[list[Timed]]:
-    try:
-        return [worker.blocks() for worker in workers]
-    except MeasureError:
-        for worker in workers:  # what one says of the other's end is no news
-            if worker.has_ended:
-                worker.blocks()
-        raise
+    answers, errors = [], []
+    for worker in workers:  # when one fails, the other ends too
+        try:
+            answers.append(worker.blocks())
+        except MeasureError as error:
+            errors.append(error)
+    if errors:
+        raise min(errors, key=lambda error: OTHER_ENDED in str(error))  # what one says of the other's end is no news
+    return answers
 
 
 def relay_plans(queries: int, block: int, passes: int, workers: int) -> list[list[list[int]]]:
     """For each worker its blocks, in order: start, end, whether it waits before it and whether it wakes the other after it.
 
-    Of two workers A and B: A B, B A, A B, ...
+    Of two workers A and B: A B, B A, A B, ... The one that is through first waits for the other, in an empty block: handing
+    over its answer would be work beside the other's last block.
     """
     starts = [start for _ in range(passes) for start in range(0, queries, block)]
     order = [
@@ -159,6 +161,9 @@ def relay_plans(queries: int, block: int, passes: int, workers: int) -> list[lis
         start = starts[len(plans[who])]
         waits, wakes = place > 0 and order[place - 1] != who, place + 1 < len(order) and order[place + 1] != who
         plans[who].append([start, min(start + block, queries), int(waits), int(wakes)])
+    if workers == 2:
+        plans[order[-1]][-1][3] = 1
+        plans[1 - order[-1]].append([queries, queries, 1, 0])
     return plans
 
 

@@ -13,7 +13,6 @@ from types import TracebackType
 from typing import Any
 
 import numpy as np
-import psutil
 
 from pipeline.errors import MeasureError
 from pipeline.samples import Block
@@ -103,14 +102,9 @@ class Worker:
         return [_timed(block) for block in self._answer()["blocks"]]
 
     @property
-    def has_ended(self) -> bool:
-        """Whether the process is gone."""
-        return self._process.poll() is not None
-
-    def cpu_s(self) -> float:
-        """Processor time that the process has used so far, in seconds."""
-        times = psutil.Process(self._process.pid).cpu_times()
-        return float(times.user + times.system)
+    def pid(self) -> int:
+        """The number of the process."""
+        return self._process.pid
 
     def logits(self, texts: list[str], batch_size: int) -> np.ndarray:
         """Logits of all texts: float32 (len(texts), n_labels)."""

@@ -52,19 +52,25 @@ def measure(name: str, artifact: Path, test: TestSet, settings: Measure, referen
         session = Session(queries, settings, machine.quietest(settings.threads), progress)
         comparison = None
         if reference is None:
-            processes, cpu_s = alone(Subject(artifact), session)
+            processes = alone(Subject(artifact), session)
         else:
-            pairs, stopped, cpu_s = compare(Subject(artifact), Subject(reference.artifact), session)
+            pairs, stopped = compare(Subject(artifact), Subject(reference.artifact), session)
             processes = tuple(pair.candidate for pair in pairs)
             comparison = Comparison(pairs, stopped, settings.margin, size_of(reference.artifact), reference.accuracy)
-        conditions = watch.stop(cpu_s)
+        conditions, watch = watch.stop(), machine.Watch.start(settle_s=0)
         progress.set_description("looking where the time goes" if settings.profile else "predicting the test split")
         found = solo(artifact, test.texts, settings, session.cores)
+        afterwards = watch.stop()
         progress.set_description("measured")
     predictions = _predictions(found.logits, test)
     quality = quality_of(predictions.predicted, test.truth, test.oos)
-    latency = Latency(processes, found.load_ms, found.first_call_ms, found.texts_per_s, found.memory)
-    return Report(name, quality, size_of(artifact), latency, predictions, conditions, comparison, found.profile)
+    latency = Latency(
+        processes, found.load_ms, found.first_call_ms, found.texts_per_s, found.memory, settings.threads,
+        tuple(session.cores), found.tasks,
+    )  # fmt: skip
+    return Report(
+        name, quality, size_of(artifact), latency, predictions, conditions, comparison, found.profile, afterwards.contended
+    )
 
 
 def draw(texts: list[str], settings: Measure) -> list[str]:

@@ -28,6 +28,7 @@ BATCH_S, BATCHES = 0.5, 3  # for each size at least
 THREADS_MS, THREADS_CALLS = 1000, (20, 100)  # for each number of threads: that long, but so few and so many calls
 CLIENTS = (1, 2, 4, 8)
 SERVE_S = 1.5  # for each number of clients
+SERVING_CORES = 4  # at most: as many as so many clients can keep busy, on any machine
 
 
 class Solo(NamedTuple):
@@ -38,11 +39,12 @@ class Solo(NamedTuple):
     first_call_ms: float  # the first call after loading
     texts_per_s: float  # in batches of `batch_size`
     memory: dict[str, float]  # by its name in MLflow, MB (2^20 bytes)
+    tasks: int | None  # threads that the process has, those included that the runtime has started
     profile: Profile | None
 
 
 class Singles(NamedTuple):
-    """Single calls of one process, and what it said of its memory after loading and after each block of them."""
+    """Single calls of one process; its memory after loading, after warming up and after each block of calls."""
 
     ms: np.ndarray  # float64 (calls,)
     tokenize_ms: np.ndarray  # float64 (calls,)
@@ -65,12 +67,13 @@ def solo(artifact: Path, texts: list[str], settings: Measure, cores: Sequence[in
         batch = (texts * (1 + THROUGHPUT_TEXTS // len(texts)))[:THROUGHPUT_TEXTS]
         speed = worker.ask("throughput", texts=batch, batch_size=settings.batch_size)["texts_per_s"]
         logits = worker.logits(texts, settings.batch_size)
+        tasks = worker.ask("tasks")["tasks"]
         batches = _by_batch(worker, calls) if settings.profile else None
     if batches is not None:
-        clients = _by_clients(artifact, calls, settings)
+        clients, used = _by_clients(artifact, calls, settings)
         curves = (_by_tokens(singles), _by_threads(artifact, calls, settings, singles), batches, clients)
-        profile = Profile(curves, _energy(singles) | _cost(clients, settings.price_per_core_hour))
-    return Solo(logits, worker.load_ms, singles.first_call_ms, speed, memory_of(singles.memory), profile)
+        profile = Profile(curves, _energy(singles) | _cost(clients, used, settings.price_per_core_hour))
+    return Solo(logits, worker.load_ms, singles.first_call_ms, speed, memory_of(singles.memory), tasks, profile)
 
 
 def usable_cores() -> float:
@@ -84,12 +87,11 @@ def _single_calls(worker: Worker, texts: list[str], settings: Measure) -> Single
     memory, blocks, joules = [worker.ask("memory")], [worker.time([])], 0.0
     first_call_ms = float(worker.time(texts[:1]).ms[0])
     worker.time(texts[: settings.warmup_calls])
+    memory.append(worker.ask("memory"))
     for start in range(0, len(calls), BLOCK):
         before = energy.counters()
         blocks.append(worker.time(calls[start : start + BLOCK]))
         joules += energy.spent_j(before, energy.counters())
-        memory.append(worker.ask("memory"))
-    if not calls:
         memory.append(worker.ask("memory"))
     ms, tokenize_ms, tokens = (
         np.concatenate([getattr(block, name) for block in blocks]) for name in ("ms", "tokenize_ms", "tokens")
@@ -98,16 +100,17 @@ def _single_calls(worker: Worker, texts: list[str], settings: Measure) -> Single
 
 
 def memory_of(told: Sequence[dict[str, float]]) -> dict[str, float]:
-    """Memory after loading, and after single calls: `told` first, then once (they only warmed up) or at every hundred calls.
+    """Memory after loading, after warming up, and with a profile after every hundred of its calls: `told`, in this order.
 
-    `memory/peak_mb` is the system's own peak of resident memory. It tells no peak of the proportional set size:
-    `memory/pss_peak_mb` is the largest that was seen, so a shorter one may have been missed. What the platform does not
-    tell is left out.
+    `memory/peak_mb` is the system's own peak of resident memory, after warming up, `memory/peak_warm_mb` that after all
+    calls. It tells no peak of the proportional set size: `memory/pss_peak_mb` is the largest that was seen, so a shorter one
+    may have been missed. What the platform does not tell is left out.
     """
-    figures = {"memory/pss_loaded_mb": told[0].get("pss_mb"), "memory/peak_mb": told[-1].get("peak_mb")}
+    figures = {"memory/pss_loaded_mb": told[0].get("pss_mb"), "memory/peak_mb": told[1].get("peak_mb")}
     if len(told) > 2:
         seen = [moment["pss_mb"] for moment in told if "pss_mb" in moment]
         figures |= {"memory/pss_warm_mb": told[-1].get("pss_mb"), "memory/pss_peak_mb": max(seen, default=None)}
+        figures |= {"memory/peak_warm_mb": told[-1].get("peak_mb")}
     return {name: value for name, value in figures.items() if value is not None}
 
 
@@ -163,15 +166,20 @@ def _by_threads(artifact: Path, calls: list[str], settings: Measure, singles: Si
     return Curve("threads", numbers, _percentiles(spent, (50, 95)))
 
 
-def _by_clients(artifact: Path, calls: list[str], settings: Measure) -> Curve:
-    """One process that may use every core, `threads` threads a call, for each number of clients; see `serving`."""
+def _by_clients(artifact: Path, calls: list[str], settings: Measure) -> tuple[Curve, float]:
+    """One process with several cores, `threads` threads a call, for each number of clients (see `serving`); and the cores.
+
+    Where processes can't be pinned, it has all of them.
+    """
     spent, speeds = [], []
-    with Worker(artifact, settings.threads, machine.quietest(math.ceil(usable_cores()))) as worker:
+    cores = machine.quietest(min(math.ceil(usable_cores()), SERVING_CORES))
+    with Worker(artifact, settings.threads, cores) as worker:
         for number in CLIENTS:
             clients: list[dict[str, Any]] = worker.ask("serve", texts=calls, clients=number, seconds=SERVE_S)["clients"]
             spent.append(np.concatenate([client["ms"] for client in clients]))
             speeds.append(float(sum(len(client["ms"]) / client["seconds"] for client in clients)))
-    return Curve("clients", CLIENTS, _percentiles(spent, (50, 95, 99)) | {"texts_per_s": tuple(speeds)})
+    curve = Curve("clients", CLIENTS, _percentiles(spent, (50, 95, 99)) | {"texts_per_s": tuple(speeds)})
+    return curve, min(usable_cores(), len(cores) or math.inf)
 
 
 def _percentiles(spent: Sequence[np.ndarray], percentiles: Sequence[int]) -> dict[str, tuple[float, ...]]:
@@ -183,9 +191,9 @@ def _energy(singles: Singles) -> dict[str, float]:
     return {"energy/mj_per_text": 1000 * singles.joules / len(singles.ms)} if singles.joules > 0 else {}
 
 
-def _cost(clients: Curve, price_per_core_hour: float | None) -> dict[str, float]:
+def _cost(clients: Curve, cores: float, price_per_core_hour: float | None) -> dict[str, float]:
     """At the best number of clients: texts for each core and second, and the price of a million, in the price's currency."""
-    speed = max(clients.series["texts_per_s"]) / usable_cores()
+    speed = max(clients.series["texts_per_s"]) / cores
     figures = {"cost/texts_per_core_s": speed}
     if price_per_core_hour is not None:
         figures["cost/price_per_million_texts"] = price_per_core_hour / 3600 / speed * 1e6

@@ -9,6 +9,7 @@
     {"do": "serve", "texts": [...], "clients": 4, "seconds": 1.5}      -> {"clients": [...]}  several threads that ask
     {"do": "predict", "texts": FILE, "logits": FILE, "batch_size": 32} -> {}                  in batches of like length
     {"do": "memory"}                                                   -> {"peak_mb": ...}    what the platform tells
+    {"do": "tasks"}                                                    -> {"tasks": 1}        threads of the process
 
 It ends when its standard input closes. Nothing is imported that the artifact's runtime does not need.
 """
@@ -27,6 +28,7 @@ import numpy as np
 
 from pipeline.classifiers.base import Classifier, load
 
+OTHER_ENDED = "the process that it took turns with has ended"
 resource: ModuleType | None
 try:
     import resource
@@ -85,19 +87,27 @@ class Server:
     def relay(self, texts: list[str], blocks: list[list[int]], warm: bool, hands: list[int]) -> dict[str, Any]:
         """Answer blocks of these texts in turns with another process; each as `time` answers.
 
-        A block is where it starts and ends, whether to wait for the other before it and whether to wake the other after it.
-        That is done with a byte through the pipes whose ends are `hands`: so no third process is busy. With `warm`, the text
-        before a block's first one comes first, not timed: then caches are as this classifier leaves them.
+        A block is where it starts and ends, whether to wait for the other before it and whether to wake the other after it;
+        an empty one only waits. That is done with a byte through the pipes whose ends are `hands`: so no third process is
+        busy. With `warm`, the text before a block's first one comes first, not timed: then caches are as this classifier
+        leaves them. In the end the pipes are closed, after an error too, so the other never waits in vain.
         """
         timed = []
-        for start, stop, waits, wakes in blocks:
-            if waits and not os.read(hands[0], 1):
-                raise EOFError("the process that it took turns with has ended")
-            if warm:
-                decide(self._classifier.logits([texts[start - 1]])[0])
-            timed.append(self.time(texts[start:stop]))
-            if wakes:
-                os.write(hands[1], b".")
+        try:
+            for start, stop, waits, wakes in blocks:
+                if waits and not os.read(hands[0], 1):
+                    raise EOFError(OTHER_ENDED)
+                if warm and start < stop:
+                    decide(self._classifier.logits([texts[start - 1]])[0])
+                if start < stop:
+                    timed.append(self.time(texts[start:stop]))
+                if wakes:
+                    os.write(hands[1], b".")
+        except BrokenPipeError:
+            raise EOFError(OTHER_ENDED) from None
+        finally:
+            for end in hands:
+                os.close(end)
         return {"blocks": timed}
 
     def throughput(self, texts: list[str], batch_size: int, seconds: float = 0.0, batches: int = 1) -> dict[str, Any]:
@@ -133,12 +143,17 @@ class Server:
 
         The proportional set size counts memory that several processes share as their share of it; only Linux tells it.
         """
-        told = {"pss_mb": _kb(Path("/proc/self/smaps_rollup"), "Pss:"), "peak_mb": _peak_kb()}
+        told = {"pss_mb": _figure(Path("/proc/self/smaps_rollup"), "Pss:"), "peak_mb": _peak_figure()}
         return {name: kb / 1024 for name, kb in told.items() if kb is not None}
 
+    def tasks(self) -> dict[str, Any]:
+        """How many threads this process has, those included that the runtime has started; None where it is not told."""
+        count = _figure(Path("/proc/self/status"), "Threads:")
+        return {"tasks": None if count is None else int(count)}
 
-def _kb(file: Path, name: str) -> float | None:
-    """A figure of a file of /proc; None where it is not told."""
+
+def _figure(file: Path, name: str) -> float | None:
+    """A figure of a file of /proc, kilobytes or a count; None where it is not told."""
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -146,9 +161,9 @@ def _kb(file: Path, name: str) -> float | None:
     return next((float(line.split()[1]) for line in lines if line.startswith(name)), None)
 
 
-def _peak_kb() -> float | None:
+def _peak_figure() -> float | None:
     if sys.platform == "linux":  # ru_maxrss would count the parent's memory at the fork
-        return _kb(Path("/proc/self/status"), "VmHWM:")
+        return _figure(Path("/proc/self/status"), "VmHWM:")
     if resource is not None:
         return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) / (1024 if sys.platform == "darwin" else 1)
     import psutil

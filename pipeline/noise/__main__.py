@@ -72,7 +72,8 @@ def noise(config: Config) -> None:
             done.append(repetition)
             findings = Findings(config.optim.name, config.measure, settings.slowdown, tuple(done))
             record.write_json(findings, folder)
-        record.finish(job.tracker, run, findings, folder)
+        with turns.working():
+            record.finish(job.tracker, run, findings, folder)
     _tell(findings, folder, view.address(job.tracker.connection, config.track.root, job.tracker.experiment_id))
 
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from pipeline.compare import Table
 from pipeline.config import Measure
-from pipeline.measure.pairs import reason_to_stop
-from pipeline.noise.repeat import FEWEST, Repetition
+from pipeline.measure.pairs import FEWEST, reason_to_stop
+from pipeline.noise.repeat import Repetition
 from pipeline.samples import Pair, speedup
 from pipeline.statistics import EQUIVALENT, FASTER, INCONCLUSIVE, SLOWER, Interval, ratio_interval, verdict
 
@@ -125,8 +125,7 @@ class Findings:
 
 
 def _ruled(pairs: tuple[Pair, ...], settings: Measure) -> tuple[Pair, ...]:
-    bounds = settings.precision, settings.budget_s, FEWEST
-    stops = (n for n in range(FEWEST, len(pairs)) if reason_to_stop(pairs[:n], *bounds))
+    stops = (n for n in range(FEWEST, len(pairs)) if reason_to_stop(pairs[:n], settings.precision, settings.budget_s))
     return pairs[: next(stops, len(pairs))]
 
 

@@ -1,10 +1,13 @@
 """The newest noise floor of this machine, in one sentence: every comparison refers to it. Nothing is measured here."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from pipeline.legend import legend
 from pipeline.machine import machine_name
+from pipeline.rows import Row
 from pipeline.track.runs import Tracker
 
 KIND = "noise"  # the tag `kind` of such a run
@@ -31,19 +34,19 @@ class Floor:
         )
 
 
-def sentence(tracker: Tracker) -> str:
-    """What every comparison refers to: this machine's noise floor, or that it was not measured yet."""
+def explained(tracker: Tracker, rows: Sequence[Row]) -> str:
+    """What a comparison's figures mean, and what they are worth on this machine: its noise floor. A Markdown list."""
     known = newest(tracker)
-    return known.sentence() if known is not None else NOT_MEASURED
+    return f"{legend(rows)}\n- {known.sentence() if known is not None else NOT_MEASURED}"
 
 
 def newest(tracker: Tracker) -> Floor | None:
-    """That of the experiment's newest finished noise run on this machine without a slowdown; None when there is none."""
+    """That of the newest finished noise run on this machine without a slowdown, on any data; None when there is none."""
     query = f"attributes.status = 'FINISHED' and tags.kind = '{KIND}' and params.slowdown = '0.0'"
-    token = None
+    everywhere, token = [experiment.experiment_id for experiment in tracker.client.search_experiments()], None
     while True:
         page = tracker.client.search_runs(
-            [tracker.experiment_id], query, order_by=["attributes.end_time DESC"], max_results=200, page_token=token
+            everywhere, query, order_by=["attributes.end_time DESC"], max_results=200, page_token=token
         )
         for run in page:
             if run.data.tags.get("machine") == machine_name():

@@ -1,4 +1,4 @@
-"""What is kept of a noise run: `noise.json` after every repetition, table and figure at its end, and all that in MLflow."""
+"""What is kept of a noise run: `noise.json` after every repetition; table, figure and raw calls at its end; in MLflow."""
 
 import csv
 import json
@@ -12,6 +12,7 @@ from pipeline.noise.floor import KIND
 from pipeline.noise.repeat import Repetition
 from pipeline.noise.words import conclusion
 from pipeline.samples import Pair, speedup
+from pipeline.track import contents
 from pipeline.track.run import NOTE, Run
 from pipeline.track.runs import Tracker
 
@@ -37,7 +38,7 @@ def parameters(config: Config) -> dict[str, object]:
 
 
 def write_json(findings: Findings, folder: Path) -> None:
-    """Every repetition so far, with its raw pairs; a kill leaves the file as it was or as it will be."""
+    """Every repetition so far, with the ratios of its pairs; a kill leaves the file as it was or as it will be."""
     folder.mkdir(parents=True, exist_ok=True)
     told = {
         "optim": findings.optim,
@@ -77,8 +78,9 @@ def write_csv(findings: Findings, path: Path) -> None:
 
 
 def finish(tracker: Tracker, run: Run, findings: Findings, folder: Path) -> None:
-    """Figure, table and metrics, in the folder and in MLflow; the conclusion is the run's description."""
+    """Figure, table, every call and metrics, in the folder and in MLflow; the conclusion is the run's description."""
     write_csv(findings, folder / "noise.csv")
+    contents.write_repetitions([item.pairs for item in findings.repetitions], folder / "latency.parquet")
     plot.save(findings, folder)
     run.log_folder(folder)
     for name, value in findings.metrics().items():

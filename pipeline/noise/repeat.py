@@ -18,8 +18,8 @@ from pipeline.measure.pairs import Session, Subject, compare
 from pipeline.progress import bar
 from pipeline.samples import Pair
 
-FEWEST = 2  # pairs of a session: one has no interval
 NEVER_PRECISE = 1e-12  # a precision that no interval has
+SOME_BUDGET_S = 1e-9  # at least: without a budget there were one pair, which has no interval
 
 
 @dataclass(frozen=True)
@@ -35,13 +35,13 @@ def repeat(artifact: Path, queries: list[str], measure: Measure, settings: Noise
 
     Other jobs of this program get their turn between two sessions. Raises MeasureError when a worker process fails.
     """
-    whole = replace(measure, precision=NEVER_PRECISE)
+    whole = replace(measure, precision=NEVER_PRECISE, budget_s=max(measure.budget_s, SOME_BUDGET_S))
     with contextlib.closing(bar("measuring it against itself", "repetition", settings.repetitions)) as progress:
         for _ in range(settings.repetitions):
             with turns.alone():
                 watch = machine.Watch.start()
                 session = Session(queries, whole, machine.quietest(measure.threads), tqdm(disable=True))
-                pairs, _, cpu_s = compare(Subject(artifact, settings.slowdown), Subject(artifact), session, FEWEST)
-                conditions = watch.stop(cpu_s)
+                pairs, _ = compare(Subject(artifact, settings.slowdown), Subject(artifact), session)
+                conditions = watch.stop()
             yield Repetition(pairs, conditions)
             progress.update(1)

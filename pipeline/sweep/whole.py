@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 
 from pipeline import compare
 from pipeline.config import Config, digest
-from pipeline.legend import legend
 from pipeline.noise import floor
 from pipeline.processes import this_process
 from pipeline.rows import Row, averaged
@@ -102,8 +101,8 @@ def _close(record: Record, tracker: Tracker, statuses: list[Status], state: str)
     missing = [f"{status.name} ({status.state})" for status in statuses if status.state != "finished"]
     told = summary(statuses, record)
     if rows:
-        explained = f"{legend(rows)}\n- {floor.sentence(tracker)}"
-        table = compare.write(rows, None, f"{tracker.experiment}, sweep {record.sweep_id}", folder, missing)
+        explained = floor.explained(tracker, rows)
+        table = compare.write(rows, None, f"{tracker.experiment}, sweep {record.sweep_id}", folder, explained, missing)
         print(f"\n{table.plain()}\n\n{explained}\n\nplot:    {os.path.relpath(folder / 'comparison.png')}")
         note = f"{table.markdown()}\n\n{explained}\n\n```\n{told}\n```"
     else:

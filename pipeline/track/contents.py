@@ -1,9 +1,10 @@
 """What a run holds besides metrics: samples and predictions as Parquet, the machine, the versions."""
 
 import platform
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -11,11 +12,11 @@ import pyarrow.parquet as parquet
 
 from pipeline.machine import load_average, machine, missing
 from pipeline.report import Predictions, Report
-from pipeline.samples import Samples
+from pipeline.samples import Pair, Samples
 
 PACKAGES = (
     "torch", "transformers", "tokenizers", "datasets", "evaluate", "accelerate", "hydra-core", "mlflow", "numpy",
-    "onnx", "onnxruntime", "optuna", "pyarrow",
+    "onnx", "onnxruntime", "optuna", "pyarrow", "psutil", "scipy", "zeus",
 )  # fmt: skip
 
 
@@ -32,30 +33,58 @@ def write_predictions(predictions: Predictions, path: Path) -> None:
     parquet.write_table(pa.table(table), path)
 
 
-def write_latency(report: Report, path: Path) -> None:
-    """One row a timed call: who (candidate or baseline), pair, which process of it was started first, query, block, ms,
-    tokenization's part of it in ms, tokens, and whether the process was put off its core in that block.
+class Process(NamedTuple):
+    """The samples of one process, and which process it was."""
+
+    who: str  # candidate or baseline
+    pair: int  # its number
+    started_first: bool  # of the pair
+    samples: Samples
+
+
+def processes(report: Report) -> list[Process]:
+    """All that were timed: those of the pairs, or those of the baseline alone."""
+    if report.comparison is not None:
+        return of_pairs(report.comparison.pairs)
+    return [Process("baseline", number, True, samples) for number, samples in enumerate(report.latency.processes)]
+
+
+def of_pairs(pairs: Sequence[Pair]) -> list[Process]:
+    """The processes of pairs."""
+    return [
+        Process(who, number, (who == "candidate") == pair.candidate_first, getattr(pair, who))
+        for number, pair in enumerate(pairs)
+        for who in ("candidate", "baseline")
+    ]
+
+
+def latency(timed: Sequence[Process]) -> pa.Table:
+    """One row a timed call: who, pair, whether the process was started first, query, block, ms, tokenization's part of it in
+    ms, tokens, and whether the process was put off its core in that block.
     """
-    if report.comparison is None:
-        rows = [("candidate", number, True, samples) for number, samples in enumerate(report.latency.processes)]
-    else:
-        rows = [
-            (who, number, (who == "candidate") == pair.candidate_first, getattr(pair, who))
-            for number, pair in enumerate(report.comparison.pairs)
-            for who in ("candidate", "baseline")
-        ]
-    tables = [
+    return pa.concat_tables(
         pa.table(
             {
-                "who": [who] * len(samples.ms),
-                "pair": [number] * len(samples.ms),
-                "started_first": [first] * len(samples.ms),
-                **_calls(samples),
+                "who": [process.who] * len(process.samples.ms),
+                "pair": [process.pair] * len(process.samples.ms),
+                "started_first": [process.started_first] * len(process.samples.ms),
+                **_calls(process.samples),
             }
         )
-        for who, number, first, samples in rows
-    ]
-    parquet.write_table(pa.concat_tables(tables), path)
+        for process in timed
+    )
+
+
+def write_latency(report: Report, path: Path) -> None:
+    """Every timed call of a report, see `latency`."""
+    parquet.write_table(latency(processes(report)), path)
+
+
+def write_repetitions(repetitions: Sequence[Sequence[Pair]], path: Path) -> None:
+    """Every timed call of several measurements, see `latency`, with the number of the measurement as `repetition`."""
+    tables = [latency(of_pairs(pairs)) for pairs in repetitions]
+    numbered = [table.add_column(0, "repetition", [[number] * len(table)]) for number, table in enumerate(tables)]
+    parquet.write_table(pa.concat_tables(numbered), path)
 
 
 def _calls(samples: Samples) -> dict[str, Any]:
@@ -72,15 +101,10 @@ def _calls(samples: Samples) -> dict[str, Any]:
 
 def write_blocks(report: Report, path: Path) -> None:
     """One row a block of calls: who, pair, block, calls, wall and processor time in ms, involuntary context switches."""
-    if report.comparison is None:
-        rows = [("candidate", number, samples) for number, samples in enumerate(report.latency.processes)]
-    else:
-        pairs = enumerate(report.comparison.pairs)
-        rows = [(who, number, getattr(pair, who)) for number, pair in pairs for who in ("candidate", "baseline")]
     table = [
-        {"who": who, "pair": number, "block": place, **vars(block), "descheduled": block.descheduled}
-        for who, number, samples in rows
-        for place, block in enumerate(samples.blocks)
+        {"who": process.who, "pair": process.pair, "block": place, **vars(block), "descheduled": block.descheduled}
+        for process in processes(report)
+        for place, block in enumerate(process.samples.blocks)
     ]
     parquet.write_table(pa.Table.from_pylist(table), path)
 

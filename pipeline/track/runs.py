@@ -9,6 +9,7 @@ from typing import Any
 from pipeline.errors import TrackError
 from pipeline.machine import machine_name
 from pipeline.processes import is_gone, signal_of, this_process
+from pipeline.report import TAGS
 from pipeline.rows import Row
 from pipeline.track.run import PARENT, Run
 from pipeline.track.server import Connection
@@ -99,8 +100,8 @@ class Tracker:
         """Go on with a run that waits, or that was cut off as it did; it is of this process and machine now."""
         for name, value in identity.tags().items():
             self.client.set_tag(run_id, name, value)
-        if "reason" in self.client.get_run(run_id).data.tags:
-            self.client.delete_tag(run_id, "reason")
+        for name in {"reason", *TAGS} & self.client.get_run(run_id).data.tags.keys():  # of the attempt before
+            self.client.delete_tag(run_id, name)
         self.client.update_run(run_id, status="RUNNING")
         with self._ends(run_id):
             run = Run(self.client, run_id, self.experiment_id)
