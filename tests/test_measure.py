@@ -123,7 +123,7 @@ def test_a_report_comes_from_a_copy_of_the_artifact_alone(artifact: Path, tmp_pa
     assert len(pairs) == 1 and report.latency.processes == tuple(pair.candidate for pair in pairs)
     assert all(samples.ms.shape == (5,) for pair in pairs for samples in (pair.candidate, pair.baseline))
     assert report.size == size_of(artifact) == report.comparison.size
-    assert report.tags()["verdict"] == report.comparison.verdict and report.metrics()["delta/speedup"] > 0
+    assert report.verdict == "" and report.metrics()["delta/speedup"] > 0  # of one pair
     assert report.metrics()["delta/accuracy_pp"] == pytest.approx(100 * (accuracy - 0.25))
 
 

@@ -23,6 +23,7 @@ from pipeline.measure.process import ROOT
 from pipeline.optimize import Made, carry_out
 from pipeline.prepare import prepare
 from pipeline.run import Outcome, run, stages_of
+from tests import forked
 from tests.conftest import shrunk, small, write_csv
 
 OPTIMS = sorted(file.stem for file in (CONF / "optim").glob("*.yaml"))
@@ -156,11 +157,15 @@ def test_a_loaded_checkpoint_predicts_as_it_did_when_it_was_stored(
     assert classifier(loaded, threads=1).logits(texts) == pytest.approx(classifier(trained, threads=1).logits(texts))
 
 
+def longer(tiny: list[str], epochs: int) -> list[str]:
+    """A job in which torch trains, and that is measured in a moment."""
+    trained = [f"{where}.steps.finetune.epochs={epochs}" for where in ("optim", "baseline")]
+    return ["optim=bert_ort", "optim@baseline=bert_ort", *(item for item in tiny if ".epochs=" not in item), *trained]
+
+
 def start(tiny: list[str], epochs: int) -> subprocess.Popen[str]:
-    longer = [f"{where}.steps.finetune.epochs={epochs}" for where in ("optim", "baseline")]
-    settings = [item for item in tiny if ".epochs=" not in item]
     return subprocess.Popen(
-        [sys.executable, "-m", "pipeline", "optim=bert_ort", "optim@baseline=bert_ort", *settings, *longer],
+        [sys.executable, "-m", "pipeline", *longer(tiny, epochs)],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=os.environ | {"TQDM_DISABLE": "1"},
     )  # fmt: skip
 
@@ -176,14 +181,18 @@ def reached(moment: str, root: Path) -> bool:
     }[moment]()
 
 
-def test_killed_at_five_moments_it_ends_well_each_time(tiny: list[str], root: Path) -> None:
+def test_killed_at_five_moments_it_ends_well_each_time(
+    compose: Callable[..., Config], tiny: list[str], root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TQDM_DISABLE", "1")
+    config = compose(*longer(tiny, epochs=6))
     for moment in ("data is read", "training", "a checkpoint is half written", "the artifact is being written", "measuring"):
-        process = start(tiny, epochs=6)
+        job = forked.start(config)
         while not reached(moment, root):
-            assert process.poll() is None, f"ended before {moment}: {process.communicate()[0]}"
+            assert job.is_alive(), f"ended before {moment}"
             time.sleep(0.002)
-        process.send_signal(signal.SIGKILL)
-        process.communicate()
+        job.kill()
+        job.join()
     process = start(tiny, epochs=6)
     output = process.communicate(timeout=120)[0]
     assert process.returncode == 0, output
