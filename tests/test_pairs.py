@@ -27,6 +27,7 @@ from pipeline.measure.pairs import (
     in_turns,
     reason_to_stop,
     relay_plans,
+    warmed,
 )
 from pipeline.measure.process import Worker
 from pipeline.progress import bar
@@ -99,6 +100,12 @@ def test_pairs_are_added_until_the_interval_is_narrow_or_the_budget_spent() -> N
 
 def test_blocks_are_short_for_a_slow_classifier_and_never_single_calls() -> None:
     assert [block_of(ms) for ms in (0.01, 0.5, 2.0, 9.0, 300.0)] == [25, 20, 5, 2, 2]
+
+
+def test_two_of_nearly_the_same_speed_are_warmed_alike_and_slow_ones_are_not() -> None:
+    times = ([4.9, 5.1], [0.7, 80.0], [6.0, 7.0], [1.0])
+    assert [warmed(SETTINGS, ms) for ms in times] == [[True, True], [True, False], [False, False], [True]]
+    assert warmed(replace(SETTINGS, protocol="book"), [1.0, 1.0]) == [False, False]
 
 
 def test_two_processes_take_turns_and_the_one_that_answers_first_alternates() -> None:

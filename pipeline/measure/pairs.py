@@ -30,9 +30,7 @@ from pipeline.samples import Pair, Samples, speedup
 
 BLOCK_MS = 10.0  # before the other takes its turn: a processor's speed was seen to change by percents within 50 ms
 BLOCK = 2, 25  # calls of a block, at least and at most
-FAST_MS = (
-    5.0  # calls shorter than this feel what the other has left in the caches: then both have one first that is not timed
-)
+FAST_MS = 5.0  # a shorter call feels what the other has left in the caches, so one that is not timed comes first
 PAIR_S, PAIR_SHARE = 2.0, 0.1  # how long a pair is timed at least: so long, but no more than this share of the budget
 FEWEST = 2  # pairs, whatever the budget, since one has no interval; without a budget it is one all the same
 ENOUGH = 6  # pairs, from which on a narrow interval is believed: with fewer it is too often narrow by chance
@@ -103,11 +101,23 @@ def in_turns(subjects: Sequence[Subject], session: Session) -> list[Samples]:
         for worker in workers:
             worker.pin(session.cores)
             typical_ms.append(float(np.median(worker.time(warm_up).ms)))
-        passes, warm = _passes(settings, len(queries) * sum(typical_ms) / 1000), min(typical_ms) < FAST_MS
+        passes, warm = _passes(settings, len(queries) * sum(typical_ms) / 1000), warmed(settings, typical_ms)
         plans = relay_plans(len(queries), block_of(max(typical_ms)), passes, len(workers))
-        for worker, own, plan in reversed(list(zip(workers, hands, plans, strict=True))):  # the first one begins at once
-            worker.begin("relay", texts=queries, blocks=plan, warm=warm and settings.protocol != "book", hands=own)
+        for number in reversed(range(len(workers))):  # the first one begins at once
+            own, plan = hands[number], plans[number]
+            workers[number].begin("relay", texts=queries, blocks=plan, warm=warm[number], hands=own)
         return [_samples(blocks, passes) for blocks in _answers(workers)]
+
+
+def warmed(settings: Measure, typical_ms: Sequence[float]) -> list[bool]:
+    """For each of a pair, whether a call that is not timed comes before each block; by the time of a call of each.
+
+    Beside a fast one, one that takes up to twice as long as a fast one may has it too: two of nearly the same speed must not
+    differ in this. For a slower one it would be time spent on nothing.
+    """
+    if settings.protocol == "book" or min(typical_ms) >= FAST_MS:
+        return [False for _ in typical_ms]
+    return [ms < 2 * FAST_MS for ms in typical_ms]
 
 
 def _passes(settings: Measure, pass_s: float) -> int:
