@@ -22,7 +22,7 @@ from mlflow.entities import Run
 
 from pipeline.config import Config, Measure
 from pipeline.errors import MeasureError
-from pipeline.machine import Conditions
+from pipeline.machine import Conditions, machine_name
 from pipeline.noise import floor, plot
 from pipeline.noise.__main__ import main
 from pipeline.noise.figures import Findings, legend, table
@@ -142,7 +142,27 @@ def test_a_comparison_can_refer_to_it_and_has_no_row_of_it(
     assert known.sentence().startswith(
         f"noise floor here: a model against itself, {REPETITIONS} times: the interval excluded"
     )
-    assert known.sentence().endswith(f"(bert_ort, 1.5 s, {known.date})")
+    assert f"(bert_ort, 1.5 s, {known.date}" in known.sentence()
+
+
+def test_a_quiet_noise_floor_goes_before_a_newer_one_beside_other_work(root: Path, compose: Callable[..., Config]) -> None:
+    tracker = Tracker(connect(compose(f"track.root={root}").track), "toy/tiny")
+    assert floor.newest(tracker) is None
+    made = []
+    for contended in (2, 5):
+        tags = {"kind": "noise", "optim": "bert", "machine": machine_name()}
+        run_id = tracker.client.create_run(tracker.experiment_id, tags=tags).info.run_id
+        for name, value in (("repetitions", 5), ("excludes_1_count", 0), ("width", 0.02), ("contended_count", contended)):
+            tracker.client.log_metric(run_id, f"noise/{name}", value)
+        for name, text in (("slowdown", "0.0"), ("budget_s", "20.0")):
+            tracker.client.log_param(run_id, name, text)
+        tracker.client.set_terminated(run_id)
+        made.append(run_id)
+    quiet = floor.newest(tracker)
+    assert quiet is not None and (quiet.run_id, quiet.busy) == (made[0], False) and "beside" not in quiet.sentence()
+    tracker.client.delete_run(made[0])
+    busy = floor.newest(tracker)
+    assert busy is not None and busy.run_id == made[1] and busy.sentence().endswith(", beside other work)")
 
 
 def test_a_machine_that_was_not_measured_has_no_floor(
