@@ -34,7 +34,7 @@ FLAGS = {
 }  # fmt: skip
 SETTLE_S = 0.5  # 50 ticks of most kernels: one of them is 2 % of a core
 GLANCE_S = 0.2  # enough to tell a busy core from an idle one
-BUSY_CORE = 0.5  # of the time of such a glance
+BUSY_TENTHS = 1  # of the time of such a glance: more is no idle core
 OTHERS_CORES = 0.25  # an idle system is below 0.1; one process that never rests is 1
 OTHERS_SHARE = 0.125  # of the cores: on many of them a little is always done, and little of it near ours
 BEFORE_TIMES = 2.0  # as much is allowed just before, since that look is short
@@ -76,7 +76,9 @@ def missing() -> list[str]:
         "no frequency governor": governor(cores) is None,
         "no list of the cores that are one physical core": smt_siblings(cores) is None,
         "no cgroups: a CPU quota would not be seen": not (SYSTEM / "proc/self/cgroup").exists(),
-        "no energy counters (RAPL): what a text costs in energy is unknown": not any(SYSTEM.glob("sys/class/powercap/*:0")),
+        "no energy counters (RAPL) that may be read: what a text costs in energy is unknown": not any(
+            os.access(zone / "energy_uj", os.R_OK) for zone in SYSTEM.glob("sys/class/powercap/*:0")
+        ),
         "no hypervisor flag: whether the machine is virtual is unknown": _virtual() is None,
         "no load average": load_average() is None,
         "no CPU times: what other processes used is unknown": not any(sum(core) for core in known.values()),
@@ -117,7 +119,7 @@ def quietest(count: int) -> list[int]:
     chosen: list[int] = []
 
     def rank(core: int) -> tuple[Any, ...]:
-        return tenths[core] > 10 * BUSY_CORE, bool(near[core] & set(chosen)), -fast[core], tenths[core], -core
+        return tenths[core] > BUSY_TENTHS, bool(near[core] & set(chosen)), -fast[core], tenths[core], -core
 
     while len(chosen) < count:
         chosen.append(min((core for core in cores if core not in chosen), key=rank))

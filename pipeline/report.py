@@ -117,10 +117,9 @@ class Report:
 
     @property
     def contended(self) -> str:
-        """Why the latencies are doubtful, in one phrase; "" where nothing is known against them."""
-        put_off = self.descheduled or 0.0
-        waited = f"a worker was put off its core in {put_off:.0%} of the blocks" if put_off > DESCHEDULED else None
-        return self.conditions.contended or waited or self.contended_afterwards or ""
+        """Why figures are doubtful, and which, in one phrase; "" where nothing is known against them."""
+        later = f"memory, throughput and profile only: {self.contended_afterwards}" if self.contended_afterwards else ""
+        return self.conditions.contended or put_off(self.descheduled) or later
 
     def tags(self) -> dict[str, str]:
         """What is not a number: verdict, why no more pairs were measured, why figures are doubtful if they are, cores."""
@@ -128,6 +127,11 @@ class Report:
         pinned = ", ".join(map(str, self.latency.cores))
         told = zip(TAGS, (self.verdict, stopped, self.contended, pinned), strict=True)
         return {name: value for name, value in told if value}
+
+
+def put_off(share: float | None) -> str:
+    """What is said of a share of descheduled blocks; "" where it is small or not known."""
+    return f"a worker was put off its core in {share:.0%} of the blocks" if share and share > DESCHEDULED else ""
 
 
 @dataclass(frozen=True)

@@ -111,6 +111,9 @@ def test_of_idle_cores_the_fast_ones_of_different_physical_cores_are_taken(monke
     monkeypatch.setattr("pipeline.machine.capacity", lambda core: 50 if core < 4 else 30)  # 4 to 7 are slow ones
     monkeypatch.setattr("pipeline.machine.siblings", lambda core: {core // 2 * 2, core // 2 * 2 + 1} if core < 4 else {core})
     assert [quietest(count) for count in (1, 2, 3)] == [[3], [1, 3], [1, 3, 7]]
+    moments = iter([dict.fromkeys(range(8), idle), dict.fromkeys(range(8), idle) | {3: Elsewhere(0.09, 0.0, 0.0)}])
+    monkeypatch.setattr("pipeline.machine.times", lambda: next(moments))
+    assert quietest(1) == [2]  # a fast one that is half busy is not taken
 
 
 @pytest.mark.parametrize(

@@ -189,7 +189,7 @@ def test_killed_at_five_moments_it_ends_well_each_time(
     for moment in ("data is read", "training", "a checkpoint is half written", "the artifact is being written", "measuring"):
         job = forked.start(config)
         while not reached(moment, root):
-            assert job.is_alive(), f"ended before {moment}"
+            assert job.is_alive(), f"ended before {moment}, with {job.exitcode}"
             time.sleep(0.002)
         job.kill()
         job.join()

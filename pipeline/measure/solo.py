@@ -3,7 +3,7 @@
 One worker process, pinned like those of the pairs, predicts the test split and tells its memory. With `profile` it also
 answers a thousand single calls, on texts drawn from the test split, so that their lengths are the real ones: latency by
 tokens, and energy where the machine tells. It takes batches of all sizes. Further fresh processes answer with more threads,
-and one that may use every core serves several clients at once.
+and one with up to four cores serves several clients at once.
 """
 
 import math

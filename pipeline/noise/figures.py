@@ -119,7 +119,7 @@ class Findings:
             "noise/order_effect": order.value - 1,
             "noise/order_effect_low": order.low - 1, "noise/order_effect_high": order.high - 1,
             "noise/parent_cpu": float(np.mean([item.conditions.own_cpu_share for item in self.repetitions])),
-            "noise/contended_count": float(sum(item.conditions.contended is not None for item in self.repetitions)),
+            "noise/contended_count": float(sum(bool(item.contended) for item in self.repetitions)),
             **{f"noise/{name}_count": float(count) for name, count in self.verdicts().items()},
         }  # fmt: skip
 

@@ -53,7 +53,11 @@ def write_json(findings: Findings, folder: Path) -> None:
 
 def _repetition(repetition: Repetition) -> dict[str, Any]:
     conditions = repetition.conditions
-    told = {**conditions.metrics(), "contended": conditions.contended, "pairs": [_pair(pair) for pair in repetition.pairs]}
+    told = {
+        **conditions.metrics(),
+        "contended": repetition.contended or None,
+        "pairs": [_pair(pair) for pair in repetition.pairs],
+    }
     return {name: value for name, value in told.items() if value is not None}
 
 

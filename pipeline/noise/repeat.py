@@ -16,6 +16,7 @@ from pipeline.config import Measure, Noise
 from pipeline.machine import Conditions
 from pipeline.measure.pairs import Session, Subject, compare
 from pipeline.progress import bar
+from pipeline.report import put_off
 from pipeline.samples import Pair
 
 NEVER_PRECISE = 1e-12  # a precision that no interval has
@@ -28,6 +29,13 @@ class Repetition:
 
     pairs: tuple[Pair, ...]
     conditions: Conditions
+
+    @property
+    def contended(self) -> str:
+        """Why it is doubtful, in one phrase; "" where nothing is known against it."""
+        blocks = [block for pair in self.pairs for one in (pair.candidate, pair.baseline) for block in one.blocks]
+        share = sum(block.descheduled for block in blocks) / len(blocks) if blocks else None
+        return self.conditions.contended or put_off(share)
 
 
 def repeat(artifact: Path, queries: list[str], measure: Measure, settings: Noise) -> Iterator[Repetition]:

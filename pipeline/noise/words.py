@@ -9,7 +9,7 @@ TELLING = 0.25  # a share of wrong intervals that is known no better than this t
 def conclusion(findings: Findings) -> str:
     """One paragraph."""
     said = [_slowed(findings) if findings.slowdown else _equal(findings), _resolution(findings)]
-    busy = sum(item.conditions.contended is not None for item in findings.repetitions)
+    busy = sum(bool(item.contended) for item in findings.repetitions)
     if busy:
         said.append(f"In {busy} of {len(findings.repetitions)} repetitions the machine was busy with other things as well.")
     return " ".join(said)
