@@ -43,7 +43,8 @@ MORE = {  # by metric, in the order of the columns
     "memory/peak_mb": "peak MB: the most memory that its process had, loaded and warmed up.",
     "memory/pss_warm_mb": "PSS MB: memory after a thousand calls; what several processes share is counted in parts.",
     "cost/texts_per_core_s": "texts/s/core: texts in a second by one process that serves 1 to 8 clients, the best of these, "
-    "divided by its cores (4 at most, where it can be pinned).",
+    "divided by its cores (4 at most, where it can be pinned). "
+    "Measured once, not in turns with the baseline: the same network was seen to differ by 40 %.",
     "cost/price_per_million_texts": "price/M: price of a million texts, in the currency of measure.price_per_core_hour.",
 }
 BUSY = (

@@ -83,9 +83,7 @@ class Report:
     conditions: Conditions
     comparison: "Comparison | None" = None
     profile: Profile | None = None
-    contended_afterwards: str | None = (
-        None  # why what the classifier did alone is doubtful, None: nothing is known against it
-    )
+    contended_afterwards: str | None = None  # why what it did alone is doubtful; None: nothing is known against it
 
     def metrics(self) -> dict[str, float]:
         """The flat dictionary that MLflow gets; names carry their unit, qualities are shares from 0 to 1."""
