@@ -38,12 +38,12 @@ def ratio_interval(log_ratios: np.ndarray) -> Interval:
 
     One pair has no interval: it is infinite.
     """
-    from scipy.stats import t
+    from scipy.special import stdtrit
 
     values = np.asarray(log_ratios, dtype=np.float64)
     mean, half = values.mean(), np.inf
     if len(values) > 1:
-        half = t.ppf((1 + CONFIDENCE) / 2, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
+        half = stdtrit(len(values) - 1, (1 + CONFIDENCE) / 2) * values.std(ddof=1) / np.sqrt(len(values))
     with np.errstate(over="ignore"):
         return Interval(float(np.exp(mean)), float(np.exp(mean - half)), float(np.exp(mean + half)))
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import scipy.stats  # noqa: F401  intervals need it: it takes its time here, not while something is measured
+import scipy.special  # noqa: F401  intervals need it: it takes its time here, not while something is measured
 
 from pipeline import machine
 from pipeline.config import Measure
