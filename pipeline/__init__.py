@@ -8,13 +8,14 @@
     turns       who may use the processor: many work at once, one that measures is alone
     cpu, cores, machine   what the processor can do; its cores; what else the machine did
     statistics, samples   intervals and verdicts; raw samples of processes and pairs of them
+    paired/     candidate against baseline on the same queries: differences of quality, flips, calibration
     profile     curves: where the time goes
     report      Report: the measurements of one classifier and what is derived from them
     rows        Row: one optimization in a comparison
     data/       any source -> Splits, checked
     structure   heads and neurons of a network: their importance, their removal
     backbone/   pretrained weights -> a network to start from
-    classifiers/  artifact directory -> texts to logits, one file a runtime
+    classifiers/  artifact directory -> texts to logits, one file a runtime; the decision rule that makes them answers
     training    the transformers Trainer, fast on a CPU and safe against kills
     distillation, pruning, search   what training does for a smaller network, in torch
     onnx_graph  a network as an ONNX graph: exported, fused, checked
@@ -22,8 +23,9 @@
     store       stages: fingerprint -> directory, made once
     optimize    an optimization's steps, stage by stage, through the store
     measure/    artifact -> Report, in worker processes
-    track/      MLflow, and nothing else imports it
-    plot, speedup_plot, profile_plot, search_plot   rows, a profile, the trials of a search -> figures
+    serve/      texts to answers, for those that serve; the model that MLflow loads
+    track/      MLflow, and nothing else imports it but what MLflow itself loads in serve/
+    plot, speedup_plot, profile_plot, search_plot, reliability_plot   rows, a profile, trials, scores -> figures
     compare, legend     rows -> table, and its explanation; `python -m pipeline.compare`
     publish     an artifact and its model card, to the Hugging Face Hub
     check       what can be known to be wrong before anything is loaded
@@ -32,6 +34,9 @@
     noise/      a classifier against itself: what this machine's numbers are worth; `python -m pipeline.noise`
     conclude    what follows measuring: comparison, summary, publication
     run         the spine: reads as data, steps, measuring, tracking, comparison
+    decide/     a budget -> which optimization to ship, and why no other; the registry; `python -m pipeline.decide`
+    rollback, predict   the champion before; what the champion says of texts; entry points
+    page/       one HTML page of an experiment; `python -m pipeline.page`
     doctor/     why a classifier is not faster; `python -m pipeline.doctor`
     sweep/      many runs: each in a process of its own, measured at the end, told as a whole
     usage       what --help prints

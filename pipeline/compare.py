@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.errors import TrackError
-from pipeline.rows import Row, order
+from pipeline.rows import BOUNDS, Row, order
 
 if TYPE_CHECKING:
     from pipeline.config import Config
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 CURVES = ("training/", "profile/")  # of these a run has many values
 WIDEST = 160  # characters, for a terminal
 LEAST_NEWS = (  # left out first where a terminal is too narrow
-    "macro F1 %", "texts/s", "PSS MB", "texts/s/core", "zeros %", "with zeros MB", "peak MB", "price/M", "smaller", "p95 ms",
-    "in-scope %",
+    "macro F1 %", "ECE %", "texts/s", "PSS MB", "texts/s/core", "zeros %", "with zeros MB", "peak MB", "price/M", "smaller",
+    "without rule %", "p95 ms", "in-scope %",
 )  # fmt: skip
 
 
@@ -47,12 +47,21 @@ def number(key: str, decimals: int, factor: float = 1.0, unit: str = "") -> Call
     return text
 
 
+def change(row: Row) -> str:
+    """The change of accuracy in percentage points, between its bounds where it has some."""
+    shown = number("delta/accuracy_pp", 1)(row)
+    low, high = (row.metrics.get(f"delta/accuracy_pp{bound}") for bound in BOUNDS)
+    return shown if low is None or high is None else f"{shown} [{low:.1f}, {high:.1f}]"
+
+
 COLUMNS = (
     Column("accuracy %", number("quality/accuracy", 1, 100)),
-    Column("change pp", number("delta/accuracy_pp", 1)),
+    Column("without rule %", number("argmax/accuracy", 1, 100)),
+    Column("change pp", change),
     Column("in-scope %", number("quality/in_scope_accuracy", 1, 100)),
     Column("oos recall %", number("quality/oos_recall", 1, 100)),
     Column("macro F1 %", number("quality/f1_macro", 1, 100)),
+    Column("ECE %", number("quality/ece", 1, 100)),
     Column("p50 ms", number("latency/p50_ms", 2)),
     Column("p95 ms", number("latency/p95_ms", 2)),
     Column("faster", lambda row: row.ratio("delta/speedup")),

@@ -154,6 +154,29 @@ class Noise(Settings):
     slowdown: float = setting(0.0, min=0)  # above 0: one of the two answers that share slower, to see whether it is found
 
 
+PREFERENCES = ("latency", "size", "accuracy", "cost")
+
+
+@dataclass(frozen=True)
+class Budget(Settings):
+    """`python -m pipeline.decide`: bounds that what is shipped must keep; null: it may be as it likes."""
+
+    latency_p95_ms: float | None = setting(None, above=0)
+    size_mb: float | None = setting(None, above=0)
+    memory_mb: float | None = setting(None, above=0)  # peak of its process
+    speedup: float | None = setting(None, above=0)  # against the baseline
+    accuracy_loss: float | None = setting(None, min=0, max=1)  # a share: 0.01 is one point less than the baseline
+    f1_macro_loss: float | None = setting(None, min=0, max=1)
+    in_scope_accuracy_loss: float | None = setting(None, min=0, max=1)
+    oos_recall_loss: float | None = setting(None, min=0, max=1)
+    oos_precision_loss: float | None = setting(None, min=0, max=1)
+    min_accuracy: float | None = setting(None, min=0, max=1)
+    min_f1_macro: float | None = setting(None, min=0, max=1)
+    min_in_scope_accuracy: float | None = setting(None, min=0, max=1)
+    min_oos_recall: float | None = setting(None, min=0, max=1)
+    min_oos_precision: float | None = setting(None, min=0, max=1)
+
+
 @dataclass(frozen=True)
 class Track(Settings):
     """Where results go."""
@@ -191,6 +214,10 @@ class Config(Settings):
     backbone: Backbone = field(default_factory=Backbone)
     measure: Measure = field(default_factory=Measure)
     noise: Noise = field(default_factory=Noise)
+    budget: Budget = field(default_factory=Budget)
+    prefer: str = setting("latency", choices=PREFERENCES)  # of those that keep the budget
+    strict: bool = True  # a bound must be kept by the whole interval, not by the figure alone
+    dry_run: bool = False  # decide, and register nothing
     track: Track = field(default_factory=Track)
     publish: Publish = field(default_factory=Publish)
     sweep: Sweep = field(default_factory=Sweep)

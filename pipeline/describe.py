@@ -1,6 +1,7 @@
 """What a run says of itself: its identity, its configuration, its data, what it compares with."""
 
 from dataclasses import replace
+from typing import Any
 
 import yaml
 
@@ -18,8 +19,8 @@ def identity(config: Config, context: Context, optim: Optim) -> Identity:
     """What the run is, as MLflow's tags."""
     return Identity(
         optim=optim.name, baseline=config.baseline.name, fingerprint=plan(optim, context)[-1].fingerprint,
-        data_hash=context.splits.content_hash, comparable=comparable_key(config, context), sweep_id=config.sweep.id,
-        job=config.sweep.job, settings=settings_for(config, optim),
+        data_hash=context.splits.content_hash, comparable=comparable_key(config, context), protocol=protocol_key(config),
+        sweep_id=config.sweep.id, job=config.sweep.job, settings=settings_for(config, optim),
         role="baseline" if is_baseline(config, context, optim) else "candidate",
     )  # fmt: skip
 
@@ -41,11 +42,20 @@ def settings_for(config: Config, optim: Optim) -> str:
 
 def comparable_key(config: Config, context: Context) -> str:
     """Equal for runs that compare: the same data, backbone, measuring settings, machine, and baseline to the byte."""
+    parts = [context.splits.content_hash, *_protocol(config), machine_name(), config.baseline.name]
+    return digest([*parts, _makes(config.baseline, context)])[:16]
+
+
+def protocol_key(config: Config) -> str:
+    """Equal for runs with the same backbone and measuring settings."""
+    return digest(_protocol(config))[:16]
+
+
+def _protocol(config: Config) -> list[dict[str, Any]]:
     backbone = plain(config.backbone)
     for role in ("teacher", "student", "distilled"):
         backbone[role].pop("path")
-    parts = [context.splits.content_hash, backbone, config.measure.decisive(), machine_name(), config.baseline.name]
-    return digest([*parts, _makes(config.baseline, context)])[:16]
+    return [backbone, config.measure.decisive()]
 
 
 def config_yaml(config: Config) -> str:

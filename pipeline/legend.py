@@ -32,10 +32,14 @@ VERDICTS = {
 }
 MB = "MB: 2^20 bytes."
 MORE = {  # by metric, in the order of the columns
+    "argmax/accuracy": "without rule %: accuracy without its decision rule, which was fitted on the validation split.",
     "delta/accuracy_pp": "change pp: accuracy less that of the baseline, in percentage points.",
+    "delta/accuracy_pp_low": "change pp [low, high]: between which bounds the true change lies, in 95 of 100 such samples "
+    "of texts. Both answered the same texts; when 0 is within, the difference may be chance.",
     "quality/in_scope_accuracy": "in-scope %: accuracy on the texts that belong to one of the classes.",
     "quality/oos_recall": "oos recall %: of the texts that belong to no class (out of scope), the share that is recognized.",
     "quality/f1_macro": "macro F1 %: each class's harmonic mean of precision and recall, averaged over the classes.",
+    "quality/ece": "ECE %: how far scores are from the shares that are right, on average (expected calibration error).",
     "delta/size_ratio": "smaller: how many times the baseline's files are larger.",
     "size/dense_mb": "with zeros MB: the size if the zeros were stored like other numbers, as most programs do.",
     "prune/sparsity": "zeros %: share of the weights that are zero; zeros make nothing faster.",

@@ -1,6 +1,6 @@
 """`Report`: the measurements of one classifier. Raw samples are kept; summaries and ratios are derived from them.
 
-Standard library and NumPy only: whatever draws, tracks or decides reads reports and never sees a model.
+NumPy and SciPy only: whatever draws, tracks or decides reads reports and never sees a model.
 """
 
 from dataclasses import dataclass, field
@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pipeline.machine import Conditions
+from pipeline.paired.compare import PairedQuality
 from pipeline.profile import Profile
 from pipeline.samples import Pair, Samples, speedup, speedup_p95
-from pipeline.statistics import verdict
+from pipeline.statistics import ratio_interval, verdict
 
 BYTES_PER_MB = 2**20  # as in the book
 PERCENTILES = (50, 90, 95, 99)
@@ -33,12 +34,18 @@ class Latency:
     tasks: int | None = None  # threads that a process really has, the runtime's own included; None where it is not told
 
     def summary(self) -> dict[str, float]:
-        """Mean, standard deviation (of single calls, ddof 1) and percentiles in ms, with the cold figures beside them."""
+        """Mean, standard deviation (of single calls, ddof 1) and percentiles in ms, with the cold figures beside them.
+
+        Of p95 also the bounds within which it lies from one fresh process to the next.
+        """
         samples = np.concatenate([process.ms for process in self.processes])
         spread = float(samples.std(ddof=1)) if samples.size > 1 else 0.0
         figures = {"latency/mean_ms": float(samples.mean()), "latency/std_ms": spread}
         for percentile in PERCENTILES:
             figures[f"latency/p{percentile}_ms"] = float(np.percentile(samples, percentile))
+        if len(self.processes) > 1:
+            p95 = ratio_interval(np.log([np.percentile(process.ms, 95) for process in self.processes]))
+            figures |= {"latency/p95_ms_low": p95.low, "latency/p95_ms_high": p95.high}
         return {
             **figures,
             "latency/first_call_ms": self.first_call_ms,
@@ -67,8 +74,16 @@ class Predictions:
     texts: list[str]
     truth: np.ndarray  # int64 (n,), index into labels
     predicted: np.ndarray  # int64 (n,)
-    scores: np.ndarray  # float64 (n,), softmax probability of the predicted label
+    scores: np.ndarray  # float64 (n,), 0 to 1, see `pipeline.classifiers.rule`
     labels: list[str]
+    oos: int | None  # index of the out-of-scope label
+    refused: np.ndarray  # bool (n,), whether a decision rule has turned the text away
+
+    @property
+    def right(self) -> np.ndarray:
+        """Which texts got their own label: bool (n,)."""
+        right: np.ndarray = self.predicted == self.truth
+        return right
 
 
 @dataclass(frozen=True)
@@ -84,10 +99,13 @@ class Report:
     comparison: "Comparison | None" = None
     profile: Profile | None = None
     contended_afterwards: str | None = None  # why what it did alone is doubtful; None: nothing is known against it
+    without: Predictions | None = None  # what it would say without its decision rule, if it has one
+    argmax: dict[str, float] = field(default_factory=dict)  # the quality of that
 
     def metrics(self) -> dict[str, float]:
         """The flat dictionary that MLflow gets; names carry their unit, qualities are shares from 0 to 1."""
         flat = {f"quality/{name}": value for name, value in self.quality.items()}
+        flat |= {f"argmax/{name}": value for name, value in self.argmax.items()}
         flat |= self.latency.summary() | self.size.summary() | self.conditions.metrics()
         flat |= self.profile.metrics() if self.profile is not None else {}
         flat |= {} if self.descheduled is None else {"machine/descheduled_blocks": self.descheduled}
@@ -140,7 +158,8 @@ class Comparison:
     stopped: str  # why no more pairs were added
     margin: float  # share: within it speeds are taken as equal
     size: Size  # the baseline's
-    accuracy: float  # the baseline's
+    quality: PairedQuality
+    baseline: Predictions
 
     @property
     def verdict(self) -> str:
@@ -148,7 +167,7 @@ class Comparison:
         return verdict(speedup(self.pairs), self.margin) if len(self.pairs) > 1 else ""
 
     def metrics(self, candidate: Report) -> dict[str, float]:
-        """Speed-ups with their bounds, the size ratio (above 1: smaller), the change of accuracy in percentage points."""
+        """Speed-ups with their bounds, the size ratio (above 1: smaller), the changes of quality in percentage points."""
         figures: dict[str, float] = {}
         for name, interval in (("", speedup(self.pairs)), ("_p95", speedup_p95(self.pairs))):
             bounds = {f"delta/speedup{name}_low": interval.low, f"delta/speedup{name}_high": interval.high}
@@ -159,5 +178,5 @@ class Comparison:
             "delta/pairs": float(len(self.pairs)),
             "delta/margin": self.margin,
             "delta/size_ratio": self.size.total_bytes / candidate.size.total_bytes,
-            "delta/accuracy_pp": 100 * (candidate.quality["accuracy"] - self.accuracy),
+            **self.quality.metrics(),
         }

@@ -9,19 +9,25 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from pipeline.paired.figures import FIGURES, PROPORTIONS
 from pipeline.report import PERCENTILES, SPEEDUPS
 from pipeline.statistics import Interval
 
+BOUNDS = ("_low", "_high")
 METRICS = (
     "quality/accuracy", "quality/f1_macro", "quality/in_scope_accuracy", "quality/oos_recall", "quality/oos_precision",
+    "quality/ece",
     "latency/mean_ms", "latency/std_ms", *(f"latency/p{percentile}_ms" for percentile in PERCENTILES),
     "latency/first_call_ms", "throughput/texts_per_s", "load/ms", "memory/peak_mb", "size/mb", "size/weights_mb",
     *SPEEDUPS, "delta/size_ratio", "delta/accuracy_pp",
 )  # fmt: skip  # of every report; the steps add what they checked and reached
 OF_SOME = (
+    *(f"delta/{figure}_pp{bound}" for figure in FIGURES for bound in ("", "_low", "_high") if figure + bound != "accuracy"),
+    *(f"argmax/{figure}" for figure in (*FIGURES, "ece")),
+    "delta/agreement", "delta/gained", "delta/lost", *(f"delta/{figure}_mcnemar_p" for figure in PROPORTIONS),
     "memory/pss_loaded_mb", "memory/pss_warm_mb", "memory/pss_peak_mb", "memory/peak_warm_mb", "delta/pairs", "delta/margin",
+    "latency/p95_ms_low", "latency/p95_ms_high", *(f"quality/{figure}{bound}" for figure in FIGURES for bound in BOUNDS),
 )  # fmt: skip  # of the same sections: where the platform tells, the profile is measured, or there is a baseline
-BOUNDS = ("_low", "_high")
 MOST_DECIMALS = 4  # MLflow has five digits
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline import profile_plot, search_plot, turns
+from pipeline import profile_plot, reliability_plot, search_plot, turns
 from pipeline.check import check
 from pipeline.conclude import log_comparison, push, summarize
 from pipeline.config import Config, Optim
@@ -124,7 +124,8 @@ def baseline(job: Job) -> tuple[Reference, Made]:
             row, made = optimize(job, optim, None)
         else:
             made = carry_out(optim, job.context, job.store)
-    return Reference(made.artifact, row.metrics["quality/accuracy"]), made
+    splits = job.context.splits
+    return Reference(made.artifact, job.tracker.predictions(row.run_id, splits.labels, splits.oos)), made
 
 
 def optimize(job: Job, optim: Optim, reference: Reference | None, waiting: str = "") -> tuple[Row, Made]:
@@ -135,7 +136,7 @@ def optimize(job: Job, optim: Optim, reference: Reference | None, waiting: str =
         test = TestSet(list(splits.test["text"]), np.array(splits.test["label"]), list(splits.labels), splits.oos)
         report = measure(optim.name, made.artifact, test, config.measure, reference)
         tracked.log_report(report, made.figures)
-        log_profile(tracked, report)
+        log_figures(tracked, report)
         row = Row(
             optim.name, {**made.figures, **report.metrics()}, tracked.run_id, reference is None,
             settings_for(config, optim), config.seed, verdict=report.verdict, contended=report.contended,
@@ -169,9 +170,10 @@ def log_searches(tracked: Run, made: Made) -> None:
             tracked.log_folder(Path(folder))
 
 
-def log_profile(tracked: Run, report: Report) -> None:
-    """The figure of where the time goes, if that was measured."""
-    if report.profile is not None:
-        with tempfile.TemporaryDirectory() as folder:
+def log_figures(tracked: Run, report: Report) -> None:
+    """How far scores are to be believed; and where the time goes, if that was measured."""
+    with tempfile.TemporaryDirectory() as folder:
+        reliability_plot.save(report, Path(folder))
+        if report.profile is not None:
             profile_plot.save(report.profile, report.optim, Path(folder))
-            tracked.log_folder(Path(folder))
+        tracked.log_folder(Path(folder))

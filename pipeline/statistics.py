@@ -16,20 +16,28 @@ FASTER, SLOWER, EQUIVALENT, INCONCLUSIVE = "faster", "slower", "equivalent", "in
 
 @dataclass(frozen=True)
 class Interval:
-    """A ratio of times, and between which bounds the true one lies in 95 of 100 such measurements."""
+    """A ratio, a share or a difference, and between which bounds the true one lies in 95 of 100 such measurements."""
 
     value: float
     low: float
     high: float
 
+    def hull(self, other: "Interval") -> "Interval":
+        """The same with the wider bounds of both."""
+        return Interval(self.value, min(self.low, other.low), max(self.high, other.high))
+
+    def bounds(self) -> dict[str, float]:
+        """By what is added to a metric's name."""
+        return {"_low": self.low, "_high": self.high}
+
     @property
     def width(self) -> float:
-        """Its width as a share of the value: 0.03 is about ±1.5 %."""
+        """Of a ratio: its width as a share of the value; 0.03 is about ±1.5 %."""
         return (self.high - self.low) / self.value
 
     @property
     def excludes_1(self) -> bool:
-        """Whether "equally fast" lies outside."""
+        """Of a ratio of times: whether "equally fast" lies outside."""
         return self.low > 1 or self.high < 1
 
 

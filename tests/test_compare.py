@@ -69,6 +69,7 @@ def test_cells_have_their_units_and_missing_metrics_are_dashes() -> None:
 
 
 EVERYTHING = {
+    "quality__ece": 0.02, "argmax__accuracy": 0.88, "delta__accuracy_pp_low": -0.7, "delta__accuracy_pp_high": 0.3,
     "quality__in_scope_accuracy": 0.95, "quality__oos_recall": 0.5, "quality__f1_macro": 0.9, "latency__p95_ms": 9.0,
     "throughput__texts_per_s": 250.0, "memory__peak_mb": 300.0, "memory__pss_warm_mb": 250.0, "cost__texts_per_core_s": 24.0,
     "cost__price_per_million_texts": 0.0463, "size__dense_mb": 80.0, "prune__sparsity": 0.6, "delta__accuracy_pp": -0.2,
@@ -85,6 +86,7 @@ def test_a_column_is_shown_where_one_row_has_it_and_left_out_where_none_has() ->
         "9.90x [9.62, 10.20]",
         "faster",
     )
+    assert (cells["change pp"], cells["without rule %"], cells["ECE %"]) == ("-0.2 [-0.7, 0.3]", "88.0", "2.0")
     assert (cells["PSS MB"], cells["texts/s/core"], cells["price/M"]) == ("250", "24", "0.046")
     assert len(table([row("bert")]).cells[0]) == 4
 
@@ -105,7 +107,7 @@ def test_a_terminal_gets_no_more_columns_than_it_is_wide_and_is_told_what_it_lac
     head, rule, *lines, told = made.plain().splitlines()
     assert {len(line) for line in (head, rule, *lines)} == {len(head)} and len(head) <= WIDEST
     lacking = told.removeprefix("not shown here, but in comparison.md: ").split(", ")
-    assert lacking == list(LEAST_NEWS[: len(lacking)]) and lacking[:2] == ["macro F1 %", "texts/s"]
+    assert lacking == list(LEAST_NEWS[: len(lacking)]) and lacking[:2] == ["macro F1 %", "ECE %"]
     assert not [title for title in lacking if f" {title} " in f"{head} ".replace("texts/s/core", "")]
     assert all(title in head for title in ("accuracy %", "p50 ms", "faster", "slow calls", "verdict", "size MB"))
     assert all(title in made.markdown() for title in lacking)

@@ -14,18 +14,21 @@ from transformers import pipeline as transformers_pipeline
 
 from pipeline.backbone.models import start
 from pipeline.classifiers.base import Description, load
+from pipeline.classifiers.rule import Rule
 from pipeline.classifiers.torch import save
 from pipeline.config import Backbone, Measure, Weights
 from pipeline.errors import MeasureError
 from pipeline.measure.process import Worker
-from pipeline.measure.session import Reference, draw, measure
+from pipeline.measure.session import Reference, answers, draw, measure
 from pipeline.measure.session import TestSet as Examples  # pytest would take TestSet for a test
 from pipeline.measure.size import size_of
+from tests import instant
 
 LABELS = ["food", "music", "Wetter ☂"]
 TEXTS = ["play a song", "no", "is it sunny, or will it rain in the afternoon? " * 3, "Übergröße", "order a pizza", "x" * 200]
 QUICK = Measure(queries=5, warmup_calls=2, batch_size=4, budget_s=0, profile=False)
 TEST = Examples(TEXTS, np.array([1, 0, 2, 2, 0, 1]), LABELS, oos=None)
+SAID = answers(np.eye(3, dtype=np.float32)[[0, 0, 1, 1, 1, 1]], TEST, Rule())  # by a baseline, 2 of 6 right
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +114,7 @@ def test_the_artifact_says_the_same_in_transformers_own_pipeline(worker: Worker,
 def test_a_report_comes_from_a_copy_of_the_artifact_alone(artifact: Path, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(artifact, tmp_path / "copy"))
     here = load(copy, threads=1).logits(TEXTS)
-    report = measure("candidate", copy, TEST, QUICK, Reference(artifact, accuracy=0.25))
+    report = measure("candidate", copy, TEST, QUICK, Reference(artifact, SAID))
     assert report.predictions.predicted.tolist() == here.argmax(axis=1).tolist()
     assert report.predictions.texts == TEXTS and report.predictions.labels == LABELS
     probabilities = np.exp(here) / np.exp(here).sum(axis=1, keepdims=True)
@@ -124,7 +127,7 @@ def test_a_report_comes_from_a_copy_of_the_artifact_alone(artifact: Path, tmp_pa
     assert all(samples.ms.shape == (5,) for pair in pairs for samples in (pair.candidate, pair.baseline))
     assert report.size == size_of(artifact) == report.comparison.size
     assert report.verdict == "" and report.metrics()["delta/speedup"] > 0  # of one pair
-    assert report.metrics()["delta/accuracy_pp"] == pytest.approx(100 * (accuracy - 0.25))
+    assert report.metrics()["delta/accuracy_pp"] == pytest.approx(100 * (accuracy - 2 / 6))
 
 
 def rewrite(directory: Path, **changes: object) -> None:
@@ -138,14 +141,15 @@ BROKEN: dict[str, Callable[[Path], object]] = {
     "runtime '../evil' is not a name": lambda directory: rewrite(directory, runtime="../evil"),
     "No module named 'pipeline.classifiers.abacus'": lambda directory: rewrite(directory, runtime="abacus"),
     "unexpected keyword argument 'colour'": lambda directory: rewrite(directory, colour="red"),
-    "Safetensor": lambda directory: (directory / "model.safetensors").write_bytes(bytes(100)),
+    "no such decision rule": lambda directory: rewrite(directory, decision={"figure": "energy"}),
+    "not a classifier that ONNX Runtime can read": lambda directory: (directory / "model.onnx").write_bytes(bytes(100)),
 }
 
 
 @pytest.mark.usefixtures("leaves_no_process")
 @pytest.mark.parametrize("reason", BROKEN)
-def test_a_broken_artifact_gives_one_line_that_names_it(artifact: Path, tmp_path: Path, reason: str) -> None:
-    broken = Path(shutil.copytree(artifact, tmp_path / "broken"))
+def test_a_broken_artifact_gives_one_line_that_names_it(tmp_path: Path, reason: str) -> None:
+    broken = instant.write(tmp_path / "broken", LABELS)
     BROKEN[reason](broken)
     with pytest.raises(MeasureError) as caught:
         measure("candidate", broken, TEST, QUICK, None)
@@ -153,9 +157,11 @@ def test_a_broken_artifact_gives_one_line_that_names_it(artifact: Path, tmp_path
 
 
 @pytest.mark.usefixtures("leaves_no_process")
-def test_a_broken_baseline_ends_the_candidates_process_too(artifact: Path, tmp_path: Path) -> None:
+def test_a_broken_baseline_ends_the_candidates_process_too(tmp_path: Path) -> None:
     with pytest.raises(MeasureError, match="nowhere"):
-        measure("candidate", artifact, TEST, QUICK, Reference(tmp_path / "nowhere", accuracy=0.5))
+        measure(
+            "candidate", instant.write(tmp_path / "candidate", LABELS), TEST, QUICK, Reference(tmp_path / "nowhere", SAID)
+        )
 
 
 def test_the_same_seed_draws_the_same_queries() -> None:

@@ -9,9 +9,11 @@ import pytest
 
 from pipeline.machine import Conditions
 from pipeline.measure.quality import quality_of
+from pipeline.paired.compare import PairedQuality
 from pipeline.report import SPEEDUPS, Comparison, Latency, Predictions, Report, Size
 from pipeline.rows import METRICS
 from pipeline.samples import Block, Pair, Samples
+from pipeline.statistics import Interval
 
 QUIET = Conditions(0.2, 0.0, 0.1, None, 10.0, 0.001)
 
@@ -77,16 +79,21 @@ def pair(candidate: list[float], baseline: list[float], candidate_first: bool = 
 
 
 def against(*pairs: Pair) -> Comparison:
-    return Comparison(pairs, "budget: 60 s are spent", 0.02, Size(12 * 2**20, 0), accuracy=0.92)
+    quality = PairedQuality({"accuracy": Interval(-0.02, -0.03, 0.01)}, {"accuracy": (1, 3)}, agreement=0.9)
+    return Comparison(pairs, "budget: 60 s are spent", 0.02, Size(12 * 2**20, 0), quality, predictions())
+
+
+def predictions() -> Predictions:
+    one = np.zeros(1, dtype=np.int64)
+    return Predictions(["text"], one, one, np.ones(1), ["label"], None, np.zeros(1, dtype=bool))
 
 
 def report(processes: list[Samples], comparison: Comparison | None = None, conditions: Conditions = QUIET) -> Report:
     latency = Latency(
         tuple(processes), load_ms=900.0, first_call_ms=30.0, texts_per_s=250.0, memory={"memory/peak_mb": 300.0}
     )
-    one = np.zeros(1, dtype=np.int64)
-    predictions = Predictions(["text"], one, one, np.ones(1), ["label"])
-    return Report("fast", {"accuracy": 0.9}, Size(3 * 2**20, 2 * 2**20), latency, predictions, conditions, comparison)
+    size = Size(3 * 2**20, 2 * 2**20)
+    return Report("fast", {"accuracy": 0.9, "ece": 0.1}, size, latency, predictions(), conditions, comparison)
 
 
 def test_latency_is_summed_up_over_all_calls_of_all_processes() -> None:
@@ -110,7 +117,8 @@ def test_within_a_pair_the_speedup_is_the_median_of_ratios_not_the_ratio_of_medi
     assert metrics["delta/speedup"] == pytest.approx(4)  # of 4, 10 and 3; 20 / 2 would be 10
     assert metrics["delta/speedup_p95"] == pytest.approx(29 / 9.2)
     assert metrics["delta/size_ratio"] == pytest.approx(4)
-    assert metrics["delta/accuracy_pp"] == pytest.approx(-2)
+    bounds = [metrics[f"delta/accuracy_pp{bound}"] for bound in ("", "_low", "_high")]
+    assert bounds == pytest.approx([-2, -3, 1]) and metrics["delta/accuracy_mcnemar_p"] == pytest.approx(10 / 16)
     assert metrics["delta/pairs"] == 1
     assert "delta/speedup_low" not in metrics and "delta/speedup_p95_high" not in metrics  # one pair knows no spread
     assert report([one.candidate], against(one)).verdict == ""

@@ -104,6 +104,7 @@ def test_an_optimization_runs_from_configuration_to_comparison(optim: str, every
     assert artifacts == {
         "config.yaml", "environment.json", "predictions.parquet", "latency.parquet", "blocks.parquet", "classifier",
         "comparison.png", "comparison.svg", "comparison.md", "comparison.csv", "speedup.png", "speedup.svg",
+        "reliability.png", "reliability.svg", *(() if optim == "bert_ort" else ("flips.md", "flips.csv")),
     }  # fmt: skip
 
 

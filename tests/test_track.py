@@ -21,12 +21,16 @@ from pipeline.config import Config, Track
 from pipeline.describe import config_yaml
 from pipeline.errors import TrackError, UserError
 from pipeline.machine import Conditions, machine_name
+from pipeline.paired.compare import compare as compare_quality
 from pipeline.report import Comparison, Latency, Predictions, Report, Size
 from pipeline.samples import Block, Pair, Samples
 from pipeline.track import view
 from pipeline.track.runs import Identity, Tracker
 from pipeline.track.server import connect
 
+PREDICTIONS = Predictions(
+    ["rain", "song"], np.array([0, 1]), np.array([0, 0]), np.array([0.9, 0.6]), ["weather", "music"], None, np.zeros(2, bool)
+)
 IDENTITY = Identity("int8", "bert", "f" * 64, "d" * 64, "same")
 
 
@@ -43,16 +47,15 @@ def samples(ms: float) -> Samples:
 
 def against(ours_ms: float, theirs_ms: float) -> Comparison:
     pairs = tuple(Pair(samples(ours_ms), samples(theirs_ms), number % 2 == 0, number + 1.0) for number in range(2))
-    return Comparison(pairs, "budget: 60 s are spent", 0.02, Size(2**22, 0), 0.75)
+    quality = compare_quality(np.array([0, 1]), PREDICTIONS.predicted, PREDICTIONS.truth, 2, None)
+    before = replace(PREDICTIONS, predicted=np.array([0, 1]))
+    return Comparison(pairs, "budget: 60 s are spent", 0.02, Size(2**22, 0), quality, before)
 
 
 def report(p50_ms: float = 2.0, comparison: Comparison | None = None) -> Report:
     latency = Latency((samples(p50_ms), samples(p50_ms)), 900.0, 30.0, 250.0, {"memory/peak_mb": 300.0})
-    predictions = Predictions(
-        ["rain", "song"], np.array([0, 1]), np.array([0, 0]), np.array([0.9, 0.6]), ["weather", "music"]
-    )
     conditions = Conditions(0.2, 0.0, 0.9, None, 10.0, 0.001)
-    return Report("int8", {"accuracy": 0.5}, Size(2**21, 2**20), latency, predictions, conditions, comparison)
+    return Report("int8", {"accuracy": 0.5}, Size(2**21, 2**20), latency, PREDICTIONS, conditions, comparison)
 
 
 def finish(tracker: Tracker, identity: Identity, p50_ms: float) -> str:
@@ -95,11 +98,22 @@ def test_a_run_that_ends_is_finished_and_holds_all_it_was_given(tracker: Tracker
     assert dataset.dataset.name == "toy" and json.loads(dataset.dataset.profile) == {"train": 3}
     assert artifacts(tracker, run.run_id) == {
         "config.yaml", "environment.json", "predictions.parquet", "latency.parquet", "blocks.parquet", "classifier",
-        "comparison.png",
+        "comparison.png", "flips.md", "flips.csv",
     }  # fmt: skip
+    read = tracker.predictions(run.run_id, PREDICTIONS.labels, None)
+    assert all(np.array_equal(getattr(read, name), getattr(PREDICTIONS, name)) for name in vars(PREDICTIONS))
+    with pytest.raises(TrackError, match=f"predictions.parquet of run {run.run_id} can't be read \\(KeyError\\)"):
+        tracker.predictions(run.run_id, ["other", "labels"], None)
     assert artifacts(tracker, run.run_id, "classifier") == {"classifier/weights.safetensors"}
     rows = parquet.read_table(tracker.client.download_artifacts(run.run_id, "predictions.parquet")).to_pylist()
-    assert rows[1] == {"text": "song", "prediction": "weather", "score": 0.6, "label": "music", "correct": False}
+    assert rows[1] == {
+        "text": "song",
+        "prediction": "weather",
+        "score": 0.6,
+        "label": "music",
+        "correct": False,
+        "refused": False,
+    }
     calls = parquet.read_table(tracker.client.download_artifacts(run.run_id, "latency.parquet")).to_pylist()
     assert len(calls) == 12 and calls[-1] == {
         "who": "baseline", "pair": 1, "started_first": True, "query": 2, "block": 1, "ms": 6.0, "tokenize_ms": 0.1,

@@ -4,6 +4,7 @@
     torch.py        runtime "torch": a transformers network in fp32, stored as a checkpoint or compactly
     torch_int8.py   runtime "torch_int8": the same with linear layers in int8
     onnx.py         runtime "onnx": a graph in ONNX Runtime, fp32 or int8
+    rule.py         how logits become an answer: temperature, refusal of texts that are out of scope
     compact.py      a file format for weights in which zeros take one bit
 
 One file a runtime: `classifier.json` names it, `load` imports `pipeline.classifiers.<runtime>` and calls its `open`, so that

@@ -9,6 +9,8 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from pipeline.classifiers.rule import Rule
+
 DESCRIPTION = "classifier.json"
 TOKENIZER = "tokenizer.json"
 
@@ -40,7 +42,13 @@ class Description:
     max_length: int  # tokens; longer texts are cut
     oos: int | None = None  # index of the out-of-scope label
     pad_id: int = 0  # the token that fills up short texts of a batch
+    decision: dict[str, Any] | None = None  # see `pipeline.classifiers.rule`; None: the largest logit
     format: int = 1
+
+    @property
+    def rule(self) -> Rule:
+        """How its logits become answers. Raises ValueError or TypeError when that is damaged."""
+        return Rule.of(self.decision, self.oos)
 
     def write(self, artifact: Path) -> None:
         """Write it into an artifact directory."""

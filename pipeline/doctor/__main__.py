@@ -51,11 +51,12 @@ def diagnose(word: str, config: "Config") -> None:
     from pipeline.doctor import page
     from pipeline.doctor.examine import examine
     from pipeline.doctor.findings import findings
-    from pipeline.doctor.subject import artifact_of, find
+    from pipeline.doctor.subject import find
+    from pipeline.track.artifacts import artifact_of
 
     subject = find(word, config)
     with tempfile.TemporaryDirectory() as name:
-        artifact = artifact_of(subject, Path(config.track.root).resolve(), Path(name))
+        artifact = artifact_of(subject.client, subject.run, Path(config.track.root).resolve(), Path(name))
         data = subject.run.data.params.get("data", "unknown")
         with turns.working():
             texts, told = texts_for(config, subject.tags.get("data_hash"), data)

@@ -1,15 +1,11 @@
-"""A run id or the name of an optimization -> the run, and the artifact it measured."""
+"""A run id or the name of an optimization -> the run."""
 
-import contextlib
-import json
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from pipeline.config import CONF, Config
 from pipeline.errors import ConfigError, TrackError, nearest
-from pipeline.store import ARTIFACT, MANIFEST, damage
 from pipeline.track.runs import NOTHING_YET, Tracker
 from pipeline.track.server import connect, is_fresh
 
@@ -78,23 +74,3 @@ def _finished(tracker: Tracker, condition: str = "") -> list[Any]:
 def _require_known(word: str, known: set[str]) -> None:
     if word not in known:
         raise ConfigError(f"{word}: neither a run id nor an optimization{nearest(word, known)}")
-
-
-def artifact_of(subject: Subject, root: Path, scratch: Path) -> Path:
-    """The artifact that a run measured: its stage if that is there and whole, else what MLflow keeps of it.
-
-    Raises TrackError when there is neither.
-    """
-    fingerprint = subject.tags["fingerprint"]
-    for manifest in sorted((root / "stages").glob(f"*-{fingerprint[:16]}/{MANIFEST}")):
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # a manifest that can't be read: not whole
-            told = json.loads(manifest.read_text(encoding="utf-8"))
-            if told["fingerprint"] == fingerprint and damage(manifest.parent / ARTIFACT, told["files"]) is None:
-                return manifest.parent / ARTIFACT
-    if subject.client.list_artifacts(subject.run_id, "classifier"):
-        return Path(subject.client.download_artifacts(subject.run_id, "classifier", str(scratch)))
-    optim = subject.tags["optim"]
-    raise TrackError(
-        f"the classifier of run {subject.run_id} is neither in {root / 'stages'} nor in MLflow; make it again with "
-        f"python -m pipeline optim={optim} first"
-    )

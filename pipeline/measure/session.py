@@ -11,10 +11,16 @@ from pathlib import Path
 import numpy as np
 
 from pipeline import machine, turns
+from pipeline.classifiers.base import Description
+from pipeline.classifiers.rule import Rule
 from pipeline.config import Measure
+from pipeline.errors import MeasureError
 from pipeline.measure.pairs import Session, Subject, alone, compare
 from pipeline.measure.size import size_of
 from pipeline.measure.solo import solo
+from pipeline.paired.calibration import binned
+from pipeline.paired.compare import PairedQuality, estimate
+from pipeline.paired.compare import compare as compare_quality
 from pipeline.progress import bar
 from pipeline.report import Comparison, Latency, Predictions, Report
 
@@ -33,10 +39,10 @@ class TestSet:
 
 @dataclass(frozen=True)
 class Reference:
-    """The baseline: where it is, and its accuracy on the same test split."""
+    """The baseline: where it is, and what it says of the same test split."""
 
     artifact: Path
-    accuracy: float
+    predictions: Predictions
 
 
 def measure(name: str, artifact: Path, test: TestSet, settings: Measure, reference: Reference | None) -> Report:
@@ -44,33 +50,35 @@ def measure(name: str, artifact: Path, test: TestSet, settings: Measure, referen
 
     Raises MeasureError when a worker process fails.
     """
-    from pipeline.measure.quality import quality_of
-
     queries = draw(test.texts, settings)
     with turns.alone(), contextlib.closing(bar(f"measuring {name}", "pair" if reference else "process")) as progress:
         watch = machine.Watch.start()
         session = Session(queries, settings, machine.quietest(settings.threads), progress)
-        comparison = None
         if reference is None:
             processes = alone(Subject(artifact), session)
         else:
             pairs, stopped = compare(Subject(artifact), Subject(reference.artifact), session)
             processes = tuple(pair.candidate for pair in pairs)
-            comparison = Comparison(pairs, stopped, settings.margin, size_of(reference.artifact), reference.accuracy)
         conditions, watch = watch.stop(), machine.Watch.start(settle_s=0)
         progress.set_description("looking where the time goes" if settings.profile else "predicting the test split")
         found = solo(artifact, test.texts, settings, session.cores)
         afterwards = watch.stop()
         progress.set_description("measured")
-    predictions = _predictions(found.logits, test)
-    quality = quality_of(predictions.predicted, test.truth, test.oos)
+    rule = Description.read(artifact).rule
+    predictions = answers(found.logits, test, rule)
+    without = None if rule.plain else answers(found.logits, test, Rule())
+    comparison = None
+    if reference is not None:
+        quality = against(reference.predictions, predictions)
+        comparison = Comparison(pairs, stopped, settings.margin, size_of(reference.artifact), quality, reference.predictions)
     latency = Latency(
         processes, found.load_ms, found.first_call_ms, found.texts_per_s, found.memory, settings.threads,
         tuple(session.cores), found.tasks,
     )  # fmt: skip
     return Report(
-        name, quality, size_of(artifact), latency, predictions, conditions, comparison, found.profile, afterwards.contended
-    )
+        name, judged(predictions), size_of(artifact), latency, predictions, conditions, comparison, found.profile,
+        afterwards.contended, without, {} if without is None else judged(without),
+    )  # fmt: skip
 
 
 def draw(texts: list[str], settings: Measure) -> list[str]:
@@ -82,8 +90,26 @@ def draw(texts: list[str], settings: Measure) -> list[str]:
     return [texts[i] for i in chosen]
 
 
-def _predictions(logits: np.ndarray, test: TestSet) -> Predictions:
-    shifted = np.exp(logits.astype(np.float64) - logits.max(axis=1, keepdims=True))
-    predicted = logits.argmax(axis=1).astype(np.int64)
-    scores = shifted.max(axis=1) / shifted.sum(axis=1)
-    return Predictions(test.texts, test.truth, predicted, scores, test.labels)
+def judged(predictions: Predictions) -> dict[str, float]:
+    """How good they are, with the bounds of each figure, and how far their scores are from the shares that are right."""
+    from pipeline.measure.quality import quality_of
+
+    truth, labels = predictions.truth, len(predictions.labels)
+    quality = quality_of(predictions.predicted, truth, predictions.oos)
+    estimates = estimate(predictions.predicted, truth, labels, predictions.oos)
+    bounds = {f"{name}{bound}": value for name in quality for bound, value in estimates[name].bounds().items()}
+    return quality | bounds | {"ece": binned(predictions.scores, predictions.right).ece}
+
+
+def against(baseline: Predictions, candidate: Predictions) -> PairedQuality:
+    """Query by query. Raises MeasureError when they are not of the same queries."""
+    if baseline.texts != candidate.texts or baseline.labels != candidate.labels:
+        raise MeasureError("the baseline's predictions are of another test split; measure the baseline again")
+    labels = len(candidate.labels)
+    return compare_quality(baseline.predicted, candidate.predicted, candidate.truth, labels, candidate.oos)
+
+
+def answers(logits: np.ndarray, test: TestSet, rule: Rule) -> Predictions:
+    """What a classifier with this decision rule says of the test split; logits float32 (n, n_labels)."""
+    labels, scores, refused = rule.answer(logits)
+    return Predictions(test.texts, test.truth, labels, scores, test.labels, test.oos, refused)

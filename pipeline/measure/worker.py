@@ -26,7 +26,8 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.classifiers.base import Classifier, load
+from pipeline.classifiers.base import Classifier, Description, load
+from pipeline.classifiers.rule import Rule
 
 OTHER_ENDED = "the process that it took turns with has ended"
 resource: ModuleType | None
@@ -41,12 +42,13 @@ class Server:
 
     def __init__(self) -> None:
         self._classifier: Classifier
+        self._rule: Rule
 
     def load(self, artifact: str, threads: int, cores: list[int], slowdown: float = 0.0) -> dict[str, Any]:
         """Pin this process and load the classifier; with `slowdown`, its calls take longer by that share of their time."""
         self.pin(cores)
         start = time.perf_counter_ns()
-        self._classifier = load(Path(artifact), threads)
+        self._classifier, self._rule = load(Path(artifact), threads), Description.read(Path(artifact)).rule
         self._slowdown = slowdown
         return {"load_ms": (time.perf_counter_ns() - start) / 1e6}
 
@@ -63,14 +65,14 @@ class Server:
 
         Besides, of the whole block: wall time, the process's processor time, involuntary context switches.
         """
-        classifier, clock = self._classifier, time.perf_counter_ns
+        classifier, rule, clock = self._classifier, self._rule, time.perf_counter_ns
         spent, tokenized, tokens = [], [], []
         switches, cpu, began = _switches(), time.process_time_ns(), clock()
         for text in texts:
             start = clock()
             ids, mask = classifier.encode([text])
             encoded = clock()
-            decide(classifier.forward(ids, mask)[0])
+            decide(classifier.forward(ids, mask), rule)
             if self._slowdown:
                 _spin(start, self._slowdown)
             spent.append(clock() - start)
@@ -98,7 +100,7 @@ class Server:
                 if waits and not os.read(hands[0], 1):
                     raise EOFError(OTHER_ENDED)
                 if warm and start < stop:
-                    decide(self._classifier.logits([texts[start - 1]])[0])
+                    decide(self._classifier.logits([texts[start - 1]]), self._rule)
                 if start < stop:
                     timed.append(self.time(texts[start:stop]))
                 if wakes:
@@ -125,7 +127,10 @@ class Server:
         """Several clients at once; see `pipeline.measure.serving`."""
         from pipeline.measure.serving import serve
 
-        return {"clients": serve(lambda text: decide(self._classifier.logits([text])[0]), texts, clients, seconds)}
+        def answer(text: str) -> object:
+            return decide(self._classifier.logits([text]), self._rule)
+
+        return {"clients": serve(answer, texts, clients, seconds)}
 
     def predict(self, texts: str, logits: str, batch_size: int) -> dict[str, Any]:
         """Logits of all texts of a JSON file, in its order, written as a NumPy file: float32 (n, n_labels)."""
@@ -184,10 +189,13 @@ def _switches() -> int | None:
     return int(resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw)
 
 
-def decide(logits: np.ndarray) -> tuple[int, float]:
-    """Label index and its softmax probability, from the logits of one text: (n_labels,)."""
-    label = int(logits.argmax())
-    return label, float(1 / np.exp(logits - logits[label]).sum())
+def decide(logits: np.ndarray, rule: Rule) -> tuple[int, float]:
+    """Label index and its score, from the logits of one text: float32 (1, n_labels)."""
+    if not rule.plain:
+        labels, scores, _ = rule.answer(logits)
+        return int(labels[0]), float(scores[0])
+    label = int(logits[0].argmax())
+    return label, float(1 / np.exp(logits[0] - logits[0, label]).sum())
 
 
 def main() -> None:

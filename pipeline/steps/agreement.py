@@ -6,10 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.classifiers.base import load
+from pipeline.steps.inference import logits_of
 
 log = logging.getLogger(__name__)
-BATCH_SIZE = 32  # texts
 ENOUGH = 0.98  # of the predictions should stay as they are
 
 
@@ -23,13 +22,5 @@ def checked(source: Path, target: Path, texts: Sequence[str], advice: str) -> di
 
 def agreement(source: Path, target: Path, texts: Sequence[str]) -> float:
     """Share of the texts for which the classifiers in two artifact directories predict the same label: 0 to 1."""
-    ordered = sorted(texts, key=len)  # batches of like length
-    return float(np.mean(_predictions(source, ordered) == _predictions(target, ordered)))
-
-
-def _predictions(artifact: Path, texts: list[str]) -> np.ndarray:
-    import torch
-
-    classifier = load(artifact, torch.get_num_threads())
-    batches = (texts[i : i + BATCH_SIZE] for i in range(0, len(texts), BATCH_SIZE))
-    return np.concatenate([classifier.logits(batch).argmax(axis=1) for batch in batches])
+    before, after = (logits_of(artifact, texts, "checking predictions").argmax(axis=1) for artifact in (source, target))
+    return float(np.mean(before == after))

@@ -10,13 +10,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from pipeline.classifiers.base import DESCRIPTION, load
+from pipeline.classifiers.base import DESCRIPTION
 from pipeline.config import Step
-from pipeline.progress import bar
 from pipeline.steps.base import Context, versions
+from pipeline.steps.inference import logits_of
 
 FILE = "train.npy"
-BATCH = 64  # texts
 
 
 @dataclass(frozen=True)
@@ -38,18 +37,8 @@ class Logits(Step):
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
         """Compute them, in batches of like length."""
-        import torch
-
         assert context.source is not None
         texts = list(context.splits.train["text"])
-        classifier = load(context.source, torch.get_num_threads())
-        result = np.empty((len(texts), len(classifier.labels)), dtype=np.float32)
-        by_length = sorted(range(len(texts)), key=lambda i: len(texts[i]))
-        with bar("teacher logits", "text", len(texts)) as progress:
-            for start in range(0, len(texts), BATCH):
-                rows = by_length[start : start + BATCH]
-                result[rows] = classifier.logits([texts[i] for i in rows])
-                progress.update(len(rows))
-        np.save(artifact / FILE, result, allow_pickle=False)
+        np.save(artifact / FILE, logits_of(context.source, texts, "teacher logits"), allow_pickle=False)
         described = json.loads((context.source / DESCRIPTION).read_text(encoding="utf-8"))
         return {"runtime": described["runtime"], "texts": len(texts)}

@@ -1,5 +1,6 @@
 """What a run holds besides metrics: samples and predictions as Parquet, the machine, the versions."""
 
+import csv
 import platform
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -11,9 +12,11 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 
 from pipeline.machine import load_average, machine, missing
+from pipeline.paired import flips
 from pipeline.report import Predictions, Report
 from pipeline.samples import Pair, Samples
 
+PREDICTIONS = "predictions.parquet"
 PACKAGES = (
     "torch", "transformers", "tokenizers", "datasets", "evaluate", "accelerate", "hydra-core", "mlflow", "numpy",
     "onnx", "onnxruntime", "optuna", "pyarrow", "psutil", "scipy", "zeus",
@@ -21,16 +24,38 @@ PACKAGES = (
 
 
 def write_predictions(predictions: Predictions, path: Path) -> None:
-    """One row a test text: text, prediction, score, label, correct."""
+    """One row a test text: text, prediction, score, label, correct, refused."""
     names = np.array(predictions.labels)
     table = {
         "text": predictions.texts,
         "prediction": names[predictions.predicted],
         "score": predictions.scores,
         "label": names[predictions.truth],
-        "correct": predictions.predicted == predictions.truth,
+        "correct": predictions.right,
+        "refused": predictions.refused,
     }
     parquet.write_table(pa.table(table), path)
+
+
+def read_predictions(path: Path, labels: Sequence[str], oos: int | None) -> Predictions:
+    """What `write_predictions` wrote. Raises OSError, ValueError or KeyError where that is damaged, or of other labels."""
+    table, place = parquet.read_table(path), {label: index for index, label in enumerate(labels)}
+    predicted, truth = (np.array([place[name] for name in table[key].to_pylist()]) for key in ("prediction", "label"))
+    refused = table["refused"].to_numpy() if "refused" in table.column_names else np.zeros(len(truth), dtype=bool)
+    return Predictions(table["text"].to_pylist(), truth, predicted, table["score"].to_numpy(), list(labels), oos, refused)
+
+
+def write_flips(report: Report, folder: Path) -> None:
+    """Which queries are answered otherwise than by the baseline: flips.md to read, flips.csv with all."""
+    if report.comparison is None:
+        return
+    after, before = report.predictions, report.comparison.baseline
+    found = flips.find(after.texts, after.truth, before.predicted, after.predicted, after.labels)
+    (folder / "flips.md").write_text(flips.markdown(found, report.optim, "the baseline"), encoding="utf-8")
+    with (folder / "flips.csv").open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(["kind", "text", "label", "baseline", "candidate"])
+        rows.writerows([flip.kind, flip.text, flip.label, flip.baseline, flip.candidate] for flip in found.flips)
 
 
 class Process(NamedTuple):

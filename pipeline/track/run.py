@@ -8,6 +8,7 @@ from typing import Any
 
 from pipeline.report import Report
 from pipeline.track import contents
+from pipeline.track.contents import PREDICTIONS
 
 NOTE = "mlflow.note.content"  # the run's description, shown as Markdown
 PARENT = "mlflow.parentRunId"  # nests a run in another
@@ -75,7 +76,7 @@ class Run:
         self._client.log_artifacts(self.run_id, str(folder))
 
     def log_report(self, report: Report, figures: Mapping[str, float]) -> None:
-        """The final metrics and tags, what the steps reached, curves; predictions and raw samples as Parquet."""
+        """The final metrics and tags, what the steps reached, curves; predictions and raw samples as Parquet, flips."""
         from mlflow.entities import Metric, RunTag
 
         now = int(time.time() * 1000)
@@ -88,7 +89,8 @@ class Run:
         self._client.log_batch(self.run_id, metrics=metrics, tags=[RunTag(*tag) for tag in report.tags().items()])
         with tempfile.TemporaryDirectory() as folder:
             contents.write_blocks(report, Path(folder) / "blocks.parquet")
-            contents.write_predictions(report.predictions, Path(folder) / "predictions.parquet")
+            contents.write_predictions(report.predictions, Path(folder) / PREDICTIONS)
+            contents.write_flips(report, Path(folder))
             contents.write_latency(report, Path(folder) / "latency.parquet")
             self._client.log_artifacts(self.run_id, folder)
 

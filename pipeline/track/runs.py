@@ -1,16 +1,19 @@
 """Runs in MLflow: started, filled, ended as FINISHED, FAILED or KILLED with the reason, and found again."""
 
 import contextlib
+import tempfile
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pipeline.errors import TrackError
 from pipeline.machine import machine_name
 from pipeline.processes import is_gone, signal_of, this_process
-from pipeline.report import TAGS
+from pipeline.report import TAGS, Predictions
 from pipeline.rows import Row
+from pipeline.track.contents import PREDICTIONS, read_predictions
 from pipeline.track.run import PARENT, Run
 from pipeline.track.server import Connection
 
@@ -26,7 +29,8 @@ class Identity:
     baseline: str
     fingerprint: str  # of the artifact
     data_hash: str
-    comparable: str  # equal where data, backbone, measuring settings and machine are
+    comparable: str  # equal where data, backbone, measuring settings, machine and the very baseline are
+    protocol: str = ""  # equal where backbone and measuring settings are
     sweep_id: str | None = None
     job: int | None = None  # of the sweep
     settings: str | None = None  # what the job has that others of the sweep have not
@@ -146,6 +150,16 @@ class Tracker:
         comparable = self.client.get_run(run_id).data.tags["comparable"]
         return next((row for row in self.rows(comparable) if row.is_baseline), None)
 
+    def predictions(self, run_id: str, labels: Sequence[str], oos: int | None) -> Predictions:
+        """What a finished run's classifier said of the test split. Raises TrackError where that is gone or damaged."""
+        with tempfile.TemporaryDirectory() as folder:
+            try:
+                file = self.client.download_artifacts(run_id, PREDICTIONS, folder)
+                return read_predictions(Path(file), labels, oos)
+            except Exception as error:  # MLflow's and Arrow's own, an OSError for a file that is not there
+                problem = f"{PREDICTIONS} of run {run_id} can't be read ({type(error).__name__})"
+                raise TrackError(f"{problem}; run it again") from error
+
     def close_orphans(self) -> None:
         """End, as KILLED, the runs whose process on this machine is gone: a kill -9 leaves them running for ever."""
         for status in UNDER_WAY:
@@ -160,6 +174,24 @@ class Tracker:
         for run in self._finished(f"tags.comparable = '{comparable}'"):
             row = _row(run)
             newest.setdefault((row.optim, row.is_baseline), row)
+        return list(newest.values())
+
+    def evidence(self, sweep_id: str | None) -> list[tuple[Row, dict[str, str]]]:
+        """The newest finished run of each optimization, setting and seed, with its tags; those of a sweep, or all.
+
+        A sweep's runs may have been compared with a baseline of before: that is among them.
+        """
+        found = [(_row(run), dict(run.data.tags)) for run in self._finished("")]
+        if sweep_id is not None:
+            keys = {tags["comparable"] for _, tags in found if tags.get("sweep_id") == sweep_id}
+            found = [
+                (row, tags)
+                for row, tags in found
+                if tags.get("sweep_id") == sweep_id or (row.is_baseline and tags["comparable"] in keys)
+            ]
+        newest: dict[tuple[Any, ...], tuple[Row, dict[str, str]]] = {}
+        for row, tags in found:
+            newest.setdefault((row.optim, row.settings, row.seed, row.is_baseline), (row, tags))
         return list(newest.values())
 
     def find(self, identity: Identity) -> Row | None:

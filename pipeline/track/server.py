@@ -1,11 +1,13 @@
 """Where results go: SQLite and files under `track.root`, or the server that `track.uri` or MLFLOW_TRACKING_URI names."""
 
+import contextlib
 import http.client
 import logging
 import os
 import re
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,6 +57,7 @@ def is_fresh(settings: Track) -> bool:
 def connect(settings: Track) -> Connection:
     """A client that works. Raises TrackError when the server does not answer or the database is of another version."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     uri = settings.uri or os.environ.get("MLFLOW_TRACKING_URI")
     check(settings)
     if uri and uri.startswith(("http://", "https://")):
@@ -97,6 +100,19 @@ def _opened(uri: str) -> Any:
         problem = "does not answer as MLflow does" if uri.startswith("http") else "can't be opened as an MLflow database"
         raise TrackError(f"{without_password(uri)} {problem}: {without_password(first)}") from error
     return client
+
+
+@contextlib.contextmanager
+def in_one_line(connection: Connection) -> Iterator[None]:
+    """What MLflow, its database or its files refuse, as a TrackError."""
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (MlflowException, SQLAlchemyError, OSError) as error:
+        first = next(iter(str(error).splitlines()), type(error).__name__)
+        raise TrackError(f"MLflow at {connection.shown_uri}: {without_password(first)}") from error
 
 
 def _require_answer(uri: str) -> None:

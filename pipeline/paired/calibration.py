@@ -1,0 +1,35 @@
+"""Calibration: of the answers given with a score of 0.8, are 80 % right?
+
+The expected calibration error is the mean distance of score and share that is right, over bins of like score, weighted by
+their answers (Naeini et al. 2015; 15 bins of equal width as in Guo et al. 2017).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+BINS = 15
+
+
+@dataclass(frozen=True)
+class Bins:
+    """Answers by score; all float64 (bins,), for bins that have answers."""
+
+    score: np.ndarray  # mean
+    right: np.ndarray  # share
+    count: np.ndarray
+
+    @property
+    def ece(self) -> float:
+        """The expected calibration error, 0 to 1."""
+        return float((self.count * np.abs(self.score - self.right)).sum() / self.count.sum())
+
+
+def binned(scores: np.ndarray, right: np.ndarray) -> Bins:
+    """`scores` float64 (n,) from 0 to 1, `right` bool (n,)."""
+    places = np.minimum((scores * BINS).astype(np.int64), BINS - 1)
+    count = np.bincount(places, minlength=BINS)
+    filled = count > 0
+    totals = (np.bincount(places, weights=values, minlength=BINS)[filled] for values in (scores, right.astype(np.float64)))
+    score, share = (total / count[filled] for total in totals)
+    return Bins(score, share, count[filled].astype(np.float64))

@@ -1,0 +1,105 @@
+"""`calibrate`: the decision rule of a classifier, fitted on the validation split; its weights stay as they are.
+
+A temperature makes scores as large as the shares that are right. Where the data has an out-of-scope label, a threshold is
+chosen for what the two kinds of error cost; scores shift when a classifier is made smaller, so this is the last step of an
+optimization, and fitted for each anew.
+"""
+
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax
+
+from pipeline.classifiers.base import Description
+from pipeline.classifiers.rule import FIGURES, Rule
+from pipeline.config import Step, kind, setting
+from pipeline.errors import OptimizationError
+from pipeline.steps.base import Context, versions
+from pipeline.steps.inference import logits_of
+
+NO_RULE = "none"
+HOTTEST = 20.0  # temperatures from 1/20 to 20 are tried
+
+
+@kind("step", "calibrate")
+@dataclass(frozen=True)
+class Calibrate(Step):
+    """Settings of `conf/step/calibrate.yaml`."""
+
+    figure: str = setting("energy", choices=(*FIGURES, NO_RULE))
+    missed_cost: float = setting(1.0, min=0)
+    wrong_cost: float = setting(1.0, min=0)
+    oos_share: float | None = setting(0.2, min=0, max=1)
+
+    code_version: ClassVar[int] = 1
+    takes: ClassVar[tuple[str, ...]] = ("torch", "torch_int8", "onnx", "onnx_int8")
+    gives: ClassVar[str] = "calibrated"
+
+    def inputs(self, context: Context) -> dict[str, Any]:
+        """The validation split is part of the data."""
+        return {
+            "data": context.splits.content_hash,
+            "versions": versions("numpy", "scipy", "torch", "transformers", "tokenizers", "onnxruntime"),
+        }
+
+    def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
+        """Fit temperature and threshold; figures: both. Raises OptimizationError where nothing can be fitted."""
+        assert context.source is not None
+        validation, description = context.splits.validation, Description.read(context.source)
+        truth = np.array(validation["label"])
+        logits = logits_of(context.source, list(validation["text"]), "fitting the decision rule")
+        rule = Rule(fit_temperature(logits, truth), oos=description.oos)
+        told = {"calibrate/temperature": rule.temperature}
+        if description.oos is not None and self.figure != NO_RULE:
+            rule = self._with_threshold(replace(rule, figure=self.figure), logits, truth)
+            told["calibrate/threshold"] = rule.threshold
+        shutil.copytree(context.source, artifact, dirs_exist_ok=True)
+        replace(description, decision=rule.described()).write(artifact)
+        return {"figures": told}
+
+    def _with_threshold(self, rule: Rule, logits: np.ndarray, truth: np.ndarray) -> Rule:
+        outside = truth == rule.oos
+        if outside.all() or not outside.any():
+            raise OptimizationError(
+                f"the validation split has {outside.sum()} out-of-scope texts of {len(truth)}: no threshold can be fitted; "
+                "give data.validation with both kinds, or set optim.steps.calibrate.figure=none"
+            )
+        answered = replace(rule, threshold=-np.inf).answer(logits).labels
+        share = float(outside.mean()) if self.oos_share is None else self.oos_share
+        missed = share * self.missed_cost / outside.sum()
+        wrong = (1 - share) * self.wrong_cost / (~outside).sum()
+        threshold = fit_threshold(rule.figures(logits), outside, answered == truth, missed, wrong)
+        return replace(rule, threshold=threshold)
+
+
+def fit_temperature(logits: np.ndarray, truth: np.ndarray) -> float:
+    """The temperature that makes the true labels likeliest (Guo et al. 2017); logits (n, n_labels), truth int64 (n,)."""
+    wide, rows = logits.astype(np.float64), np.arange(len(truth))
+
+    def surprise(log_temperature: float) -> float:
+        return -float(log_softmax(wide / np.exp(log_temperature), axis=1)[rows, truth].mean())
+
+    bound = np.log(HOTTEST)
+    return float(np.exp(minimize_scalar(surprise, bounds=(-bound, bound), method="bounded").x))
+
+
+def fit_threshold(figures: np.ndarray, outside: np.ndarray, right: np.ndarray, missed: float, wrong: float) -> float:
+    """The threshold with the least cost: `missed` for each text that is out of scope and answered, `wrong` for each in-scope
+    one that is refused or, answered, not `right`.
+
+    `figures` float64 (n,), `outside` and `right` bool (n,). It lies halfway between two texts' figures; of several
+    thresholds that cost the same, the middle one.
+    """
+    order = np.argsort(figures, kind="stable")
+    values, outside, right = figures[order], outside[order], right[order]
+    saved = np.where(outside, missed, np.where(right, -wrong, 0.0))  # by refusing this text too
+    cost = -np.concatenate([[0.0], np.cumsum(saved)])  # when the first k are refused, but for a constant
+    between = np.concatenate([[values[0] - 1], (values[1:] + values[:-1]) / 2, [values[-1] + 1]])
+    possible = np.concatenate([[True], values[1:] > values[:-1], [True]])  # equal figures can't be told apart
+    cost = np.where(possible, cost, np.inf)
+    best = np.flatnonzero(cost <= cost.min() + 1e-12)
+    return float(between[best[len(best) // 2]])
