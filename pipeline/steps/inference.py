@@ -11,10 +11,10 @@ from pipeline.progress import bar
 BATCH = 32  # texts
 
 
-def logits_of(artifact: Path, texts: Sequence[str], told: str) -> np.ndarray:
+def logits_of(artifact: Path, texts: Sequence[str], told: str, batch: int = BATCH) -> np.ndarray:
     """Of the classifier in an artifact directory, with all of torch's threads: float32 (len(texts), n_labels).
 
-    A progress bar says `told`.
+    A progress bar says `told`. How many texts are in a batch decides the last digits.
     """
     import torch
 
@@ -22,8 +22,8 @@ def logits_of(artifact: Path, texts: Sequence[str], told: str) -> np.ndarray:
     result = np.empty((len(texts), len(classifier.labels)), dtype=np.float32)
     by_length = sorted(range(len(texts)), key=lambda i: len(texts[i]))
     with bar(told, "text", len(texts)) as progress:
-        for start in range(0, len(texts), BATCH):
-            rows = by_length[start : start + BATCH]
+        for start in range(0, len(texts), batch):
+            rows = by_length[start : start + batch]
             result[rows] = classifier.logits([texts[i] for i in rows])
             progress.update(len(rows))
     return result

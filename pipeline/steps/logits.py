@@ -16,6 +16,7 @@ from pipeline.steps.base import Context, versions
 from pipeline.steps.inference import logits_of
 
 FILE = "train.npy"
+BATCH = 64  # texts
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,6 @@ class Logits(Step):
         """Compute them, in batches of like length."""
         assert context.source is not None
         texts = list(context.splits.train["text"])
-        np.save(artifact / FILE, logits_of(context.source, texts, "teacher logits"), allow_pickle=False)
+        np.save(artifact / FILE, logits_of(context.source, texts, "teacher logits", BATCH), allow_pickle=False)
         described = json.loads((context.source / DESCRIPTION).read_text(encoding="utf-8"))
         return {"runtime": described["runtime"], "texts": len(texts)}
