@@ -29,16 +29,17 @@ WAYS_OUT = {
 }
 KEPT = "; the run itself is kept: the same command publishes it without training again"
 DENSE = "\n\nWhat was measured is a compact form of this network. As transformers reads it, it is larger and not faster."
+RULE = "\n\nIts decision rule (`classifier.json`), with which it was measured, is applied by this, not by transformers:\n\n"
 OURS = {".safetensors", ".onnx", ".data", ".json"}  # files of an earlier artifact that would be read beside the new ones
 TRANSFORMERS = """from transformers import pipeline
 
 print(pipeline("text-classification", model="{repository}")("a text to classify"))"""
 OTHERS = """from pathlib import Path
 from huggingface_hub import snapshot_download
-from pipeline.classifiers.base import load  # of the project that made it, classifier-compression-pipeline
+from pipeline.serve.answers import Answerer  # of the project that made it, classifier-compression-pipeline
 
-classifier = load(Path(snapshot_download("{repository}")), threads=1)
-print(classifier.labels[classifier.logits(["a text to classify"])[0].argmax()])"""
+answer = Answerer(Path(snapshot_download("{repository}")))
+print(answer(["a text to classify"])[0].label)"""
 
 
 @dataclass(frozen=True)
@@ -82,14 +83,14 @@ def publish(artifact: Path, repository: str, card: Card) -> str:
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 
     place = f"publish.hub={repository}"
-    token, runtime = _token(place), Description.read(artifact).runtime
+    token, description = _token(place), Description.read(artifact)
     with tempfile.TemporaryDirectory() as scratch:
         directory = _uploadable(artifact, Path(scratch))
         files: dict[str, Path | bytes] = {path.name: path for path in directory.iterdir()}  # none has a folder in it
         api = HfApi(token=token)
         with _in_one_line(place, token, KEPT):
             url = api.create_repo(repository, exist_ok=True)
-        readme = model_card(url.repo_id, runtime, directory != artifact, card).encode()
+        readme = model_card(url.repo_id, description, directory != artifact, card).encode()
         files |= {"README.md": readme, card.plot.name: card.plot}
         operations: list[Any] = [CommitOperationAdd(name, content) for name, content in files.items()]
         with _in_one_line(place, token, KEPT):
@@ -98,10 +99,11 @@ def publish(artifact: Path, repository: str, card: Card) -> str:
     return str(url)
 
 
-def model_card(repository: str, runtime: str, compact: bool, card: Card) -> str:
+def model_card(repository: str, description: Description, compact: bool, card: Card) -> str:
     """README.md of the repository: YAML front matter for the Hub, then Markdown. `compact`: measured in another form."""
     from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
+    runtime = description.runtime
     accuracy = EvalResult(
         task_type="text-classification", dataset_type=card.data, dataset_name=card.data,
         metric_type="accuracy", metric_value=card.metrics["quality/accuracy"],
@@ -111,18 +113,23 @@ def model_card(repository: str, runtime: str, compact: bool, card: Card) -> str:
         tags=["model-compression", runtime], base_model=sorted(card.base_models) or None, metrics=["accuracy"],
         model_name=repository.rpartition("/")[2], eval_results=[accuracy],
     )  # fmt: skip
-    return str(ModelCard(f"---\n{front.to_yaml()}\n---\n\n{_body(repository, runtime, compact, card)}"))
+    return str(ModelCard(f"---\n{front.to_yaml()}\n---\n\n{_body(repository, description, compact, card)}"))
 
 
-def _body(repository: str, runtime: str, compact: bool, card: Card) -> str:
-    load = (TRANSFORMERS if runtime == "torch" else OTHERS).format(repository=repository)
+def _body(repository: str, description: Description, compact: bool, card: Card) -> str:
+    ours = f"```python\n{OTHERS.format(repository=repository)}\n```"
+    if description.runtime != "torch":
+        load = ours
+    else:
+        load = f"```python\n{TRANSFORMERS.format(repository=repository)}\n```{DENSE if compact else ''}"
+        load += "" if description.rule.plain else RULE + ours
     steps = "\n".join(f"{number}. {step}" for number, step in enumerate(card.steps, start=1))
     return "\n\n".join(
         [
             f"# {repository.rpartition('/')[2]}",
             f"A text classifier with {len(card.labels)} labels: optimization `{card.optim}`, backbone `{card.backbone}`, "
             f"trained and measured on `{card.data}`.",
-            f"## How to load it\n\n```python\n{load}\n```{DENSE if compact else ''}",
+            f"## How to load it\n\n{load}",
             f"## What was measured\n\n{card.table_markdown}\n\n![accuracy over latency]({card.plot.name})",
             f"## How it was made\n\n{steps}",
             f"## Labels\n\n{', '.join(f'`{label}`' for label in card.labels)}\n",

@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -36,6 +35,7 @@ from pipeline.track.artifacts import artifact_of
 from pipeline.track.registry import Registry, requirements
 from pipeline.track.server import connect
 from tests.conftest import shrunk, small, write_csv
+from tests.serving import free_port, mlflow_server
 from tests.sweeping import wait_for
 
 NAME = "toy-tiny"
@@ -313,13 +313,22 @@ def test_two_decisions_at_once_end_with_a_champion_that_loads(measured: Path, cl
     assert aliases(client) == {"champion": "2", "previous": "1"} and loads(measured)
 
 
+def test_through_a_server_it_is_decided_registered_and_rolled_back_in_the_same_way(
+    measured: Path, client: MlflowClient, decided: Decide, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with mlflow_server(measured / "mlruns") as address:
+        assert decided(*SMALL, f"track.uri={address}") == decided(*BASELINE, f"track.uri={address}") == 0
+        assert aliases(client) == {"champion": "2", "previous": "1"}
+        (config,) = composed(measured, f"track.uri={address}")
+        rollback(config)
+    assert aliases(client)["champion"] == "1" and loads(measured)
+
+
 def test_the_champion_is_served_over_http_by_mlflow(
     measured: Path, client: MlflowClient, decided: Decide, tmp_path: Path
 ) -> None:
     assert decided("prefer=size") == 0
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     place = {"MLFLOW_TRACKING_URI": f"sqlite:///{measured / 'mlruns' / 'mlflow.db'}", "MLFLOW_DISABLE_TELEMETRY": "true"}
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     command = [

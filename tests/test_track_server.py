@@ -1,13 +1,9 @@
 """Where results go: a database or a server, opened by real processes; what can't be opened is told in one line."""
 
-import os
-import socket
 import socketserver
 import subprocess
 import sys
 import threading
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,16 +14,9 @@ from pipeline.errors import TrackError
 from pipeline.measure.process import ROOT
 from pipeline.track.runs import Identity, Tracker
 from pipeline.track.server import connect, without_password
-from pipeline.track.ui import command
+from tests.serving import ENVIRONMENT, free_port, mlflow_server
 
 IDENTITY = Identity("bert", "bert", "f" * 64, "d" * 64, "same")
-ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT), "MLFLOW_DISABLE_TELEMETRY": "true"}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def one_line(settings: Track) -> str:
@@ -140,24 +129,8 @@ def test_two_processes_that_open_a_fresh_root_together_both_succeed(tmp_path: Pa
 @pytest.fixture
 def server(root: Path) -> Iterator[str]:
     """The address of a running `mlflow server` on `root`."""
-    port = free_port()
-    quiet = ENVIRONMENT | {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
-    log = root.parent / "server.log"
-    with log.open("wb") as output:
-        process = subprocess.Popen(command(root, port), cwd=root.parent, env=quiet, stdout=output, stderr=output)
-    try:
-        while True:
-            assert process.poll() is None, log.read_text()
-            try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5) as answer:
-                    assert answer.read() == b"OK"
-                break
-            except OSError:
-                time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait()
+    with mlflow_server(root) as address:
+        yield address
 
 
 def test_a_server_takes_runs_and_gives_them_back_with_their_files(server: str, root: Path, tmp_path: Path) -> None:
