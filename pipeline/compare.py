@@ -79,6 +79,11 @@ COLUMNS = (
 )
 
 
+def most_news_first(titles: Sequence[str]) -> list[str]:
+    """Where not all columns are seen at once: those first that would be left out last."""
+    return sorted(titles, key=lambda title: -LEAST_NEWS.index(title) if title in LEAST_NEWS else -len(LEAST_NEWS))
+
+
 @dataclass(frozen=True)
 class Table:
     """A comparison as cells of text: `cells[0]` are the titles; `notes` are lines below it."""

@@ -45,6 +45,8 @@ def choose(candidates: Sequence[Candidate], prefer: str) -> tuple[Candidate, lis
     Those whose interval overlaps that of the best are as good, for all that is known: among them the next preference
     decides, and at last the name.
     """
+    if len(candidates) == 1:
+        return candidates[0], ["no other keeps the budget"]
     left, words = list(candidates), list[str]()
     for preference in (prefer, *(name for name in PREFERENCES if name != prefer)):
         kept = _best(left, preference)

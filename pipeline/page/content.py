@@ -77,7 +77,7 @@ def gather(
         (*sentences, noise),
         _measured(tracker, one),
         _decision(decision, candidates),
-        tuple(titles[1:]),
+        tuple(compare.most_news_first(titles[1:])),
         Registry(tracker.connection, tracker.experiment).at(CHAMPION),
     )
 
