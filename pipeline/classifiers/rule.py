@@ -21,35 +21,47 @@ class Answers(NamedTuple):
     refused: np.ndarray  # bool (n,), whether the rule has turned the text away as out of scope
 
 
-def _energy(inside: np.ndarray, oos: np.ndarray, temperature: float) -> np.ndarray:
+class Inside(NamedTuple):
+    """Logits of some texts, float64, as figures look at them; it is made for every text, so nothing is computed twice."""
+
+    logits: np.ndarray  # (n, n_labels), that of the out-of-scope label -inf
+    oos: np.ndarray  # (n,), that of the out-of-scope label
+    top: np.ndarray  # (n,), the largest of the others
+    temperature: float
+
+    def mass(self, temperature: float) -> np.ndarray:
+        """The sum of exp((logit - top) / temperature) over the in-scope labels: (n,), 1 or more."""
+        mass: np.ndarray = np.exp((self.logits - self.top[:, None]) / temperature).sum(axis=1)
+        return mass
+
+
+def _energy(inside: Inside) -> np.ndarray:
     """The negative free energy of the in-scope logits (Liu et al. 2020, *Energy-based out-of-distribution detection*)."""
-    top = inside.max(axis=1)
-    energy: np.ndarray = top + np.log(np.exp(inside - top[:, None]).sum(axis=1))
+    energy: np.ndarray = inside.top + np.log(inside.mass(1.0))
     return energy
 
 
-def _probability(inside: np.ndarray, oos: np.ndarray, temperature: float) -> np.ndarray:
+def _probability(inside: Inside) -> np.ndarray:
     """The largest softmax probability (Hendrycks and Gimpel 2017), among in-scope labels."""
-    probability: np.ndarray = _softmax(inside / temperature).max(axis=1)
+    probability: np.ndarray = 1 / inside.mass(inside.temperature)
     return probability
 
 
-def _margin(inside: np.ndarray, oos: np.ndarray, temperature: float) -> np.ndarray:
-    """How far the largest in-scope logit is above the second."""
-    if inside.shape[1] == 1:
-        return inside[:, 0]
-    second, first = np.partition(inside, -2, axis=1)[:, -2:].T
-    margin: np.ndarray = first - second
+def _margin(inside: Inside) -> np.ndarray:
+    """How far the largest in-scope logit is above the second; that logit itself where there is one in-scope label."""
+    if inside.logits.shape[1] == 2:
+        return inside.top
+    margin: np.ndarray = inside.top - np.partition(inside.logits, -2, axis=1)[:, -2]
     return margin
 
 
-def _bias(inside: np.ndarray, oos: np.ndarray, temperature: float) -> np.ndarray:
+def _bias(inside: Inside) -> np.ndarray:
     """How far the largest in-scope logit is above that of the out-of-scope label: the threshold is a bias on the latter."""
-    above: np.ndarray = inside.max(axis=1) - oos
+    above: np.ndarray = inside.top - inside.oos
     return above
 
 
-FIGURES: dict[str, Callable[[np.ndarray, np.ndarray, float], np.ndarray]] = {
+FIGURES: dict[str, Callable[[Inside], np.ndarray]] = {
     "energy": _energy, "max_probability": _probability, "margin": _margin, "bias": _bias,
 }  # fmt: skip
 
@@ -84,9 +96,14 @@ class Rule:
 
     def figures(self, logits: np.ndarray) -> np.ndarray:
         """The figure that is compared with the threshold, of logits float (n, n_labels): float64 (n,)."""
-        assert self.figure is not None and self.oos is not None
-        wide = logits.astype(np.float64)
-        return FIGURES[self.figure](np.delete(wide, self.oos, axis=1), wide[:, self.oos], self.temperature)
+        assert self.figure is not None
+        return FIGURES[self.figure](self._inside(logits))
+
+    def _inside(self, logits: np.ndarray) -> Inside:
+        inside = logits.astype(np.float64)
+        oos = inside[:, self.oos].copy()
+        inside[:, self.oos] = -np.inf
+        return Inside(inside, oos, inside.max(axis=1), self.temperature)
 
     def answer(self, logits: np.ndarray) -> Answers:
         """The answers to logits, float (n, n_labels).
@@ -94,18 +111,14 @@ class Rule:
         The score is the softmax probability of the label at the rule's temperature; that of a refusal is what is left beside
         the best in-scope label, 1 - its probability: how sure it is that none of them fits.
         """
-        probabilities = _softmax(logits.astype(np.float64) / self.temperature)
         if self.figure is None or self.oos is None:
-            labels = logits.argmax(axis=1).astype(np.int64)
-            return Answers(labels, probabilities.max(axis=1), np.zeros(len(labels), dtype=bool))
-        inside = probabilities.copy()
-        inside[:, self.oos] = -1.0
-        labels, best = inside.argmax(axis=1).astype(np.int64), inside.max(axis=1)
-        refused = self.figures(logits) < self.threshold
-        return Answers(np.where(refused, self.oos, labels), np.where(refused, 1 - best, best), refused)
-
-
-def _softmax(logits: np.ndarray) -> np.ndarray:
-    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
-    softmax: np.ndarray = shifted / shifted.sum(axis=1, keepdims=True)
-    return softmax
+            wide = logits.astype(np.float64)
+            scores = 1 / np.exp((wide - wide.max(axis=1, keepdims=True)) / self.temperature).sum(axis=1)
+            return Answers(logits.argmax(axis=1), scores, np.zeros(len(logits), dtype=bool))
+        inside = self._inside(logits)
+        labels = inside.logits.argmax(axis=1)
+        best = 1 / (inside.mass(self.temperature) + np.exp((inside.oos - inside.top) / self.temperature))
+        refused = FIGURES[self.figure](inside) < self.threshold
+        if refused.any():
+            labels, best = np.where(refused, self.oos, labels), np.where(refused, 1 - best, best)
+        return Answers(labels, best, refused)
