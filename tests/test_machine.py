@@ -101,7 +101,8 @@ def test_the_quietest_core_is_not_the_busy_one(monkeypatch: pytest.MonkeyPatch) 
         seen_idle = 0
         for _ in range(10):  # what else runs may keep the other cores busy: only a glance that saw an idle one tells
             [found] = quietest(1)
-            used_s = cores.spent(*glances[-2:], cores.BUSY)
+            before, after = glances[-2:]
+            used_s = cores.spent(before, after, cores.BUSY)
             if used_s[chosen] > 0.1 and min(used_s.values()) < 0.02:
                 seen_idle += 1
                 assert found != chosen
