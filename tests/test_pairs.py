@@ -132,13 +132,13 @@ def test_one_process_alone_waits_for_nobody() -> None:
 
 
 def test_while_a_worker_answers_the_parent_uses_almost_nothing_and_idle_workers_nothing(artifact: Path) -> None:
-    with Worker(artifact, 1, slowdown=40) as busy, Worker(artifact, 1) as idle:
+    with Worker(artifact, 1, slowdown=200) as busy, Worker(artifact, 1) as idle:
         assert busy.ask("memory") and idle.ask("memory")  # they are ready
         time.sleep(0.1)
         before, own, began = cpu_s(idle), time.process_time(), time.monotonic()
         busy.begin("relay", texts=QUERIES, blocks=[[0, len(QUERIES), 0, 0]], warm=False, hands=[])
         (timed,) = busy.blocks()
-        assert time.monotonic() - began > timed.ms.sum() / 1000 > 0.5
+        assert time.monotonic() - began > timed.ms.sum() / 1000 > 0.2
         assert time.process_time() - own < 0.01 * (time.monotonic() - began)
         assert cpu_s(idle) == before
 
