@@ -132,7 +132,7 @@ def test_one_process_alone_waits_for_nobody() -> None:
 
 
 def test_while_a_worker_answers_the_parent_uses_almost_nothing_and_idle_workers_nothing(artifact: Path) -> None:
-    with Worker(artifact, 1, slowdown=200) as busy, Worker(artifact, 1) as idle:
+    with Worker(artifact, 1, slowdown=80) as busy, Worker(artifact, 1) as idle:
         assert busy.ask("memory") and idle.ask("memory")  # they are ready
         time.sleep(0.1)
         before, own, began = cpu_s(idle), time.process_time(), time.monotonic()
