@@ -168,6 +168,8 @@ def parse_arguments(argv: list[str]) -> Any:
         directory = getattr(arguments, flag)
         if directory and not Path(directory).is_dir():
             raise ConfigError(f"--{flag.replace('_', '-')} {directory}: no such directory")
+    if arguments.cfg and arguments.multirun:
+        raise ConfigError("--cfg shows one configuration; leave out -m and give each group one value")
     if arguments.resolve and not arguments.cfg:
         raise ConfigError("--resolve goes with --cfg job")
     return arguments

@@ -38,6 +38,7 @@ MISTAKES: list[tuple[str, list[str]]] = [
     ("optim.steps.finetun.epochs=3", ["optim.steps.finetun: no such key", "did you mean finetune?"]),
     ("+backbone.teacher.hubb=x", ["backbone.teacher.hubb: no such key", "did you mean hub?"]),
     ("+foo=1", ["foo: no such key", "measure, noise, objective, optim"]),
+    ("-m --cfg job optim=bert,bert_ort", ["--cfg shows one configuration"]),
     # types
     (f"{EPOCHS}=three", [EPOCHS, "'three'", "Integer"]),
     ("optim.steps.finetune.freeze_embeddings=perhaps", ["optim.steps.finetune.freeze_embeddings", "'perhaps'"]),
