@@ -13,19 +13,24 @@
     report      Report: the measurements of one classifier and what is derived from them
     rows        Row: one optimization in a comparison
     data/       any source -> Splits, checked
+    low_rank    matrices as products of thinner ones
     structure   heads and neurons of a network: their importance, their removal
+    students    networks of fewer layers, or narrower ones, made of a larger one
+    vocabulary, augmentation   fewer word pieces; more texts to distil on
     backbone/   pretrained weights -> a network to start from
     classifiers/  artifact directory -> texts to logits, one file a runtime; the decision rule that makes them answers
     training    the transformers Trainer, fast on a CPU and safe against kills
     distillation, pruning, search   what training does for a smaller network, in torch
+    static_network   a network of word-piece vectors without layers, to be trained
     onnx_graph  a network as an ONNX graph: exported, fused, checked
+    search_plot, cascade_plot   what a step noted -> figures
     steps/      one file a step: a frozen dataclass and how it is carried out
     store       stages: fingerprint -> directory, made once
     optimize    an optimization's steps, stage by stage, through the store
     measure/    artifact -> Report, in worker processes
     serve/      texts to answers, for those that serve; the model that MLflow loads
     track/      MLflow, and nothing else imports it but what MLflow itself loads in serve/
-    plot, speedup_plot, profile_plot, search_plot, reliability_plot   rows, a profile, trials, scores -> figures
+    plot, speedup_plot, profile_plot, reliability_plot   rows, a profile, scores -> figures
     compare, legend     rows -> table, and its explanation; `python -m pipeline.compare`
     publish     an artifact and its model card, to the Hugging Face Hub
     check       what can be known to be wrong before anything is loaded

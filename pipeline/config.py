@@ -77,6 +77,9 @@ class Step(Settings):
         """Other optimizations whose artifacts this step reads: none."""
         return {}
 
+    def draw(self, notes: Mapping[str, Any], folder: Path) -> None:
+        """Write figures of what `make` noted into a folder, for the run in MLflow: none."""
+
 
 @dataclass(frozen=True)
 class DataSource(Settings):

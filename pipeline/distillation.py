@@ -1,10 +1,10 @@
 """Distillation: a small network learns from a large one's logits as well as from the labels (Hinton et al. 2015).
 
-Teacher logits are given as an array, one row a text of the train split: they are computed once, not at every step.
+Teacher logits are given as an array, one row a text of the transfer set: they are computed once, not at every step. What
+else may be learned of a teacher, hidden states and relations between tokens, is computed when needed, so it takes longer.
 """
 
-import copy
-from collections.abc import Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,9 @@ import torch
 import torch.nn.functional as F
 
 from pipeline.errors import OptimizationError
-from pipeline.training import Objective
+from pipeline.structure import layers
+
+Batch = Mapping[str, torch.Tensor]
 
 
 def loss(
@@ -20,53 +22,111 @@ def loss(
 ) -> torch.Tensor:
     """alpha * CE(student, labels) + (1 - alpha) * T^2 * KL(teacher / T || student / T), the mean over the batch.
 
-    student, teacher: logits, float32 (n, labels); labels: int64 (n,). Hinton, Vinyals, Dean 2015, section 2: T^2 keeps the
-    weight of the soft targets the same whatever T is.
+    student, teacher: logits, float32 (n, labels); labels: int64 (n,), -100 where there is none: then CE is 0. Hinton,
+    Vinyals, Dean 2015, section 2: T^2 keeps the weight of the soft targets the same whatever T is.
     """
-    hard = F.cross_entropy(student, labels)
     soft = F.kl_div(
         F.log_softmax(student / temperature, dim=-1),
         F.log_softmax(teacher / temperature, dim=-1),
         reduction="batchmean",
         log_target=True,
     )
+    hard = F.cross_entropy(student, labels, reduction="sum") / len(labels)
     return alpha * hard + (1 - alpha) * temperature**2 * soft
 
 
-def objective(teacher_logits: np.ndarray, alpha: float, temperature: float) -> Objective:
-    """The loss, for training: teacher_logits is float32 (texts of the train split, labels)."""
-    stored = torch.from_numpy(teacher_logits)
+class Distillation:
+    """The loss, for training: logits, and as options a teacher's hidden states and its last layer's relations."""
 
-    def distil(logits: torch.Tensor, labels: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-        return loss(logits, stored[rows.cpu()].to(logits.device), labels, alpha, temperature)
+    def __init__(self, teacher_logits: np.ndarray, alpha: float, temperature: float) -> None:
+        """teacher_logits: float32 (texts, labels)."""
+        self._stored = torch.from_numpy(teacher_logits)
+        self._alpha, self._temperature = alpha, temperature
+        self._teacher: Any = None
+        self._hidden = self._relations = 0.0
+        self._seen: dict[str, list[torch.Tensor]] = {}
+        self._hooks: list[Any] = []
+        self._heads = 1
+        self.asks: dict[str, bool] = {}  # what the network shall give besides logits
 
-    return distil
+    def also(self, student: Any, teacher: Any, hidden: float, relations: float) -> "Distillation":
+        """With the weights of the two further losses. Raises OptimizationError where the two networks don't go together."""
+        self._hidden, self._relations, self._teacher = hidden, relations, teacher.eval().requires_grad_(False)
+        if hidden:
+            if student.config.hidden_size != teacher.config.hidden_size:
+                raise OptimizationError("hidden: student and teacher have hidden states of different widths; set hidden=0")
+            self.asks = {"output_hidden_states": True}
+        if relations:
+            self._watch(student, teacher)
+        return self
+
+    def _watch(self, student: Any, teacher: Any) -> None:
+        lasts = {"student": layers(student)[-1:], "teacher": layers(teacher)[-1:]}
+        if not all(lasts.values()):
+            raise OptimizationError("relations: only for networks that are built like BERT or DistilBERT; set relations=0")
+        self._heads = lasts["teacher"][0].heads
+        for name, (last,) in lasts.items():
+            parts = [last.part(part) for part in (last.kind.query, last.kind.key, last.kind.value)]
+            if any(part.out_features % self._heads for part in parts):
+                raise OptimizationError(f"relations: the student's width is no multiple of {self._heads}; set relations=0")
+            self._hooks += [part.register_forward_hook(self._keep(name)) for part in parts]
+
+    def _keep(self, name: str) -> Any:
+        def hook(module: Any, inputs: Any, output: torch.Tensor) -> None:
+            self._seen.setdefault(name, []).append(output)
+
+        return hook
+
+    def close(self) -> None:
+        """Leave the networks as they were."""
+        for hook in self._hooks:
+            hook.remove()
+
+    def __call__(self, outputs: Any, inputs: Batch, labels: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        """The loss of a batch: what the student gave for `inputs`; labels and places in the set, both int64 (n,)."""
+        logits = outputs.logits.float()
+        own, self._seen = self._seen.get("student", []), {}
+        total = loss(logits, self._stored[rows.cpu()].to(logits.device), labels, self._alpha, self._temperature)
+        if self._teacher is None:
+            return total
+        with torch.no_grad():
+            theirs = self._teacher.to(logits.device)(**inputs, **self.asks)
+        mask = inputs["attention_mask"].bool()
+        if self._hidden:
+            total = total + self._hidden * hidden_loss(outputs.hidden_states, theirs.hidden_states, mask)
+        if self._relations:
+            total = total + self._relations * relation_loss(own, self._seen.pop("teacher"), mask, self._heads)
+        return total
 
 
-def shallower(model: Any, layers: Sequence[int] | None) -> Any:
-    """A copy of an encoder with some of its layers, counted from 0; None: every second one, the last among them.
+def hidden_loss(student: Any, teacher: Any, mask: torch.Tensor) -> torch.Tensor:
+    """The mean squared difference of hidden states, summed over embeddings and layers (Jiao et al. 2020, equation 8).
 
-    Embeddings, pooler and head stay as they are, so the student starts with what the fine-tuned teacher knows.
-    Raises OptimizationError when the network has no such layers.
+    student, teacher: hidden states, each (n, length, width), of the embeddings and of each layer; mask bool (n, length).
+    Layer i of s layers learns from layer i * t / s of the teacher's t, so the widths must be the same.
     """
-    student = copy.deepcopy(model)
-    stack = layer_stack(student)
-    count = len(stack.layer)
-    kept = sorted(layers) if layers is not None else list(range(count - 1, -1, -2))[::-1]
-    wrong = [number for number in kept if not 0 <= number < count]
-    if wrong or not kept or len(set(kept)) < len(kept):
-        raise OptimizationError(
-            f"layers={list(kept)}: choose different ones of 0 to {count - 1}; the teacher has {count} layers, counted from 0"
-        )
-    stack.layer = torch.nn.ModuleList(stack.layer[number] for number in kept)
-    student.config.num_hidden_layers = len(kept)
-    return student
+    own, theirs = len(student) - 1, len(teacher) - 1
+    pairs = [(student[i], teacher[round(i * theirs / own)]) for i in range(own + 1)]
+    return torch.stack([F.mse_loss(one[mask].float(), other[mask].float()) for one, other in pairs]).sum()
 
 
-def layer_stack(model: Any) -> Any:
-    """The module whose `layer` is the list of encoder layers (BERT, RoBERTa, MiniLM, DistilBERT, ELECTRA and the like)."""
-    for name in ("encoder", "transformer"):
-        stack = getattr(model.base_model, name, None)
-        if isinstance(getattr(stack, "layer", None), torch.nn.ModuleList):
-            return stack
-    raise OptimizationError(f"a network of type {model.config.model_type!r} keeps its layers elsewhere than BERT does")
+def relation_loss(student: list[torch.Tensor], teacher: list[torch.Tensor], mask: torch.Tensor, heads: int) -> torch.Tensor:
+    """KL between how tokens relate to each other: queries, keys and values (Wang et al. 2021, MiniLMv2, equations 4 and 5).
+
+    Each of the three (n, length, width), widths may differ, both are multiples of `heads`; mask bool (n, length). The mean
+    over the three, heads and tokens.
+    """
+    parts = [
+        F.kl_div(_relations(one, mask, heads), _relations(other, mask, heads), reduction="none", log_target=True)
+        .masked_fill(~(mask[:, None, :, None] & mask[:, None, None, :]), 0.0)
+        .sum()
+        for one, other in zip(student, teacher, strict=True)
+    ]
+    return torch.stack(parts).mean() / (heads * mask.sum())
+
+
+def _relations(states: torch.Tensor, mask: torch.Tensor, heads: int) -> torch.Tensor:
+    """Log-probabilities (n, heads, length, length): of each token, how it relates to the others."""
+    split = states.float().reshape(*states.shape[:2], heads, -1).transpose(1, 2)
+    scores = split @ split.transpose(2, 3) / split.shape[-1] ** 0.5
+    return F.log_softmax(scores.masked_fill(~mask[:, None, None, :], -1e4), dim=-1)

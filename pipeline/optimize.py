@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pipeline.config import Backbone, Optim, digest, plain
 from pipeline.errors import ConfigError
-from pipeline.steps.base import Context, as_kind
+from pipeline.steps.base import ANY, Context, as_kind
 from pipeline.store import Recipe, Stage, Store
 
 OF_THE_ARTIFACT = ("prune/sparsity", "size/dense_mb")  # figures that a later step makes untrue
@@ -52,7 +52,7 @@ def check_order(optim: Optim, backbone: Backbone, where: str = "optim") -> None:
             raise ConfigError(f"{place}: {step.kind} changes a classifier; the first step must make one")
         if position > 0 and not technique.takes:
             raise ConfigError(f"{place}: {step.kind} makes a classifier; only the first step of an optim may")
-        if position > 0 and form not in technique.takes:
+        if position > 0 and technique.takes != ANY and form not in technique.takes:
             raise ConfigError(f"{place}: {step.kind} takes {' or '.join(technique.takes)}, but the step before gives {form}")
         form = technique.gives
 

@@ -33,12 +33,16 @@ def save(rows: Sequence[Row], current: str | None, title: str, folder: Path) -> 
 
 
 def draw(rows: Sequence[Row], current: str | None, title: str) -> Figure:
-    """The figure."""
+    """The figure: of those that answer something; one with random weights has no accuracy."""
+    rows = [row for row in rows if "quality/accuracy" in row.metrics]
     figure = Figure(figsize=(11, 5.5), dpi=DPI, layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     x = [row.metrics["latency/p50_ms"] for row in rows]
     y = [100 * row.metrics["quality/accuracy"] for row in rows]
+    if not rows:
+        axes.set_axis_off()
+        return figure
     areas = _areas([row.metrics["size/mb"] for row in rows])
     colours = [colormaps["viridis"](0.95 * i / max(1, len(rows) - 1)) for i in range(len(rows))]
     _axes(axes, x, y, title)

@@ -108,7 +108,7 @@ def sparsity_of(model: Any) -> float:
 
 
 def _linears(model: Any) -> Iterator[torch.nn.Linear]:
-    from pipeline.distillation import layer_stack
+    from pipeline.students import layer_stack
 
     yield from (module for module in layer_stack(model).layer.modules() if isinstance(module, torch.nn.Linear))
 

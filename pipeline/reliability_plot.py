@@ -27,7 +27,7 @@ def draw(report: Report) -> Figure:
     lines = [(report.optim, report.predictions, BLUE)]
     if report.without is not None:
         lines.insert(0, (f"{report.optim} without its rule", report.without, GREEN))
-    if report.comparison is not None:
+    if report.comparison is not None and report.comparison.baseline is not None:
         lines.insert(0, ("the baseline", report.comparison.baseline, ORANGE))
     upper.plot([0, 1], [0, 1], color=GREY, linestyle=":", linewidth=1)
     upper.annotate("as it should be", (0.03, 0.06), rotation=34, color=GREY, fontsize=9)

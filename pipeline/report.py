@@ -91,7 +91,7 @@ class Report:
     """All measurements of one classifier; `comparison` is that with the baseline, None when this is the baseline."""
 
     optim: str
-    quality: dict[str, float]  # 0 to 1; see `pipeline.measure.quality`
+    quality: dict[str, float]  # 0 to 1; see `pipeline.measure.quality`; {} where the weights are random
     size: Size
     latency: Latency
     predictions: Predictions
@@ -111,7 +111,8 @@ class Report:
         flat |= {} if self.descheduled is None else {"machine/descheduled_blocks": self.descheduled}
         flat |= {} if self.latency.tasks is None else {"machine/worker_threads": float(self.latency.tasks)}
         if self.comparison is None:  # it is the baseline, and equals itself
-            return flat | dict.fromkeys(SPEEDUPS, 1.0) | {"delta/size_ratio": 1.0, "delta/accuracy_pp": 0.0}
+            same = {"delta/accuracy_pp": 0.0} if self.quality else {}
+            return flat | dict.fromkeys(SPEEDUPS, 1.0) | {"delta/size_ratio": 1.0} | same
         return flat | self.comparison.metrics(self)
 
     @property
@@ -158,8 +159,8 @@ class Comparison:
     stopped: str  # why no more pairs were added
     margin: float  # share: within it speeds are taken as equal
     size: Size  # the baseline's
-    quality: PairedQuality
-    baseline: Predictions
+    quality: PairedQuality | None  # None where one of both has random weights; and
+    baseline: Predictions | None  # what the other one says
 
     @property
     def verdict(self) -> str:
@@ -178,5 +179,5 @@ class Comparison:
             "delta/pairs": float(len(self.pairs)),
             "delta/margin": self.margin,
             "delta/size_ratio": self.size.total_bytes / candidate.size.total_bytes,
-            **self.quality.metrics(),
+            **(self.quality.metrics() if self.quality is not None else {}),
         }

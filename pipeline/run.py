@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline import profile_plot, reliability_plot, search_plot, turns
+from pipeline import profile_plot, reliability_plot, turns
 from pipeline.check import check
 from pipeline.conclude import log_comparison, push, summarize
 from pipeline.config import Config, Optim
@@ -26,6 +26,7 @@ from pipeline.optimize import Made, carry_out
 from pipeline.prepare import Job, only_one, prepare
 from pipeline.report import Report
 from pipeline.rows import Row
+from pipeline.steps.base import as_kind
 from pipeline.track.run import Run
 
 log = logging.getLogger(__name__)
@@ -153,27 +154,27 @@ def follow(job: Job, optim: Optim, tracked: Run) -> Made:
     tracked.log_start(config_yaml(config), parameters(config), dataset(config, job.context.splits))
     made = carry_out(optim, replace(job.context, on_trial=tracked.log_trial), job.store)
     tracked.log_curves(made.curves)
-    log_searches(tracked, made)
+    log_notes(tracked, optim, made)
     return made
 
 
-def log_searches(tracked: Run, made: Made) -> None:
-    """The figures of the steps' searches; and their trials, which were told already if they were made in this run."""
-    for stage in made.stages:
-        search = stage.manifest["notes"].get("search")
-        if search is None:
-            continue
-        for trial in search["trials"] if stage.reused else ():
+def log_notes(tracked: Run, optim: Optim, made: Made) -> None:
+    """The steps' own figures; and the trials of their searches, which were told already if they were made in this run."""
+    for step, stage in zip(optim.steps.values(), made.stages, strict=True):
+        notes = stage.manifest["notes"]
+        for trial in notes.get("search", {}).get("trials", ()) if stage.reused else ():
             tracked.log_trial(trial)
         with tempfile.TemporaryDirectory() as folder:
-            search_plot.save(search, Path(folder))
-            tracked.log_folder(Path(folder))
+            as_kind(step).draw(notes, Path(folder))
+            if any(Path(folder).iterdir()):
+                tracked.log_folder(Path(folder))
 
 
 def log_figures(tracked: Run, report: Report) -> None:
     """How far scores are to be believed; and where the time goes, if that was measured."""
     with tempfile.TemporaryDirectory() as folder:
-        reliability_plot.save(report, Path(folder))
+        if report.quality:
+            reliability_plot.save(report, Path(folder))
         if report.profile is not None:
             profile_plot.save(report.profile, report.optim, Path(folder))
         tracked.log_folder(Path(folder))

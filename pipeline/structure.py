@@ -12,6 +12,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from pipeline.low_rank import refactor
+
 NEURONS_MULTIPLE = 8  # matrix kernels work on 8 or 16 columns at once; fewer take as long
 
 
@@ -170,8 +172,10 @@ def prune(model: nn.Module, kept: list[Units]) -> None:
 def fit(model: nn.Module, state: Mapping[str, Tensor]) -> None:
     """Give a network these weights, its linear layers and its numbers of heads the sizes they have there; no copy is made.
 
-    Raises ValueError when a weight is missing or unknown, or does not fit.
+    Layers that are products of two in those weights become such (see `low_rank`). Raises ValueError when a weight is missing
+    or unknown, or does not fit.
     """
+    refactor(model, state)
     for name, module in model.named_modules():
         weight = state.get(f"{name}.weight")
         if isinstance(module, nn.Linear) and weight is not None and weight.shape != module.weight.shape:

@@ -8,10 +8,10 @@ the training is over, hold optimizer states in torch's own format; the Trainer r
 import json
 import logging
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -49,8 +49,16 @@ class Recipe:
     keep: str = "best"  # "best": the epoch that is best on validation; "last": where earlier epochs are other networks
 
 
-# logits float32 (n, labels), labels int64 (n,), rows int64 (n,): places in the train split -> loss, a scalar
-Objective = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
+class Objective(Protocol):
+    """A loss that knows which texts are in the batch."""
+
+    asks: dict[str, bool]  # what the network shall give besides logits: arguments of its forward
+
+    def __call__(
+        self, outputs: Any, inputs: Mapping[str, torch.Tensor], labels: torch.Tensor, rows: torch.Tensor
+    ) -> torch.Tensor:
+        """The loss, a scalar, of what the network gave for `inputs`; labels and rows (places in the split): int64 (n,)."""
+        ...
 
 
 def train(
@@ -112,8 +120,8 @@ class _Trainer(Trainer):  # type: ignore[misc]  # transformers is not typed
         if self.objective is None or not model.training:
             return super().compute_loss(model, inputs, return_outputs, **settings)
         labels = inputs.pop("labels")
-        outputs = model(**inputs)
-        loss = self.objective(outputs.logits.float(), labels, rows)
+        outputs = model(**inputs, **self.objective.asks)
+        loss = self.objective(outputs, inputs, labels, rows)
         return (loss, outputs) if return_outputs else loss
 
 
@@ -121,7 +129,7 @@ class _Collator:
     """Rows of a tokenized split -> one padded batch, with the rows' places."""
 
     def __init__(self, tokenizer: Any) -> None:
-        self._pad = DataCollatorWithPadding(tokenizer, pad_to_multiple_of=8)
+        self._pad = DataCollatorWithPadding(tokenizer)
 
     def __call__(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
         needed = ("input_ids", "attention_mask", "label", "row")

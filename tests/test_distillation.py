@@ -1,5 +1,6 @@
-"""Distillation: the loss is the formula, batches meet their own logits, a student has the layers it was told."""
+"""Distillation: the losses are the formulas, batches meet their own logits."""
 
+import copy
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,10 +12,11 @@ import torch
 import transformers
 
 from pipeline.config import Config
-from pipeline.distillation import layer_stack, loss, objective, shallower
+from pipeline.distillation import Distillation, hidden_loss, loss, relation_loss
 from pipeline.errors import OptimizationError
+from pipeline.students import layer_stack
 from pipeline.training import train
-from tests.test_training import RECIPE, equal, weights
+from tests.test_training import RECIPE
 
 SIZES = {"vocab_size": 50, "hidden_size": 12, "num_hidden_layers": 6, "num_attention_heads": 2, "intermediate_size": 20}
 NETWORKS: dict[str, Callable[[], Any]] = {
@@ -86,54 +88,69 @@ def test_shuffled_batches_of_a_training_meet_the_teacher_logits_of_their_own_tex
     config = compose(*tiny)
     splits = config.data.load(0)  # type: ignore[attr-defined]
     teacher = np.random.default_rng(0).normal(size=(len(splits.train), 3)).astype(np.float32)
-    goal, seen = objective(teacher, 0.3, 2.0), []
+    seen: list[list[int]] = []
 
-    def checked(logits: torch.Tensor, labels: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-        assert labels.tolist() == [splits.train["label"][row] for row in rows.tolist()]
-        value = goal(logits, labels, rows)
-        assert torch.equal(value, loss(logits, torch.tensor(teacher[rows.numpy()]), labels, 0.3, 2.0))
-        seen.append(rows.tolist())
-        return value
+    class Checked(Distillation):
+        def __call__(self, outputs: Any, inputs: Any, labels: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+            assert labels.tolist() == [splits.train["label"][row] for row in rows.tolist()]
+            value = super().__call__(outputs, inputs, labels, rows)
+            assert torch.equal(value, loss(outputs.logits, torch.tensor(teacher[rows.numpy()]), labels, 0.3, 2.0))
+            seen.append(rows.tolist())
+            return value
 
     model, tokenizer = start(config.backbone, "teacher", splits.labels, 0)
-    train(model, tokenizer, splits.train, splits.validation, replace(RECIPE, epochs=1), tmp_path, checked)
+    train(model, tokenizer, splits.train, splits.validation, replace(RECIPE, epochs=1), tmp_path, Checked(teacher, 0.3, 2.0))
     order = [row for rows in seen for row in rows]
     assert sorted(order) == list(range(len(splits.train))) != order
 
 
-@pytest.mark.parametrize("kind", NETWORKS)
-@pytest.mark.parametrize(("layers", "kept"), [(None, [1, 3, 5]), ([0, 5], [0, 5]), ([4], [4])])
-def test_a_shallower_network_has_the_layers_it_was_told_and_the_rest_of_its_teacher(
-    kind: str, layers: list[int] | None, kept: list[int]
-) -> None:
-    teacher = NETWORKS[kind]().eval()
-    before = weights(teacher)
-    student = shallower(teacher, layers)
-    assert equal(weights(teacher), before) and teacher.config.num_hidden_layers == 6
-    assert student.config.num_hidden_layers == len(layer_stack(student).layer) == len(kept)
-    for ours, theirs in enumerate(kept):
-        assert equal(weights(layer_stack(student).layer[ours]), weights(layer_stack(teacher).layer[theirs]))
-    rest = {name: tensor for name, tensor in before.items() if ".layer." not in name}
-    assert equal({name: tensor for name, tensor in weights(student).items() if ".layer." not in name}, rest)
-    with torch.no_grad():
-        student.get_parameter(next(iter(rest))).zero_()
-    assert equal(weights(teacher), before)
-    assert type(student)(student.config).load_state_dict(student.state_dict())  # its configuration says what it is
+def test_a_text_without_a_label_is_learned_from_the_teacher_only() -> None:
+    student, teacher, labels = batch()
+    some = labels.clone()
+    some[1:] = -100
+    hard = torch.nn.functional.cross_entropy(student[:1], labels[:1]) / len(labels)
+    assert loss(student, teacher, some, 1.0, 2.0).item() == pytest.approx(hard.item())
+    none = torch.full_like(labels, -100)
+    assert torch.equal(loss(student, teacher, none, 0.0, 2.0), loss(student, teacher, labels, 0.0, 2.0))
 
 
-def test_without_layers_every_second_one_is_kept_and_the_last_among_them() -> None:
-    for count, kept in ((1, [0]), (2, [1]), (3, [0, 2]), (4, [1, 3]), (5, [0, 2, 4])):
-        teacher = transformers.BertForSequenceClassification(
-            transformers.BertConfig(**{**SIZES, "num_hidden_layers": count})
-        )
-        student = shallower(teacher, None)
-        theirs = [weights(layer) for layer in layer_stack(teacher).layer]
-        assert all(equal(weights(layer), theirs[i]) for i, layer in zip(kept, layer_stack(student).layer, strict=True))
+def test_hidden_states_are_compared_layer_by_layer_and_padding_is_left_out() -> None:
+    teacher = [torch.full((1, 2, 3), float(layer)) for layer in range(5)]  # embeddings and four layers
+    student = [teacher[0], teacher[2] + 1, teacher[4] + 2]  # of two layers, which learn from the second and the fourth
+    assert hidden_loss(student, teacher, torch.tensor([[True, True]])).item() == pytest.approx(0 + 1 + 4)
+    student[1] = torch.cat([student[1][:, :1], torch.full((1, 1, 3), 1e6)], dim=1)
+    assert hidden_loss(student, teacher, torch.tensor([[True, False]])).item() == pytest.approx(5)
 
 
-@pytest.mark.parametrize("layers", [[6], [-1], [], [2, 2]])
-def test_layers_that_are_not_there_are_one_line(layers: list[int]) -> None:
-    with pytest.raises(
-        OptimizationError, match=r"^(.*: )?layers=\[.*\]: choose different ones of 0 to 5; .*has 6 layers.*$"
-    ):
-        shallower(NETWORKS["bert"](), layers)
+def test_relations_are_the_same_for_the_same_states_and_padding_does_not_count() -> None:
+    torch.manual_seed(0)
+    states = [torch.randn(2, 4, 24) for _ in range(3)]
+    mask = torch.tensor([[True] * 4, [True, True, False, False]])
+    assert relation_loss(states, [state.clone() for state in states], mask, 4).item() == pytest.approx(0, abs=1e-6)
+    other = [torch.randn(2, 4, 48) for _ in range(3)]  # of another width
+    apart = relation_loss(states, other, mask, 4)
+    assert apart > 0.01
+    filled = [torch.where(mask[:, :, None], state, 1e3) for state in states]
+    assert torch.allclose(relation_loss(filled, other, mask, 4), apart, rtol=1e-4)
+
+
+def test_a_student_that_is_its_teacher_has_nothing_to_learn_of_states_and_relations() -> None:
+    teacher = NETWORKS["bert"]().eval()
+    student = copy.deepcopy(teacher)
+    inputs = {"input_ids": torch.tensor([[1, 2, 3], [4, 5, 0]]), "attention_mask": torch.tensor([[1, 1, 1], [1, 1, 0]])}
+    logits = teacher(**inputs).logits.detach()
+    goal = Distillation(logits.numpy(), 0.0, 1.0).also(student, teacher, hidden=1.0, relations=1.0)
+    labels, rows = torch.tensor([0, 1]), torch.tensor([0, 1])
+    assert goal(student(**inputs, **goal.asks), inputs, labels, rows).item() == pytest.approx(0, abs=1e-5)
+    layer_stack(student).layer[-1].attention.self.query.weight.data.mul_(3)
+    assert goal(student(**inputs, **goal.asks), inputs, labels, rows) > 1e-4
+    goal.close()
+    watched = (layer_stack(model).layer[-1].attention.self.query for model in (student, teacher))
+    assert not any(module._forward_hooks for module in watched)
+
+
+def test_states_of_another_width_are_one_line() -> None:
+    teacher = NETWORKS["bert"]()
+    student = transformers.BertForSequenceClassification(transformers.BertConfig(**{**SIZES, "hidden_size": 24}))
+    with pytest.raises(OptimizationError, match="set hidden=0"):
+        Distillation(np.zeros((1, 2), np.float32), 0.0, 1.0).also(student, teacher, hidden=1.0, relations=0.0)

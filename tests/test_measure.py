@@ -142,7 +142,7 @@ BROKEN: dict[str, Callable[[Path], object]] = {
     "No module named 'pipeline.classifiers.abacus'": lambda directory: rewrite(directory, runtime="abacus"),
     "unexpected keyword argument 'colour'": lambda directory: rewrite(directory, colour="red"),
     "no such decision rule": lambda directory: rewrite(directory, decision={"figure": "energy"}),
-    "not a classifier that ONNX Runtime can read": lambda directory: (directory / "model.onnx").write_bytes(bytes(100)),
+    "not a classifier that can be read": lambda directory: (directory / "model.onnx").write_bytes(bytes(100)),
 }
 
 

@@ -19,6 +19,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
+from pipeline.classifiers.base import Description
 from pipeline.cli import configs, parse_arguments
 from pipeline.config import Config
 from pipeline.decide import roundtrip
@@ -368,9 +369,13 @@ def answers(address: str) -> bool:
     return False
 
 
-def test_a_served_model_needs_only_what_its_runtime_needs() -> None:
-    assert [each.partition("==")[0] for each in requirements("onnx")] == ["mlflow", "numpy", "tokenizers", "onnxruntime"]
-    assert "torch" in [each.partition("==")[0] for each in requirements("torch_int8")]
+def test_a_served_model_needs_only_what_its_runtime_needs(tmp_path: Path) -> None:
+    def names(runtime: str) -> list[str]:
+        Description(runtime, ["a", "b"], 8).write(tmp_path)
+        return [each.partition("==")[0] for each in requirements(tmp_path)]
+
+    assert names("onnx") == ["mlflow", "numpy", "tokenizers", "onnxruntime"]
+    assert "torch" in names("torch_int8") and names("tfidf") == ["mlflow", "numpy", "safetensors"]
     heavy = {"torch", "transformers", "hydra", "mlflow", "datasets"}
     code = f"import sys, pipeline.serve.answers; print({heavy} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "set()"

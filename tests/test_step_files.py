@@ -16,7 +16,7 @@ def test_a_steps_file_has_the_defaults_of_its_dataclass(file: Path, compose: Cal
     needed = [f"optim.steps.x.{name}=x" for name in ("checkpoint",) if f"{name}: ???" in file.read_text(encoding="utf-8")]
     step = compose("optim=bert", f"+step@optim.steps.x={file.stem}", *needed).optim.steps["x"]
     given, defaults = plain(step), plain(KINDS["step"][file.stem]())
-    for name in ("kind", "teacher", "checkpoint"):  # these have none
+    for name in ("kind", "teacher", "checkpoint", "cheap", "better"):  # these have none
         given.pop(name, None), defaults.pop(name, None)
     assert given == defaults and (given or file.stem == "export_onnx")
 

@@ -96,7 +96,7 @@ def test_the_summary_tells_each_job_on_one_line_with_what_it_made_and_why_it_fai
     assert [name for name, line in jobs.items() if line.split()[2] == "finished"] == GOOD
     made, reused = slice(head.index("made"), head.index("reused")), slice(head.index("reused"), head.index("why"))
     assert jobs["bert_ort"][made].split(", ")[0] == "finetune" and jobs["bert_ort"][reused].strip() == "-"
-    assert "logits" in jobs["distillation_ort"][made] and "finetune" in jobs["distillation_ort"][reused]
+    assert "transfer" in jobs["distillation_ort"][made] and "finetune" in jobs["distillation_ort"][reused]
     assert "distill" in jobs["distillation_ort_int8"][reused] and "distill" not in jobs["distillation_ort_int8"][made]
     assert f"sweep {parent.data.tags['sweep_id']}: 4 of 9 jobs finished, 5 not" in lines
 
@@ -106,7 +106,7 @@ def test_each_teacher_and_each_student_is_trained_exactly_once(troubled: Ended) 
     made = Counter(entry["what"] for entry in place.log() if entry["what"] != "measuring")
     good = [name for name in made if not name.startswith("trouble")]
     assert Counter(name.rpartition("-")[0] for name in good) == {
-        "finetune": 2, "logits": 1, "distill": 1, "export_onnx": 3, "quantize_onnx": 1,
+        "finetune": 2, "transfer": 1, "distill": 1, "export_onnx": 3, "quantize_onnx": 1,
     }  # fmt: skip
     assert all(made[name] == 1 for name in good), made
 

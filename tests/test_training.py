@@ -114,11 +114,13 @@ def test_the_model_has_the_weights_of_the_epoch_that_is_best_on_validation(
 ) -> None:
     _, tokenizer = start(config.backbone, "teacher", splits.labels, 0)
     best_was_not_last = False
-    for seed in (1, 2, 4):
+    for seed in range(1, 9):
         model, curves = trained(seed=seed, learning_rate=1e-2, epochs=6)
         best = max(entry["validation_accuracy"] for entry in curves)
         assert accuracy(model, tokenizer, splits) == pytest.approx(best)
         best_was_not_last |= curves[-1]["validation_accuracy"] < best
+        if best_was_not_last:
+            break
     assert best_was_not_last  # else this test says nothing
 
 

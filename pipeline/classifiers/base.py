@@ -2,10 +2,11 @@
 
 import importlib
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -13,19 +14,20 @@ from pipeline.classifiers.rule import Rule
 
 DESCRIPTION = "classifier.json"
 TOKENIZER = "tokenizer.json"
+Loaded = TypeVar("Loaded")
 
 
 class Classifier(Protocol):
-    """Turns texts into logits; `labels[i]` names column i."""
+    """Turns texts into logits; `labels[i]` names column i. Beside it a runtime says what it needs: `packages(artifact)`."""
 
     labels: list[str]
 
-    def encode(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        """Token ids and attention mask, both int64 (len(texts), tokens of the longest text)."""
+    def encode(self, texts: Sequence[str]) -> tuple[Any, ...]:
+        """What its network takes: first token ids and attention mask, int64 (len(texts), tokens of the longest text)."""
         ...
 
-    def forward(self, ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
-        """Logits of what `encode` gave: float32 (len(ids), len(labels))."""
+    def forward(self, *encoded: Any) -> np.ndarray:
+        """Logits of what `encode` gave: float32 (len(texts), len(labels))."""
         ...
 
     def logits(self, texts: Sequence[str]) -> np.ndarray:
@@ -43,6 +45,7 @@ class Description:
     oos: int | None = None  # index of the out-of-scope label
     pad_id: int = 0  # the token that fills up short texts of a batch
     decision: dict[str, Any] | None = None  # see `pipeline.classifiers.rule`; None: the largest logit
+    trained: bool = True  # False: its weights are random, so only its size and its latency mean something
     format: int = 1
 
     @property
@@ -73,10 +76,30 @@ def load(artifact: Path, threads: int) -> Classifier:
     return classifier
 
 
+def packages_of(artifact: Path) -> tuple[str, ...]:
+    """The packages that the classifier in an artifact directory needs, by their names on the package index."""
+    runtime: Any = importlib.import_module(f"pipeline.classifiers.{Description.read(artifact).runtime}")
+    packages: tuple[str, ...] = runtime.packages(artifact)
+    return packages
+
+
+def checked_open(artifact: Path, files: Sequence[str], made: Callable[[], Loaded]) -> Loaded:
+    """What `made` makes. Raises FileNotFoundError when one of the files is missing, ValueError when it can't be read."""
+    for name in files:
+        if not (artifact / name).is_file():
+            raise FileNotFoundError(f"{artifact / name}: no such file; the artifact is not whole")
+    try:
+        return made()
+    except Exception as error:  # each library has types of its own, below Exception
+        first = next(iter(str(error).splitlines()), type(error).__name__)
+        raise ValueError(f"{artifact}: not a classifier that can be read: {first}") from error
+
+
 class Encoder:
     """Texts -> padded token ids, with the `tokenizers` library alone."""
 
-    def __init__(self, artifact: Path, max_length: int, pad_id: int) -> None:
+    def __init__(self, artifact: Path, max_length: int, pad_id: int, threads: int) -> None:
+        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false" if threads == 1 else "true")
         from tokenizers import Tokenizer
 
         self._tokenizer = Tokenizer.from_file(str(artifact / TOKENIZER))

@@ -4,14 +4,13 @@ The graph was fused when it was exported. ONNX Runtime's own optimizations still
 the operators of an int8 graph into fast ones.
 """
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pipeline.classifiers.base import TOKENIZER, Description, Encoder
+from pipeline.classifiers.base import TOKENIZER, Description, Encoder, checked_open
 
 MODEL = "model.onnx"
 
@@ -20,9 +19,8 @@ class OnnxClassifier:
     """Inference with ONNX Runtime on the CPU; see `pipeline.classifiers.base.Classifier`."""
 
     def __init__(self, artifact: Path, description: Description, threads: int) -> None:
-        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false" if threads == 1 else "true")
         self.labels = description.labels
-        self.encode = Encoder(artifact, description.max_length, description.pad_id)
+        self.encode = Encoder(artifact, description.max_length, description.pad_id, threads)
         self._session = session(artifact / MODEL, threads)
 
     def logits(self, texts: Sequence[str]) -> np.ndarray:
@@ -49,13 +47,11 @@ def session(model: Path, threads: int) -> Any:
     return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
 
 
+def packages(artifact: Path) -> tuple[str, ...]:
+    """What it needs to be served."""
+    return ("numpy", "tokenizers", "onnxruntime")
+
+
 def open(artifact: Path, description: Description, threads: int) -> OnnxClassifier:
     """Load it. Raises OSError when a file is missing, ValueError when one is broken or not of this kind."""
-    for name in (MODEL, TOKENIZER):
-        if not (artifact / name).is_file():
-            raise FileNotFoundError(f"{artifact / name}: no such file; the artifact is not whole")
-    try:
-        return OnnxClassifier(artifact, description, threads)
-    except Exception as error:  # both libraries have types of their own, below Exception
-        first = next(iter(str(error).splitlines()), type(error).__name__)
-        raise ValueError(f"{artifact}: not a classifier that ONNX Runtime can read: {first}") from error
+    return checked_open(artifact, (MODEL, TOKENIZER), lambda: OnnxClassifier(artifact, description, threads))

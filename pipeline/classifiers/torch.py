@@ -6,7 +6,6 @@ Its weights are stored in one of two ways. `save` writes `model.safetensors`: th
 `save_standard` makes of it a directory that transformers can load.
 """
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,13 +20,12 @@ class TorchClassifier:
     """Inference with torch on the CPU; see `pipeline.classifiers.base.Classifier`."""
 
     def __init__(self, artifact: Path, description: Description, threads: int, reader: Callable[[Path], Any]) -> None:
-        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false" if threads == 1 else "true")
         import torch
 
         torch.set_num_threads(threads)
         self._torch = torch
         self._model = reader(artifact)
-        self.encode = Encoder(artifact, description.max_length, self._model.config.pad_token_id or 0)
+        self.encode = Encoder(artifact, description.max_length, self._model.config.pad_token_id or 0, threads)
         self.labels = description.labels
 
     def logits(self, texts: Sequence[str]) -> np.ndarray:
@@ -41,6 +39,11 @@ class TorchClassifier:
             output = self._model(input_ids=self._torch.from_numpy(ids), attention_mask=padded)
         logits: np.ndarray = output.logits.float().numpy()
         return logits
+
+
+def packages(artifact: Path) -> tuple[str, ...]:
+    """What it needs to be served."""
+    return ("numpy", "tokenizers", "torch", "transformers", "safetensors")
 
 
 def open(artifact: Path, description: Description, threads: int) -> TorchClassifier:
@@ -107,6 +110,17 @@ def save_compact(model: Any, tokenizer: Any, description: Description, artifact:
 
     write(model.state_dict(), artifact)
     save_beside(model, tokenizer, description, artifact)
+
+
+def save_fitting(model: Any, tokenizer: Any, description: Description, artifact: Path) -> None:
+    """In transformers' own form where it can read that, else compactly: where a tensor has another shape than it expects."""
+    from transformers import AutoModelForSequenceClassification
+    from transformers.initialization import no_init_weights
+
+    with no_init_weights():
+        usual = AutoModelForSequenceClassification.from_config(model.config, trust_remote_code=False)
+    shapes, expected = ({name: tensor.shape for name, tensor in each.state_dict().items()} for each in (model, usual))
+    (save if shapes == expected else save_compact)(model, tokenizer, description, artifact)
 
 
 def save_beside(model: Any, tokenizer: Any, description: Description, artifact: Path) -> None:

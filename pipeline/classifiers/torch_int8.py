@@ -17,6 +17,7 @@ from torch.ao.quantization.qconfig import default_dynamic_qconfig
 from pipeline.classifiers import compact
 from pipeline.classifiers.base import Description
 from pipeline.classifiers.torch import TorchClassifier, save_beside, unfilled
+from pipeline.classifiers.torch import packages as torch_packages
 from pipeline.cpu import int8_support
 from pipeline.structure import fit
 
@@ -73,6 +74,9 @@ def save(model: Any, tokenizer: Any, description: Description, artifact: Path) -
             state[f"{name}.bias"] = bias
     compact.write(state, artifact)
     save_beside(model, tokenizer, description, artifact)
+
+
+packages = torch_packages
 
 
 def read(artifact: Path) -> Any:

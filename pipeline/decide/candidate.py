@@ -37,7 +37,7 @@ class Candidate:
         Over seeds it is their mean. Its bounds hold both what the test queries leave open and how much seeds differ
         (Student's t), added as independent errors are: by their squares.
         """
-        if self.is_baseline and key in OF_THE_BASELINE:
+        if self.is_baseline and key in OF_THE_BASELINE and all("quality/accuracy" in row.metrics for row in self.rows):
             return Interval(*[OF_THE_BASELINE[key]] * 3)
         if any(key not in row.metrics for row in self.rows):
             return None

@@ -6,11 +6,11 @@ from pipeline.config import PREFERENCES
 from pipeline.decide.candidate import Candidate
 from pipeline.statistics import Interval
 
-MEANS = {  # preference -> metric, and whether more of it is better
-    "latency": ("delta/speedup", True),
-    "size": ("size/mb", False),
-    "accuracy": ("delta/accuracy_pp", True),
-    "cost": ("cost/texts_per_core_s", True),
+MEANS = {  # preference -> metrics, the first that is known counts; and whether more of it is better
+    "latency": (("delta/speedup",), True),
+    "size": (("size/mb",), False),
+    "accuracy": (("delta/accuracy_pp", "quality/accuracy"), True),  # an untrained baseline has no accuracy to compare with
+    "cost": (("cost/texts_per_core_s",), True),
 }
 FRONT = ("latency", "size", "accuracy")
 
@@ -32,8 +32,8 @@ def _good(candidate: Candidate, preference: str) -> float:
 
 def _oriented(candidate: Candidate, preference: str) -> Interval | None:
     """A figure such that more is better."""
-    key, more = MEANS[preference]
-    figure = candidate.figure(key)
+    keys, more = MEANS[preference]
+    figure = next((found for found in map(candidate.figure, keys) if found is not None), None)
     if figure is None or more:
         return figure
     return Interval(-figure.value, -figure.high, -figure.low)

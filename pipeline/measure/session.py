@@ -64,19 +64,22 @@ def measure(name: str, artifact: Path, test: TestSet, settings: Measure, referen
         found = solo(artifact, test.texts, settings, session.cores)
         afterwards = watch.stop()
         progress.set_description("measured")
-    rule = Description.read(artifact).rule
-    predictions = answers(found.logits, test, rule)
-    without = None if rule.plain else answers(found.logits, test, Rule())
+    description = Description.read(artifact)
+    predictions = answers(found.logits, test, description.rule)
+    without = None if description.rule.plain else answers(found.logits, test, Rule())
     comparison = None
     if reference is not None:
-        quality = against(reference.predictions, predictions)
-        comparison = Comparison(pairs, stopped, settings.margin, size_of(reference.artifact), quality, reference.predictions)
+        trained = description.trained and Description.read(reference.artifact).trained
+        before = reference.predictions if trained else None
+        quality = None if before is None else against(before, predictions)
+        comparison = Comparison(pairs, stopped, settings.margin, size_of(reference.artifact), quality, before)
     latency = Latency(
         processes, found.load_ms, found.first_call_ms, found.texts_per_s, found.memory, settings.threads,
         tuple(session.cores), found.tasks,
     )  # fmt: skip
+    quality_of_it = judged(predictions) if description.trained else {}
     return Report(
-        name, judged(predictions), size_of(artifact), latency, predictions, conditions, comparison, found.profile,
+        name, quality_of_it, size_of(artifact), latency, predictions, conditions, comparison, found.profile,
         afterwards.contended, without, {} if without is None else judged(without),
     )  # fmt: skip
 

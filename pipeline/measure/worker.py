@@ -70,14 +70,14 @@ class Server:
         switches, cpu, began = _switches(), time.process_time_ns(), clock()
         for text in texts:
             start = clock()
-            ids, mask = classifier.encode([text])
+            inputs = classifier.encode([text])
             encoded = clock()
-            decide(classifier.forward(ids, mask), rule)
+            decide(classifier.forward(*inputs), rule)
             if self._slowdown:
                 _spin(start, self._slowdown)
             spent.append(clock() - start)
             tokenized.append(encoded - start)
-            tokens.append(ids.shape[1])
+            tokens.append(inputs[0].shape[1])
         wall, cpu = clock() - began, time.process_time_ns() - cpu
         waited = None if switches is None else (_switches() or 0) - switches
         return {

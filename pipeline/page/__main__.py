@@ -60,10 +60,11 @@ def render(content: Any) -> str:
         loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True,
     )  # fmt: skip
-    x, y = scatter.axes(content.shown)
+    judged = [each for each in content.shown if each.accuracy is not None]
+    x, y = scatter.axes(judged)
     return environment.get_template("page.html").render(
         content=content, now=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", width=scatter.WIDTH, height=scatter.HEIGHT,
-        x=x, y=y, drawn=scatter.drawn(content.shown, x, y), **scatter.spread(content.shown),
+        x=x, y=y, drawn=scatter.drawn(judged, x, y), **scatter.spread(content.shown),
     )  # fmt: skip
 
 

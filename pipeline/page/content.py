@@ -34,7 +34,7 @@ class Shown:
     on_front: bool
     cells: dict[str, str]  # title of a column -> text
     p50_ms: float
-    accuracy: float
+    accuracy: float | None  # None: its weights are random
     size_mb: float
     quantiles_ms: tuple[float, ...] = ()  # of single calls, see `QUANTILES`
     calls: int = 0
@@ -90,7 +90,7 @@ def _shown(tracker: Tracker, row: Row, cells: dict[str, str], address: str, on_f
     metrics = row.metrics
     return Shown(
         row.name, f"{address}{row.run_id}" if row.run_id else "", row.is_baseline, row.name in on_front, cells,
-        metrics["latency/p50_ms"], metrics["quality/accuracy"], metrics["size/mb"],
+        metrics["latency/p50_ms"], metrics.get("quality/accuracy"), metrics["size/mb"],
         tuple(float(value) for value in np.quantile(calls, QUANTILES)) if calls.size else (), int(calls.size),
         _count(metrics, "delta/lost"), _count(metrics, "delta/gained"), tuple(flips), row.contended,
     )  # fmt: skip

@@ -45,10 +45,16 @@ class Axis:
 def axes(shown: Sequence[Shown]) -> tuple[Axis, Axis]:
     """Latency in ms, logarithmic, and accuracy in percent; around all points."""
     logs = [math.log(each.p50_ms) for each in shown]
-    shares = [100 * each.accuracy for each in shown]
+    shares = [percent(each) for each in shown]
     (x_low, x_high), (y_low, y_high) = _around(logs, 0.2), _around(shares, 0.5)
     x = Axis(math.exp(x_low), math.exp(x_high), LEFT, WIDTH - RIGHT, logarithmic=True)
     return x, Axis(y_low, y_high, HEIGHT - BOTTOM, TOP, logarithmic=False)
+
+
+def percent(each: Shown) -> float:
+    """Accuracy; only those that have one are drawn."""
+    assert each.accuracy is not None
+    return 100 * each.accuracy
 
 
 def _around(values: Sequence[float], least: float) -> tuple[float, float]:
@@ -80,7 +86,7 @@ def drawn(shown: Sequence[Shown], x: Axis, y: Axis) -> list[Point]:
     """The circles, the largest first so that none is hidden; labels beside them, moved apart where they would overlap."""
     points, taken = [], list[tuple[float, float, float]]()
     for each in sorted(shown, key=lambda one: -one.size_mb):
-        at_x, at_y, r = x.place(each.p50_ms), y.place(100 * each.accuracy), radius(each, shown)
+        at_x, at_y, r = x.place(each.p50_ms), y.place(percent(each)), radius(each, shown)
         wide = 6.6 * len(each.name)
         right = at_x + r + 6 + wide < WIDTH
         label_x = at_x + r + 5 if right else at_x - r - 5

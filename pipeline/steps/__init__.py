@@ -2,7 +2,8 @@
 
 Every module in this folder is imported here, so that a new file with a class under `@kind("step", NAME)` is all that a new
 technique needs. `base.py` has what a step is given (`Context`) and what it must have (`StepKind`), `trained.py` what those
-that train share, `agreement.py` what those that quantize do. `logits.py` is a step that no one names: `distill` needs it.
+that train share, `distilling.py` what those that learn from a teacher do, `agreement.py` what those that quantize do.
+`transfer.py` is a step that no one names: it goes behind a teacher.
 """
 
 import importlib

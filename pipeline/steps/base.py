@@ -22,11 +22,16 @@ class Context:
     on_trial: Callable[[dict[str, Any]], None] = lambda trial: None  # told of each trial of a search as it ends
 
 
+ANY = ("any",)  # what a step takes that changes no weights
+
+
 class StepKind(Protocol):
     """The interface of the classes under `@kind("step", NAME)`."""
 
     code_version: ClassVar[int]  # raised when the same settings would give other bytes than before
-    takes: ClassVar[tuple[str, ...]]  # the forms of classifier it changes; empty: it makes one, and is the first step
+    takes: ClassVar[
+        tuple[str, ...]
+    ]  # forms of classifier that it changes, or ANY; empty: it makes one, and is the first step
     gives: ClassVar[str]  # the form of what it writes: "torch", "torch_int8", "onnx", "onnx_int8", ...
     ignored: ClassVar[tuple[str, ...]]  # settings that do not decide the bytes, as where something lies: `inputs` has that
 
@@ -36,6 +41,10 @@ class StepKind(Protocol):
 
     def inputs(self, context: Context) -> dict[str, Any]:
         """What decides the bytes besides the settings and the previous stage: data, seed, weights, library versions."""
+        ...
+
+    def draw(self, notes: Mapping[str, Any], folder: Path) -> None:
+        """Write figures of what `make` noted into a folder, for the run in MLflow."""
         ...
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:

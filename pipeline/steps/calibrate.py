@@ -18,7 +18,7 @@ from pipeline.classifiers.base import Description
 from pipeline.classifiers.rule import FIGURES, Rule
 from pipeline.config import Step, kind, setting
 from pipeline.errors import OptimizationError
-from pipeline.steps.base import Context, versions
+from pipeline.steps.base import ANY, Context, versions
 from pipeline.steps.inference import logits_of
 
 NO_RULE = "none"
@@ -36,7 +36,7 @@ class Calibrate(Step):
     oos_share: float | None = setting(0.2, min=0, max=1)
 
     code_version: ClassVar[int] = 1
-    takes: ClassVar[tuple[str, ...]] = ("torch", "torch_int8", "onnx", "onnx_int8")
+    takes: ClassVar[tuple[str, ...]] = ANY
     gives: ClassVar[str] = "calibrated"
 
     def inputs(self, context: Context) -> dict[str, Any]:

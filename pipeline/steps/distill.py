@@ -1,27 +1,26 @@
 """`distill`: a student learns from the logits of a fine-tuned teacher, which is an optimization of its own.
 
-The teacher is the very stage that `optim=bert` makes, and its logits are a stage besides: both are made once, whatever is
-distilled from them. The loss is in `pipeline/distillation.py`, the search for its settings in `pipeline/search.py`.
+The student is the backbone's, or made of some of the teacher's layers, as deep and as wide as is asked for. What it learns
+from is in `distilling.py`, the search for its settings in `pipeline/search.py`.
 """
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
-
 from pipeline.backbone.fetch import identity, locate
 from pipeline.config import Backbone, Optim, Settings, kind, setting
-from pipeline.errors import ConfigError, OptimizationError
+from pipeline.errors import ConfigError
 from pipeline.steps.base import Context
+from pipeline.steps.distilling import Distilling, read_teacher
 from pipeline.steps.load import store_checkpoint
-from pipeline.steps.logits import FILE, Logits
-from pipeline.steps.trained import Trained
 
 log = logging.getLogger(__name__)
 
 SEARCHED = ("epochs", "alpha", "temperature", "learning_rate")
+IMPORTANCE_TEXTS = 512  # training texts that say which neurons matter
 
 
 @dataclass(frozen=True)
@@ -45,43 +44,42 @@ class Search(Settings):
 
 @kind("step", "distill")
 @dataclass(frozen=True)
-class Distill(Trained):
+class Distill(Distilling):
     """Settings of `conf/step/distill.yaml`."""
 
-    teacher: Optim = field(default_factory=Optim)
     start: str = setting("auto", choices=("auto", "student", "teacher"))
     layers: list[int] | None = None
-    alpha: float = setting(0.0, min=0, max=1)
-    temperature: float = setting(6.0, above=0, max=1000)
-    epochs: int = setting(12, min=1)
-    learning_rate: float = setting(3e-4, above=0, max=1)
+    depth: int | None = setting(None, min=1)
+    heads_kept: float = setting(1.0, above=0, max=1)
+    neurons_kept: float = setting(1.0, above=0, max=1)
     search: Search = field(default_factory=Search)
 
-    code_version: ClassVar[int] = 1
-    gives: ClassVar[str] = "torch"
+    code_version: ClassVar[int] = 2
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.layers is not None and self.start == "student":
-            raise ConfigError(f"layers={list(self.layers)}: they are the teacher's; leave them out, or set start=teacher")
+        if self.layers is not None and self.depth is not None:
+            raise ConfigError(f"layers={list(self.layers)} and depth={self.depth}: give one of them")
+        if self._of_teacher and self.start == "student":
+            named = f"depth={self.depth}" if self.layers is None else f"layers={list(self.layers)}"
+            raise ConfigError(f"{named}: they are the teacher's; leave them out, or set start=teacher")
 
     @property
     def ignored(self) -> tuple[str, ...]:  # type: ignore[override]  # a class variable in other steps
         """With a search what it chooses, without one its ranges."""
-        return SEARCHED if self.search.n_trials else ("search",)
+        return (*super().ignored, *(SEARCHED if self.search.n_trials else ("search",)))
+
+    @property
+    def _of_teacher(self) -> bool:
+        return self.layers is not None or self.depth is not None
 
     def role(self, backbone: Backbone) -> str:
         """The distilled student, if there is one, else what the student starts from."""
         return "distilled" if backbone.distilled.finetuned else self._starts_from(backbone)
 
     def needs(self, backbone: Backbone) -> dict[str, Optim]:
-        """The teacher, and its logits on the train split; neither where the backbone has a distilled student already."""
-        if backbone.distilled.finetuned:
-            return {}
-        if not self.teacher.steps:
-            raise ConfigError("a distill step has no teacher; /optim/bert@steps.NAME.teacher in its defaults gives it one")
-        logits = Optim(self.teacher.name, {**self.teacher.steps, "logits": Logits()})
-        return {"teacher": self.teacher, "logits": logits}
+        """Nothing where the backbone has a distilled student already."""
+        return {} if backbone.distilled.finetuned else super().needs(backbone)
 
     def inputs(self, context: Context) -> dict[str, Any]:
         """Raises BackboneError when the student's weights are not to be had."""
@@ -94,7 +92,7 @@ class Distill(Trained):
 
     def _starts_from(self, backbone: Backbone) -> str:
         own = not (backbone.student.from_teacher or backbone.student.random)
-        return ("student" if own and self.layers is None else "teacher") if self.start == "auto" else self.start
+        return ("student" if own and not self._of_teacher else "teacher") if self.start == "auto" else self.start
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
         """Train, after a search if one is asked for; notes: curves, and "search" (see `pipeline.search.search`)."""
@@ -102,8 +100,7 @@ class Distill(Trained):
             log.info("the backbone has a distilled student: loaded, not trained")
             return store_checkpoint(locate(context.backbone.distilled, "distilled"), context, artifact)
         from pipeline.classifiers.base import Description
-        from pipeline.classifiers.compact import FILE as COMPACT
-        from pipeline.classifiers.torch import save, save_compact
+        from pipeline.classifiers.torch import save_fitting
 
         notes: dict[str, Any] = {}
         best = self
@@ -112,39 +109,39 @@ class Distill(Trained):
             best = replace(self, **notes["search"]["best"])
             log.info("the best setting is trained: %s", notes["search"]["best"])
         model, tokenizer, notes["curves"] = best.trained(context, scratch / "training")
-        labels, length = list(context.splits.labels), context.backbone.max_length
-        resized = (context.needed["teacher"] / COMPACT).exists() and self._starts_from(context.backbone) == "teacher"
-        store = save_compact if resized else save
-        store(model, tokenizer, Description("torch", labels, length, context.splits.oos), artifact)
+        description = Description("torch", list(context.splits.labels), context.backbone.max_length, context.splits.oos)
+        save_fitting(model, tokenizer, description, artifact)
         return notes
 
     def trained(
         self, context: Context, scratch: Path, callbacks: tuple[Any, ...] = ()
     ) -> tuple[Any, Any, list[dict[str, float]]]:
         """The student, its tokenizer and its curves."""
-        from pipeline.distillation import objective
-        from pipeline.training import train
-
         model, tokenizer = self._student(context)
-        logits = np.load(context.needed["logits"] / FILE, allow_pickle=False)
-        recipe, goal = self.recipe(context), objective(logits, self.alpha, self.temperature)
-        splits = context.splits
-        return model, tokenizer, train(model, tokenizer, splits.train, splits.validation, recipe, scratch, goal, callbacks)
+        if self.heads_kept < 1 or self.neurons_kept < 1:
+            from pipeline.students import batches, narrow
+
+            length = context.backbone.max_length
+            some = batches(tokenizer, context.splits.train, IMPORTANCE_TEXTS, length, context.seed)
+            narrow(model, some, self.heads_kept, self.neurons_kept)
+        return model, tokenizer, self.learn(model, tokenizer, context, scratch, callbacks)
 
     def _student(self, context: Context) -> tuple[Any, Any]:
         from pipeline.backbone.models import start
-        from pipeline.classifiers.base import Description
-        from pipeline.classifiers.torch import read, read_tokenizer
-        from pipeline.distillation import shallower
+        from pipeline.classifiers.torch import read_tokenizer
+        from pipeline.students import shallower
 
         if self._starts_from(context.backbone) == "student":
             return start(context.backbone, "student", list(context.splits.labels), context.seed)
-        teacher = context.needed["teacher"]
-        if Description.read(teacher).runtime != "torch":
-            raise OptimizationError(
-                "a student can't start from the layers of a quantized or exported teacher; set start=student"
-            )
-        return shallower(read(teacher), self.layers), read_tokenizer(teacher)
+        model = shallower(read_teacher(context, "set start=student"), self.layers, self.depth)
+        return model, read_tokenizer(context.needed["teacher"])
+
+    def draw(self, notes: Mapping[str, Any], folder: Path) -> None:
+        """How a search went."""
+        from pipeline.search_plot import save
+
+        if "search" in notes:
+            save(notes["search"], folder)
 
     def _search(self, context: Context, scratch: Path) -> dict[str, Any]:
         from pipeline.search import Space, search

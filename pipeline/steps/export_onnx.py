@@ -74,7 +74,7 @@ def compare_on_ids(model: Any, exported: Any, max_length: int, pad_id: int) -> f
     import torch
 
     worst = 0.0
-    for ids, mask in _batches(model.get_input_embeddings().num_embeddings, max_length, pad_id):
+    for ids, mask in _batches(model.config.vocab_size, max_length, pad_id):
         with torch.inference_mode():
             expected = model(input_ids=torch.from_numpy(ids), attention_mask=torch.from_numpy(mask)).logits.numpy()
         where = f"a batch of {ids.shape[0]}, {ids.shape[1]} tokens long"

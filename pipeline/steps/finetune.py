@@ -25,7 +25,7 @@ class Finetune(Trained):
     model: str = setting("teacher", choices=("teacher", "student"))
     label_smoothing: float = setting(0.1, min=0, max=0.9)
 
-    code_version: ClassVar[int] = 1
+    code_version: ClassVar[int] = 2
     gives: ClassVar[str] = "torch"
 
     def role(self, backbone: Backbone) -> str:

@@ -5,20 +5,15 @@ a network is made smaller, is in `pipeline/structure.py`.
 """
 
 import logging
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
-
 from pipeline.config import kind, setting
-from pipeline.errors import OptimizationError
 from pipeline.steps.base import Context
 from pipeline.steps.trained import Trained
 
 log = logging.getLogger(__name__)
-BATCH_SIZE = 32  # texts whose gradients are computed at once
 
 
 @kind("step", "prune_structured")
@@ -32,7 +27,7 @@ class PruneStructured(Trained):
     epochs: int = setting(6, min=1)
     label_smoothing: float = setting(0.1, min=0, max=0.9)
 
-    code_version: ClassVar[int] = 1
+    code_version: ClassVar[int] = 2
     takes: ClassVar[tuple[str, ...]] = ("torch",)
     gives: ClassVar[str] = "torch"
 
@@ -54,28 +49,14 @@ class PruneStructured(Trained):
         return {"curves": curves, "figures": figures}
 
     def _prune(self, model: Any, tokenizer: Any, context: Context) -> dict[str, float]:
-        from pipeline.structure import importance, layers, prune, select
+        from pipeline.students import batches, narrow
 
-        if not layers(model):
-            told = f"no heads can be removed from a network of type {model.config.model_type!r}"
-            raise OptimizationError(f"prune_structured: {told}, only from one built like BERT or DistilBERT; use prune")
         before = _counted(model)
-        scores = importance(model, self._batches(tokenizer, context))
-        prune(model, select(scores, self.heads_kept, self.neurons_kept))
+        some = batches(tokenizer, context.splits.train, self.importance_texts, context.backbone.max_length, context.seed)
+        narrow(model, some, self.heads_kept, self.neurons_kept)
         left = _counted(model)
         log.info("kept: %s", ", ".join(f"{left[name]:,} of {before[name]:,} {name}" for name in before))
         return {f"prune/{name}_kept": left[name] / before[name] for name in before}
-
-    def _batches(self, tokenizer: Any, context: Context) -> Iterator[dict[str, Any]]:
-        import torch
-
-        train, length = context.splits.train, context.backbone.max_length
-        count = min(self.importance_texts, len(train))
-        rows = np.random.default_rng(context.seed).choice(len(train), count, replace=False)
-        for start in range(0, count, BATCH_SIZE):
-            batch = train[rows[start : start + BATCH_SIZE]]
-            encoded = tokenizer(batch["text"], padding=True, truncation=True, max_length=length, return_tensors="pt")
-            yield {**encoded, "labels": torch.tensor(batch["label"])}
 
 
 def _counted(model: Any) -> dict[str, int]:

@@ -47,7 +47,7 @@ def read_predictions(path: Path, labels: Sequence[str], oos: int | None) -> Pred
 
 def write_flips(report: Report, folder: Path) -> None:
     """Which queries are answered otherwise than by the baseline: flips.md to read, flips.csv with all."""
-    if report.comparison is None:
+    if report.comparison is None or report.comparison.baseline is None:
         return
     after, before = report.predictions, report.comparison.baseline
     found = flips.find(after.texts, after.truth, before.predicted, after.predicted, after.labels)

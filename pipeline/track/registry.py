@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import turns
-from pipeline.classifiers.base import Description
+from pipeline.classifiers.base import packages_of
 from pipeline.errors import TrackError
 from pipeline.track.server import Connection, in_one_line, without_password
 
@@ -29,11 +29,6 @@ BUNDLE = "model"  # with a number of its own, where a run keeps the model that M
 PATIENCE_S = 900  # for a model that is loaded back to answer the test split
 CLASSIFIER = "classifier"  # and there, the artifact directory
 PACKAGE = Path(__file__).resolve().parents[1]
-NEEDED = {  # packages, by runtime
-    "onnx": ("numpy", "tokenizers", "onnxruntime"),
-    "torch": ("numpy", "tokenizers", "torch", "transformers", "safetensors"),
-    "torch_int8": ("numpy", "tokenizers", "torch", "transformers", "safetensors"),
-}
 
 
 class Registry:
@@ -164,22 +159,16 @@ def write(artifact: Path, bundle: Path, settings: Mapping[str, int]) -> None:
     """Write an artifact as a model that MLflow can load, with this package's code and the requirements of its runtime."""
     from mlflow.pyfunc import save_model
 
-    runtime = Description.read(artifact).runtime
     with tempfile.TemporaryDirectory() as scratch:
         code = Path(scratch) / PACKAGE.name
         shutil.copytree(PACKAGE, code, ignore=shutil.ignore_patterns("__pycache__", "*.csv", "*.png"))
         named = shutil.copytree(artifact, Path(scratch) / CLASSIFIER)  # the model keeps it under its own name
         save_model(
             str(bundle), python_model=str(PACKAGE / "serve" / "model.py"), artifacts={CLASSIFIER: str(named)},
-            code_paths=[str(code)], model_config=dict(settings), pip_requirements=requirements(runtime),
+            code_paths=[str(code)], model_config=dict(settings), pip_requirements=requirements(artifact),
         )  # fmt: skip
 
 
-def requirements(runtime: str) -> list[str]:
-    """What a served model of a runtime needs, pinned to what is installed; a local build of torch by its release.
-
-    Raises TrackError for a runtime that is not in `NEEDED`.
-    """
-    if runtime not in NEEDED:
-        raise TrackError(f"no one said what packages the runtime {runtime!r} needs: add it to NEEDED in track/registry.py")
-    return [f"{name}=={version(name).partition('+')[0]}" for name in ("mlflow", *NEEDED[runtime])]
+def requirements(artifact: Path) -> list[str]:
+    """What a served artifact needs, pinned to what is installed; a local build of torch by its release."""
+    return [f"{name}=={version(name).partition('+')[0]}" for name in ("mlflow", *packages_of(artifact))]

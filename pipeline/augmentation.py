@@ -1,0 +1,60 @@
+"""More texts to distil on, made from those of the train split: a teacher says of each what it thinks, so none needs a label.
+
+What a text turns into is chosen at random, by a seed. Words are what stands between spaces; a word that is dropped becomes
+the tokenizer's unknown token, as a word does that its vocabulary lacks.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.config import Settings, setting
+from pipeline.errors import DataError
+
+
+@dataclass(frozen=True)
+class Augment(Settings):
+    """What is added to the texts of the train split."""
+
+    copies: int = setting(0, min=0, max=100)  # changed copies of each text
+    drop: float = setting(0.1, min=0, max=1)  # share of their words that become unknown
+    swap: float = setting(0.1, min=0, max=1)  # share that become a word of another text
+    mix: float = setting(0.25, min=0, max=1)  # share of the copies whose second half is another text's
+    unlabelled: str | None = None  # a file with one text a line, without labels
+
+
+def augmented(texts: Sequence[str], unknown: str, settings: Augment, seed: int) -> list[str]:
+    """Changed copies of `texts`: `settings.copies` for each, all texts once, then all again; the same for the same seed."""
+    words = [text.split() or [unknown] for text in texts]
+    pool = [word for each in words for word in each]
+    made = []
+    for number in range(settings.copies):
+        draw = np.random.default_rng([seed, number])
+        others = draw.permutation(len(words))
+        for row, own in enumerate(words):
+            changed = list(own)
+            if draw.random() < settings.mix:
+                other = words[others[row]]
+                changed = own[: (len(own) + 1) // 2] + other[len(other) // 2 :]
+            chances = draw.random(len(changed))
+            for place, chance in enumerate(chances):
+                if chance < settings.drop:
+                    changed[place] = unknown
+                elif chance < settings.drop + settings.swap:
+                    changed[place] = pool[draw.integers(len(pool))]
+            made.append(" ".join(changed))
+    return made
+
+
+def unlabelled_texts(path: Path) -> list[str]:
+    """The lines of a file that are not empty, each once. Raises DataError when it can't be read or has none."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"augment.unlabelled={path}: can't be read as UTF-8 text ({type(error).__name__})") from error
+    texts = list(dict.fromkeys(line.strip() for line in lines if line.strip()))
+    if not texts:
+        raise DataError(f"augment.unlabelled={path}: no text in it; it must have one a line")
+    return texts

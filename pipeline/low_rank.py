@@ -1,0 +1,79 @@
+"""Low rank: a matrix as the product of two thin ones, by singular values (Eckart and Young 1936).
+
+W (m, n) of rank r or nearly so is A (m, r) times B (r, n): r * (m + n) numbers instead of m * n. An embedding of rank 128
+instead of 384 is a third as large; what it cost is learned again by training on.
+"""
+
+from collections.abc import Iterator, Mapping
+
+import torch
+from torch import Tensor, nn
+
+from pipeline.errors import OptimizationError
+
+
+class Factored(nn.Sequential):
+    """Two layers instead of one: an embedding or a linear layer into few dimensions, and a linear one out of them."""
+
+    @property
+    def in_features(self) -> int:
+        """Inputs, of a linear one."""
+        return int(self[0].in_features)  # type: ignore[arg-type]
+
+    @property
+    def out_features(self) -> int:
+        """Outputs."""
+        return int(self[1].out_features)  # type: ignore[arg-type]
+
+
+def factored(module: nn.Embedding | nn.Linear, rank: int) -> Factored:
+    """The best approximation of an embedding or a linear layer of this rank. Raises OptimizationError where it is larger."""
+    weight = module.weight.detach()
+    rows, columns = weight.shape
+    if rank * (rows + columns) >= rows * columns:
+        most = (rows * columns - 1) // (rows + columns)
+        raise OptimizationError(f"rank {rank} makes a matrix of {rows} x {columns} no smaller; {most} at most does")
+    u, s, vt = torch.linalg.svd(weight.double(), full_matrices=False)
+    left, right = ((u[:, :rank] * s[:rank].sqrt()).float(), (s[:rank, None].sqrt() * vt[:rank]).float())
+    made = empty(module, rank)
+    first, second = made[0].get_parameter("weight"), made[1].get_parameter("weight")
+    with torch.no_grad():
+        if isinstance(module, nn.Embedding):
+            first.copy_(left)
+            second.copy_(right.T)
+        else:
+            first.copy_(right)
+            second.copy_(left)
+            if module.bias is not None:
+                made[1].get_parameter("bias").copy_(module.bias)
+    return made
+
+
+def empty(module: nn.Embedding | nn.Linear, rank: int) -> Factored:
+    """Of the same shape, its weights whatever lay in memory."""
+    if isinstance(module, nn.Embedding):
+        count, width = module.weight.shape
+        return Factored(nn.Embedding(count, rank, module.padding_idx), nn.Linear(rank, width, bias=False))
+    first = nn.Linear(module.in_features, rank, bias=False)
+    return Factored(first, nn.Linear(rank, module.out_features, bias=module.bias is not None))
+
+
+def replace(model: nn.Module, name: str, module: nn.Module) -> None:
+    """Put another module in the place of one."""
+    parent, _, own = name.rpartition(".")
+    setattr(model.get_submodule(parent), own, module)
+
+
+def refactor(model: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Give a network the factored layers that a state has, by the names of its tensors; their weights are not filled in."""
+    for name, module in list(_plain(model)):
+        first = state.get(f"{name}.0.weight")
+        if first is not None and f"{name}.1.weight" in state:
+            rank = first.shape[1] if isinstance(module, nn.Embedding) else first.shape[0]
+            replace(model, name, empty(module, rank))
+
+
+def _plain(model: nn.Module) -> Iterator[tuple[str, nn.Embedding | nn.Linear]]:
+    for name, module in model.named_modules():
+        if isinstance(module, nn.Embedding | nn.Linear):
+            yield name, module

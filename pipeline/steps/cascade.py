@@ -1,0 +1,127 @@
+"""`cascade`: a cheap classifier answers when it is sure, a better one otherwise; both are optimizations of their own.
+
+How sure it must be is fitted on the validation split: as little as costs nothing there. Each keeps its own decision rule.
+The classifier itself is in `pipeline/classifiers/cascade.py`.
+"""
+
+import json
+import logging
+import shutil
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from pipeline.classifiers.base import Description, load
+from pipeline.classifiers.cascade import BETTER, CHEAP, FILE, sureness
+from pipeline.config import Backbone, Optim, Step, kind, setting
+from pipeline.errors import ConfigError, OptimizationError
+from pipeline.steps.base import Context
+from pipeline.steps.inference import logits_of
+
+log = logging.getLogger(__name__)
+TIMED = 100  # texts
+POINTS = 60  # of the curve
+
+
+@kind("step", "cascade")
+@dataclass(frozen=True)
+class Cascade(Step):
+    """Settings of `conf/step/cascade.yaml`."""
+
+    cheap: Optim = field(default_factory=Optim)
+    better: Optim = field(default_factory=Optim)
+    loss: float = setting(0.0, min=0, max=1)
+
+    code_version: ClassVar[int] = 1
+    gives: ClassVar[str] = "cascade"
+
+    def needs(self, backbone: Backbone) -> dict[str, Optim]:
+        """Both classifiers."""
+        for name, optim in ((CHEAP, self.cheap), (BETTER, self.better)):
+            if not optim.steps:
+                raise ConfigError(f"a cascade has no {name} classifier; /optim/NAME@{name} in its defaults gives it one")
+        return {CHEAP: self.cheap, BETTER: self.better}
+
+    def inputs(self, context: Context) -> dict[str, Any]:
+        """The validation split is part of the data."""
+        return {"data": context.splits.content_hash}
+
+    def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
+        """Fit the threshold, put both together; figures: threshold, share that the cheap one answers; notes: the curve."""
+        validation = context.splits.validation
+        texts, truth = list(validation["text"]), np.array(validation["label"])
+        right, sure, seconds = {}, np.zeros(len(texts)), {}
+        for name in (CHEAP, BETTER):
+            directory = context.needed[name]
+            description = Description.read(directory)
+            if description.labels != list(context.splits.labels):
+                raise OptimizationError(f"cascade: the {name} classifier has other labels")
+            logits = logits_of(directory, texts, f"{name} classifier")
+            right[name] = description.rule.answer(logits).labels == truth
+            if name == CHEAP:
+                sure = sureness(logits, description.rule)
+            seconds[name] = _seconds(directory, texts[:TIMED])
+            shutil.copytree(directory, artifact / name)
+        threshold = fit_threshold(sure, right[CHEAP], right[BETTER], self.loss)
+        curve = curve_of(sure, right[CHEAP], right[BETTER], seconds)
+        (artifact / FILE).write_text(json.dumps({"threshold": threshold}) + "\n", encoding="utf-8")
+        Description("cascade", list(context.splits.labels), context.backbone.max_length, context.splits.oos).write(artifact)
+        share = float(np.mean(sure >= threshold))
+        log.info("the cheap classifier answers %.0f %% of validation, from a score of %.3f on", 100 * share, threshold)
+        return {"figures": {"cascade/threshold": threshold, "cascade/answered_cheaply": share}, "curve": curve}
+
+    def draw(self, notes: Mapping[str, Any], folder: Path) -> None:
+        """Accuracy over latency, from the better one alone to the cheap one alone."""
+        from pipeline.cascade_plot import save
+
+        save(notes["curve"], notes["figures"], (self.cheap.name, self.better.name), folder)
+
+
+def fit_threshold(sure: np.ndarray, cheap: np.ndarray, better: np.ndarray, loss: float) -> float:
+    """The lowest score from which on the cheap one's answers are taken, such that at most `loss` of all texts are lost.
+
+    sure: float (n,), its scores; cheap, better: bool (n,), whether each is right. It lies halfway between two texts' scores,
+    and above 1 where none of its answers may be taken.
+    """
+    order = np.argsort(-sure, kind="stable")
+    lost = np.cumsum(better[order].astype(int) - cheap[order].astype(int))  # when the first k + 1 are taken
+    scores = sure[order]
+    different = np.append(scores[:-1] > scores[1:], True)  # equal scores can't be told apart
+    possible = np.flatnonzero(different & (lost <= loss * len(sure)) & (scores > 0))
+    if not len(possible):
+        return 2.0
+    last = possible[-1]
+    below = scores[last + 1] if last + 1 < len(scores) else 0.0
+    return float((scores[last] + below) / 2)
+
+
+def curve_of(sure: np.ndarray, cheap: np.ndarray, better: np.ndarray, seconds: dict[str, float]) -> list[dict[str, float]]:
+    """For thresholds from none to all: share that the cheap one answers, accuracy on validation, mean latency in ms.
+
+    The latency is that of the cheap one, and for the rest of the better one besides, as both were timed once, alone.
+    """
+    points = []
+    for threshold in np.unique(np.quantile(np.append(sure, 2.0), np.linspace(0, 1, POINTS))):
+        taken = sure >= threshold
+        points.append({
+            "threshold": float(threshold),
+            "answered_cheaply": float(taken.mean()),
+            "validation_accuracy": float(np.where(taken, cheap, better).mean()),
+            "latency_ms": 1e3 * (seconds[CHEAP] + float(1 - taken.mean()) * seconds[BETTER]),
+        })  # fmt: skip
+    return points
+
+
+def _seconds(artifact: Path, texts: Sequence[str]) -> float:
+    """Median time of one text, one thread."""
+    classifier = load(artifact, 1)
+    spent = []
+    for text in [*texts[:10], *texts]:
+        start = time.perf_counter()
+        classifier.logits([text])
+        spent.append(time.perf_counter() - start)
+    return float(np.median(spent[10:]))

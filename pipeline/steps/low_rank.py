@@ -1,0 +1,75 @@
+"""`low_rank`: embeddings and feed-forward matrices as products of thinner ones (`pipeline/low_rank.py`); nothing is trained.
+
+Word embeddings are half of a small classifier, and a product of rank 128 holds most of what they say. `recover` behind it
+learns again what it costs.
+"""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pipeline.config import Step, kind, setting
+from pipeline.errors import ConfigError, OptimizationError
+from pipeline.steps.base import Context, versions
+
+log = logging.getLogger(__name__)
+
+
+@kind("step", "low_rank")
+@dataclass(frozen=True)
+class LowRank(Step):
+    """Settings of `conf/step/low_rank.yaml`."""
+
+    embeddings: int | None = setting(128, min=1)
+    feed_forward: int | None = setting(None, min=1)
+
+    code_version: ClassVar[int] = 1
+    takes: ClassVar[tuple[str, ...]] = ("torch",)
+    gives: ClassVar[str] = "torch"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.embeddings is None and self.feed_forward is None:
+            raise ConfigError("low_rank with embeddings=null and feed_forward=null changes nothing; give one of them a rank")
+
+    def inputs(self, context: Context) -> dict[str, Any]:
+        """Versions only."""
+        return {"versions": versions("torch", "transformers")}
+
+    def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
+        """Factor the matrices; figure: the share of parameters that is left."""
+        from pipeline.classifiers.base import Description
+        from pipeline.classifiers.torch import read, read_tokenizer, save_compact
+
+        assert context.source is not None
+        model = read(context.source)
+        before = _parameters(model)
+        self._factor(model)
+        log.info("low rank: %s of %s parameters are left", f"{_parameters(model):,}", f"{before:,}")
+        save_compact(model, read_tokenizer(context.source), Description.read(context.source), artifact)
+        return {"figures": {"low_rank/parameters_kept": _parameters(model) / before}}
+
+    def _factor(self, model: Any) -> None:
+        from torch import nn
+
+        from pipeline.low_rank import factored, replace
+        from pipeline.structure import layers
+
+        if self.embeddings is not None:
+            words = model.base_model.get_input_embeddings()
+            if not isinstance(words, nn.Embedding):
+                raise OptimizationError("low_rank: the word embeddings are factored already")
+            name = next(name for name, module in model.named_modules() if module is words)
+            replace(model, name, factored(words, self.embeddings))
+        if self.feed_forward is not None:
+            found = layers(model)
+            if not found:
+                raise OptimizationError("low_rank: feed_forward is only for networks that are built like BERT or DistilBERT")
+            for layer in found:
+                for part in (layer.kind.inner, layer.kind.outer):
+                    replace(model, layer.prefix + part, factored(layer.part(part), self.feed_forward))
+
+
+def _parameters(model: Any) -> int:
+    return sum(parameter.numel() for parameter in model.parameters())

@@ -1,0 +1,84 @@
+"""`tfidf`: words and parts of words, logistic regression (scikit-learn): does this data need a transformer at all?
+
+It has no backbone and no GPU to gain from, and is trained in a minute.
+"""
+
+import json
+import logging
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from pipeline.classifiers.base import Description
+from pipeline.config import Step, kind, setting
+from pipeline.errors import ConfigError
+from pipeline.steps.base import Context, versions
+
+log = logging.getLogger(__name__)
+
+
+@kind("step", "tfidf")
+@dataclass(frozen=True)
+class Tfidf(Step):
+    """Settings of `conf/step/tfidf.yaml`."""
+
+    features: int = setting(20000, min=1)
+    strengths: list[float] = field(default_factory=lambda: [3.0, 10.0, 30.0])
+
+    code_version: ClassVar[int] = 1
+    gives: ClassVar[str] = "tfidf"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.strengths or min(self.strengths) <= 0:
+            raise ConfigError(f"strengths={list(self.strengths)}: give one or more, all above 0")
+
+    def inputs(self, context: Context) -> dict[str, Any]:
+        """Data and versions."""
+        return {
+            "data": context.splits.content_hash,
+            "oos": context.splits.oos,
+            "versions": versions("numpy", "scikit-learn", "scipy"),
+        }
+
+    def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
+        """Train with each strength, keep the one that is best on validation; figure: that strength."""
+        from safetensors.numpy import save_file
+        from sklearn.feature_extraction.text import TfidfVectorizer
+        from sklearn.linear_model import LogisticRegression
+
+        from pipeline.classifiers.tfidf import FEATURES, WEIGHTS, features
+        from pipeline.progress import bar
+
+        splits = context.splits
+        vectorizer = TfidfVectorizer(analyzer=features, max_features=self.features, sublinear_tf=True)
+        train = vectorizer.fit_transform(splits.train["text"])
+        validation = vectorizer.transform(splits.validation["text"])
+        best, reached = None, -1.0
+        with bar("logistic regression", "strength", len(self.strengths)) as progress:
+            for strength in self.strengths:
+                found = LogisticRegression(C=strength, max_iter=1000).fit(train, splits.train["label"])
+                accuracy = float(np.mean(found.predict(validation) == np.array(splits.validation["label"])))
+                log.info("strength %g: %.1f %% of the validation texts", strength, 100 * accuracy)
+                if accuracy > reached:
+                    best, reached = found, accuracy
+                progress.update()
+        names = vectorizer.get_feature_names_out().tolist()
+        (artifact / FEATURES).write_text(json.dumps(names, ensure_ascii=False, separators=(",", ":")), encoding="utf-8")
+        save_file(_all_labels(best, vectorizer.idf_, len(splits.labels)), artifact / WEIGHTS)
+        Description("tfidf", list(splits.labels), context.backbone.max_length, splits.oos).write(artifact)
+        return {"figures": {"tfidf/strength": float(best.C), "tfidf/features": float(len(names))}}  # type: ignore[union-attr]
+
+
+def _all_labels(found: Any, idf: np.ndarray, count: int) -> dict[str, np.ndarray]:
+    """Weights (features, labels) and biases; two classes have one column in scikit-learn."""
+    weights, bias = found.coef_, found.intercept_
+    if count == 2:
+        weights, bias = np.concatenate([-weights / 2, weights / 2]), np.concatenate([-bias / 2, bias / 2])
+    return {
+        "weights": np.ascontiguousarray(weights.T).astype(np.float16),
+        "bias": bias.astype(np.float32),
+        "idf": idf.astype(np.float32),
+    }

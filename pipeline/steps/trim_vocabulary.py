@@ -1,0 +1,96 @@
+"""`trim_vocabulary`: embeddings and tokenizer with fewer word pieces, and the positions that are used; nothing is trained.
+
+Words that training never saw are what gives an out-of-scope text away, so all characters stay, and frequent pieces besides.
+Which pieces are kept is in `pipeline/vocabulary.py`; `recover` behind it learns again what it costs.
+"""
+
+import copy
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pipeline.classifiers.base import TOKENIZER, Description
+from pipeline.config import Step, kind, setting
+from pipeline.errors import OptimizationError
+from pipeline.steps.base import Context, versions
+
+log = logging.getLogger(__name__)
+
+
+@kind("step", "trim_vocabulary")
+@dataclass(frozen=True)
+class TrimVocabulary(Step):
+    """Settings of `conf/step/trim_vocabulary.yaml`."""
+
+    pieces: int = setting(16000, min=1)
+
+    code_version: ClassVar[int] = 1
+    takes: ClassVar[tuple[str, ...]] = ("torch",)
+    gives: ClassVar[str] = "torch"
+
+    def inputs(self, context: Context) -> dict[str, Any]:
+        """The train split's texts, and versions."""
+        return {"data": context.splits.content_hash, "versions": versions("torch", "transformers", "tokenizers")}
+
+    def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
+        """Trim; figures: pieces that are left, and the share of validation texts that are tokenized as before."""
+        from tokenizers import Tokenizer
+
+        from pipeline.classifiers.torch import read, read_tokenizer, save_fitting
+        from pipeline.vocabulary import kept_pieces, trimmed
+
+        assert context.source is not None
+        description, before = Description.read(context.source), Tokenizer.from_file(str(context.source / TOKENIZER))
+        before.no_truncation()
+        before.no_padding()
+        kept = kept_pieces(before, list(context.splits.train["text"]), self.pieces)
+        after = trimmed(before, kept)
+        same = [
+            one.tokens == other.tokens
+            for one, other in zip(
+                *(each.encode_batch(list(context.splits.validation["text"])) for each in (before, after)), strict=True
+            )
+        ]
+        model = fewer(read(context.source), kept, description.max_length)
+        share = sum(same) / len(same)
+        log.info("%d of %d word pieces are kept; %.1f %% of the validation texts are tokenized as before",
+                 len(kept), before.get_vocab_size(), 100 * share)  # fmt: skip
+        save_fitting(model, _as_transformers(after, read_tokenizer(context.source)), description, artifact)
+        return {"figures": {"trim/pieces": float(len(kept)), "trim/tokenized_as_before": share}}
+
+
+def fewer(model: Any, kept: list[int], max_length: int) -> Any:
+    """A network with these rows of its word embeddings, in this order, and the first `max_length` positions.
+
+    Raises OptimizationError where it has no such embeddings.
+    """
+    from torch import nn
+    from transformers import AutoModelForSequenceClassification
+
+    from pipeline.structure import fit
+
+    embeddings = {name: module for name, module in model.named_modules() if isinstance(module, nn.Embedding)}
+    config = copy.deepcopy(model.config)
+    words = [name for name, module in embeddings.items() if module.num_embeddings == config.vocab_size]
+    places = [name for name in embeddings if name.endswith("position_embeddings")]
+    if len(words) != 1 or len(places) != 1:
+        raise OptimizationError(f"trim_vocabulary: a network of type {config.model_type!r} keeps its embeddings elsewhere")
+    state = dict(model.state_dict())
+    state[f"{words[0]}.weight"] = state[f"{words[0]}.weight"][kept].clone()
+    state[f"{places[0]}.weight"] = state[f"{places[0]}.weight"][:max_length].clone()
+    config.vocab_size, config.max_position_embeddings = len(kept), len(state[f"{places[0]}.weight"])
+    if config.pad_token_id is not None:
+        config.pad_token_id = kept.index(config.pad_token_id)
+    smaller = AutoModelForSequenceClassification.from_config(config, trust_remote_code=False)
+    fit(smaller, state)
+    return smaller.eval()
+
+
+def _as_transformers(tokenizer: Any, like: Any) -> Any:
+    from transformers import PreTrainedTokenizerFast
+
+    special = {name: getattr(like, name) for name in ("unk_token", "pad_token", "cls_token", "sep_token", "mask_token")}
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, model_input_names=like.model_input_names, padding_side=like.padding_side, **special
+    )

@@ -1,0 +1,63 @@
+"""A smaller vocabulary: the word pieces that some texts need, those that spell out any other word, and frequent ones.
+
+Only for WordPiece tokenizers (BERT, MiniLM, DistilBERT, ELECTRA). Pieces keep their order, which in BERT's own vocabulary
+goes by how frequent they are. A text of which no piece was removed is tokenized as before.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from tokenizers import Tokenizer
+
+from pipeline.errors import OptimizationError
+
+
+def kept_pieces(tokenizer: Tokenizer, texts: Sequence[str], count: int) -> list[int]:
+    """Ids of the pieces to keep, in rising order: `count`, or as many as must be.
+
+    Those that must be: special tokens, the pieces of `texts`, and all single characters, so that a word that was never seen
+    is spelled out. The most frequent of the others fill it up. Raises OptimizationError for one that is no WordPiece.
+    """
+    described = json.loads(tokenizer.to_str())
+    if described["model"]["type"] != "WordPiece":
+        raise OptimizationError(
+            f"the vocabulary of a {described['model']['type']} tokenizer can't be trimmed, only of a WordPiece one"
+        )
+    prefix = described["model"]["continuing_subword_prefix"]
+    vocabulary: dict[str, int] = described["model"]["vocab"]
+    kept = {token["id"] for token in described["added_tokens"]} | {vocabulary[described["model"]["unk_token"]]}
+    kept |= {id for piece, id in vocabulary.items() if len(piece.removeprefix(prefix)) == 1}
+    for encoding in tokenizer.encode_batch_fast(list(texts)):
+        kept.update(encoding.ids)
+    for id in sorted(vocabulary.values()):
+        if len(kept) >= count:
+            break
+        kept.add(id)
+    return sorted(kept)
+
+
+def trimmed(tokenizer: Tokenizer, kept: Sequence[int]) -> Tokenizer:
+    """The tokenizer with these pieces only, numbered from 0 in the same order."""
+    described = json.loads(tokenizer.to_str())
+    number = {old: new for new, old in enumerate(kept)}
+    vocabulary = described["model"]["vocab"]
+    described["model"]["vocab"] = {piece: number[id] for piece, id in vocabulary.items() if id in number}
+    for token in described["added_tokens"]:
+        token["id"] = number[token["id"]]
+    if described["padding"]:
+        described["padding"]["pad_id"] = number[described["padding"]["pad_id"]]
+    if described["post_processor"]:
+        _renumber(described["post_processor"], number)
+    return Tokenizer.from_str(json.dumps(described))
+
+
+def _renumber(processor: dict[str, Any], number: dict[int, int]) -> None:
+    """What puts special tokens around a text has their ids, in a form of its own for each kind."""
+    for inner in processor.get("processors", []):
+        _renumber(inner, number)
+    for end in ("sep", "cls"):
+        if end in processor:
+            processor[end][1] = number[processor[end][1]]
+    for token in processor.get("special_tokens", {}).values():
+        token["ids"] = [number[id] for id in token["ids"]]
