@@ -52,11 +52,17 @@ def guarded(action: Callable[[], Any]) -> int:
         print(error, file=sys.stderr)
         return 2
     except Exception as error:
-        line = explain(error)
+        line = explain(error) or _of_mlflow(error)
         if line is None:
             raise
         print(line, file=sys.stderr)
         return 2
+
+
+def _of_mlflow(error: Exception) -> str | None:
+    """What MLflow or its database refused, where one of them was used at all."""
+    server = sys.modules.get("pipeline.track.server")
+    return server.refused(error) if server is not None else None
 
 
 def _on_sigterm(number: int, frame: FrameType | None) -> None:
@@ -218,6 +224,15 @@ def configs(arguments: Any) -> Iterator[Composed]:
             except ValueError as error:  # Hydra's word for a group that is null, among others
                 raise ConfigError(f"{error}: {' '.join(overrides)}") from error
             yield Composed(overrides, named(checked(composed), overrides))
+
+
+def one_config(argv: list[str]) -> Config:
+    """The configuration of an entry point that takes overrides and nothing else. Raises ConfigError for Hydra's flags."""
+    arguments = parse_arguments(argv)
+    for flag in ("cfg", "multirun", "info", "hydra_help", "shell_completion", "resolve"):
+        if getattr(arguments, flag):
+            raise ConfigError(f"--{flag.replace('_', '-')} is for python -m pipeline; here give overrides only")
+    return next(configs(arguments)).config
 
 
 def _jobs(arguments: Any, name: str, search: list[str]) -> list[list[str]]:

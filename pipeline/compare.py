@@ -190,12 +190,12 @@ def redraw(config: "Config") -> None:
 
 def main() -> None:
     """The entry point of `python -m pipeline.compare`; takes the same overrides as the program itself."""
-    from pipeline.cli import HELP_FLAGS, configs, guarded, parse_arguments
+    from pipeline.cli import HELP_FLAGS, guarded, one_config
 
     if HELP_FLAGS & set(sys.argv[1:]):
         print(__doc__)
         return
-    sys.exit(guarded(lambda: redraw(next(configs(parse_arguments(sys.argv[1:]))).config)))
+    sys.exit(guarded(lambda: redraw(one_config(sys.argv[1:]))))
 
 
 if __name__ == "__main__":

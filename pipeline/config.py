@@ -220,6 +220,7 @@ class Config(Settings):
     budget: Budget = field(default_factory=Budget)
     prefer: str = setting("latency", choices=PREFERENCES)  # of those that keep the budget
     strict: bool = True  # a bound must be kept by the whole interval, not by the figure alone
+    only: str | None = None  # the one optimization that may be chosen
     dry_run: bool = False  # decide, and register nothing
     track: Track = field(default_factory=Track)
     publish: Publish = field(default_factory=Publish)

@@ -46,11 +46,11 @@ def predict(words: argparse.Namespace) -> None:
 
 def champion(overrides: list[str], folder: Path) -> Path:
     """The champion's artifact directory, copied out of the registry. Raises TrackError where there is none."""
-    from pipeline.cli import configs, parse_arguments
+    from pipeline.cli import one_config
     from pipeline.track.registry import CHAMPION, Registry
     from pipeline.track.server import connect, is_fresh
 
-    config = next(configs(parse_arguments(overrides))).config
+    config = one_config(overrides)
     experiment = f"{config.data.name}/{config.backbone.name}"
     nothing = TrackError(f"{experiment} has no champion yet; python -m pipeline.decide makes one, or give --model DIRECTORY")
     if is_fresh(config.track):
@@ -65,7 +65,10 @@ def champion(overrides: list[str], folder: Path) -> Path:
 def batches(words: argparse.Namespace) -> Iterator[list[str]]:
     """The texts that were given, else the lines of the file, else of standard input, where each is answered at once."""
     if words.text:
-        yield words.text
+        try:
+            yield [text.encode().decode() for text in words.text]
+        except UnicodeEncodeError as error:
+            raise ConfigError("a text on the command line is not UTF-8") from error
     elif words.file:
         try:
             with Path(words.file).open("rb") as file:
@@ -107,12 +110,22 @@ def main() -> None:
     place = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
     words = parser.parse_args(sys.argv[1:place])
     words.overrides = sys.argv[place + 1 :]
+    if words.threads < 1:
+        parser.error(f"--threads {words.threads}: must be at least 1")
+    if words.text and words.file:
+        parser.error("give texts or --file, not both")
+    if words.model and words.overrides:
+        parser.error(f"--model names the classifier, so what follows -- does nothing: {' '.join(words.overrides)}")
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         code = guarded(lambda: predict(words))
     except BrokenPipeError:  # what it wrote to has ended, as head does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
+    except OSError as error:  # a full disk, most often
+        print(f"standard output: {error.strerror}", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 2
     sys.exit(code)
 
 

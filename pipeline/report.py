@@ -36,7 +36,7 @@ class Latency:
     def summary(self) -> dict[str, float]:
         """Mean, standard deviation (of single calls, ddof 1) and percentiles in ms, with the cold figures beside them.
 
-        Of p95 also the bounds within which it lies from one fresh process to the next.
+        p95 is the geometric mean of what the processes have, with the bounds that follow from how they differ.
         """
         samples = np.concatenate([process.ms for process in self.processes])
         spread = float(samples.std(ddof=1)) if samples.size > 1 else 0.0
@@ -45,7 +45,7 @@ class Latency:
             figures[f"latency/p{percentile}_ms"] = float(np.percentile(samples, percentile))
         if len(self.processes) > 1:
             p95 = ratio_interval(np.log([np.percentile(process.ms, 95) for process in self.processes]))
-            figures |= {"latency/p95_ms_low": p95.low, "latency/p95_ms_high": p95.high}
+            figures |= {"latency/p95_ms": p95.value, "latency/p95_ms_low": p95.low, "latency/p95_ms_high": p95.high}
         return {
             **figures,
             "latency/first_call_ms": self.first_call_ms,

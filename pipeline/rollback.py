@@ -31,12 +31,12 @@ def rollback(config: Config) -> None:
 
 def main() -> None:
     """The entry point; takes the same overrides as the program itself."""
-    from pipeline.cli import HELP_FLAGS, configs, guarded, parse_arguments
+    from pipeline.cli import HELP_FLAGS, guarded, one_config
 
     if HELP_FLAGS & set(sys.argv[1:]):
         print(__doc__)
         return
-    sys.exit(guarded(lambda: rollback(next(configs(parse_arguments(sys.argv[1:]))).config)))
+    sys.exit(guarded(lambda: rollback(one_config(sys.argv[1:]))))
 
 
 if __name__ == "__main__":

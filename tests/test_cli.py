@@ -198,3 +198,10 @@ def test_a_file_in_a_directory_of_ones_own_is_an_option(typed: Callable[[str], t
     shown = yaml.safe_load(out)["optim"]
     assert (code, err, shown["name"]) == (0, "", "mine")
     assert shown["steps"]["finetune"]["epochs"] == 3 and shown["steps"]["finetune"]["batch_size"] == 32
+
+
+@pytest.mark.parametrize("module", ["decide", "rollback", "page", "compare"])
+@pytest.mark.parametrize("flag", [["-m"], ["--cfg", "job"], ["--info", "all"]])
+def test_entry_points_that_take_one_configuration_refuse_hydras_flags(module: str, flag: list[str]) -> None:
+    done = subprocess.run([sys.executable, "-m", f"pipeline.{module}", *flag], capture_output=True, text=True)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "is for python -m pipeline" in done.stderr

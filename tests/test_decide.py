@@ -116,6 +116,15 @@ def test_every_candidate_but_the_chosen_has_its_reason() -> None:
     assert decided(size_mb=50).why_not(SMALL) == "keeps the budget, but fast is the best in latency"
 
 
+def test_only_one_may_be_asked_for() -> None:
+    kept = decide("toy", ALL, Budget(size_mb=50, accuracy_loss=0.01), "latency", True, only="small")
+    assert kept.chosen is SMALL and kept.why_not(FAST) == "another one is asked for"
+    failed = decide("toy", ALL, Budget(size_mb=15, speedup=9), "latency", True, only="small")
+    assert failed.chosen is None and "nearest is small: size 16.0 MB, at most 15 MB, speed-up" in failed.verdict()
+    with pytest.raises(TrackError, match="only=smal: it has no finished run here; did you mean small"):
+        decide("toy", ALL, Budget(), "latency", True, only="smal")
+
+
 def test_an_impossible_budget_names_what_comes_nearest() -> None:
     decision = decided(size_mb=15, speedup=9)
     assert decision.chosen is None

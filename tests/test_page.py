@@ -75,3 +75,8 @@ def test_the_page_says_what_was_decided() -> None:
         'class="chosen"',
     ):
         assert part in page
+
+
+def test_without_any_accuracy_there_is_no_trade_off_to_draw() -> None:
+    page = render(replace(CONTENT, shown=(replace(BASELINE, accuracy=None),)))
+    assert "<svg" in page and 'class="dot' not in page and 'id="tradeoff"' not in page

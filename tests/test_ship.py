@@ -20,7 +20,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from pipeline.classifiers.base import Description
-from pipeline.cli import configs, parse_arguments
+from pipeline.cli import configs, guarded, parse_arguments
 from pipeline.config import Config
 from pipeline.decide import roundtrip
 from pipeline.decide.__main__ import decide
@@ -146,9 +146,20 @@ def test_the_program_predicts_with_the_champion_from_words_files_and_standard_in
     ]
     piped = program(measured, "pipeline.predict", "--model", model, input=f"{texts[1]}\n\n")
     assert [json.loads(line)["text"] for line in piped.stdout.splitlines()] == [texts[1], ""], "a line for each line"
-    for wrong in (["--model", str(tmp_path)], ["--file", str(tmp_path / "nowhere"), "--model", model]):
+    mistakes = (["--model", str(tmp_path)], ["--file", str(tmp_path / "nowhere"), "--model", model])
+    for wrong in (*mistakes, ["--model", model, os.fsdecode(b"\xff")]):
         mistake = program(measured, "pipeline.predict", *wrong)
-        assert mistake.returncode == 2 and mistake.stderr.startswith("config error: --") and mistake.stderr.count("\n") == 1
+        assert mistake.returncode == 2 and mistake.stderr.startswith("config error: ") and mistake.stderr.count("\n") == 1
+    for wrong in (["--threads", "0", "rain"], ["--file", "x", "rain"], ["--model", model, "rain", "--", "data=toy"]):
+        mistake = program(measured, "pipeline.predict", *wrong)
+        assert mistake.returncode == 2 and "error: " in mistake.stderr and "Traceback" not in mistake.stderr
+    if (full := Path("/dev/full")).exists():
+        with full.open("w") as output:
+            done = subprocess.run(
+                [sys.executable, "-m", "pipeline.predict", "--model", model, "rain"],
+                stdout=output, stderr=subprocess.PIPE, text=True,
+            )  # fmt: skip
+        assert done.returncode == 2 and done.stderr == "standard output: No space left on device\n"
 
 
 def test_nothing_is_registered_where_nothing_keeps_the_budget_or_it_is_a_dry_run(
@@ -189,7 +200,9 @@ def test_what_is_the_champion_already_is_not_registered_again_unless_it_was_dama
 ) -> None:
     assert decided(*SMALL) == 0 and decided(*SMALL) == 0 and aliases(client) == {"champion": "1"}
     place(client, "1").joinpath("model.onnx").write_bytes(b"")
-    assert decided(*SMALL) == 0 and aliases(client) == {"champion": "2", "previous": "1"} and loads(measured)
+    assert (
+        decided(*SMALL) == 0 and aliases(client) == {"champion": "2"} and loads(measured)
+    )  # what is damaged is no way back
 
 
 def place(client: MlflowClient, number: str) -> Path:
@@ -266,6 +279,22 @@ def test_a_model_that_is_not_as_fast_as_reported_does_not_become_the_champion(
     with pytest.raises(TrackError, match=r"registered is 0.50x \[0.49, 0.51\].*reported was 2.00x \[1.90, 2.10\]"):
         decided("prefer=size")
     assert aliases(client) == {}
+
+
+@pytest.mark.parametrize("what", [decide, page, rollback])
+@pytest.mark.parametrize("when", ["search_runs", "get_run", "download_artifacts", "get_model_version_by_alias", "get_tag"])
+def test_evidence_that_can_not_be_read_is_one_line(
+    measured: Path, client: MlflowClient, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    what: Callable[[Config], Any], when: str,
+) -> None:  # fmt: skip
+    def down(*_: object, **__: object) -> None:
+        raise MlflowException("connection refused\nat some place")
+
+    (config,) = composed(measured, "prefer=size", "dry_run=true")
+    monkeypatch.setattr(MlflowClient, when, down, raising=False)
+    code = guarded(lambda: what(config) and None)
+    told = capsys.readouterr().err
+    assert (code, told) == (0, "") or (code == 2 and told.count("\n") == 1), told
 
 
 @pytest.mark.parametrize("when", ["log_artifacts", "create_model_version", "set_registered_model_alias"])

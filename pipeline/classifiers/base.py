@@ -46,12 +46,17 @@ class Description:
     pad_id: int = 0  # the token that fills up short texts of a batch
     decision: dict[str, Any] | None = None  # see `pipeline.classifiers.rule`; None: the largest logit
     trained: bool = True  # False: its weights are random, so only its size and its latency mean something
+    batched: bool = True  # False: what texts share a batch changes their logits, so each is answered alone
     format: int = 1
 
     @property
     def rule(self) -> Rule:
         """How its logits become answers. Raises ValueError or TypeError when that is damaged."""
         return Rule.of(self.decision, self.oos)
+
+    def batch(self, size: int) -> int:
+        """How many texts are answered at once where it is the answers that count: `size`, or 1 (see `batched`)."""
+        return size if self.batched else 1
 
     def write(self, artifact: Path) -> None:
         """Write it into an artifact directory."""

@@ -2,6 +2,7 @@
 
 python -m pipeline.decide data=clinc150 budget.size_mb=30 budget.latency_p95_ms=3 budget.accuracy_loss=0.01
 python -m pipeline.decide prefer=size budget.min_accuracy=0.9 dry_run=true
+python -m pipeline.decide only=student_2l budget.accuracy_loss=0.01             may this one be shipped? the exit code tells
 python -m pipeline.decide sweep.id=20261126T080000_1a2b3c budget.speedup=5
 
 Exit codes: 0 one was chosen, 3 none keeps the budget, 2 a mistake: nothing to decide on, or runs that don't compare. Other
@@ -37,7 +38,7 @@ def decide(config: Config) -> int:
     tracker = Tracker(connect(config.track), experiment, create=False)
     with turns.working():
         candidates = gather(tracker, config.sweep.id)
-        decision = decided(experiment, candidates, config.budget, config.prefer, config.strict, config.dry_run)
+        decision = decided(experiment, candidates, config.budget, config.prefer, config.strict, config.dry_run, config.only)
         explained = floor.explained(tracker, [row for candidate in candidates for row in candidate.rows])
         for candidate in candidates:
             if candidate is not decision.chosen:
@@ -48,6 +49,8 @@ def decide(config: Config) -> int:
                 decision = replace(decision, registered=ship(decision, config, tracker))
             print(f"registered: {decision.registered}")
         folder = folder_of(config)
+        if config.dry_run:  # what ships stays beside it
+            folder = folder.with_name(f"{folder.name}_dry_run")
         decision.write(folder, explained)
         if decision.chosen is not None and decision.registered is not None:
             with in_one_line(tracker.connection):
@@ -63,7 +66,7 @@ def folder_of(config: Config) -> Path:
 
 def main() -> None:
     """The entry point; takes the same overrides as the program itself."""
-    from pipeline.cli import HELP_FLAGS, configs, guarded, parse_arguments
+    from pipeline.cli import HELP_FLAGS, guarded, one_config
 
     if HELP_FLAGS & set(sys.argv[1:]):
         print(__doc__)
@@ -71,7 +74,7 @@ def main() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     logging.basicConfig(format="%(message)s")
     logging.getLogger("pipeline").setLevel(logging.INFO)
-    sys.exit(guarded(lambda: decide(next(configs(parse_arguments(sys.argv[1:]))).config)))
+    sys.exit(guarded(lambda: decide(one_config(sys.argv[1:]))))
 
 
 if __name__ == "__main__":

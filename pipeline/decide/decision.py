@@ -11,7 +11,9 @@ from pipeline import compare
 from pipeline.config import Budget
 from pipeline.decide.candidate import Candidate
 from pipeline.decide.choose import choose, front
-from pipeline.decide.limits import LIMITS, Failure, failures, limits_of, nearest
+from pipeline.decide.limits import LIMITS, NOT_ASKED, Failure, failures, limits_of, nearest
+from pipeline.errors import TrackError
+from pipeline.errors import nearest as did_you_mean
 from pipeline.rows import averaged
 
 
@@ -131,11 +133,25 @@ class Decision:
 
 
 def decide(
-    experiment: str, candidates: Sequence[Candidate], budget: Budget, prefer: str, strict: bool, dry_run: bool = False
+    experiment: str,
+    candidates: Sequence[Candidate],
+    budget: Budget,
+    prefer: str,
+    strict: bool,
+    dry_run: bool = False,
+    only: str | None = None,
 ) -> Decision:
-    """Of candidates that compare, the best that keeps the budget; of several seeds, the run that is shipped must too."""
+    """Of candidates that compare, the best that keeps the budget; of several seeds, the run that is shipped must too.
+
+    Raises TrackError where only one may be chosen and it is not among them.
+    """
+    names = list(dict.fromkeys(candidate.rows[0].optim for candidate in candidates))
+    if only is not None and only not in names:
+        raise TrackError(f"only={only}: it has no finished run here{did_you_mean(only, names)}")
     failed = [
-        failures(candidate, budget, strict) or failures(Candidate((candidate.best_run(),)), budget, strict)
+        [NOT_ASKED]
+        if only not in (None, candidate.rows[0].optim)
+        else failures(candidate, budget, strict) or failures(Candidate((candidate.best_run(),)), budget, strict)
         for candidate in candidates
     ]
     kept = [candidate for candidate, failures in zip(candidates, failed, strict=True) if not failures]

@@ -52,6 +52,9 @@ class Failure:
     excess: float  # how far it is beyond the bound, as a share of the bound; infinite where the figure is not known
 
 
+NOT_ASKED = Failure("only", "another one is asked for", float("inf"))
+
+
 def limits_of(budget: Budget) -> list[tuple[Limit, float]]:
     """Those that are given."""
     given = plain(budget)
@@ -88,5 +91,6 @@ def told(shown: Interval, limit: Limit) -> str:
 
 
 def nearest(failed: Sequence[tuple[Candidate, Sequence[Failure]]]) -> tuple[Candidate, Sequence[Failure]]:
-    """Of candidates that all fail, the one that fails the fewest bounds, then by the least."""
-    return min(failed, key=lambda each: (len(each[1]), sum(failure.excess for failure in each[1]), each[0].name))
+    """Of candidates that all fail, the one that fails the fewest bounds, then by the least; of those that are asked for."""
+    asked = [each for each in failed if NOT_ASKED not in each[1]]
+    return min(asked, key=lambda each: (len(each[1]), sum(failure.excess for failure in each[1]), each[0].name))

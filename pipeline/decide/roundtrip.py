@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Sequence
+from math import isfinite
 from pathlib import Path
 
 import numpy as np
@@ -16,13 +17,13 @@ from pipeline.progress import bar
 from pipeline.report import Predictions
 from pipeline.samples import speedup
 from pipeline.statistics import Interval
-from pipeline.track.registry import STAYS, Registry
+from pipeline.track.registry import STAYS, Damaged, Registry
 
 SCORES = 1e-4  # scores may differ by so much
 
 
 def require_same_answers(registry: Registry, number: str, expected: Predictions) -> None:
-    """A version, loaded by MLflow in a fresh process, must predict what was measured. Raises TrackError."""
+    """A version, loaded by MLflow in a fresh process, must predict what was measured. Raises Damaged, a TrackError."""
     said = registry.answers(number, expected.texts)
     names = np.array(expected.labels)[expected.predicted]
     other = sum(
@@ -30,7 +31,7 @@ def require_same_answers(registry: Registry, number: str, expected: Predictions)
         for each, name, score in zip(said, names, expected.scores, strict=True)
     )
     if other:
-        raise TrackError(
+        raise Damaged(
             f"version {number} of {registry.name}, loaded back, says something else than was measured of {other} of "
             f"{len(said)} texts; {STAYS}"
         )
@@ -44,7 +45,7 @@ def require_same_speed(
     Returns what was found, in words. Raises TrackError where they don't overlap. Where no interval was reported, since one
     pair was measured, there is nothing to check.
     """
-    if reported is None:
+    if reported is None or not isfinite(reported.low):
         return "its speed was not checked: the run has no interval (one pair was measured)"
     with turns.alone(), contextlib.closing(bar("measuring what is registered", "pair")) as progress:
         session = Session(draw(list(texts), settings), settings, quietest(settings.threads), progress)

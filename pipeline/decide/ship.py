@@ -15,7 +15,7 @@ from pipeline.machine import machine_name
 from pipeline.rows import Row
 from pipeline.statistics import Interval
 from pipeline.track.artifacts import artifact_of
-from pipeline.track.registry import CHAMPION, Registry
+from pipeline.track.registry import CHAMPION, Damaged, Registry
 from pipeline.track.runs import Tracker
 
 EVIDENCE = (
@@ -40,13 +40,17 @@ def ship(decision: Decision, config: Config, tracker: Tracker) -> Registered:
     root = Path(config.track.root).resolve()
     with tempfile.TemporaryDirectory() as name, registry.held(root):
         scratch = Path(name)
-        champion = registry.at(CHAMPION)
+        champion, damaged = registry.at(CHAMPION), False
         if champion is not None and registry.run_of(champion) == row.run_id:
-            with contextlib.suppress(TrackError):  # it has been damaged since: it is registered anew
+            try:
                 require_same_answers(registry, champion, expected)
-                return Registered(
-                    registry.name, champion, champion, "it was the champion already, and says what was measured"
-                )
+            except Damaged:  # since then: it is registered anew
+                damaged = True
+            else:
+                for key, value in _evidence(decision, row).items():
+                    registry.tag(champion, key, value)
+                told = "it was the champion already, and says what was measured"
+                return Registered(registry.name, champion, champion, told)
         artifact = artifact_of(tracker.client, run, root, scratch / "candidate")
         settings = {"threads": config.measure.threads, "batch_size": config.measure.batch_size}
         number = registry.add(row.run_id, artifact, settings, _evidence(decision, row))
@@ -60,7 +64,7 @@ def ship(decision: Decision, config: Config, tracker: Tracker) -> Registered:
             raise
         checked = f"loaded back: the same predictions; {told}"
         registry.tag(number, "checked", checked)
-        return Registered(registry.name, number, registry.promote(number), checked)
+        return Registered(registry.name, number, registry.promote(number, damaged), checked)
 
 
 def _require_checkable(run: Any, config: Config) -> Splits:

@@ -93,7 +93,7 @@ def heading(subject: "Subject", facts: "Facts", texts: str) -> list[str]:
 
 def main() -> None:
     """The entry point: a run id or the name of an optimization, then the overrides of the program itself."""
-    from pipeline.cli import HELP_FLAGS, configs, guarded, parse_arguments
+    from pipeline.cli import HELP_FLAGS, guarded, one_config
 
     if HELP_FLAGS & set(sys.argv[1:]):
         print(__doc__)
@@ -106,7 +106,7 @@ def main() -> None:
         words = sys.argv[1:]
         if not words or "=" in words[0] or words[0].startswith("-"):
             raise ConfigError("name a run or an optimization first: python -m pipeline.doctor distillation_ort_int8")
-        diagnose(words[0], next(configs(parse_arguments(words[1:]))).config)
+        diagnose(words[0], one_config(words[1:]))
 
     sys.exit(guarded(action))
 

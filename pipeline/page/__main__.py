@@ -61,23 +61,23 @@ def render(content: Any) -> str:
         trim_blocks=True,
     )  # fmt: skip
     judged = [each for each in content.shown if each.accuracy is not None]
-    x, y = scatter.axes(judged)
+    x, y = scatter.axes(judged) if judged else (None, None)
     return environment.get_template("page.html").render(
         content=content, now=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", width=scatter.WIDTH, height=scatter.HEIGHT,
-        x=x, y=y, drawn=scatter.drawn(judged, x, y), **scatter.spread(content.shown),
+        x=x, y=y, drawn=scatter.drawn(judged, x, y) if x and y else [], **scatter.spread(content.shown),
     )  # fmt: skip
 
 
 def main() -> None:
     """The entry point; takes the same overrides as the program itself."""
-    from pipeline.cli import HELP_FLAGS, configs, guarded, parse_arguments
+    from pipeline.cli import HELP_FLAGS, guarded, one_config
 
     if HELP_FLAGS & set(sys.argv[1:]):
         print(__doc__)
         return
 
     def action() -> None:
-        print(f"page: {os.path.relpath(page(next(configs(parse_arguments(sys.argv[1:]))).config))}")
+        print(f"page: {os.path.relpath(page(one_config(sys.argv[1:])))}")
 
     sys.exit(guarded(action))
 

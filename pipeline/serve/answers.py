@@ -1,4 +1,7 @@
-"""Texts -> answers, with an artifact directory: the same in `pipeline.predict`, in MLflow's server and in its pyfunc."""
+"""Texts -> answers, with an artifact directory: the same in `pipeline.predict`, in MLflow's server and in its pyfunc.
+
+What is said of a text does not depend on the texts that are asked with it.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,7 +30,7 @@ class Answerer:
         self._description = Description.read(artifact)
         self._rule = self._description.rule
         self._classifier = load(artifact, threads)
-        self._batch_size = batch_size
+        self._batch_size = self._description.batch(batch_size)
 
     def __call__(self, texts: Sequence[str]) -> list[Answer]:
         """One answer a text, in their order."""

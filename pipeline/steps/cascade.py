@@ -36,7 +36,7 @@ class Cascade(Step):
     better: Optim = field(default_factory=Optim)
     loss: float = setting(0.0, min=0, max=1)
 
-    code_version: ClassVar[int] = 1
+    code_version: ClassVar[int] = 2
     gives: ClassVar[str] = "cascade"
 
     def needs(self, backbone: Backbone) -> dict[str, Optim]:
@@ -54,7 +54,7 @@ class Cascade(Step):
         """Fit the threshold, put both together; figures: threshold, share that the cheap one answers; notes: the curve."""
         validation = context.splits.validation
         texts, truth = list(validation["text"]), np.array(validation["label"])
-        right, sure, seconds = {}, np.zeros(len(texts)), {}
+        right, sure, seconds, batched = {}, np.zeros(len(texts)), {}, True
         for name in (CHEAP, BETTER):
             directory = context.needed[name]
             description = Description.read(directory)
@@ -64,12 +64,13 @@ class Cascade(Step):
             right[name] = description.rule.answer(logits).labels == truth
             if name == CHEAP:
                 sure = sureness(logits, description.rule)
-            seconds[name] = _seconds(directory, texts[:TIMED])
+            seconds[name], batched = _seconds(directory, texts[:TIMED]), batched and description.batched
             shutil.copytree(directory, artifact / name)
         threshold = fit_threshold(sure, right[CHEAP], right[BETTER], self.loss)
         curve = curve_of(sure, right[CHEAP], right[BETTER], seconds)
         (artifact / FILE).write_text(json.dumps({"threshold": threshold}) + "\n", encoding="utf-8")
-        Description("cascade", list(context.splits.labels), context.backbone.max_length, context.splits.oos).write(artifact)
+        labels, length = list(context.splits.labels), context.backbone.max_length
+        Description("cascade", labels, length, context.splits.oos, batched=batched).write(artifact)
         share = float(np.mean(sure >= threshold))
         log.info("the cheap classifier answers %.0f %% of validation, from a score of %.3f on", 100 * share, threshold)
         return {"figures": {"cascade/threshold": threshold, "cascade/answered_cheaply": share}, "curve": curve}

@@ -1,11 +1,14 @@
-"""Logits of a whole split, in batches of like length: what steps look at that check or use a classifier."""
+"""Logits of a whole split, in batches of like length: what steps look at that check or use a classifier.
+
+Where a batch would change them, as dynamic quantization does, one text at a time: as they are measured and served.
+"""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from pipeline.classifiers.base import load
+from pipeline.classifiers.base import Description, load
 from pipeline.progress import bar
 
 BATCH = 32  # texts
@@ -19,6 +22,7 @@ def logits_of(artifact: Path, texts: Sequence[str], told: str, batch: int = BATC
     import torch
 
     classifier = load(artifact, torch.get_num_threads())
+    batch = Description.read(artifact).batch(batch)
     result = np.empty((len(texts), len(classifier.labels)), dtype=np.float32)
     by_length = sorted(range(len(texts)), key=lambda i: len(texts[i]))
     with bar(told, "text", len(texts)) as progress:

@@ -21,7 +21,7 @@ class QuantizeDynamic(Step):
 
     per_channel: bool = True
 
-    code_version: ClassVar[int] = 2
+    code_version: ClassVar[int] = 3
     takes: ClassVar[tuple[str, ...]] = ("torch",)
     gives: ClassVar[str] = "torch_int8"
 
@@ -42,7 +42,7 @@ class QuantizeDynamic(Step):
             torch_int8.quantize(model, self.per_channel)
         except ValueError as error:
             raise OptimizationError(f"quantize_dynamic: {error}; use export_onnx and quantize_onnx instead") from error
-        description = replace(Description.read(context.source), runtime="torch_int8")
+        description = replace(Description.read(context.source), runtime="torch_int8", batched=False)
         torch_int8.save(model, read_tokenizer(context.source), description, artifact)
         advice = "compare the accuracies before it is used" if self.per_channel else "try per_channel=true"
         return {"figures": checked(context.source, artifact, context.splits.validation["text"], advice)}

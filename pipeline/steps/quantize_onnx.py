@@ -4,11 +4,11 @@ Nothing is trained and no data is needed for it ("dynamic" quantization).
 """
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pipeline.classifiers.base import DESCRIPTION, TOKENIZER
+from pipeline.classifiers.base import TOKENIZER, Description
 from pipeline.config import Step, kind, setting
 from pipeline.cpu import int8_support, warn_if_slow
 from pipeline.steps.agreement import checked
@@ -23,7 +23,7 @@ class QuantizeOnnx(Step):
     per_channel: bool = True
     reduce_range: str = setting("auto", choices=("auto", "always", "never"))
 
-    code_version: ClassVar[int] = 1
+    code_version: ClassVar[int] = 2
     takes: ClassVar[tuple[str, ...]] = ("onnx",)
     gives: ClassVar[str] = "onnx_int8"
 
@@ -47,8 +47,8 @@ class QuantizeOnnx(Step):
         assert context.source is not None
         warn_if_slow(int8_support())
         quantize(context.source / MODEL, artifact / MODEL, self.per_channel, self.reduces(), scratch)
-        for name in (TOKENIZER, DESCRIPTION):
-            shutil.copy(context.source / name, artifact)
+        shutil.copy(context.source / TOKENIZER, artifact)
+        replace(Description.read(context.source), batched=False).write(artifact)
         return {"figures": checked(context.source, artifact, context.splits.validation["text"], self._advice())}
 
     def _advice(self) -> str:

@@ -31,6 +31,10 @@ CLASSIFIER = "classifier"  # and there, the artifact directory
 PACKAGE = Path(__file__).resolve().parents[1]
 
 
+class Damaged(TrackError):
+    """A version that can't be loaded, or says something else than was measured."""
+
+
 class Registry:
     """One registered model, of an experiment. Whatever the server refuses or can't do is a TrackError."""
 
@@ -71,20 +75,22 @@ class Registry:
 
         with in_one_line(self._connection):
             try:
-                return str(self._client.get_model_version_by_alias(self.name, alias).version)
+                number = str(self._client.get_model_version_by_alias(self.name, alias).version)
+                self._require_ours()
+                return number
             except MlflowException as error:
                 if error.error_code in ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"):
                     return None
                 raise
 
-    def promote(self, number: str) -> str | None:
-        """Make a version the champion; the one before, which is returned, becomes the previous one.
+    def promote(self, number: str, damaged: bool = False) -> str | None:
+        """Make a version the champion; the one before, which is returned, becomes the previous one unless it is damaged.
 
         When the second of both can't be done, the first is undone, as far as the registry lets it.
         """
         before, previous = self.at(CHAMPION), self.at(PREVIOUS)
         with in_one_line(self._connection):
-            if before is not None:
+            if before is not None and not damaged:
                 self._client.set_registered_model_alias(self.name, PREVIOUS, before)
             try:
                 self._client.set_registered_model_alias(self.name, CHAMPION, number)
@@ -135,10 +141,10 @@ class Registry:
                 raise TrackError(f"{uri} did not answer within {PATIENCE_S} s; {STAYS}") from error
             if done.returncode:
                 last = next(iter(done.stderr.strip().splitlines()[-1:]), f"exit code {done.returncode}")
-                raise TrackError(f"{uri} can't be loaded ({without_password(last)}); {STAYS}")
+                raise Damaged(f"{uri} can't be loaded ({without_password(last)}); {STAYS}")
             told = json.loads(said.read_text(encoding="utf-8"))
         if Path(told["code"]).is_relative_to(PACKAGE):
-            raise TrackError(f"{uri} was registered without its code; {STAYS}")
+            raise Damaged(f"{uri} was registered without its code; {STAYS}")
         answers: list[dict[str, Any]] = told["answers"]
         return answers
 

@@ -105,14 +105,25 @@ def _opened(uri: str) -> Any:
 @contextlib.contextmanager
 def in_one_line(connection: Connection) -> Iterator[None]:
     """What MLflow, its database or its files refuse, as a TrackError."""
+    try:
+        yield
+    except Exception as error:
+        line = _first(error) if isinstance(error, OSError) else refused(error)
+        if line is None:
+            raise
+        raise TrackError(f"MLflow at {connection.shown_uri}: {line.removeprefix('MLflow: ')}") from error
+
+
+def refused(error: Exception) -> str | None:
+    """What MLflow or its database said, in one line; None for an error of something else."""
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
-    try:
-        yield
-    except (MlflowException, SQLAlchemyError, OSError) as error:
-        first = next(iter(str(error).splitlines()), type(error).__name__)
-        raise TrackError(f"MLflow at {connection.shown_uri}: {without_password(first)}") from error
+    return f"MLflow: {_first(error)}" if isinstance(error, MlflowException | SQLAlchemyError) else None
+
+
+def _first(error: Exception) -> str:
+    return without_password(next(iter(str(error).splitlines()), type(error).__name__))
 
 
 def _require_answer(uri: str) -> None:
