@@ -16,13 +16,15 @@
     low_rank    matrices as products of thinner ones
     structure   heads and neurons of a network: their importance, their removal
     students    networks of fewer layers, or narrower ones, made of a larger one
+    pooling     what stands for a text: its first token, or the mean of all
     vocabulary, augmentation   fewer word pieces; more texts to distil on
     backbone/   pretrained weights -> a network to start from
     classifiers/  artifact directory -> texts to logits, one file a runtime; the decision rule that makes them answers
     training    the transformers Trainer, fast on a CPU and safe against kills
     distillation, pruning, search   what training does for a smaller network, in torch
     static_network   a network of word-piece vectors without layers, to be trained
-    onnx_graph  a network as an ONNX graph: exported, fused, checked
+    onnx_graph  a network as an ONNX graph: exported, fused, quantized as it runs
+    onnx_static, onnx_weights   the same with ranges measured beforehand; weights in 4 bits
     search_plot, cascade_plot   what a step noted -> figures
     steps/      one file a step: a frozen dataclass and how it is carried out
     store       stages: fingerprint -> directory, made once

@@ -109,6 +109,7 @@ class Weights(Settings):
     revision: str | None = None  # its commit, tag or branch
     sha256: dict[str, str] = field(default_factory=dict)  # file name -> expected hash
     finetuned: bool = False  # True: a classifier already; it is loaded, not trained
+    pooling: str = setting("first", choices=("first", "mean"))  # what stands for a text: its first token, or the mean of all
     from_teacher: bool = False  # True: made of every second layer of the teacher, as DistilBERT was
     random: bool = False  # True: a tiny network with random weights, for tests
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 log = logging.getLogger(__name__)
 FAST_X86 = {"avx512_vnni": "VNNI", "avx512vnni": "VNNI", "avx_vnni": "VNNI", "avxvnni": "VNNI", "amx_int8": "AMX"}
 FAST_ARM = {"asimddp": "dot product", "i8mm": "matrix product"}
+REDUCED = ("auto", "always", "never")  # what `reduces` takes
 X86 = {"x86_64", "amd64", "i686", "i386", "x86"}
 
 
@@ -43,6 +44,11 @@ def int8_of(flags: frozenset[str], machine: str, system: str) -> Int8Support:
 def int8_support() -> Int8Support:
     """What this processor can do."""
     return int8_of(flags(), platform.machine(), platform.system())
+
+
+def reduces(setting: str) -> bool:
+    """Whether int8 weights get 7 bits instead of 8: "always", "never", or "auto", where this processor needs it."""
+    return int8_support().reduce_range if setting == "auto" else setting == "always"
 
 
 def warn_if_slow(support: Int8Support) -> None:

@@ -18,6 +18,7 @@ import numpy as np
 from pipeline.errors import OptimizationError
 
 OPSET = 17
+FUSED = ("all", "layers", "parts")  # how much of a graph is fused, see `fuse`
 LARGEST = 2**31 - 2**24  # bytes: what one protobuf file can hold, less some for the graph itself
 
 
@@ -77,10 +78,11 @@ def export(model: Any, path: Path) -> None:
             ) from error
 
 
-def fuse(exported: Path, path: Path) -> dict[str, int]:
+def fuse(exported: Path, path: Path, how: str = "all") -> dict[str, int]:
     """Fuse an exported graph, write it to `path`; returns how many of each fused operator it has.
 
-    The mask is used as it is, not as a number of tokens: it need not be at the end of a text.
+    "layers" leaves the embeddings as they are, "parts" attention too: what is fused can be quantized in one way only. The
+    mask is used as it is, not as a number of tokens: it need not be at the end of a text.
     """
     import onnx
     from onnxruntime.transformers.fusion_options import FusionOptions
@@ -89,6 +91,7 @@ def fuse(exported: Path, path: Path) -> dict[str, int]:
     graph = onnx.load(exported)
     options = FusionOptions("bert")
     options.use_raw_attention_mask(True)
+    options.enable_embed_layer_norm, options.enable_attention = how == "all", how != "parts"
     with quiet():
         _write_heads(graph)
         fused = optimize_by_fusion(graph, "bert", optimization_options=options)

@@ -27,6 +27,7 @@ WAYS_OUT = {
     404: "check the name, and that the token may see it",
     429: "too many requests: wait some minutes",
 }
+STANDARD, COMPACT, OURS_ALONE = "standard", "compact", "ours alone"
 KEPT = "; the run itself is kept: the same command publishes it without training again"
 DENSE = "\n\nWhat was measured is a compact form of this network. As transformers reads it, it is larger and not faster."
 RULE = "\n\nIts decision rule (`classifier.json`), with which it was measured, is applied by this, not by transformers:\n\n"
@@ -85,12 +86,12 @@ def publish(artifact: Path, repository: str, card: Card) -> str:
     place = f"publish.hub={repository}"
     token, description = _token(place), Description.read(artifact)
     with tempfile.TemporaryDirectory() as scratch:
-        directory = _uploadable(artifact, Path(scratch))
+        directory, form = _uploadable(artifact, Path(scratch))
         files: dict[str, Path | bytes] = {path.name: path for path in directory.iterdir()}  # none has a folder in it
         api = HfApi(token=token)
         with _in_one_line(place, token, KEPT):
             url = api.create_repo(repository, exist_ok=True)
-        readme = model_card(url.repo_id, description, directory != artifact, card).encode()
+        readme = model_card(url.repo_id, description, form, card).encode()
         files |= {"README.md": readme, card.plot.name: card.plot}
         operations: list[Any] = [CommitOperationAdd(name, content) for name, content in files.items()]
         with _in_one_line(place, token, KEPT):
@@ -99,8 +100,8 @@ def publish(artifact: Path, repository: str, card: Card) -> str:
     return str(url)
 
 
-def model_card(repository: str, description: Description, compact: bool, card: Card) -> str:
-    """README.md of the repository: YAML front matter for the Hub, then Markdown. `compact`: measured in another form."""
+def model_card(repository: str, description: Description, form: str, card: Card) -> str:
+    """README.md of the repository: YAML front matter for the Hub, then Markdown. `form`: see `_uploadable`."""
     from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
     runtime = description.runtime
@@ -109,19 +110,19 @@ def model_card(repository: str, description: Description, compact: bool, card: C
         metric_type="accuracy", metric_value=card.metrics["quality/accuracy"],
     )  # fmt: skip
     front = ModelCardData(
-        library_name="transformers" if runtime == "torch" else None, pipeline_tag="text-classification",
+        library_name=None if form == OURS_ALONE else "transformers", pipeline_tag="text-classification",
         tags=["model-compression", runtime], base_model=sorted(card.base_models) or None, metrics=["accuracy"],
         model_name=repository.rpartition("/")[2], eval_results=[accuracy],
     )  # fmt: skip
-    return str(ModelCard(f"---\n{front.to_yaml()}\n---\n\n{_body(repository, description, compact, card)}"))
+    return str(ModelCard(f"---\n{front.to_yaml()}\n---\n\n{_body(repository, description, form, card)}"))
 
 
-def _body(repository: str, description: Description, compact: bool, card: Card) -> str:
+def _body(repository: str, description: Description, form: str, card: Card) -> str:
     ours = f"```python\n{OTHERS.format(repository=repository)}\n```"
-    if description.runtime != "torch":
+    if form == OURS_ALONE:
         load = ours
     else:
-        load = f"```python\n{TRANSFORMERS.format(repository=repository)}\n```{DENSE if compact else ''}"
+        load = f"```python\n{TRANSFORMERS.format(repository=repository)}\n```{DENSE if form == COMPACT else ''}"
         load += "" if description.rule.plain else RULE + ours
     steps = "\n".join(f"{number}. {step}" for number, step in enumerate(card.steps, start=1))
     return "\n\n".join(
@@ -137,14 +138,19 @@ def _body(repository: str, description: Description, compact: bool, card: Card) 
     )
 
 
-def _uploadable(artifact: Path, scratch: Path) -> Path:
-    """The artifact itself, or where its weights are in a compact form of ours, the checkpoint that transformers reads."""
-    if Description.read(artifact).runtime != "torch" or (artifact / "model.safetensors").is_file():
-        return artifact
+def _uploadable(artifact: Path, scratch: Path) -> tuple[Path, str]:
+    """What is uploaded, and its form: transformers reads it as it is, or what it reads was made of it, or it can't."""
+    if Description.read(artifact).runtime != "torch":
+        return artifact, OURS_ALONE
+    if (artifact / "model.safetensors").is_file():
+        return artifact, STANDARD
     from pipeline.classifiers.torch import save_standard
 
-    save_standard(artifact, scratch)
-    return scratch
+    try:
+        save_standard(artifact, scratch)
+    except ValueError:  # it is of a kind that transformers does not know
+        return artifact, OURS_ALONE
+    return scratch, COMPACT
 
 
 def _stale(present: list[str], files: Mapping[str, Any]) -> list[str]:

@@ -26,9 +26,16 @@ from hydra.core.global_hydra import GlobalHydra
 
 from pipeline.cli import configs, parse_arguments
 from pipeline.config import Config, Optim, Step, Track
+from pipeline.optimize import Made, carry_out, check_order
+from pipeline.steps.base import Context
 from pipeline.steps.low_rank import LowRank
 from pipeline.steps.untrained import Untrained
+from pipeline.store import Store
 
+Carried = Callable[..., tuple[Made, Context]]  # what the fixture `carried` gives
+LEARNED = [  # with these the tiny network knows the toy data
+    "optim.steps.finetune.epochs=8", "optim.steps.finetune.learning_rate=3e-3", "optim.steps.finetune.batch_size=8",
+]  # fmt: skip
 CLINC150 = Path(__file__).resolve().parents[2] / "shared" / "data" / "clinc150" / "data_oos_plus.json"
 TOPICS = {
     "weather": ["rain tomorrow", "is it sunny", "snow today", "how cold is it", "wind speed"],
@@ -126,3 +133,16 @@ def small(root: Path, toy_csv: Path) -> list[str]:
     return [
         "backbone=tiny", "measure=quick", "data=files", "data.name=toy", f"data.train={toy_csv}", f"track.root={root}",
     ]  # fmt: skip
+
+
+@pytest.fixture
+def carried(compose: Callable[..., Config], root: Path, toy_csv: Path) -> Carried:
+    """Overrides -> what optim=bert makes with further steps, its training as short as can be."""
+
+    def carry(*overrides: str) -> tuple[Made, Context]:
+        config = compose("optim=bert", *small(root, toy_csv), *overrides)
+        check_order(config.optim, config.backbone)
+        context = Context(config.data.load(0), config.backbone, 0)  # type: ignore[attr-defined]
+        return carry_out(config.optim, context, Store(root)), context
+
+    return carry

@@ -149,7 +149,7 @@ def test_files_of_a_repository_in_which_nothing_was_published_stay(hub: Hub, art
 
 
 def test_the_card_has_the_hubs_metadata_the_table_the_steps_and_no_password() -> None:
-    _, front, body = model_card("ada/tiny", Description("torch", LABELS, 8), False, CARD).split("---\n", 2)
+    _, front, body = model_card("ada/tiny", Description("torch", LABELS, 8), "standard", CARD).split("---\n", 2)
     data = yaml.safe_load(front)
     assert (data["library_name"], data["pipeline_tag"]) == ("transformers", "text-classification")
     assert data["base_model"] == ["google-bert/bert-base-uncased"] and data["metrics"] == ["accuracy"]
@@ -162,7 +162,7 @@ def test_the_card_has_the_hubs_metadata_the_table_the_steps_and_no_password() ->
 def test_the_card_says_how_a_decision_rule_is_applied() -> None:
     rule = {"temperature": 2.0, "figure": "energy", "threshold": 1.0}
     described = [Description("torch", LABELS, 8, 0, decision=decision) for decision in (None, rule)]
-    plain, ruled = (model_card("ada/tiny", description, False, CARD) for description in described)
+    plain, ruled = (model_card("ada/tiny", description, "standard", CARD) for description in described)
     assert "not by transformers" in ruled and "Answerer" in ruled and "text-classification" in ruled
     assert "Answerer" not in plain
 

@@ -1,7 +1,5 @@
 """Fewer word pieces and matrices of low rank: the parts, and the steps on a real network."""
 
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,31 +10,13 @@ from torch import nn
 
 from pipeline.classifiers.base import load
 from pipeline.classifiers.torch import read, read_tokenizer
-from pipeline.config import Config
 from pipeline.errors import ConfigError, OptimizationError
 from pipeline.low_rank import factored
-from pipeline.optimize import Made, carry_out, check_order
-from pipeline.steps.base import Context
 from pipeline.steps.low_rank import LowRank
-from pipeline.store import Store
 from pipeline.vocabulary import kept_pieces, trimmed
-from tests.conftest import small
+from tests.conftest import Carried
 
-Carried = Callable[..., tuple[Made, Context]]
 TEXTS = ["rain tomorrow", "how cold is it", "zebra?"]
-
-
-@pytest.fixture
-def carried(compose: Callable[..., Config], root: Path, toy_csv: Path) -> Carried:
-    """Overrides -> what optim=bert makes with further steps, its training as short as can be."""
-
-    def carry(*overrides: str) -> tuple[Made, Context]:
-        config = compose("optim=bert", *small(root, toy_csv), *overrides)
-        check_order(config.optim, config.backbone)
-        context = Context(config.data.load(0), config.backbone, 0)  # type: ignore[attr-defined]
-        return carry_out(config.optim, context, Store(root)), context
-
-    return carry
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ def test_a_steps_file_has_the_defaults_of_its_dataclass(file: Path, compose: Cal
     given, defaults = plain(step), plain(KINDS["step"][file.stem]())
     for name in ("kind", "teacher", "checkpoint", "cheap", "better"):  # these have none
         given.pop(name, None), defaults.pop(name, None)
-    assert given == defaults and (given or file.stem == "export_onnx")
+    assert given == defaults and given
 
 
 def test_every_kind_of_step_has_a_file() -> None:

@@ -25,13 +25,14 @@ def identity(backbone: Backbone, role: str) -> str:
     """
     weights = weights_of(backbone, role)
     if weights.random:
-        return "random-v1"
+        return "random-v1" if weights.pooling == "first" else f"random-v1-{weights.pooling}"
     if weights.from_teacher:
         return digest(["distilled-layers-v1", identity(backbone, "teacher")])
     directory = locate(weights, role)
+    pooling = {} if weights.pooling == "first" else {"pooling": weights.pooling}
     patterns = [*WEIGHT_FILES, *PATTERNS]
     files = sorted(path for path in directory.iterdir() if any(path.match(pattern) for pattern in patterns))
-    return digest({path.name: _known_sha256(path, path.stat().st_size, path.stat().st_mtime_ns) for path in files})
+    return digest(pooling | {path.name: _known_sha256(path, path.stat().st_size, path.stat().st_mtime_ns) for path in files})
 
 
 def check(backbone: Backbone) -> None:

@@ -25,6 +25,7 @@ from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 from pipeline.backbone.fetch import locate, weights_of
 from pipeline.config import Backbone
 from pipeline.errors import BackboneError, nearest
+from pipeline.pooling import pool, pooling_of
 
 disable_progress_bar()  # of reading and writing weights: seconds at most
 set_verbosity_error()  # a new head is always "newly initialized", and that is as it should be
@@ -42,13 +43,14 @@ def start(backbone: Backbone, role: str, labels: Sequence[str], seed: int) -> tu
     weights = weights_of(backbone, role)
     set_seed(seed)
     if weights.random:
-        return _random(labels)
+        model, tokenizer = _random(labels)
+        return pool(model, weights.pooling), tokenizer
     if weights.from_teacher:
         teacher, tokenizer = start(backbone, "teacher", labels, seed)
         return distilbert_from(teacher), tokenizer
     model, tokenizer, _ = _read(locate(weights, role), ignore_mismatched_sizes=True, **_head(labels))
     _require_room(model, backbone.max_length)
-    return model, tokenizer
+    return pool(model, weights.pooling), tokenizer
 
 
 def _read(directory: Path, **settings: Any) -> tuple[Model, Tokenizer, set[str]]:
@@ -131,7 +133,7 @@ def _reorder_head(model: Model, order: list[int]) -> None:
             heads[-1].bias.copy_(heads[-1].bias[order].clone())
 
 
-def distilbert_from(teacher: Model) -> DistilBertForSequenceClassification:
+def distilbert_from(teacher: Model) -> Model:
     """A DistilBERT with every second layer of a BERT: no token-type embeddings, no pooler (Sanh et al. 2019, section 2).
 
     The embedding of token type 0, which BERT adds to every token of a single text, is added to the position embeddings, so
@@ -160,7 +162,7 @@ def distilbert_from(teacher: Model) -> DistilBertForSequenceClassification:
                 tensor = layer.get_parameter(f"{theirs}.{part}")
                 weights[f"distilbert.transformer.layer.{new}.{ours}.{part}"] = tensor
     student.load_state_dict(weights)
-    return student
+    return pool(student, pooling_of(teacher))
 
 
 LAYER_NAMES = {

@@ -14,6 +14,10 @@ from typing import Any
 import numpy as np
 
 from pipeline.classifiers.base import Description, Encoder
+from pipeline.classifiers.compact import FILE
+from pipeline.classifiers.compact import read as read_compact
+from pipeline.classifiers.compact import write as write_compact
+from pipeline.pooling import pool, pooling_of
 
 
 class TorchClassifier:
@@ -56,14 +60,11 @@ def read(artifact: Path) -> Any:
 
     Raises OSError when a file is missing, ValueError when a weight is missing, unknown or of another shape.
     """
-    from pipeline.classifiers.compact import FILE
-
     if (artifact / FILE).is_file():
-        from pipeline.classifiers.compact import read as read_state
         from pipeline.structure import fit
 
         model = unfilled(artifact)
-        fit(model, read_state(artifact))
+        fit(model, read_compact(artifact))
         return model
     import torch
     from transformers import AutoModelForSequenceClassification
@@ -88,7 +89,7 @@ def unfilled(artifact: Path) -> Any:
     config = AutoConfig.from_pretrained(artifact, trust_remote_code=False)
     with no_init_weights():
         model = AutoModelForSequenceClassification.from_config(config, trust_remote_code=False, dtype=torch.float32)
-    return model.eval()
+    return pool(model).eval()
 
 
 def read_tokenizer(artifact: Path) -> Any:
@@ -99,16 +100,20 @@ def read_tokenizer(artifact: Path) -> Any:
 
 
 def save(model: Any, tokenizer: Any, description: Description, artifact: Path) -> None:
-    """Write a transformers model and tokenizer as an artifact directory: config, safetensors, tokenizer, description."""
-    model.save_pretrained(artifact)
+    """Write a transformers model and tokenizer as an artifact directory: config, safetensors, tokenizer, description.
+
+    One that pools otherwise than transformers does is not left where that would load it and say other things.
+    """
+    if pooling_of(model) == "first":
+        model.save_pretrained(artifact)
+    else:
+        write_compact(model.state_dict(), artifact)
     save_beside(model, tokenizer, description, artifact)
 
 
 def save_compact(model: Any, tokenizer: Any, description: Description, artifact: Path) -> None:
     """The same with `weights.safetensors`: zeros take one bit, heads and neurons may have been removed."""
-    from pipeline.classifiers.compact import write
-
-    write(model.state_dict(), artifact)
+    write_compact(model.state_dict(), artifact)
     save_beside(model, tokenizer, description, artifact)
 
 
@@ -144,6 +149,10 @@ def save_standard(artifact: Path, target: Path) -> None:
     if description.runtime != "torch":
         raise ValueError(f"{artifact}: transformers can load no classifier for the runtime {description.runtime!r}")
     model = unfilled(artifact)
-    shapes = {name: tensor.shape for name, tensor in model.state_dict().items()}
-    fit(model, padded(read(artifact).state_dict(), shapes))
+    if pooling_of(model) != "first":
+        raise ValueError(f"{artifact}: transformers knows no {pooling_of(model)} pooling")
+    shapes, state = {name: tensor.shape for name, tensor in model.state_dict().items()}, read(artifact).state_dict()
+    if shapes.keys() != state.keys():
+        raise ValueError(f"{artifact}: transformers knows no layers of low rank")
+    fit(model, padded(state, shapes))
     save(model, read_tokenizer(artifact), description, target)

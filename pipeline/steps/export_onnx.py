@@ -13,8 +13,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from pipeline.classifiers.base import TOKENIZER, Classifier, Description, load
-from pipeline.config import Step, kind
+from pipeline.config import Step, kind, setting
 from pipeline.errors import OptimizationError
+from pipeline.onnx_graph import FUSED
 from pipeline.steps.base import Context, versions
 
 log = logging.getLogger(__name__)
@@ -27,7 +28,9 @@ TEXTS = 128  # of the validation split
 @kind("step", "export_onnx")
 @dataclass(frozen=True)
 class ExportOnnx(Step):
-    """`conf/step/export_onnx.yaml`: there is nothing to set."""
+    """Settings of `conf/step/export_onnx.yaml`."""
+
+    fuse: str = setting("all", choices=FUSED)
 
     code_version: ClassVar[int] = 1
     takes: ClassVar[tuple[str, ...]] = ("torch",)
@@ -49,7 +52,7 @@ class ExportOnnx(Step):
         assert context.source is not None
         model, threads = read(context.source), torch.get_num_threads()
         export(model, scratch / "exported.onnx")
-        fused = fuse(scratch / "exported.onnx", artifact / MODEL)
+        fused = fuse(scratch / "exported.onnx", artifact / MODEL, self.fuse)
         log.info("fused for ONNX Runtime: %s", ", ".join(f"{count} {name}" for name, count in fused.items()) or "nothing")
         shutil.copy(context.source / TOKENIZER, artifact)
         described = Description.read(context.source)

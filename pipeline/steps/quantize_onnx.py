@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from pipeline.classifiers.base import TOKENIZER, Description
 from pipeline.config import Step, kind, setting
-from pipeline.cpu import int8_support, warn_if_slow
+from pipeline.cpu import REDUCED, int8_support, reduces, warn_if_slow
 from pipeline.steps.agreement import checked
 from pipeline.steps.base import Context, versions
 
@@ -21,7 +21,8 @@ class QuantizeOnnx(Step):
     """Settings of `conf/step/quantize_onnx.yaml`."""
 
     per_channel: bool = True
-    reduce_range: str = setting("auto", choices=("auto", "always", "never"))
+    reduce_range: str = setting("auto", choices=REDUCED)
+    embedding_bits: int = setting(8, choices=(4, 8))
 
     code_version: ClassVar[int] = 2
     takes: ClassVar[tuple[str, ...]] = ("onnx",)
@@ -31,22 +32,23 @@ class QuantizeOnnx(Step):
         """Versions, what "auto" comes to on this processor; the data only for what the notes say of it."""
         return {
             "data": context.splits.content_hash,
-            "reduce_range": self.reduces(),
+            "reduce_range": reduces(self.reduce_range),
             "versions": versions("onnx", "onnxruntime", "tokenizers"),
         }
-
-    def reduces(self) -> bool:
-        """Whether weights get 7 bits instead of 8."""
-        return int8_support().reduce_range if self.reduce_range == "auto" else self.reduce_range == "always"
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
         """Quantize; figure: the share of validation texts for which the prediction stays as it was."""
         from pipeline.classifiers.onnx import MODEL
         from pipeline.onnx_graph import quantize
+        from pipeline.onnx_weights import EMBEDDINGS, shrink
 
         assert context.source is not None
         warn_if_slow(int8_support())
-        quantize(context.source / MODEL, artifact / MODEL, self.per_channel, self.reduces(), scratch)
+        graph = context.source / MODEL
+        if self.embedding_bits == 4:
+            graph = scratch / "embeddings.onnx"
+            shrink(context.source / MODEL, graph, EMBEDDINGS)
+        quantize(graph, artifact / MODEL, self.per_channel, reduces(self.reduce_range), scratch)
         shutil.copy(context.source / TOKENIZER, artifact)
         replace(Description.read(context.source), batched=False).write(artifact)
         return {"figures": checked(context.source, artifact, context.splits.validation["text"], self._advice())}
@@ -54,8 +56,8 @@ class QuantizeOnnx(Step):
     def _advice(self) -> str:
         if not self.per_channel:
             return "try per_channel=true"
-        if self.reduces() and not int8_support().reduce_range:
+        if reduces(self.reduce_range) and not int8_support().reduce_range:
             return "try reduce_range=auto: this processor needs no reduced range"
-        if not self.reduces() and int8_support().reduce_range:
+        if not reduces(self.reduce_range) and int8_support().reduce_range:
             return "try reduce_range=auto: this processor needs a reduced range"
         return "compare the accuracies before it is used"

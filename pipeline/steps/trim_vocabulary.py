@@ -68,6 +68,7 @@ def fewer(model: Any, kept: list[int], max_length: int) -> Any:
     from torch import nn
     from transformers import AutoModelForSequenceClassification
 
+    from pipeline.pooling import pool
     from pipeline.structure import fit
 
     embeddings = {name: module for name, module in model.named_modules() if isinstance(module, nn.Embedding)}
@@ -84,7 +85,7 @@ def fewer(model: Any, kept: list[int], max_length: int) -> Any:
         config.pad_token_id = kept.index(config.pad_token_id)
     smaller = AutoModelForSequenceClassification.from_config(config, trust_remote_code=False)
     fit(smaller, state)
-    return smaller.eval()
+    return pool(smaller).eval()
 
 
 def _as_transformers(tokenizer: Any, like: Any) -> Any:
