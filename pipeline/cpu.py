@@ -51,6 +51,11 @@ def reduces(setting: str) -> bool:
     return int8_support().reduce_range if setting == "auto" else setting == "always"
 
 
+def bfloat16() -> bool:
+    """Whether the processor multiplies bfloat16 matrices in hardware."""
+    return bool({"avx512_bf16", "amx_bf16", "bf16", "svebf16"} & flags())
+
+
 def warn_if_slow(support: Int8Support) -> None:
     """Say so where int8 can't be faster."""
     if not support.fast:

@@ -1,0 +1,108 @@
+"""`compile`: a torch classifier is compiled ahead of time by torch.compile's compiler, in fp32 or bfloat16.
+
+The code is for the processor it was made on. Nothing is compiled when it is loaded, so it starts faster than the network.
+"""
+
+import io
+import logging
+import platform
+import shutil
+import warnings
+from contextlib import redirect_stderr
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pipeline.classifiers.base import TOKENIZER, Description, load
+from pipeline.config import Step, digest, kind, setting
+from pipeline.cpu import bfloat16, flags
+from pipeline.errors import OptimizationError
+from pipeline.steps.base import Context, versions
+from pipeline.steps.export_onnx import TEXTS, compare_on_ids, compare_on_texts
+
+log = logging.getLogger(__name__)
+COMPILERS = ("c++", "g++", "clang++", "cl")
+MOST_TEXTS = 1024  # of a batch
+
+
+@kind("step", "compile")
+@dataclass(frozen=True)
+class Compile(Step):
+    """Settings of `conf/step/compile.yaml`."""
+
+    precision: str = setting("float32", choices=("float32", "bfloat16"))
+
+    code_version: ClassVar[int] = 1
+    takes: ClassVar[tuple[str, ...]] = ("torch",)
+    gives: ClassVar[str] = "torch_compiled"
+
+    def inputs(self, context: Context) -> dict[str, Any]:
+        """What the processor can do, and versions. Raises OptimizationError where it can't be done here."""
+        if not any(map(shutil.which, COMPILERS)):
+            raise OptimizationError(
+                "compile: there is no C++ compiler (g++ or clang++ on the PATH); install one, or leave it out"
+            )
+        if self.precision == "bfloat16" and not bfloat16():
+            raise OptimizationError("compile: this processor does not multiply bfloat16; set precision=float32")
+        return {
+            "processor": digest([platform.machine(), *sorted(flags())]),
+            "max_length": context.backbone.max_length,
+            "data": context.splits.content_hash,  # for what the notes say
+            "versions": versions("torch", "transformers", "tokenizers"),
+        }
+
+    def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
+        """Compile, compare; figure: the largest difference of a logit, which in bfloat16 may be any."""
+        import torch
+
+        from pipeline.classifiers.torch import read
+        from pipeline.classifiers.torch_compiled import MODEL
+
+        assert context.source is not None
+        model, threads = read(context.source), torch.get_num_threads()
+        described = Description.read(context.source)
+        log.info("compiling: a minute, more for large networks")
+        compiled(read(context.source), self.precision, described.max_length, artifact / MODEL)
+        shutil.copy(context.source / TOKENIZER, artifact)
+        pad_id = model.config.pad_token_id or 0
+        replace(described, runtime="torch_compiled", pad_id=pad_id).write(artifact)
+        made = load(artifact, threads)
+        tolerance = {} if self.precision == "float32" else {"tolerance": float("inf")}
+        texts = list(context.splits.validation["text"])[:TEXTS]
+        difference = max(
+            compare_on_ids(model, made, described.max_length, pad_id, **tolerance),
+            compare_on_texts(load(context.source, threads), made, texts, **tolerance),
+        )
+        return {"figures": {"export/max_difference": difference}}
+
+
+def compiled(model: Any, precision: str, max_length: int, target: Path) -> None:
+    """Write a network's compiled code: input_ids and attention_mask, int64 (batch, length) -> logits (batch, labels).
+
+    Raises OptimizationError where it can't be traced or compiled.
+    """
+    import torch
+    from torch._inductor import aoti_compile_and_package
+
+    class Network(torch.nn.Module):
+        """Token ids and mask -> logits."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model.to(getattr(torch, precision))
+
+        def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+            logits: torch.Tensor = self.model(input_ids=ids, attention_mask=mask).logits.float()
+            return logits
+
+    ids, mask = torch.ones(2, 8, dtype=torch.int64), torch.ones(2, 8, dtype=torch.int64)
+    mask[1, 5:] = 0
+    free = {0: torch.export.Dim("batch", max=MOST_TEXTS), 1: torch.export.Dim("length", min=2, max=max_length)}
+    settings = {"freezing": True, "cpp.dynamic_threads": True}
+    try:
+        with warnings.catch_warnings(action="ignore"), redirect_stderr(io.StringIO()), torch.no_grad():
+            traced = torch.export.export(Network().eval(), (ids, mask), dynamic_shapes=(free, free))
+            aoti_compile_and_package(traced, package_path=str(target), inductor_configs=settings)
+    except Exception as error:  # the compiler's own errors are many
+        first = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise OptimizationError(f"compile: torch can't compile this network ({first}); use export_onnx instead") from error

@@ -1,0 +1,93 @@
+"""`quantize_openvino`: an OpenVINO network in int8 by NNCF, with ranges measured on training texts.
+
+With accuracy control NNCF puts back into fp32 what costs accuracy, the most harmful first, until no more of it is lost on
+the validation split than is allowed.
+"""
+
+import contextlib
+import io
+import logging
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from pipeline.classifiers.base import DESCRIPTION, TOKENIZER, Description, Encoder
+from pipeline.classifiers.openvino import MODEL, SETTINGS, library
+from pipeline.config import Step, kind, setting
+from pipeline.cpu import int8_support, warn_if_slow
+from pipeline.steps.agreement import checked
+from pipeline.steps.base import Context, versions
+from pipeline.steps.export_openvino import require_openvino
+
+log = logging.getLogger(__name__)
+Row = dict[str, np.ndarray]  # input_ids and attention_mask, int64 (1, tokens)
+
+
+@kind("step", "quantize_openvino")
+@dataclass(frozen=True)
+class QuantizeOpenvino(Step):
+    """Settings of `conf/step/quantize_openvino.yaml`."""
+
+    texts: int = setting(300, min=1)
+    max_drop: float | None = setting(0.005, min=0, max=1)
+
+    code_version: ClassVar[int] = 1
+    takes: ClassVar[tuple[str, ...]] = ("openvino",)
+    gives: ClassVar[str] = "openvino_int8"
+
+    def inputs(self, context: Context) -> dict[str, Any]:
+        """The training texts, how they are drawn, and versions. Raises OptimizationError without the extra."""
+        require_openvino("openvino", "nncf")
+        return {
+            "data": context.splits.content_hash,
+            "seed": context.seed,
+            "versions": versions("openvino", "nncf", "tokenizers", "numpy"),
+        }
+
+    def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
+        """Quantize; figure: the share of validation texts for which the prediction stays as it was."""
+        assert context.source is not None
+        warn_if_slow(int8_support())
+        openvino = library()
+        network = openvino.Core().read_model(context.source / MODEL)
+        log.info("NNCF measures ranges%s", "" if self.max_drop is None else ", and what accuracy they cost")
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            quantized = self._quantized(network, context)
+        openvino.save_model(quantized, str(artifact / MODEL), compress_to_fp16=False)
+        for name in (TOKENIZER, DESCRIPTION, SETTINGS):
+            shutil.copy(context.source / name, artifact)
+        advice = "set max_drop lower" if self.max_drop is not None else "set max_drop"
+        return {"figures": checked(context.source, artifact, context.splits.validation["text"], advice)}
+
+    def _quantized(self, network: Any, context: Context) -> Any:
+        import nncf
+
+        assert context.source is not None
+        nncf.set_log_level(logging.ERROR)
+        description = Description.read(context.source)
+        encode = Encoder(context.source, description.max_length, description.pad_id, threads=1)
+
+        def encoded(text: str) -> Row:
+            return dict(zip(("input_ids", "attention_mask"), encode([text]), strict=True))
+
+        train, validation = list(context.splits.train["text"]), context.splits.validation
+        drawn = np.random.default_rng(context.seed).permutation(len(train))[: self.texts]
+        measured = nncf.Dataset([encoded(train[row]) for row in drawn])
+        settings = {"model_type": nncf.ModelType.TRANSFORMER, "subset_size": len(drawn)}
+        if self.max_drop is None:
+            return nncf.quantize(network, measured, **settings)
+        judged = nncf.Dataset(
+            [(encoded(text), label) for text, label in zip(validation["text"], validation["label"], strict=True)]
+        )
+        return nncf.quantize_with_accuracy_control(
+            network, measured, judged, validation_fn=_accuracy, max_drop=self.max_drop, **settings
+        )
+
+
+def _accuracy(network: Any, rows: Any) -> tuple[float, list[float]]:
+    """The share of right predictions, and of each text whether it is."""
+    right = [float(network(inputs)[0].argmax() == label) for inputs, label in rows]
+    return float(np.mean(right)), right
