@@ -2,7 +2,8 @@
 
 Encoders that were pretrained as sentence encoders (Reimers and Gurevych 2019) speak through that mean: fine-tuned with it
 they need fewer epochs, and notice out-of-scope texts better. Nothing is added to the network: what its encoder gives becomes
-one vector, and the head that transformers has takes the first, as ever. `config.json` says "pooling": "mean".
+one vector, and the head that transformers has takes the first, as ever. BERT's pooler, a layer that turns the first token's
+vector into what the head takes, is left out: the mean is that already. `config.json` says "pooling": "mean".
 """
 
 from typing import Any
@@ -31,7 +32,17 @@ def pool(model: Any, pooling: str | None = None) -> Any:
         model.mean_of = Mean()
         model.base_model.register_forward_pre_hook(model.mean_of.remember, with_kwargs=True)
         stack.register_forward_hook(model.mean_of.average)
+        if getattr(model.base_model, "pooler", None) is not None:
+            model.base_model.pooler = First()
     return model
+
+
+class First(nn.Module):
+    """Hidden states (n, length, width) -> the first of each text (n, width)."""
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """See the class."""
+        return hidden[:, 0]
 
 
 class Mean(nn.Module):

@@ -46,6 +46,7 @@ class Recipe:
     max_length: int
     seed: int
     label_smoothing: float = 0.0
+    head_rate: float = 1.0  # how many times as fast the last layer learns, which is new where the others are pretrained
     keep: str = "best"  # "best": the epoch that is best on validation; "last": where earlier epochs are other networks
 
 
@@ -88,7 +89,7 @@ def train(
         data_collator=_Collator(tokenizer),
         compute_metrics=_accuracy,
         callbacks=[Progress(), *callbacks],
-        optimizers=(optimizer, None),
+        optimizers=(optimizer or _adamw(model, recipe), None),
     )
     trainer.objective = objective
     trainer.remove_callback(ProgressCallback)
@@ -123,6 +124,24 @@ class _Trainer(Trainer):  # type: ignore[misc]  # transformers is not typed
         outputs = model(**inputs, **self.objective.asks)
         loss = self.objective(outputs, inputs, labels, rows)
         return (loss, outputs) if return_outputs else loss
+
+
+def _adamw(model: Any, recipe: Recipe) -> torch.optim.Optimizer:
+    """AdamW, fused, without decay of biases and norms, which is what the Trainer does; the head has a rate of its own."""
+    head = next(name for name, module in reversed(list(model.named_modules())) if isinstance(module, torch.nn.Linear))
+    groups: dict[tuple[bool, bool], list[torch.nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            groups.setdefault((name.startswith(f"{head}."), parameter.dim() > 1), []).append(parameter)
+    settings = [
+        {
+            "params": parameters,
+            "lr": recipe.learning_rate * (recipe.head_rate if of_head else 1),
+            "weight_decay": recipe.weight_decay if decays else 0.0,
+        }
+        for (of_head, decays), parameters in groups.items()
+    ]
+    return torch.optim.AdamW(settings, lr=recipe.learning_rate, fused=True)
 
 
 class _Collator:

@@ -4,7 +4,8 @@ The training itself is in `pipeline/training.py`. A backbone that is fine-tuned 
 """
 
 import logging
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -23,14 +24,22 @@ class Finetune(Trained):
     """Settings of `conf/step/finetune.yaml`."""
 
     model: str = setting("teacher", choices=("teacher", "student"))
+    head_rate: float = setting(10.0, above=0, max=1000)
+    most_steps: int | None = setting(1500, min=1)
     label_smoothing: float = setting(0.1, min=0, max=0.9)
 
-    code_version: ClassVar[int] = 2
+    code_version: ClassVar[int] = 3
     gives: ClassVar[str] = "torch"
 
     def role(self, backbone: Backbone) -> str:
         """The one it fine-tunes."""
         return self.model
+
+    def _epochs(self, texts: int) -> int:
+        """As many as are asked for, or as make `most_steps` with so many texts; one at least."""
+        if self.most_steps is None:
+            return self.epochs
+        return max(1, min(self.epochs, round(self.most_steps / math.ceil(texts / self.batch_size))))
 
     def inputs(self, context: Context) -> dict[str, Any]:
         """Raises BackboneError when the weights are not to be had."""
@@ -53,7 +62,7 @@ class Finetune(Trained):
 
         labels = list(context.splits.labels)
         model, tokenizer = start(context.backbone, self.model, labels, context.seed)
-        recipe = self.recipe(context, self.label_smoothing)
+        recipe = replace(self.recipe(context, self.label_smoothing), epochs=self._epochs(len(context.splits.train)))
         curves = train(model, tokenizer, context.splits.train, context.splits.validation, recipe, scratch)
         save(model, tokenizer, Description("torch", labels, context.backbone.max_length, context.splits.oos), artifact)
         return {"curves": curves}
