@@ -40,6 +40,7 @@
     prepare     Config -> Job: data, store, experiment
     noise/      a classifier against itself: what this machine's numbers are worth; `python -m pipeline.noise`
     conclude    what follows measuring: comparison, summary, publication
+    training_benchmark   training against the Trainer's defaults; an entry point
     run         the spine: reads as data, steps, measuring, tracking, comparison
     decide/     a budget -> which optimization to ship, and why no other; the registry; `python -m pipeline.decide`
     rollback, predict   the champion before; what the champion says of texts; entry points

@@ -13,6 +13,7 @@ import torch
 from pipeline.backbone.models import start
 from pipeline.config import Config
 from pipeline.data.splits import Splits
+from pipeline.steps.finetune import Finetune
 from pipeline.training import Progress, Recipe, newest_checkpoint, train
 
 RECIPE = Recipe(
@@ -181,3 +182,22 @@ def test_without_a_whole_checkpoint_training_begins_anew(
         state.write_text("")
     resumed, _ = trained(interrupted.name)
     assert equal(weights(resumed), weights(trained()[0]))
+
+
+def test_the_head_alone_learns_at_its_own_rate(trained: Callable[..., tuple[Any, Curves]]) -> None:
+    slow, fast = (weights(trained(epochs=1, learning_rate=1e-4, head_rate=rate)[0]) for rate in (1e-6, 100))
+    started = weights(start_of(trained))
+    moved = {name: float((slow[name] - started[name]).abs().max()) for name in started}
+    assert moved["classifier.weight"] < 1e-8 < 1e-5 < moved["bert.encoder.layer.0.output.dense.weight"]
+    assert float((fast["classifier.weight"] - started["classifier.weight"]).abs().max()) > 1e-3
+
+
+def start_of(trained: Callable[..., tuple[Any, Curves]]) -> Any:
+    """The network before any training."""
+    return trained(epochs=1, learning_rate=1e-12)[0]
+
+
+def test_much_data_is_gone_over_fewer_times_than_little() -> None:
+    step = Finetune("finetune", epochs=8, batch_size=32, most_steps=1500)
+    assert [step.epochs_on(texts) for texts in (100, 5000, 15250, 10**6)] == [8, 8, 3, 1]
+    assert replace(step, most_steps=None).epochs_on(10**6) == 8

@@ -35,7 +35,7 @@ class Finetune(Trained):
         """The one it fine-tunes."""
         return self.model
 
-    def _epochs(self, texts: int) -> int:
+    def epochs_on(self, texts: int) -> int:
         """As many as are asked for, or as make `most_steps` with so many texts; one at least."""
         if self.most_steps is None:
             return self.epochs
@@ -62,7 +62,7 @@ class Finetune(Trained):
 
         labels = list(context.splits.labels)
         model, tokenizer = start(context.backbone, self.model, labels, context.seed)
-        recipe = replace(self.recipe(context, self.label_smoothing), epochs=self._epochs(len(context.splits.train)))
+        recipe = replace(self.recipe(context, self.label_smoothing), epochs=self.epochs_on(len(context.splits.train)))
         curves = train(model, tokenizer, context.splits.train, context.splits.validation, recipe, scratch)
         save(model, tokenizer, Description("torch", labels, context.backbone.max_length, context.splits.oos), artifact)
         return {"curves": curves}
