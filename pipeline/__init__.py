@@ -42,6 +42,7 @@
     conclude    what follows measuring: comparison, summary, publication
     training_benchmark   training against the Trainer's defaults; an entry point
     run         the spine: reads as data, steps, measuring, tracking, comparison
+    frontier/   a search for small students over speed, size and quality; `python -m pipeline.frontier`
     decide/     a budget -> which optimization to ship, and why no other; the registry; `python -m pipeline.decide`
     rollback, predict   the champion before; what the champion says of texts; entry points
     page/       one HTML page of an experiment; `python -m pipeline.page`

@@ -209,6 +209,27 @@ class Sweep(Settings):
 
 
 @dataclass(frozen=True)
+class Frontier(Settings):
+    """What a search for the Pareto front chooses from, and for how long."""
+
+    n_trials: int = setting(12, min=1)
+    budget_s: float = setting(15.0, above=0)  # of measuring for each trial at most
+    depth: list[int] = field(default_factory=lambda: [1, 2, 3])  # layers
+    neurons: list[float] = field(default_factory=lambda: [0.3333, 0.5, 1.0])  # share of feed-forward neurons
+    pieces: list[int] = field(default_factory=lambda: [0, 16000])  # of the vocabulary; 0: all
+    rank: list[int] = field(default_factory=lambda: [0, 128])  # of word embeddings; 0: as they are
+    bits: list[int] = field(default_factory=lambda: [8, 4])  # of word embeddings
+    rule: list[str] = field(default_factory=lambda: ["energy", "max_probability"])  # figure of the decision rule
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("depth", "neurons", "pieces", "rank", "bits", "rule"):
+            values = list(getattr(self, name))
+            if not values or len(set(values)) < len(values):
+                raise ConfigError(f"frontier.{name}={values}: must be a list of different values")
+
+
+@dataclass(frozen=True)
 class Config(Settings):
     """Everything that decides a run."""
 
@@ -218,6 +239,7 @@ class Config(Settings):
     backbone: Backbone = field(default_factory=Backbone)
     measure: Measure = field(default_factory=Measure)
     noise: Noise = field(default_factory=Noise)
+    frontier: Frontier = field(default_factory=Frontier)
     budget: Budget = field(default_factory=Budget)
     prefer: str = setting("latency", choices=PREFERENCES)  # of those that keep the budget
     strict: bool = True  # a bound must be kept by the whole interval, not by the figure alone

@@ -82,7 +82,7 @@ def search(
 
 def _open(scratch: Path, seed: int) -> optuna.Study:
     scratch.mkdir(parents=True, exist_ok=True)
-    _cut_torn_line(scratch / "study.log")
+    cut_torn_line(scratch / "study.log")
     (scratch / "study.log.lock").unlink(missing_ok=True)  # of a killed process: the store lets only one in here
     storage = JournalStorage(JournalFileBackend(str(scratch / "study.log")))
     study = optuna.create_study(storage=storage, study_name="search", direction="maximize", load_if_exists=True)
@@ -94,7 +94,7 @@ def _open(scratch: Path, seed: int) -> optuna.Study:
     return study
 
 
-def _cut_torn_line(journal: Path) -> None:
+def cut_torn_line(journal: Path) -> None:
     """A kill may leave half a line at the end of the journal."""
     if journal.exists():
         whole = journal.read_bytes()

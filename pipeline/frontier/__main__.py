@@ -1,0 +1,79 @@
+"""The Pareto front of small students, over speed, size and quality; then each of it is measured on the test split, once.
+
+python -m pipeline.frontier                                          of the default data, 12 trials
+python -m pipeline.frontier data=clinc150 data.path=... frontier.n_trials=40 optim.steps.distill.epochs=6
+python -m pipeline.frontier 'frontier.depth=[2,3]' 'frontier.rank=[0,96,128]' frontier.budget_s=30
+
+What there is to choose from is in conf/config.yaml, under frontier; how students learn, in
+optim=student_2l_low_rank. A killed search goes on where it was. Other settings are those of python -m pipeline.
+"""
+
+import json
+import logging
+import os
+import sys
+from pathlib import Path
+
+from pipeline.config import Config
+
+
+def frontier(config: Config) -> None:
+    """Search, draw, then run what is on the front as `python -m pipeline` does. Raises UserError for a user's mistake."""
+    from dataclasses import replace
+
+    from pipeline import turns
+    from pipeline.check import check
+    from pipeline.frontier import plot
+    from pipeline.frontier.space import Choice, choices, optim_of
+    from pipeline.frontier.walk import Judged, described, front, judge, walk
+    from pipeline.optimize import carry_out
+    from pipeline.prepare import prepare
+    from pipeline.run import run
+
+    first = replace(config, optim=optim_of(next(choices(config.frontier)), config.optim))
+    check(first)
+    with turns.working():
+        job = prepare(first)
+        baseline = carry_out(config.baseline, job.context, job.store).artifact
+
+        def judged(choice: Choice) -> Judged:
+            made = carry_out(optim_of(choice, config.optim), job.context, job.store)
+            return judge(made.artifact, baseline, job.context, config)
+
+        folder = folder_of(config, job.comparable)
+        tried = walk(config, folder, judged)
+        title = f"{config.data.name}, {len(tried)} students against {config.baseline.name}"
+        plot.save(tried, title, folder / "frontier.png")
+        (folder / "frontier.json").write_text(json.dumps(described(tried), indent=1) + "\n", encoding="utf-8")
+    best = front(tried)
+    print(f"\non the front: {', '.join(one.name for one in best) or 'none'}")
+    print(f"plot: {os.path.relpath(folder / 'frontier.png')}, all trials in frontier.json beside it\n")
+    for one in best:
+        run(replace(config, optim=optim_of(one.choice, config.optim)))
+
+
+def folder_of(config: Config, comparable: str) -> Path:
+    """Where a search lies: one with other data, another space or other trainings lies elsewhere."""
+    from pipeline.config import digest, plain
+
+    space = {name: value for name, value in plain(config.frontier).items() if name != "n_trials"}
+    which = digest([comparable, space, plain(config.optim), config.seed])[:12]
+    name = f"{config.data.name}_{config.backbone.name}".replace("/", "_")
+    return Path(config.track.root).resolve() / "frontier" / f"{name}-{which}"
+
+
+def main() -> None:
+    """The entry point; takes the same overrides as the program itself."""
+    from pipeline.cli import HELP_FLAGS, guarded, one_config
+
+    if HELP_FLAGS & set(sys.argv[1:]):
+        print(__doc__)
+        return
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("pipeline").setLevel(logging.INFO)
+    sys.exit(guarded(lambda: frontier(one_config(["optim=student_2l_low_rank", *sys.argv[1:]]))))
+
+
+if __name__ == "__main__":
+    main()

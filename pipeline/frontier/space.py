@@ -1,0 +1,58 @@
+"""The settings that a search chooses from, and the optimization that a choice makes."""
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+from pipeline.config import Frontier, Optim, Step, plain
+from pipeline.errors import ConfigError
+from pipeline.steps.calibrate import Calibrate
+from pipeline.steps.distill import Distill
+from pipeline.steps.export_onnx import ExportOnnx
+from pipeline.steps.low_rank import LowRank
+from pipeline.steps.quantize_onnx import QuantizeOnnx
+from pipeline.steps.recover import Recover
+from pipeline.steps.trim_vocabulary import TrimVocabulary
+
+Choice = dict[str, Any]  # name of a setting of `Frontier` -> value
+NO_LISTS = ("n_trials", "budget_s")
+
+
+def lists(frontier: Frontier) -> dict[str, list[Any]]:
+    """What there is to choose from, by the setting's name."""
+    return {name: list(values) for name, values in plain(frontier).items() if name not in NO_LISTS}
+
+
+def choices(frontier: Frontier) -> Iterator[Choice]:
+    """Every combination."""
+    names, values = zip(*lists(frontier).items(), strict=True)
+    return (dict(zip(names, one, strict=True)) for one in itertools.product(*values))
+
+
+def optim_of(choice: Choice, base: Optim) -> Optim:
+    """The optimization of a choice; how it is distilled is as in `base`. Raises ConfigError where that has no such steps."""
+    distill = next((step for step in base.steps.values() if isinstance(step, Distill)), None)
+    recover = next((step for step in base.steps.values() if isinstance(step, Recover)), None)
+    if distill is None or recover is None:
+        raise ConfigError(f"optim={base.name}: the frontier needs its steps distill and recover; take student_2l_low_rank")
+    depth, neurons = int(choice["depth"]), float(choice["neurons"])
+    steps: dict[str, Step] = {"distill": replace(distill, depth=depth, layers=None, neurons_kept=neurons)}
+    if choice["pieces"]:
+        steps["trim"] = TrimVocabulary("trim_vocabulary", pieces=choice["pieces"])
+    if choice["rank"]:
+        steps["low_rank"] = LowRank("low_rank", embeddings=choice["rank"])
+    if len(steps) > 1:
+        steps["recover"] = recover
+    bits = int(choice["bits"])
+    steps["export"] = ExportOnnx("export_onnx", fuse="layers" if bits == 4 else "all")
+    steps["quantize"] = QuantizeOnnx("quantize_onnx", embedding_bits=bits)
+    steps["calibrate"] = Calibrate("calibrate", figure=choice["rule"])
+    return Optim(name_of(choice), steps)
+
+
+def name_of(choice: Choice) -> str:
+    """For tables: "3l_0.5n_16000p_128r_4bit_energy"."""
+    parts = [f"{choice['depth']}l", f"{choice['neurons']:g}n"]
+    parts += [f"{choice[name]}{letter}" for name, letter in (("pieces", "p"), ("rank", "r")) if choice[name]]
+    return "_".join([*parts, f"{choice['bits']}bit", str(choice["rule"])])

@@ -1,0 +1,157 @@
+"""The search: trials that each make a classifier and judge it on the validation split, by latency, size and quality.
+
+Optuna's multi-objective TPE chooses (Ozaki et al. 2022). The study is a journal on disk: what a killed search had finished
+counts. The test split is not seen here.
+"""
+
+import contextlib
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import TrialState
+
+from pipeline import machine, turns
+from pipeline.classifiers.base import Description
+from pipeline.config import Config
+from pipeline.errors import OptimizationError
+from pipeline.frontier.space import Choice, choices, lists, name_of
+from pipeline.measure.pairs import Session, Subject, compare
+from pipeline.measure.session import draw
+from pipeline.measure.size import size_of
+from pipeline.progress import bar
+from pipeline.report import BYTES_PER_MB
+from pipeline.samples import speedup
+from pipeline.search import cut_torn_line
+from pipeline.steps.base import Context
+from pipeline.steps.inference import logits_of
+
+log = logging.getLogger(__name__)
+SHARE = 0.2  # of texts that are out of scope, where there are such: what `calibrate` assumes
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A trial's figures."""
+
+    speedup: float  # against the baseline, paired, on validation texts
+    size_mb: float
+    quality: float  # on the validation split, 0 to 1, see `quality_of`
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A trial that has ended; without figures where that choice can't be made."""
+
+    choice: Choice
+    judged: Judged | None
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return name_of(self.choice)
+
+
+def walk(config: Config, folder: Path, judge: Callable[[Choice], Judged]) -> list[Tried]:
+    """Try as many different choices as are asked for, or all there are; those of an earlier, killed search count."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study, space = _open(folder, config.seed), lists(config.frontier)
+    every = list(choices(config.frontier))
+    wanted = min(config.frontier.n_trials, len(every))
+    while len(tried := _tried(study)) < wanted:
+        seen = [one.choice for one in tried]
+        trial = study.ask()
+        choice = {name: trial.suggest_categorical(name, values) for name, values in space.items()}
+        if choice in seen:  # it repeats itself where little is left
+            study.tell(trial, state=TrialState.FAIL)
+            left = [one for one in every if one not in seen]
+            study.enqueue_trial(left[int(np.random.default_rng(len(study.trials)).integers(len(left)))])
+            continue
+        log.info("trial %d of %d: %s", len(tried) + 1, wanted, name_of(choice))
+        try:
+            found = judge(choice)
+        except OptimizationError as error:
+            log.warning("warning: %s can't be made: %s", name_of(choice), error)
+            study.tell(trial, state=TrialState.PRUNED)
+            continue
+        log.info(
+            "%s: %.0fx, %.1f MB, validation %.2f %%", name_of(choice), found.speedup, found.size_mb, 100 * found.quality
+        )
+        study.tell(trial, (1 / found.speedup, found.size_mb, found.quality))
+    return tried
+
+
+def _open(folder: Path, seed: int) -> optuna.Study:
+    folder.mkdir(parents=True, exist_ok=True)
+    cut_torn_line(folder / "study.log")
+    (folder / "study.log.lock").unlink(missing_ok=True)  # of a killed process: only one walks here
+    study = optuna.create_study(
+        storage=JournalStorage(JournalFileBackend(str(folder / "study.log"))), study_name="frontier", load_if_exists=True,
+        directions=["minimize", "minimize", "maximize"],
+    )  # fmt: skip
+    study.sampler = optuna.samplers.TPESampler(seed=(seed + len(study.trials)) % 2**32, n_startup_trials=6)
+    for trial in study.get_trials(states=(TrialState.RUNNING,)):  # a kill left it: it comes first
+        study.tell(trial.number, state=TrialState.FAIL)
+        study.enqueue_trial(trial.system_attrs.get("fixed_params", trial.params))
+    return study
+
+
+def _tried(study: optuna.Study) -> list[Tried]:
+    found = []
+    for trial in study.get_trials(states=(TrialState.COMPLETE, TrialState.PRUNED)):
+        values = trial.values if trial.state is TrialState.COMPLETE else None
+        found.append(Tried(dict(trial.params), Judged(1 / values[0], values[1], values[2]) if values else None))
+    return found
+
+
+def front(tried: Sequence[Tried]) -> list[Tried]:
+    """Those that no other beats: at least as fast, as small and as good, and more so in one of them; fast ones first."""
+    known = [(one, one.judged) for one in tried if one.judged is not None]
+
+    def beats(other: Judged, one: Judged) -> bool:
+        theirs, ours = ((each.speedup, -each.size_mb, each.quality) for each in (other, one))
+        return theirs != ours and all(a >= b for a, b in zip(theirs, ours, strict=True))
+
+    best = [(one, judged) for one, judged in known if not any(beats(other, judged) for _, other in known)]
+    return [one for one, _ in sorted(best, key=lambda pair: -pair[1].speedup)]
+
+
+def judge(artifact: Path, baseline: Path, context: Context, config: Config) -> Judged:
+    """Latency, paired with the baseline's, size, and quality; all on the validation split."""
+    texts, truth = list(context.splits.validation["text"]), np.array(context.splits.validation["label"])
+    settings = replace(config.measure, budget_s=min(config.measure.budget_s, config.frontier.budget_s))
+    with turns.alone(), contextlib.closing(bar("measuring", "pair")) as progress:
+        session = Session(draw(texts, settings), settings, machine.quietest(settings.threads), progress)
+        pairs, _ = compare(Subject(artifact), Subject(baseline), session)
+    rule = Description.read(artifact).rule
+    said = rule.answer(logits_of(artifact, texts, "judging")).labels
+    quality = quality_of(said, truth, context.splits.oos)
+    return Judged(speedup(pairs).value, size_of(artifact).total_bytes / BYTES_PER_MB, quality)
+
+
+def quality_of(said: np.ndarray, truth: np.ndarray, oos: int | None) -> float:
+    """Accuracy, as it would be if a fifth of the texts were out of scope; without such a label as it is.
+
+    `said` and `truth`: int64 (n,).
+    """
+    right = said == truth
+    outside = np.zeros(len(truth), dtype=bool) if oos is None else truth == oos
+    if not outside.any() or outside.all():
+        return float(right.mean())
+    return float((1 - SHARE) * right[~outside].mean() + SHARE * right[outside].mean())
+
+
+def described(tried: Sequence[Tried]) -> list[dict[str, Any]]:
+    """For `frontier.json`."""
+    best = {one.name for one in front(tried)}
+    return [
+        {"name": one.name, "choice": one.choice, "on_front": one.name in best}
+        | ({"error": "it can't be made"} if one.judged is None else vars(one.judged))
+        for one in tried
+    ]
