@@ -1,5 +1,6 @@
 """OpenVINO: it computes what torch does, in fp32, bfloat16 and int8; one line without the extra; no telemetry."""
 
+import logging
 import subprocess
 import sys
 from pathlib import Path
@@ -77,3 +78,9 @@ def test_its_telemetry_is_off() -> None:
     )
     done: Any = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split()[-2:] == ["None", "True"]
+
+
+def test_it_leaves_the_programs_own_log_as_it_is(carried: Carried, caplog: pytest.LogCaptureFixture) -> None:
+    carried(*QUANTIZED, "optim.steps.quantize.max_drop=null")
+    logging.getLogger("pipeline.steps.agreement").warning("still told")
+    assert "still told" in caplog.text

@@ -143,7 +143,7 @@ def test_what_auto_comes_to_decides_the_fingerprint(context: Context, monkeypatc
     optim = composed("optim=bert_ort_int8", "backbone=tiny").optim
     seen = []
     for support in (HAS, LACKS, HAS):
-        monkeypatch.setattr("pipeline.steps.quantize_onnx.int8_support", lambda support=support: support)
+        monkeypatch.setattr("pipeline.cpu.int8_support", lambda support=support: support)
         seen.append(plan(optim, context)[-1])
     assert [recipe.inputs["reduce_range"] for recipe in seen] == [False, True, False]
     assert seen[0].fingerprint == seen[2].fingerprint != seen[1].fingerprint

@@ -66,7 +66,7 @@ class QuantizeOpenvino(Step):
         import nncf
 
         assert context.source is not None
-        nncf.set_log_level(logging.ERROR)
+        logging.getLogger("nncf").setLevel(logging.ERROR)  # its own set_log_level silences the handlers of everybody
         description = Description.read(context.source)
         encode = Encoder(context.source, description.max_length, description.pad_id, threads=1)
 
