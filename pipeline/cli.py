@@ -38,6 +38,19 @@ def main() -> None:
     sys.exit(guarded(_hydra))
 
 
+def entry(told: str | None, action: Callable[[Config], Any], *first: str) -> None:
+    """An entry point that takes overrides, behind those that come `first`: its help, its log, its exit code."""
+    import logging
+
+    if HELP_FLAGS & set(sys.argv[1:]):
+        print(told)
+        return
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("pipeline").setLevel(logging.INFO)
+    sys.exit(guarded(lambda: action(one_config([*first, *sys.argv[1:]]))))
+
+
 def guarded(action: Callable[[], Any]) -> int:
     """Run an entry point's action: the exit code, with a user's mistakes told in one line on standard error."""
     from pipeline.explain import explain

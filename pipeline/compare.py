@@ -6,7 +6,6 @@ python -m pipeline.compare data=clinc150      of another experiment
 
 import csv
 import io
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -190,12 +189,9 @@ def redraw(config: "Config") -> None:
 
 def main() -> None:
     """The entry point of `python -m pipeline.compare`; takes the same overrides as the program itself."""
-    from pipeline.cli import HELP_FLAGS, guarded, one_config
+    from pipeline.cli import entry
 
-    if HELP_FLAGS & set(sys.argv[1:]):
-        print(__doc__)
-        return
-    sys.exit(guarded(lambda: redraw(one_config(sys.argv[1:]))))
+    entry(__doc__, redraw)
 
 
 if __name__ == "__main__":

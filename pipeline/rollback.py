@@ -3,7 +3,6 @@
 It is loaded first. The one that was the champion becomes the previous one, so a second rollback undoes the first.
 """
 
-import sys
 from pathlib import Path
 
 from pipeline.config import Config
@@ -31,12 +30,9 @@ def rollback(config: Config) -> None:
 
 def main() -> None:
     """The entry point; takes the same overrides as the program itself."""
-    from pipeline.cli import HELP_FLAGS, guarded, one_config
+    from pipeline.cli import entry
 
-    if HELP_FLAGS & set(sys.argv[1:]):
-        print(__doc__)
-        return
-    sys.exit(guarded(lambda: rollback(one_config(sys.argv[1:]))))
+    entry(__doc__, rollback)
 
 
 if __name__ == "__main__":

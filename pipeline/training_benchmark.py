@@ -8,9 +8,6 @@ give the ratio of texts per second with its 95 % interval; then each once on all
 optimization must begin with finetune, as optim=bert does. Other settings are those of python -m pipeline.
 """
 
-import logging
-import os
-import sys
 import tempfile
 import time
 from dataclasses import dataclass
@@ -21,6 +18,7 @@ import numpy as np
 
 from pipeline.config import Config
 from pipeline.errors import ConfigError
+from pipeline.progress import bar
 
 PAIRS = 5  # of short trainings
 TEXTS = 1024  # of each of them
@@ -55,7 +53,6 @@ class Outcome:
 def benchmark(config: Config, pairs: int = PAIRS, texts: int = TEXTS) -> Outcome:
     """Measure, and nothing else of this program does meanwhile. Raises ConfigError where finetune is not the first step."""
     from pipeline import turns
-    from pipeline.progress import bar
     from pipeline.steps.base import Context
     from pipeline.steps.finetune import Finetune
 
@@ -71,8 +68,9 @@ def benchmark(config: Config, pairs: int = PAIRS, texts: int = TEXTS) -> Outcome
             for name in ("ours", "defaults") if pair % 2 else ("defaults", "ours"):
                 rates[name].append(len(some) / _trained(name, step, context, some, 1)[1])
                 progress.update()
-    epochs = step.epochs_on(len(train))
-    whole = {name: _trained(name, step, context, train, epochs) for name in ("defaults", "ours")}
+        progress.close()
+        epochs = step.epochs_on(len(train))
+        whole = {name: _trained(name, step, context, train, epochs) for name in ("defaults", "ours")}
     return Outcome(
         np.array(rates["ours"]) / np.array(rates["defaults"]),
         {name: accuracy for name, (accuracy, _) in whole.items()},
@@ -82,7 +80,7 @@ def benchmark(config: Config, pairs: int = PAIRS, texts: int = TEXTS) -> Outcome
 
 
 def _trained(name: str, step: Any, context: Any, texts: Any, epochs: int) -> tuple[float, float]:
-    """Validation accuracy and seconds of one training, what comes before and after it left out."""
+    """Validation accuracy after the last epoch, and the seconds of a training's steps."""
     from dataclasses import replace
 
     from pipeline.backbone.models import start
@@ -93,10 +91,10 @@ def _trained(name: str, step: Any, context: Any, texts: Any, epochs: int) -> tup
     with tempfile.TemporaryDirectory() as folder:
         if name == "defaults":
             return _by_defaults(model, tokenizer, texts, validation, epochs, context, Path(folder))
-        recipe = replace(step.recipe(context, step.label_smoothing), epochs=epochs)
+        recipe = replace(step.recipe(context, step.label_smoothing), epochs=epochs, keep="last")
         clock = Clock()
         curves = train(model, tokenizer, texts, validation, recipe, Path(folder), callbacks=[clock.callback()])
-        return max(epoch["validation_accuracy"] for epoch in curves), clock.seconds
+        return curves[-1]["validation_accuracy"], clock.seconds
 
 
 def _by_defaults(
@@ -111,7 +109,7 @@ def _by_defaults(
 
         return split.map(tokens, batched=True, remove_columns=["text"], load_from_cache_file=False)
 
-    clock = Clock()
+    clock = Clock("training with the defaults")
     arguments = TrainingArguments(
         str(folder), num_train_epochs=epochs, seed=context.seed, report_to="none", save_strategy="no", disable_tqdm=True,
         logging_strategy="no",
@@ -125,9 +123,10 @@ def _by_defaults(
 
 
 class Clock:
-    """The seconds of a training's steps; evaluating and writing are not counted."""
+    """The seconds of a training's steps; evaluating and writing are not counted. With a title it draws a bar."""
 
-    def __init__(self) -> None:
+    def __init__(self, title: str = "") -> None:
+        self.title = title
         self.seconds = 0.0
         self._since = 0.0
 
@@ -138,6 +137,17 @@ class Clock:
         clock = self
 
         class Told(TrainerCallback):  # type: ignore[misc]  # transformers is not typed
+            def on_train_begin(self, args: Any, state: Any, *_: Any, **__: Any) -> None:
+                self.drawn = bar(clock.title, "step", state.max_steps) if clock.title else None
+
+            def on_step_end(self, *_: Any, **__: Any) -> None:
+                if self.drawn is not None:
+                    self.drawn.update()
+
+            def on_train_end(self, *_: Any, **__: Any) -> None:
+                if self.drawn is not None:
+                    self.drawn.close()
+
             def on_epoch_begin(self, *_: Any, **__: Any) -> None:
                 clock._since = time.perf_counter()
 
@@ -149,15 +159,9 @@ class Clock:
 
 def main() -> None:
     """The entry point; takes the same overrides as the program itself, optim=bert unless another is given."""
-    from pipeline.cli import HELP_FLAGS, guarded, one_config
+    from pipeline.cli import entry
 
-    if HELP_FLAGS & set(sys.argv[1:]):
-        print(__doc__)
-        return
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    logging.basicConfig(format="%(message)s")
-    logging.getLogger("pipeline").setLevel(logging.INFO)
-    sys.exit(guarded(lambda: print(benchmark(one_config(["optim=bert", *sys.argv[1:]])).told())))
+    entry(__doc__, lambda config: print(benchmark(config).told()), "optim=bert")
 
 
 if __name__ == "__main__":

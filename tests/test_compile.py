@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from pipeline.classifiers.base import Description, load
+from pipeline.cpu import bfloat16
 from pipeline.errors import OptimizationError
 from pipeline.steps import compile as step
 from tests.conftest import Carried
@@ -36,6 +37,13 @@ def test_it_computes_what_torch_does_and_needs_no_transformers(carried: Carried,
         package.writestr("m/data/weights/model.pkl", b"x")
     with pytest.raises(ValueError, match=r"has m/data/weights/model\.pkl"):
         load(copy, 1)
+
+
+@pytest.mark.skipif(not (COMPILER and bfloat16()), reason="there is no C++ compiler, or the processor has no bfloat16")
+def test_in_bfloat16_logits_are_near(carried: Carried) -> None:
+    made, context = carried(*COMPILED, "optim.steps.compile.precision=bfloat16")
+    source, compiled = (load(stage.artifact, 1).logits(list(context.splits.test["text"])) for stage in made.stages)
+    assert 0 < np.abs(source - compiled).max() < 0.1 and compiled.dtype == np.float32
 
 
 def test_without_a_compiler_or_bfloat16_it_is_one_line(carried: Carried, monkeypatch: pytest.MonkeyPatch) -> None:

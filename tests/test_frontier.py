@@ -140,6 +140,13 @@ def test_from_the_command_to_runs_in_mlflow_of_what_is_on_the_front_and_test_tex
     assert best <= runs
 
 
+def test_a_value_that_a_step_refuses_is_told_before_anything_is_made(config: Config) -> None:
+    for wrong in ({"depth": [1, 0]}, {"bits": [8, 5]}, {"rule": ["energy", "mood"]}):
+        with pytest.raises(ConfigError):
+            program.frontier(replace(config, frontier=replace(SPACE, **wrong)))  # type: ignore[arg-type]
+    assert not (Path(config.track.root) / "stages").exists()
+
+
 def test_wrong_spaces_are_refused() -> None:
     wrongs: list[dict[str, Any]] = [{"depth": []}, {"bits": [8, 8]}, {"n_trials": 0}, {"budget_s": 0}]
     for wrong in wrongs:

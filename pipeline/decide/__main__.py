@@ -9,9 +9,7 @@ Exit codes: 0 one was chosen, 3 none keeps the budget, 2 a mistake: nothing to d
 settings are those of python -m pipeline; the bounds are explained in conf/config.yaml.
 """
 
-import logging
 import os
-import sys
 from pathlib import Path
 
 from pipeline.config import Config
@@ -66,15 +64,9 @@ def folder_of(config: Config) -> Path:
 
 def main() -> None:
     """The entry point; takes the same overrides as the program itself."""
-    from pipeline.cli import HELP_FLAGS, guarded, one_config
+    from pipeline.cli import entry
 
-    if HELP_FLAGS & set(sys.argv[1:]):
-        print(__doc__)
-        return
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    logging.basicConfig(format="%(message)s")
-    logging.getLogger("pipeline").setLevel(logging.INFO)
-    sys.exit(guarded(lambda: decide(one_config(sys.argv[1:]))))
+    entry(__doc__, decide)
 
 
 if __name__ == "__main__":

@@ -9,9 +9,7 @@ optim=student_2l_low_rank. A killed search goes on where it was. Other settings 
 """
 
 import json
-import logging
 import os
-import sys
 from pathlib import Path
 
 from pipeline.config import Config
@@ -30,7 +28,8 @@ def frontier(config: Config) -> None:
     from pipeline.prepare import prepare
     from pipeline.run import run
 
-    first = replace(config, optim=optim_of(next(choices(config.frontier)), config.optim))
+    every = [optim_of(choice, config.optim) for choice in choices(config.frontier)]  # a wrong value costs no training
+    first = replace(config, optim=every[0])
     check(first)
     with turns.working():
         job = prepare(first)
@@ -64,15 +63,9 @@ def folder_of(config: Config, comparable: str) -> Path:
 
 def main() -> None:
     """The entry point; takes the same overrides as the program itself."""
-    from pipeline.cli import HELP_FLAGS, guarded, one_config
+    from pipeline.cli import entry
 
-    if HELP_FLAGS & set(sys.argv[1:]):
-        print(__doc__)
-        return
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    logging.basicConfig(format="%(message)s")
-    logging.getLogger("pipeline").setLevel(logging.INFO)
-    sys.exit(guarded(lambda: frontier(one_config(["optim=student_2l_low_rank", *sys.argv[1:]]))))
+    entry(__doc__, frontier, "optim=student_2l_low_rank")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ It loads nothing from anywhere. Other settings are those of python -m pipeline.
 """
 
 import os
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -70,16 +69,9 @@ def render(content: Any) -> str:
 
 def main() -> None:
     """The entry point; takes the same overrides as the program itself."""
-    from pipeline.cli import HELP_FLAGS, guarded, one_config
+    from pipeline.cli import entry
 
-    if HELP_FLAGS & set(sys.argv[1:]):
-        print(__doc__)
-        return
-
-    def action() -> None:
-        print(f"page: {os.path.relpath(page(one_config(sys.argv[1:])))}")
-
-    sys.exit(guarded(action))
+    entry(__doc__, lambda config: print(f"page: {os.path.relpath(page(config))}"))
 
 
 if __name__ == "__main__":
