@@ -18,7 +18,7 @@ from pipeline.config import Step, digest, kind, setting
 from pipeline.cpu import bfloat16, flags
 from pipeline.errors import OptimizationError
 from pipeline.steps.base import Context, versions
-from pipeline.steps.export_onnx import TEXTS, compare_on_ids, compare_on_texts
+from pipeline.steps.export_onnx import TOLERANCE, largest_difference
 
 log = logging.getLogger(__name__)
 COMPILERS = ("c++", "g++", "clang++", "cl")
@@ -67,13 +67,8 @@ class Compile(Step):
         pad_id = model.config.pad_token_id or 0
         replace(described, runtime="torch_compiled", pad_id=pad_id).write(artifact)
         made = load(artifact, threads)
-        tolerance = {} if self.precision == "float32" else {"tolerance": float("inf")}
-        texts = list(context.splits.validation["text"])[:TEXTS]
-        difference = max(
-            compare_on_ids(model, made, described.max_length, pad_id, **tolerance),
-            compare_on_texts(load(context.source, threads), made, texts, **tolerance),
-        )
-        return {"figures": {"export/max_difference": difference}}
+        tolerance = TOLERANCE if self.precision == "float32" else float("inf")
+        return {"figures": {"export/max_difference": largest_difference(model, made, context, tolerance)}}
 
 
 def compiled(model: Any, precision: str, max_length: int, target: Path) -> None:

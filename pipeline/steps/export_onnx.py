@@ -60,12 +60,22 @@ class ExportOnnx(Step):
         replace(described, runtime="onnx", pad_id=pad_id).write(artifact)
         exported = load(artifact, threads)
         assert isinstance(exported, OnnxClassifier)
-        texts = list(context.splits.validation["text"])[:TEXTS]
-        difference = max(
-            compare_on_ids(model, exported, described.max_length, pad_id),
-            compare_on_texts(load(context.source, threads), exported, texts),
-        )
-        return {"fused": fused, "figures": {"export/max_difference": difference}}
+        return {"fused": fused, "figures": {"export/max_difference": largest_difference(model, exported, context)}}
+
+
+def largest_difference(model: Any, exported: Classifier, context: Context, tolerance: float = TOLERANCE) -> float:
+    """Of logits, absolute, between a torch network, whose artifact is `context.source`, and what was made of it.
+
+    On random tokens and on validation texts. Raises OptimizationError where it is above the tolerance, or no number.
+    """
+    import torch
+
+    assert context.source is not None
+    source, texts = load(context.source, torch.get_num_threads()), list(context.splits.validation["text"])[:TEXTS]
+    length, pad_id = Description.read(context.source).max_length, model.config.pad_token_id or 0
+    return max(
+        compare_on_ids(model, exported, length, pad_id, tolerance), compare_on_texts(source, exported, texts, tolerance)
+    )
 
 
 def compare_on_ids(model: Any, exported: Any, max_length: int, pad_id: int, tolerance: float = TOLERANCE) -> float:

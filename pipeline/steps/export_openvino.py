@@ -12,7 +12,7 @@ from pipeline.config import Step, kind, setting
 from pipeline.cpu import bfloat16
 from pipeline.errors import OptimizationError
 from pipeline.steps.base import Context, versions
-from pipeline.steps.export_onnx import TEXTS, compare_on_ids, compare_on_texts
+from pipeline.steps.export_onnx import TOLERANCE, largest_difference
 
 
 @kind("step", "export_openvino")
@@ -52,13 +52,8 @@ class ExportOpenvino(Step):
         described, pad_id = Description.read(context.source), model.config.pad_token_id or 0
         replace(described, runtime="openvino", pad_id=pad_id).write(artifact)
         exported = load(artifact, threads)
-        tolerance = {} if self.precision == "f32" else {"tolerance": float("inf")}
-        texts = list(context.splits.validation["text"])[:TEXTS]
-        difference = max(
-            compare_on_ids(model, exported, described.max_length, pad_id, **tolerance),
-            compare_on_texts(load(context.source, threads), exported, texts, **tolerance),
-        )
-        return {"figures": {"export/max_difference": difference}}
+        tolerance = TOLERANCE if self.precision == "f32" else float("inf")
+        return {"figures": {"export/max_difference": largest_difference(model, exported, context, tolerance)}}
 
 
 def require_openvino(*packages: str) -> None:
