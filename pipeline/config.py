@@ -219,7 +219,7 @@ class Frontier(Settings):
     pieces: list[int] = field(default_factory=lambda: [0, 16000])  # of the vocabulary; 0: all
     rank: list[int] = field(default_factory=lambda: [0, 128])  # of word embeddings; 0: as they are
     bits: list[int] = field(default_factory=lambda: [8, 4])  # of word embeddings
-    rule: list[str] = field(default_factory=lambda: ["energy", "max_probability"])  # figure of the decision rule
+    rule: list[str] = field(default_factory=lambda: ["odds", "energy"])  # figure of the decision rule
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -103,11 +103,26 @@ def hidden_loss(student: Any, teacher: Any, mask: torch.Tensor) -> torch.Tensor:
     """The mean squared difference of hidden states, summed over embeddings and layers (Jiao et al. 2020, equation 8).
 
     student, teacher: hidden states, each (n, length, width), of the embeddings and of each layer; mask bool (n, length).
-    Layer i of s layers learns from layer i * t / s of the teacher's t, so the widths must be the same.
+    Layer i of s layers learns from layer i * t / s of the teacher's t, so the widths must be the same. Where pooling has
+    made one vector of the last states, (n, 1, width), texts are compared there instead of tokens.
     """
     own, theirs = len(student) - 1, len(teacher) - 1
     pairs = [(student[i], teacher[round(i * theirs / own)]) for i in range(own + 1)]
-    return torch.stack([F.mse_loss(one[mask].float(), other[mask].float()) for one, other in pairs]).sum()
+    return torch.stack([_difference(one.float(), other.float(), mask) for one, other in pairs]).sum()
+
+
+def _difference(one: torch.Tensor, other: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    if one.shape[1] == other.shape[1] == mask.shape[1]:
+        return F.mse_loss(one[mask], other[mask])
+    return F.mse_loss(_of_texts(one, mask), _of_texts(other, mask))
+
+
+def _of_texts(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """What pooling has made of hidden states, or their mean where it has not: (n, width)."""
+    if states.shape[1] == 1:
+        return states[:, 0]
+    counts = mask.unsqueeze(-1).to(states.dtype)
+    return (states * counts).sum(1) / counts.sum(1)
 
 
 def relation_loss(student: list[torch.Tensor], teacher: list[torch.Tensor], mask: torch.Tensor, heads: int) -> torch.Tensor:

@@ -1,14 +1,16 @@
 """Training with the transformers Trainer: progress bar, best epoch kept, goes on after a kill, fast on a CPU.
 
 What makes it fast: batches of like length, bfloat16 where the processor computes it natively, word embeddings frozen (their
-dense AdamW update alone is a quarter to a half of a step). The Trainer's checkpoints, which lie in a scratch directory until
-the training is over, hold optimizer states in torch's own format; the Trainer reads them back with `weights_only=True`.
+dense AdamW update alone is a quarter to a half of a step), and no dropout where a step says so (drawing its masks is a tenth
+to a fifth). The Trainer's checkpoints, which lie in a scratch directory until the training is over, hold optimizer states in
+torch's own format; the Trainer reads them back with `weights_only=True`.
 """
 
+import contextlib
 import json
 import logging
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -29,6 +31,7 @@ from pipeline.errors import TrainingError
 from pipeline.progress import bar
 
 log = logging.getLogger(__name__)
+SHORT = 128  # tokens; up to these plain attention trains faster on a CPU than the fused kind, whose backward pass is slow
 LONG_WORK = 50_000  # texts; tokenizing more than this is worth a progress bar
 
 
@@ -47,6 +50,7 @@ class Recipe:
     seed: int
     label_smoothing: float = 0.0
     head_rate: float = 1.0  # how many times as fast the last layer learns, which is new where the others are pretrained
+    dropout: float | None = None  # share of activations that a step of training leaves out; None: as the network has it
     keep: str = "best"  # "best": the epoch that is best on validation; "last": where earlier epochs are other networks
 
 
@@ -98,7 +102,8 @@ def train(
     if last is not None:
         log.info("going on after an interruption, from %s", last.name)
     try:
-        trainer.train(resume_from_checkpoint=str(last) if last else None)
+        with prepared(model, recipe):
+            trainer.train(resume_from_checkpoint=str(last) if last else None)
     except Exception as error:
         if last is None or trainer.state.global_step > int(last.name.rpartition("-")[2]):
             raise
@@ -124,6 +129,26 @@ class _Trainer(Trainer):  # type: ignore[misc]  # transformers is not typed
         outputs = model(**inputs, **self.objective.asks)
         loss = self.objective(outputs, inputs, labels, rows)
         return (loss, outputs) if return_outputs else loss
+
+
+@contextlib.contextmanager
+def prepared(model: Any, recipe: Recipe) -> Iterator[None]:
+    """The network with the recipe's dropout and the attention that trains fastest; as it was afterwards."""
+    parts = [module for module in model.modules() if isinstance(module, torch.nn.Dropout)]
+    shares = [part.p for part in parts]
+    attention = getattr(getattr(model, "config", None), "_attn_implementation", None)  # a static network has none
+    for part in parts:
+        part.p = part.p if recipe.dropout is None else recipe.dropout
+    plain = attention is not None and recipe.max_length <= SHORT and not torch.cuda.is_available()
+    if plain:
+        model.set_attn_implementation("eager")
+    try:
+        yield
+    finally:
+        if plain:
+            model.set_attn_implementation(attention)
+        for part, share in zip(parts, shares, strict=True):
+            part.p = share
 
 
 def _adamw(model: Any, recipe: Recipe) -> torch.optim.Optimizer:

@@ -14,6 +14,7 @@ import transformers
 from pipeline.config import Config
 from pipeline.distillation import Distillation, hidden_loss, loss, relation_loss
 from pipeline.errors import OptimizationError
+from pipeline.pooling import pool
 from pipeline.students import layer_stack
 from pipeline.training import train
 from tests.test_training import RECIPE
@@ -120,6 +121,9 @@ def test_hidden_states_are_compared_layer_by_layer_and_padding_is_left_out() -> 
     assert hidden_loss(student, teacher, torch.tensor([[True, True]])).item() == pytest.approx(0 + 1 + 4)
     student[1] = torch.cat([student[1][:, :1], torch.full((1, 1, 3), 1e6)], dim=1)
     assert hidden_loss(student, teacher, torch.tensor([[True, False]])).item() == pytest.approx(5)
+    student[2] = torch.full((1, 1, 3), 7.0)  # what pooling has made of the last states: compared with the mean of the others
+    teacher[4] = torch.tensor([[[5.0] * 3, [1e6] * 3]])
+    assert hidden_loss(student, teacher, torch.tensor([[True, False]])).item() == pytest.approx(0 + 1 + 4)
 
 
 def test_relations_are_the_same_for_the_same_states_and_padding_does_not_count() -> None:
@@ -134,8 +138,9 @@ def test_relations_are_the_same_for_the_same_states_and_padding_does_not_count()
     assert torch.allclose(relation_loss(filled, other, mask, 4), apart, rtol=1e-4)
 
 
-def test_a_student_that_is_its_teacher_has_nothing_to_learn_of_states_and_relations() -> None:
-    teacher = NETWORKS["bert"]().eval()
+@pytest.mark.parametrize("pooling", ["first", "mean"])
+def test_a_student_that_is_its_teacher_has_nothing_to_learn_of_states_and_relations(pooling: str) -> None:
+    teacher = pool(NETWORKS["bert"](), pooling).eval()
     student = copy.deepcopy(teacher)
     inputs = {"input_ids": torch.tensor([[1, 2, 3], [4, 5, 0]]), "attention_mask": torch.tensor([[1, 1, 1], [1, 1, 0]])}
     logits = teacher(**inputs).logits.detach()

@@ -17,7 +17,7 @@ from pipeline.data.splits import Cut, Part, Splits, assemble
 from pipeline.errors import ConfigError, OptimizationError
 from pipeline.optimize import check_order
 from pipeline.steps.base import Context
-from pipeline.steps.calibrate import Calibrate, fit_temperature, fit_threshold
+from pipeline.steps.calibrate import Calibrate, fit_temperature, fit_threshold, fit_weight
 from tests import instant
 
 LOGITS = np.array([[3.0, 1.0, 0.0, 0.5], [1.0, 0.9, 1.1, 0.8], [-1.0, -1.2, -1.1, 4.0]], dtype=np.float32)
@@ -28,6 +28,7 @@ EXPECTED = {
     "max_probability": softmax(INSIDE / 2, axis=1).max(axis=1),
     "margin": np.array([2.0, 0.1, 0.1]),
     "bias": np.array([2.5, 0.3, -5.0]),
+    "odds": logsumexp(INSIDE, axis=1),  # with no weight
 }
 
 
@@ -65,11 +66,25 @@ def test_what_is_no_rule_is_refused(described: dict[str, Any], oos: int | None) 
 
 
 def test_a_rule_survives_being_written_and_read(tmp_path: Path) -> None:
-    rule = Rule(1.25, "margin", 0.5, oos=1)
+    rule = Rule(1.25, "odds", 0.5, weight=0.75, oos=1)
     Description("onnx", ["a", "b"], 64, oos=1, decision=rule.described()).write(tmp_path)
     assert Description.read(tmp_path).rule == rule
     Description("onnx", ["a", "b"], 64, oos=1).write(tmp_path)
     assert Description.read(tmp_path).rule.plain
+
+
+def test_odds_take_off_the_out_of_scope_logit_as_often_as_tells_texts_apart_best() -> None:
+    energies = Rule(figure="energy", oos=OOS).figures(LOGITS)
+    np.testing.assert_allclose(Rule(figure="odds", weight=0.5, oos=OOS).figures(LOGITS), energies - 0.5 * LOGITS[:, OOS])
+
+    rng = np.random.default_rng(1)
+    outside = np.arange(40_000) < 4_000
+    noise, energy = rng.normal(size=40_000), rng.normal(size=40_000) - 2.0 * outside
+    assert fit_weight(energy + 0.5 * noise, noise, outside) == pytest.approx(0.5, abs=0.05), (
+        "what is noise to one is taken off"
+    )
+    assert fit_weight(energy, -noise + energy, outside) == pytest.approx(0, abs=0.1)
+    assert fit_weight(-energy, noise, outside) == 0 == fit_weight(energy, energy, outside), "no help, no weight"
 
 
 def test_the_fitted_temperature_is_the_one_that_made_the_logits_too_sure() -> None:
@@ -140,8 +155,13 @@ def test_a_rule_is_fitted_on_validation_alone_and_the_weights_stay(tmp_path: Pat
     splits = splits_of([("rain", "weather"), ("no", "oos")], VALIDATION)
     target, notes = calibrated(tmp_path, "one", replace(splits, test=Unreadable(), train=Unreadable()))  # type: ignore[arg-type]
     rule = Description.read(target).rule
-    assert rule.figure == "energy" and rule.oos == splits.oos and rule.temperature > 0
-    assert notes["figures"] == {"calibrate/temperature": rule.temperature, "calibrate/threshold": rule.threshold}
+    assert rule.figure == "odds" and rule.oos == splits.oos and rule.temperature > 0
+    fitted = {
+        "calibrate/temperature": rule.temperature,
+        "calibrate/threshold": rule.threshold,
+        "calibrate/weight": rule.weight,
+    }
+    assert notes["figures"] == fitted
     assert (target / "model.onnx").read_bytes() == (tmp_path / "source" / "model.onnx").read_bytes()
     assert Description.read(tmp_path / "source").decision is None, "its input stays as it was"
 

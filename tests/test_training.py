@@ -14,7 +14,7 @@ from pipeline.backbone.models import start
 from pipeline.config import Config
 from pipeline.data.splits import Splits
 from pipeline.steps.finetune import Finetune
-from pipeline.training import Progress, Recipe, newest_checkpoint, train
+from pipeline.training import Progress, Recipe, newest_checkpoint, prepared, train
 
 RECIPE = Recipe(
     epochs=3, learning_rate=5e-3, batch_size=16, weight_decay=0.01, warmup_ratio=0.1, freeze_embeddings=True,
@@ -190,6 +190,22 @@ def test_the_head_alone_learns_at_its_own_rate(trained: Callable[..., tuple[Any,
     moved = {name: float((slow[name] - started[name]).abs().max()) for name in started}
     assert moved["classifier.weight"] < 1e-8 < 1e-5 < moved["bert.encoder.layer.0.output.dense.weight"]
     assert float((fast["classifier.weight"] - started["classifier.weight"]).abs().max()) > 1e-3
+
+
+def test_dropout_is_the_recipes_while_it_trains_and_the_networks_own_afterwards(
+    trained: Callable[..., tuple[Any, Curves]], config: Config, splits: Splits
+) -> None:
+    model, tokenizer = start(config.backbone, "teacher", splits.labels, 0)
+    own = [part.p for part in model.modules() if isinstance(part, torch.nn.Dropout)]
+    inputs = tokenizer(["a b c"], return_tensors="pt")
+    for dropout, varies in ((0.0, False), (0.5, True), (None, True)):
+        with prepared(model.train(), replace(RECIPE, dropout=dropout)):
+            once, again = model(**inputs).logits, model(**inputs).logits
+        assert bool((once != again).any()) is varies
+        assert [part.p for part in model.modules() if isinstance(part, torch.nn.Dropout)] == own and any(own)
+        assert model.config._attn_implementation == "sdpa"
+    without, with_own = (weights(trained(dropout=dropout)[0]) for dropout in (0.0, None))
+    assert not equal(without, with_own), "a training takes it"
 
 
 def start_of(trained: Callable[..., tuple[Any, Curves]]) -> Any:

@@ -28,6 +28,7 @@ class Inside(NamedTuple):
     oos: np.ndarray  # (n,), that of the out-of-scope label
     top: np.ndarray  # (n,), the largest of the others
     temperature: float
+    weight: float
 
     def mass(self, temperature: float) -> np.ndarray:
         """The sum of exp((logit - top) / temperature) over the in-scope labels: (n,), 1 or more."""
@@ -61,8 +62,14 @@ def _bias(inside: Inside) -> np.ndarray:
     return above
 
 
+def _odds(inside: Inside) -> np.ndarray:
+    """The energy less so many times the out-of-scope logit; with a weight of 1 the log odds that a text is in scope."""
+    odds: np.ndarray = _energy(inside) - inside.weight * inside.oos
+    return odds
+
+
 FIGURES: dict[str, Callable[[Inside], np.ndarray]] = {
-    "energy": _energy, "max_probability": _probability, "margin": _margin, "bias": _bias,
+    "energy": _energy, "max_probability": _probability, "margin": _margin, "bias": _bias, "odds": _odds,
 }  # fmt: skip
 
 
@@ -73,6 +80,7 @@ class Rule:
     temperature: float = 1.0
     figure: str | None = None  # of `FIGURES`; None: nothing is refused
     threshold: float = 0.0  # below it a text is refused
+    weight: float = 0.0  # of the out-of-scope logit, where the figure is "odds"
     oos: int | None = None  # index of the out-of-scope label; there must be one where a figure is
 
     @classmethod
@@ -92,7 +100,7 @@ class Rule:
 
     def described(self) -> dict[str, Any]:
         """For `classifier.json`."""
-        return {"temperature": self.temperature, "figure": self.figure, "threshold": self.threshold}
+        return {"temperature": self.temperature, "figure": self.figure, "threshold": self.threshold, "weight": self.weight}
 
     def figures(self, logits: np.ndarray) -> np.ndarray:
         """The figure that is compared with the threshold, of logits float (n, n_labels): float64 (n,)."""
@@ -103,7 +111,7 @@ class Rule:
         inside = logits.astype(np.float64)
         oos = inside[:, self.oos].copy()
         inside[:, self.oos] = -np.inf
-        return Inside(inside, oos, inside.max(axis=1), self.temperature)
+        return Inside(inside, oos, inside.max(axis=1), self.temperature, self.weight)
 
     def answer(self, logits: np.ndarray) -> Answers:
         """The answers to logits, float (n, n_labels).

@@ -1,8 +1,8 @@
 """`calibrate`: the decision rule of a classifier, fitted on the validation split; its weights stay as they are.
 
 A temperature makes scores as large as the shares that are right. Where the data has an out-of-scope label, a threshold is
-chosen for what the two kinds of error cost; scores shift when a classifier is made smaller, so this is the last step of an
-optimization, and fitted for each anew.
+chosen for what the two kinds of error cost, and for the figure "odds" a weight too; scores shift when a classifier is made
+smaller, so this is the last step of an optimization, and fitted for each anew.
 """
 
 import shutil
@@ -30,12 +30,12 @@ HOTTEST = 20.0  # temperatures from 1/20 to 20 are tried
 class Calibrate(Step):
     """Settings of `conf/step/calibrate.yaml`."""
 
-    figure: str = setting("energy", choices=(*FIGURES, NO_RULE))
+    figure: str = setting("odds", choices=(*FIGURES, NO_RULE))
     missed_cost: float = setting(1.0, min=0)
     wrong_cost: float = setting(1.0, min=0)
     oos_share: float | None = setting(0.2, min=0, max=1)
 
-    code_version: ClassVar[int] = 1
+    code_version: ClassVar[int] = 2
     takes: ClassVar[tuple[str, ...]] = ANY
     gives: ClassVar[str] = "calibrated"
 
@@ -43,7 +43,7 @@ class Calibrate(Step):
         """The validation split is part of the data."""
         return {
             "data": context.splits.content_hash,
-            "versions": versions("numpy", "scipy", "torch", "transformers", "tokenizers", "onnxruntime"),
+            "versions": versions("numpy", "scipy", "scikit-learn", "torch", "transformers", "tokenizers", "onnxruntime"),
         }
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
@@ -57,6 +57,8 @@ class Calibrate(Step):
         if description.oos is not None and self.figure != NO_RULE:
             rule = self._with_threshold(replace(rule, figure=self.figure), logits, truth)
             told["calibrate/threshold"] = rule.threshold
+            if self.figure == "odds":
+                told["calibrate/weight"] = rule.weight
         shutil.copytree(context.source, artifact, dirs_exist_ok=True)
         replace(description, decision=rule.described()).write(artifact)
         return {"figures": told}
@@ -68,6 +70,9 @@ class Calibrate(Step):
                 f"the validation split has {outside.sum()} out-of-scope texts of {len(truth)}: no threshold can be fitted; "
                 "give data.validation with both kinds, or set optim.steps.calibrate.figure=none"
             )
+        if self.figure == "odds":
+            energy = replace(rule, figure="energy").figures(logits)
+            rule = replace(rule, weight=fit_weight(energy, logits[:, rule.oos].astype(np.float64), outside))
         answered = replace(rule, threshold=-np.inf).answer(logits).labels
         share = float(outside.mean()) if self.oos_share is None else self.oos_share
         missed = share * self.missed_cost / outside.sum()
@@ -85,6 +90,21 @@ def fit_temperature(logits: np.ndarray, truth: np.ndarray) -> float:
 
     bound = np.log(HOTTEST)
     return float(np.exp(minimize_scalar(surprise, bounds=(-bound, bound), method="bounded").x))
+
+
+def fit_weight(energy: np.ndarray, oos_logit: np.ndarray, outside: np.ndarray) -> float:
+    """How many times the out-of-scope logit is to be taken off the energy to tell texts of the two kinds apart best.
+
+    energy, oos_logit: float64 (n,); outside: bool (n,). The ratio of the two coefficients of a logistic regression in which
+    both kinds count the same; 0 where the out-of-scope logit does not help.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    both = np.stack([energy, oos_logit], axis=1)
+    spread = np.where(both.std(axis=0) > 0, both.std(axis=0), 1.0)
+    fitted = LogisticRegression(C=1e3, class_weight="balanced").fit((both - both.mean(axis=0)) / spread, ~outside)
+    of_energy, of_oos = fitted.coef_[0] / spread
+    return float(max(0.0, -of_oos / of_energy)) if of_energy > 0 else 0.0
 
 
 def fit_threshold(figures: np.ndarray, outside: np.ndarray, right: np.ndarray, missed: float, wrong: float) -> float:
