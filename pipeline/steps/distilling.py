@@ -28,6 +28,7 @@ class Distilling(Trained):
     augment: Augment = field(default_factory=Augment)
     epochs: int = setting(12, min=1)
     learning_rate: float = setting(3e-4, above=0, max=1)
+    dropout: float | None = setting(0.0, min=0, max=0.9)
 
     gives: ClassVar[str] = "torch"
     ignored: ClassVar[tuple[str, ...]] = ("augment",)  # the transfer set's fingerprint has it
