@@ -73,7 +73,8 @@ class Distillation:
 
     def _keep(self, name: str) -> Any:
         def hook(module: Any, inputs: Any, output: torch.Tensor) -> None:
-            self._seen.setdefault(name, []).append(output)
+            if name == "teacher" or torch.is_grad_enabled():  # between epochs a student is only asked
+                self._seen.setdefault(name, []).append(output)
 
         return hook
 

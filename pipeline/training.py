@@ -191,7 +191,7 @@ def _arguments(recipe: Recipe, scratch: Path) -> TrainingArguments:
         warmup_steps=recipe.warmup_ratio,  # below 1 it is a share of all steps
         label_smoothing_factor=recipe.label_smoothing,
         lr_scheduler_type="linear",
-        bf16=native_bfloat16() if recipe.bfloat16 == "auto" else recipe.bfloat16 == "always",
+        bf16=takes_bfloat16(recipe.bfloat16),
         use_cpu=not torch.cuda.is_available(),
         train_sampling_strategy="group_by_length",
         eval_strategy="epoch",
@@ -207,6 +207,11 @@ def _arguments(recipe: Recipe, scratch: Path) -> TrainingArguments:
         dataloader_pin_memory=False,
         disable_tqdm=True,  # `Progress` draws the only bar
     )
+
+
+def takes_bfloat16(setting: str) -> bool:
+    """Whether a training with this setting, "auto", "always" or "never", computes in bfloat16."""
+    return native_bfloat16() if setting == "auto" else setting == "always"
 
 
 def native_bfloat16() -> bool:

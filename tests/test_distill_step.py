@@ -67,6 +67,19 @@ def test_the_teacher_is_the_baselines_stage_and_its_logits_are_another_both_made
     assert stored.dtype == np.float32 and np.allclose(stored, one_by_one, atol=1e-5)
 
 
+@pytest.mark.parametrize("bfloat16", ["never", "always"])
+@pytest.mark.parametrize("pooling", ["first", "mean"])
+def test_hidden_states_and_relations_are_learned_besides_whatever_the_pooling_and_precision(
+    distilled: Distilled, pooling: str, bfloat16: str
+) -> None:
+    common = (f"backbone.teacher.pooling={pooling}", f"{DISTILL}.bfloat16={bfloat16}", f"{DISTILL}.start=teacher")
+    plain, more = (
+        [epoch["train_loss"] for epoch in distilled(*common, *further)[0].stages[-1].manifest["notes"]["curves"]]
+        for further in ([], [f"{DISTILL}.hidden=1", f"{DISTILL}.relations=1"])
+    )
+    assert np.isfinite(more).all() and all(with_more > without for with_more, without in zip(more, plain, strict=True))
+
+
 def test_the_student_comes_closer_to_its_teacher_and_loads_with_transformers(distilled: Distilled) -> None:
     made, context = distilled(
         f"{DISTILL}.teacher.steps.finetune.learning_rate=5e-3", f"{DISTILL}.teacher.steps.finetune.epochs=15",

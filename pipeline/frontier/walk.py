@@ -30,10 +30,10 @@ from pipeline.report import BYTES_PER_MB
 from pipeline.samples import speedup
 from pipeline.search import cut_torn_line
 from pipeline.steps.base import Context
+from pipeline.steps.calibrate import Calibrate
 from pipeline.steps.inference import logits_of
 
 log = logging.getLogger(__name__)
-SHARE = 0.2  # of texts that are out of scope, where there are such: what `calibrate` assumes
 
 
 @dataclass(frozen=True)
@@ -136,7 +136,7 @@ def judge(artifact: Path, baseline: Path, context: Context, config: Config) -> J
 
 
 def quality_of(said: np.ndarray, truth: np.ndarray, oos: int | None) -> float:
-    """Accuracy, as it would be if a fifth of the texts were out of scope; without such a label as it is.
+    """Accuracy with as many texts out of scope as `calibrate` assumes; without such a label as it is.
 
     `said` and `truth`: int64 (n,).
     """
@@ -144,7 +144,9 @@ def quality_of(said: np.ndarray, truth: np.ndarray, oos: int | None) -> float:
     outside = np.zeros(len(truth), dtype=bool) if oos is None else truth == oos
     if not outside.any() or outside.all():
         return float(right.mean())
-    return float((1 - SHARE) * right[~outside].mean() + SHARE * right[outside].mean())
+    share = Calibrate("calibrate").oos_share
+    assert share is not None
+    return float((1 - share) * right[~outside].mean() + share * right[outside].mean())
 
 
 def described(tried: Sequence[Tried]) -> list[dict[str, Any]]:

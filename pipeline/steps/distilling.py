@@ -47,12 +47,15 @@ class Distilling(Trained):
     ) -> list[dict[str, float]]:
         """Train a network in place; returns its curves. Raises OptimizationError where it can't learn from this teacher."""
         from pipeline.distillation import Distillation
-        from pipeline.training import train
+        from pipeline.training import takes_bfloat16, train
 
         texts, logits = read(context.needed["transfer"])
         goal = Distillation(logits, self.alpha, self.temperature)
         if self.hidden or self.relations:
-            goal.also(model, read_teacher(context, "set hidden=0 and relations=0"), self.hidden, self.relations)
+            teacher = read_teacher(context, "set hidden=0 and relations=0")
+            if takes_bfloat16(self.bfloat16):
+                teacher = teacher.bfloat16()  # it is asked at every step; in float32 that takes longest of all
+            goal.also(model, teacher, self.hidden, self.relations)
         try:
             return train(model, tokenizer, texts, context.splits.validation, self.recipe(context), scratch, goal, callbacks)
         finally:
