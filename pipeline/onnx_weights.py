@@ -10,6 +10,7 @@ from pipeline.onnx_graph import quiet
 
 EMBEDDINGS, PRODUCTS = ("Gather",), ("MatMul", "Gather")  # operators whose weights shrink
 MADE = {"Gather": "GatherBlockQuantized", "MatMul": "MatMulNBits"}
+POSITIONS = "position_embeddings.weight"  # few, and looking them up in 4 bits takes longer than all the rest of a look-up
 INT8 = 4  # accuracy level: activations as int8, block by block of a row, so a text's do not depend on its neighbours
 FUSED = {"Gather": ("EmbedLayerNormalization", "layers"), "MatMul": ("Attention", "parts")}
 
@@ -24,6 +25,7 @@ def shrink(graph: Path, path: Path, operators: tuple[str, ...], block: int = 32)
 
     model = onnx.load(graph)
     there = {node.op_type for node in model.graph.node}
+    few = [node.name for node in model.graph.node if node.op_type == "Gather" and node.input[0].endswith(POSITIONS)]
     for operator in operators:
         fused, how = FUSED[operator]
         if fused in there:
@@ -31,7 +33,7 @@ def shrink(graph: Path, path: Path, operators: tuple[str, ...], block: int = 32)
     with quiet():
         quantizer = MatMulNBitsQuantizer(
             model, bits=4, block_size=block, is_symmetric=True, accuracy_level=INT8, op_types_to_quantize=operators,
-            quant_axes=(("MatMul", 0), ("Gather", 1)),
+            quant_axes=(("MatMul", 0), ("Gather", 1)), nodes_to_exclude=few,
         )  # fmt: skip
         quantizer.process()
     quantizer.model.save_model_to_file(str(path), False)

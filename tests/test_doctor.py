@@ -37,7 +37,7 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         made[name] = folder / name
         made[name].mkdir()
     export(model, folder / "exported.onnx")
-    fuse(folder / "exported.onnx", made["onnx"] / MODEL)
+    fuse(folder / "exported.onnx", made["onnx"] / MODEL, 64)
     quantize(made["onnx"] / MODEL, made["onnx_int8"] / MODEL, True, True, folder)
     for name in ("onnx", "onnx_int8"):
         shutil.copy(made["torch"] / "tokenizer.json", made[name])
@@ -136,7 +136,7 @@ def test_zeros_are_counted(examined: dict[str, Facts]) -> None:
 def test_fusions_are_counted_against_layers(examined: dict[str, Facts]) -> None:
     for name in ("onnx", "onnx_int8"):
         (found,) = [finding for finding in findings(examined[name]) if finding.title == "The graph is fused"]
-        for text in ("attention: 3 of 3", "before it: 6 of 6", "GELU: 3 of 3", "the embeddings are."):
+        for text in ("attention: 3 of 3", "layer norm: 6 of 6", "GELU: 3 of 3", "the embeddings are."):
             assert text in found.evidence
         assert ("scales: 14 of 14" in found.evidence) is (name == "onnx_int8")
     assert "torch runs operators one by one: hardly any are fused" in {item.title for item in findings(examined["torch"])}

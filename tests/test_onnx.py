@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from transformers import (
@@ -24,6 +25,7 @@ from pipeline.classifiers.base import Description, load
 from pipeline.classifiers.onnx import OnnxClassifier, session
 from pipeline.cli import configs, parse_arguments
 from pipeline.config import Config
+from pipeline.doctor.graph import examine
 from pipeline.errors import ConfigError, OptimizationError
 from pipeline.measure.process import Worker
 from pipeline.onnx_graph import export, fuse
@@ -73,9 +75,9 @@ def pruned() -> Any:
 class Graph(OnnxClassifier):
     """A network, exported and fused, without a tokenizer."""
 
-    def __init__(self, model: Any, folder: Path) -> None:
+    def __init__(self, model: Any, folder: Path, how: str = "all") -> None:
         export(model, folder / "exported.onnx")
-        self.fused = fuse(folder / "exported.onnx", folder / "model.onnx")
+        self.fused = fuse(folder / "exported.onnx", folder / "model.onnx", MAX_LENGTH, how)
         self._session = session(folder / "model.onnx", threads=1)
 
 
@@ -96,7 +98,30 @@ def test_the_fused_graph_computes_what_torch_computes_and_every_attention_in_it_
     model = random_network(make)
     graph = Graph(model, tmp_path)
     assert compare_on_ids(model, graph, MAX_LENGTH, model.config.pad_token_id) < 1e-5
-    assert graph.fused["Attention"] == 3 and graph.fused["SkipLayerNormalization"] == 6 and graph.fused["BiasGelu"] == 3
+    assert graph.fused["Attention"] == 3 and graph.fused["LayerNormalization"] >= 6 and graph.fused["BiasGelu"] == 3
+
+
+@pytest.mark.parametrize("make", [bert, distilbert, roberta])
+@pytest.mark.parametrize("how", ["layers", "parts"])
+def test_what_is_fused_less_computes_the_same_and_looks_up_no_token_types(
+    make: Callable[[], Any], how: str, tmp_path: Path
+) -> None:
+    model = random_network(make)
+    graph = Graph(model, tmp_path, how)
+    assert compare_on_ids(model, graph, MAX_LENGTH, model.config.pad_token_id) < 1e-5
+    assert graph.fused.get("Attention", 0) == (3 if how == "layers" else 0) and "EmbedLayerNormalization" not in graph.fused
+    network = onnx.load(tmp_path / "model.onnx").graph
+    positions = next(table for table in network.initializer if table.name.endswith("position_embeddings.weight"))
+    assert positions.dims[0] == (BERT["max_position_embeddings"] if make is roberta else MAX_LENGTH)
+    assert not [node for node in network.node if node.op_type == "Gather" and "token_type" in node.input[0]]
+
+
+def test_layer_norms_stay_apart_from_the_sums_before_them_when_a_graph_is_loaded(tmp_path: Path) -> None:
+    Graph(random_network(bert), tmp_path)
+    ids = np.arange(8, dtype=np.int64)[None]
+    network, _ = examine(tmp_path, 1, [(ids, np.ones_like(ids))], tmp_path)
+    assert network.operators is not None
+    assert network.operators["LayerNormalization"] == 6 and "SkipLayerNormalization" not in network.operators
 
 
 def test_padding_may_stand_anywhere_in_a_text(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pipeline.doctor.finding import Finding, Level
 
 FUSED = {  # part -> its operators, and how many a layer there should be
     "attention": (("Attention", "QAttention", "MultiHeadAttention"), 1),
-    "layer norm with the sum before it": (("SkipLayerNormalization", "QSkipLayerNormalization"), 2),
+    "layer norm": (("LayerNormalization", "SkipLayerNormalization", "QSkipLayerNormalization"), 2),
     "GELU": (("BiasGelu", "FastGelu", "Gelu", "QuickGelu"), 1),
 }
 EMBEDDINGS = ("EmbedLayerNormalization", "QEmbedLayerNormalization")

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.classifiers.onnx import MODEL, session
+from pipeline.classifiers.onnx import MODEL, NORM_FUSION, session
 from pipeline.doctor.facts import INT8, MATRIX, Network, Operators, Product, count_layers
 
 Inputs = Sequence[tuple[np.ndarray, np.ndarray]]  # ids and mask of each text
@@ -32,7 +32,9 @@ def _profiled(model: Path, threads: int, optimized: Path, scratch: Path) -> Any:
     options.optimized_model_filepath = str(optimized)
     options.enable_profiling = True
     options.profile_file_prefix = str(scratch / "profile")
-    return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(
+        str(model), options, providers=["CPUExecutionProvider"], disabled_optimizers=[NORM_FUSION]
+    )
 
 
 def read(model: Path) -> Network:

@@ -32,7 +32,7 @@ class ExportOnnx(Step):
 
     fuse: str = setting("all", choices=FUSED)
 
-    code_version: ClassVar[int] = 1
+    code_version: ClassVar[int] = 2
     takes: ClassVar[tuple[str, ...]] = ("torch",)
     gives: ClassVar[str] = "onnx"
 
@@ -52,10 +52,10 @@ class ExportOnnx(Step):
         assert context.source is not None
         model, threads = read(context.source), torch.get_num_threads()
         export(model, scratch / "exported.onnx")
-        fused = fuse(scratch / "exported.onnx", artifact / MODEL, self.fuse)
+        described = Description.read(context.source)
+        fused = fuse(scratch / "exported.onnx", artifact / MODEL, described.max_length, self.fuse)
         log.info("fused for ONNX Runtime: %s", ", ".join(f"{count} {name}" for name, count in fused.items()) or "nothing")
         shutil.copy(context.source / TOKENIZER, artifact)
-        described = Description.read(context.source)
         pad_id = model.config.pad_token_id or 0
         replace(described, runtime="onnx", pad_id=pad_id).write(artifact)
         exported = load(artifact, threads)
