@@ -159,7 +159,7 @@ def _split_norms(fused: Any) -> None:
 
 def _fewer_embeddings(fused: Any, most_tokens: int) -> None:
     """Leave out positions that no text reaches; add the token type's vector, always the same one, to the others."""
-    from onnx import numpy_helper
+    from onnx import helper, numpy_helper
 
     looked_up = {node.input[0].rpartition(".embeddings.")[2]: node for node in fused.get_nodes_by_op_type("Gather")}
     types, places = looked_up.get("token_type_embeddings.weight"), looked_up.get("position_embeddings.weight")
@@ -167,8 +167,14 @@ def _fewer_embeddings(fused: Any, most_tokens: int) -> None:
         return
     table = fused.get_initializer(places.input[0])
     vectors = numpy_helper.to_array(table)
-    if fused.get_parent(places, 1).op_type == "Slice":  # counted from 0
+    counted = fused.get_parent(places, 1)
+    if counted.op_type == "Slice":  # the first ones, always: nothing needs to be looked up
         vectors = vectors[:most_tokens]
+        rows = numpy_helper.from_array(np.zeros(1, dtype=np.int64), f"{table.name}_rows")
+        fused.add_initializer(rows)
+        first = [table.name, *counted.input[1:3], rows.name]
+        fused.add_node(helper.make_node("Slice", first, list(places.output), name=f"{places.name}_first"))
+        fused.remove_node(places)
     if types is not None and fused.get_parent(types, 1).op_type == "ConstantOfShape":
         vectors = vectors + numpy_helper.to_array(fused.get_initializer(types.input[0]))[0]
         (added,) = fused.get_children(types)
@@ -176,6 +182,7 @@ def _fewer_embeddings(fused: Any, most_tokens: int) -> None:
         fused.remove_node(added)
     table.CopyFrom(numpy_helper.from_array(vectors, table.name))
     fused.prune_graph()
+    fused.topological_sort()
 
 
 def quantize(graph: Path, path: Path, per_channel: bool, reduce_range: bool, scratch: Path) -> None:
