@@ -51,6 +51,9 @@ class Static:
         from onnxruntime.quantization import QuantType
         from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 
+        if set(self.nodes) <= set(kept):  # to the quantizer no node means every one
+            onnx.save(self._model, path)
+            return
         with quiet():
             quantizer = QDQQuantizer(
                 copy.deepcopy(self._model), per_channel, reduce_range, QuantType.QInt8, QuantType.QUInt8, self._ranges,

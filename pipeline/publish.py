@@ -85,6 +85,8 @@ def publish(artifact: Path, repository: str, card: Card) -> str:
 
     place = f"publish.hub={repository}"
     token, description = _token(place), Description.read(artifact)
+    if not description.trained:
+        raise PublishError(f"{place}: its weights are random, so it is of use to nobody; nothing was published")
     with tempfile.TemporaryDirectory() as scratch:
         directory, form = _uploadable(artifact, Path(scratch))
         files: dict[str, Path | bytes] = {path.name: path for path in directory.iterdir()}  # none has a folder in it

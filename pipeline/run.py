@@ -8,6 +8,7 @@ and `run` goes on from there when all jobs are made.
 """
 
 import logging
+import math
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -30,6 +31,7 @@ from pipeline.steps.base import as_kind
 from pipeline.track.run import Run
 
 log = logging.getLogger(__name__)
+OF_ANSWERS = ("quality/", "delta/accuracy", "delta/f1", "delta/in_scope", "delta/oos")  # metrics of what is answered
 
 
 @dataclass(frozen=True)
@@ -41,11 +43,15 @@ class Outcome:
     reused: tuple[str, ...]
 
     def objective(self, names: Sequence[str]) -> tuple[float, ...]:
-        """Values of metrics, for a sweeper. Raises ConfigError for one that the run does not have."""
+        """Values of metrics, for a sweeper; NaN for the quality of an untrained classifier, which is not judged.
+
+        Raises ConfigError for another that the run does not have.
+        """
+        judged = any(name.startswith("quality/") for name in self.row.metrics)
         for name in names:
-            if name not in self.row.metrics:
+            if name not in self.row.metrics and (judged or not name.startswith(OF_ANSWERS)):
                 raise ConfigError(f"objective={name}: the run has no such metric{nearest(name, self.row.metrics)}")
-        return tuple(self.row.metrics[name] for name in names)
+        return tuple(self.row.metrics.get(name, math.nan) for name in names)
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ goes by how frequent they are. A text of which no piece was removed is tokenized
 """
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -30,7 +31,8 @@ def kept_pieces(tokenizer: Tokenizer, texts: Sequence[str], count: int) -> list[
     kept |= {id for piece, id in vocabulary.items() if len(piece.removeprefix(prefix)) == 1}
     for encoding in tokenizer.encode_batch_fast(list(texts)):
         kept.update(encoding.ids)
-    for id in sorted(vocabulary.values()):
+    reserved = {id for piece, id in vocabulary.items() if re.fullmatch(r"\[\w+\]", piece)}  # "[unused7]": in no text
+    for id in sorted(set(vocabulary.values()) - reserved):
         if len(kept) >= count:
             break
         kept.add(id)

@@ -17,6 +17,7 @@ from pipeline.errors import ConfigError
 from pipeline.optimize import Made, carry_out, check_order
 from pipeline.static_network import StaticNetwork
 from pipeline.steps.base import Context
+from pipeline.steps.static import Static
 from pipeline.steps.tfidf import Tfidf
 from pipeline.store import Store
 from tests.conftest import small, write_csv
@@ -91,6 +92,12 @@ def test_strengths_that_are_none_are_refused() -> None:
     for strengths in ([], [0.0, 1.0]):
         with pytest.raises(ConfigError, match="strengths="):
             Tfidf("tfidf", strengths=strengths)
+
+
+def test_a_static_classifier_without_layers_is_asked_for_none() -> None:
+    for wrong in ({"hidden": 1.0}, {"relations": 0.5}):
+        with pytest.raises(ConfigError, match="static has no layers"):
+            Static("static", **wrong)  # type: ignore[arg-type]
 
 
 def test_a_static_classifier_computes_what_its_trained_network_does_and_learns_from_its_teacher(carried: Carried) -> None:

@@ -156,6 +156,10 @@ def test_a_backbones_distilled_classifier_is_loaded_not_trained(distilled: Disti
     published = replace(context.backbone, distilled=Weights(path=str(trained.artifact), finetuned=True))
     made = carry_out(Optim("loaded", {"distill": Distill("distill")}), replace(context, backbone=published), Store(tmp_path))
     assert made.curves == {} and made.before == ()
+    for other in ({"depth": 1}, {"neurons_kept": 0.5}, {"start": "teacher"}):  # it is no such student
+        assert Distill("distill", **other).role(published) == "teacher"
+        with pytest.raises(ConfigError, match="a distill step has no teacher"):
+            Distill("distill", **other).needs(published)
     texts = list(context.splits.test["text"])
     assert np.array_equal(load(made.artifact, 1).logits(texts), load(trained.artifact, 1).logits(texts))
     nowhere = replace(context.backbone, distilled=Weights(path=str(tmp_path / "none"), finetuned=True))

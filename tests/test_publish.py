@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +141,11 @@ def test_another_runtime_takes_the_place_of_what_was_published_and_loads_as_its_
     ended = fresh(code, home=artifact.parent / "another", hub=hub)
     best = load(int8, threads=1).logits(["a text to classify"])[0].argmax()
     assert ended.stdout == f"{LABELS[best]}\n", ended.stderr
+
+
+def test_random_weights_are_not_published(hub: Hub, artifact: Path) -> None:
+    replace(Description.read(artifact), trained=False).write(artifact)
+    assert "its weights are random" in refused("publish", hub, artifact) and not hub.repositories
 
 
 def test_files_of_a_repository_in_which_nothing_was_published_stay(hub: Hub, artifact: Path) -> None:

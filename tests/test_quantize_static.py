@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.classifiers.base import Description, load
 from pipeline.errors import ConfigError, OptimizationError
-from pipeline.onnx_static import METHODS
+from pipeline.onnx_static import METHODS, Static
 from pipeline.optimize import Made
 from pipeline.steps.quantize_static import QuantizeStatic
 from tests.conftest import LEARNED, Carried
@@ -73,6 +73,18 @@ def test_where_predictions_must_stay_the_most_sensitive_products_do_as_few_as_ar
     made, _ = carried(*STATIC, "optim.steps.quantize.agreement=0.9", "optim.steps.quantize.texts=15")
     assert made.figures["quantize/kept_fp32"] == 1 and len(calls) > 10
     assert operators(made)["DequantizeLinear"] == operators(whole)["DequantizeLinear"] - 2  # its weights and what it takes
+
+
+def test_where_every_product_must_stay_in_fp32_none_is_quantized(carried: Carried, tmp_path: Path) -> None:
+    made, context = carried(*STATIC)
+    fp32 = made.stages[-2].artifact / "model.onnx"
+    encode = load(made.artifact, 1).encode
+    some = [
+        dict(zip(("input_ids", "attention_mask"), encode([text]), strict=True)) for text in context.splits.train["text"][:4]
+    ]
+    static = Static(fp32, some, "minmax", 99.9, tmp_path)
+    static.write(tmp_path / "kept.onnx", static.nodes, True, True)
+    assert "DequantizeLinear" not in {node.op_type for node in onnx.load(tmp_path / "kept.onnx").graph.node}
 
 
 def test_a_graph_with_fused_attention_is_refused_with_what_to_set(carried: Carried) -> None:

@@ -33,9 +33,8 @@ def test_products_and_embeddings_take_half_a_byte_each_and_predictions_stay(carr
     nibbles = [
         values.size * (2 if values.dtype == np.uint8 else 1) for values in after.values() if values.dtype.itemsize == 1
     ]
-    assert len(shrunk) == 13 and sum(nibbles) == sum(
-        shrunk
-    )  # all but the positions; bytes hold two weights each, tables count one by one
+    assert len(shrunk) == 13, "all but the positions"
+    assert sum(nibbles) == sum(shrunk)  # bytes hold two weights each, tables count one by one
 
 
 def test_embeddings_alone_have_4_bits_and_all_else_int8(carried: Carried) -> None:

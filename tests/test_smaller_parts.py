@@ -57,6 +57,8 @@ def test_a_low_rank_network_is_stored_and_read_back_runs_in_every_runtime_and_is
     exported, _ = carried(*steps, "+step@optim.steps.export=export_onnx", "+step@optim.steps.int8=quantize_onnx")
     assert np.allclose(load(exported.stages[-2].artifact, 1).logits(TEXTS), torch_logits, atol=1e-4)
     assert load(exported.artifact, 1).logits(TEXTS).shape == torch_logits.shape
+    with pytest.raises(OptimizationError, match="feed-forward matrices are factored already"):
+        LowRank("low_rank", embeddings=None, feed_forward=4)._factor(model)
     again, _ = carried(
         *steps,
         "+step@optim.steps.again=recover",
@@ -95,6 +97,13 @@ def test_a_trimmed_tokenizer_knows_the_training_texts_as_before_and_spells_out_w
     assert more == ["[UNK]", "[PAD]", "the", "rain", "c", "##o", "##l", "##d"]  # and the most frequent one
     same = trimmed(tokenizer, range(tokenizer.get_vocab_size()))
     assert same.encode("rain tomorrow").ids == tokenizer.encode("rain tomorrow").ids
+
+
+def test_pieces_that_are_reserved_and_in_no_text_take_no_room() -> None:
+    pieces = ["[UNK]", "[unused0]", "[unused1]", "the", "rain"]
+    bert = Tokenizer(models.WordPiece({piece: i for i, piece in enumerate(pieces)}, unk_token="[UNK]"))
+    bert.add_special_tokens(["[UNK]"])
+    assert [bert.id_to_token(id) for id in kept_pieces(bert, [], 2)] == ["[UNK]", "the"]
 
 
 def test_another_kind_of_tokenizer_is_one_line() -> None:

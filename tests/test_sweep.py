@@ -172,6 +172,17 @@ def place(tmp_path: Path, ready_database: Path, toy_rows: Rows) -> Iterator[Plac
         yield place
 
 
+def test_an_untrained_network_has_no_quality_to_tell_a_sweeper_and_does_not_fail_for_it(place: Place) -> None:
+    small = [f"optim.steps.untrained.{name}" for name in ("layers=1", "heads=2", "neurons=8", "width=8,16")]
+    done = place.run("-m", "optim=bert_base_size", *small)
+    assert done.returncode == 0, done.stderr
+    assert place.parents()[0].info.status == "FINISHED"
+    ends = {end for job in place.statuses().values() for end in job}
+    assert ends == {("bert_ort", "FINISHED"), ("bert_base_size", "FINISHED")}
+    told = [json.loads(file.read_text()) for file in (place.root / "sweeps").glob("*/job-*.json")]
+    assert len(told) == 2 and all(math.isnan(job["objective"][0]) for job in told)
+
+
 def test_an_optimization_is_added_with_one_file(place: Place) -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8").partition("```yaml\n")[2].partition("```")[0]
     (place.folder / "conf" / "optim" / "quick_bert.yaml").write_text(text, encoding="utf-8")

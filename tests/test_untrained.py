@@ -1,13 +1,14 @@
 """A baseline with random weights: size and latency are compared, what it answers is not judged."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
 
 from pipeline.cli import configs, parse_arguments
-from pipeline.config import Config
+from pipeline.config import Budget, Config
 from pipeline.decide.__main__ import decide
 from pipeline.errors import ConfigError
 from pipeline.page.__main__ import page
@@ -46,7 +47,9 @@ def test_size_and_latency_are_compared_and_accuracy_is_not(compared: Config) -> 
 def test_it_is_decided_on_and_shown_without_it(compared: Config, capsys: pytest.CaptureFixture[str]) -> None:
     assert decide(compared) == 0
     told = capsys.readouterr().out
-    assert "ship tfidf" in told and "not bert_base_size: accuracy was not measured, at least 50 % is asked" in told
+    assert "ship tfidf" in told and "not bert_base_size: its weights are random, its answers were not judged" in told
+    assert decide(replace(compared, only="bert_base_size", budget=Budget())) == 3, "also where nothing is asked of it"
+    capsys.readouterr()
     html = page(compared).read_text(encoding="utf-8")
     assert html.count('class="dot') == 1 and "bert_base_size" in html
 

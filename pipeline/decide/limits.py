@@ -52,6 +52,7 @@ class Failure:
     excess: float  # how far it is beyond the bound, as a share of the bound; infinite where the figure is not known
 
 
+NOT_JUDGED = Failure("trained", "its weights are random, its answers were not judged", float("inf"))
 NOT_ASKED = Failure("only", "another one is asked for", float("inf"))
 
 
@@ -64,7 +65,8 @@ def limits_of(budget: Budget) -> list[tuple[Limit, float]]:
 def failures(candidate: Candidate, budget: Budget, strict: bool) -> list[Failure]:
     """The bounds it fails. With `strict` the whole interval must keep a bound, else the figure alone."""
     found = (_failure(limit, bound, candidate.figure(limit.metric), strict) for limit, bound in limits_of(budget))
-    return [failure for failure in found if failure is not None]
+    unjudged = [NOT_JUDGED] if candidate.figure("quality/accuracy") is None else []
+    return unjudged + [failure for failure in found if failure is not None]
 
 
 def _failure(limit: Limit, given: float, figure: Interval | None, strict: bool) -> Failure | None:

@@ -54,7 +54,7 @@ class Distill(Distilling):
     neurons_kept: float = setting(1.0, above=0, max=1)
     search: Search = field(default_factory=Search)
 
-    code_version: ClassVar[int] = 2
+    code_version: ClassVar[int] = 3
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -75,20 +75,25 @@ class Distill(Distilling):
 
     def role(self, backbone: Backbone) -> str:
         """The distilled student, if there is one, else what the student starts from."""
-        return "distilled" if backbone.distilled.finetuned else self._starts_from(backbone)
+        return "distilled" if self._published(backbone) else self._starts_from(backbone)
 
     def needs(self, backbone: Backbone) -> dict[str, Optim]:
         """Nothing where the backbone has a distilled student already."""
-        return {} if backbone.distilled.finetuned else super().needs(backbone)
+        return {} if self._published(backbone) else super().needs(backbone)
 
     def inputs(self, context: Context) -> dict[str, Any]:
         """Raises BackboneError when the student's weights are not to be had."""
         backbone = context.backbone
-        if backbone.distilled.finetuned:
+        if self._published(backbone):
             weights = identity(backbone, "distilled")
         else:
             weights = identity(backbone, "student") if self._starts_from(backbone) == "student" else "teacher"
         return super().inputs(context) | {"oos": context.splits.oos, "weights": weights}
+
+    def _published(self, backbone: Backbone) -> bool:
+        """Whether the backbone's distilled student is what is asked for: not where its shape or its start is."""
+        shaped = self._of_teacher or self.start != "auto" or self.heads_kept < 1 or self.neurons_kept < 1
+        return backbone.distilled.finetuned and not shaped
 
     def _starts_from(self, backbone: Backbone) -> str:
         own = not (backbone.student.from_teacher or backbone.student.random)
@@ -96,7 +101,7 @@ class Distill(Distilling):
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
         """Train, after a search if one is asked for; notes: curves, and "search" (see `pipeline.search.search`)."""
-        if context.backbone.distilled.finetuned:
+        if self._published(context.backbone):
             log.info("the backbone has a distilled student: loaded, not trained")
             return store_checkpoint(locate(context.backbone.distilled, "distilled"), context, artifact)
         from pipeline.classifiers.base import Description

@@ -32,7 +32,7 @@ class ExportOnnx(Step):
 
     fuse: str = setting("all", choices=FUSED)
 
-    code_version: ClassVar[int] = 2
+    code_version: ClassVar[int] = 3
     takes: ClassVar[tuple[str, ...]] = ("torch",)
     gives: ClassVar[str] = "onnx"
 

@@ -62,7 +62,10 @@ class Finetune(Trained):
 
         labels = list(context.splits.labels)
         model, tokenizer = start(context.backbone, self.model, labels, context.seed)
-        recipe = replace(self.recipe(context, self.label_smoothing), epochs=self.epochs_on(len(context.splits.train)))
+        epochs = self.epochs_on(len(context.splits.train))
+        if epochs < self.epochs:
+            log.info("%d epochs instead of %d: so many make most_steps=%d", epochs, self.epochs, self.most_steps)
+        recipe = replace(self.recipe(context, self.label_smoothing), epochs=epochs)
         curves = train(model, tokenizer, context.splits.train, context.splits.validation, recipe, scratch)
         save(model, tokenizer, Description("torch", labels, context.backbone.max_length, context.splits.oos), artifact)
         return {"curves": curves}

@@ -68,6 +68,8 @@ class LowRank(Step):
                 raise OptimizationError("low_rank: feed_forward is only for networks that are built like BERT or DistilBERT")
             for layer in found:
                 for part in (layer.kind.inner, layer.kind.outer):
+                    if not isinstance(layer.part(part), nn.Linear):
+                        raise OptimizationError("low_rank: the feed-forward matrices are factored already")
                     replace(model, layer.prefix + part, factored(layer.part(part), self.feed_forward))
 
 

@@ -36,7 +36,7 @@ class QuantizeStatic(Step):
     per_channel: bool = True
     reduce_range: str = setting("auto", choices=REDUCED)
 
-    code_version: ClassVar[int] = 1
+    code_version: ClassVar[int] = 2
     takes: ClassVar[tuple[str, ...]] = ("onnx",)
     gives: ClassVar[str] = "onnx_int8"
 

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from pipeline.classifiers.base import TOKENIZER, Description
 from pipeline.config import kind, setting
+from pipeline.errors import ConfigError
 from pipeline.steps.base import Context
 from pipeline.steps.distilling import Distilling, read_teacher
 
@@ -27,6 +28,13 @@ class Static(Distilling):
 
     code_version: ClassVar[int] = 1
     gives: ClassVar[str] = "static"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.hidden or self.relations:
+            raise ConfigError(
+                "static has no layers whose hidden states or relations could be learned; set hidden=0 and relations=0"
+            )
 
     def inputs(self, context: Context) -> dict[str, Any]:
         """As the others that learn from a teacher."""

@@ -25,7 +25,7 @@ class TrimVocabulary(Step):
 
     pieces: int = setting(16000, min=1)
 
-    code_version: ClassVar[int] = 1
+    code_version: ClassVar[int] = 2
     takes: ClassVar[tuple[str, ...]] = ("torch",)
     gives: ClassVar[str] = "torch"
 
