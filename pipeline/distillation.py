@@ -1,13 +1,15 @@
 """Distillation: a small network learns from a large one's logits as well as from the labels (Hinton et al. 2015).
 
 Teacher logits are given as an array, one row a text of the transfer set: they are computed once, not at every step. What
-else may be learned of a teacher, hidden states and relations between tokens, is computed when needed, so it takes longer.
+else may be learned of a teacher, hidden states and relations between tokens, is computed when needed, so it takes longer;
+hidden states are remembered then, as far as there is room, so later epochs do without the teacher.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import psutil
 import torch
 import torch.nn.functional as F
 
@@ -15,6 +17,9 @@ from pipeline.errors import OptimizationError
 from pipeline.structure import layers
 
 Batch = Mapping[str, torch.Tensor]
+States = list[torch.Tensor]  # of one text: hidden states (length, width), of some layers; (1, width) where they were pooled
+MOST_REMEMBERED = 4 * 2**30  # bytes
+SHARE_OF_MEMORY = 0.25  # of what is free
 
 
 def loss(
@@ -47,6 +52,7 @@ class Distillation:
         self._seen: dict[str, list[torch.Tensor]] = {}
         self._hooks: list[Any] = []
         self._heads = 1
+        self._memory = Memory(0)
         self.asks: dict[str, bool] = {}  # what the network shall give besides logits
 
     def also(self, student: Any, teacher: Any, hidden: float, relations: float) -> "Distillation":
@@ -56,6 +62,7 @@ class Distillation:
             if student.config.hidden_size != teacher.config.hidden_size:
                 raise OptimizationError("hidden: student and teacher have hidden states of different widths; set hidden=0")
             self.asks = {"output_hidden_states": True}
+            self._memory = Memory(int(min(MOST_REMEMBERED, SHARE_OF_MEMORY * psutil.virtual_memory().available)))
         if relations:
             self._watch(student, teacher)
         return self
@@ -90,32 +97,76 @@ class Distillation:
         total = loss(logits, self._stored[rows.cpu()].to(logits.device), labels, self._alpha, self._temperature)
         if self._teacher is None:
             return total
-        with torch.no_grad():
-            theirs = self._teacher.to(logits.device)(**inputs, **self.asks)
         mask = inputs["attention_mask"].bool()
-        if self._hidden:
-            total = total + self._hidden * hidden_loss(outputs.hidden_states, theirs.hidden_states, mask)
         if self._relations:
+            self._ask(inputs)
             total = total + self._relations * relation_loss(own, self._seen.pop("teacher"), mask, self._heads)
+        if self._hidden:
+            theirs = self._memory.of(
+                rows.tolist(), lambda missing: self._states(inputs, missing, len(outputs.hidden_states))
+            )
+            self._seen = {}
+            total = total + self._hidden * hidden_loss(outputs.hidden_states, theirs, mask)
         return total
 
+    def _ask(self, inputs: Batch) -> Any:
+        with torch.no_grad():
+            return self._teacher.to(inputs["input_ids"].device)(**inputs, **self.asks)
 
-def hidden_loss(student: Any, teacher: Any, mask: torch.Tensor) -> torch.Tensor:
+    def _states(self, inputs: Batch, texts: Sequence[int], count: int) -> list[States]:
+        """Some texts of a batch: the teacher's embeddings and `count - 1` of its layers, evenly spaced."""
+        part = {name: value[list(texts)] for name, value in inputs.items()}
+        states = self._ask(part).hidden_states
+        spread = [states[round(i * (len(states) - 1) / (count - 1))] for i in range(count)]
+        return texts_of(spread, part["attention_mask"].bool())
+
+
+class Memory:
+    """The hidden states that a teacher gave for texts, by their rows, for as many texts as there is room for."""
+
+    def __init__(self, room: int) -> None:
+        """room: bytes."""
+        self._room, self._known = room, dict[int, States]()
+
+    def of(self, rows: Sequence[int], ask: Callable[[list[int]], list[States]]) -> list[States]:
+        """Of the texts in these rows; `ask` gives those of the texts at some places of `rows`, which are not known."""
+        missing = [place for place, row in enumerate(rows) if row not in self._known]
+        new = dict(zip((rows[place] for place in missing), ask(missing), strict=True)) if missing else {}
+        for row, states in new.items():
+            size = sum(state.numel() * state.element_size() for state in states)
+            if size <= self._room:
+                self._known[row], self._room = [state.cpu() for state in states], self._room - size
+        return [new.get(row) or self._known[row] for row in rows]
+
+
+def texts_of(states: Sequence[torch.Tensor], mask: torch.Tensor) -> list[States]:
+    """Hidden states of a batch, each (n, length, width) or, pooled, (n, 1, width), text by text and without padding.
+
+    mask: bool (n, length).
+    """
+    counts = mask.sum(dim=1).tolist()
+    parts = [torch.split(state[mask], counts) if state.shape[1] == mask.shape[1] else state.unbind() for state in states]
+    return [list(text) for text in zip(*parts, strict=True)]
+
+
+def hidden_loss(student: Sequence[torch.Tensor], teacher: list[States], mask: torch.Tensor) -> torch.Tensor:
     """The mean squared difference of hidden states, summed over embeddings and layers (Jiao et al. 2020, equation 8).
 
-    student, teacher: hidden states, each (n, length, width), of the embeddings and of each layer; mask bool (n, length).
-    Layer i of s layers learns from layer i * t / s of the teacher's t, so the widths must be the same. Where pooling has
-    made one vector of the last states, (n, 1, width), texts are compared there instead of tokens.
+    student: hidden states, each (n, length, width), of the embeddings and of each layer; mask bool (n, length). teacher: for
+    each of the n texts what each of them learns from: of layer i of s layers, layer i * t / s of the teacher's t, of the
+    same width. Where pooling has made one vector of the last states, (n, 1, width), texts are compared instead of tokens.
     """
-    own, theirs = len(student) - 1, len(teacher) - 1
-    pairs = [(student[i], teacher[round(i * theirs / own)]) for i in range(own + 1)]
-    return torch.stack([_difference(one.float(), other.float(), mask) for one, other in pairs]).sum()
+    layers_of_teacher = [list(layer) for layer in zip(*teacher, strict=True)]
+    pairs = zip(student, layers_of_teacher, strict=True)
+    return torch.stack([_difference(one.float(), other, mask) for one, other in pairs]).sum()
 
 
-def _difference(one: torch.Tensor, other: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    if one.shape[1] == other.shape[1] == mask.shape[1]:
-        return F.mse_loss(one[mask], other[mask])
-    return F.mse_loss(_of_texts(one, mask), _of_texts(other, mask))
+def _difference(one: torch.Tensor, other: States, mask: torch.Tensor) -> torch.Tensor:
+    tokens = torch.cat(other).to(one.device).float()
+    if one.shape[1] == mask.shape[1] and len(tokens) == mask.sum():
+        return F.mse_loss(one[mask], tokens)
+    vectors = torch.stack([text.to(one.device).float().mean(dim=0) for text in other])
+    return F.mse_loss(_of_texts(one, mask), vectors)
 
 
 def _of_texts(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:

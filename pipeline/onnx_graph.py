@@ -7,7 +7,6 @@ torch attention, ONNX Runtime's optimizer finds no attention to fuse.
 import contextlib
 import inspect
 import logging
-import shutil
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +17,7 @@ import numpy as np
 from pipeline.errors import OptimizationError
 
 OPSET = 17
+MASK = "attention_mask"
 FUSED = ("all", "layers", "parts")  # how much of a graph is fused, see `fuse`
 LARGEST = 2**31 - 2**24  # bytes: what one protobuf file can hold, less some for the graph itself
 
@@ -185,13 +185,45 @@ def _fewer_embeddings(fused: Any, most_tokens: int) -> None:
     fused.topological_sort()
 
 
+def _without_mask(model: Any) -> None:
+    """For texts that are answered one at a time, so without padding: leave out the mask where attention is fused.
+
+    A mean over tokens is a mean over all of them then. Where attention is not fused the mask stays an input.
+    """
+    from onnx import helper, numpy_helper
+
+    fused = model.get_nodes_by_op_type("Attention")
+    if not fused:
+        return
+    for node in fused:
+        node.input[3] = ""
+    for product in model.get_nodes_by_op_type("MatMul"):  # mask / number of tokens, times hidden states
+        path = model.match_parent_path(product, ["Unsqueeze", "Div", "Cast"], [0, 0, 0])
+        if path is None or path[-1].input[0] != MASK:
+            continue
+        axis = numpy_helper.from_array(np.array([1], dtype=np.int64), f"{product.output[0]}_axis")
+        model.add_initializer(axis)
+        inputs, name = [product.input[1], axis.name], f"{product.name}_mean"
+        model.add_node(helper.make_node("ReduceMean", inputs, list(product.output), name=name, keepdims=1))
+        model.remove_node(product)
+    model.prune_graph()
+    model.topological_sort()
+
+
 def quantize(graph: Path, path: Path, per_channel: bool, reduce_range: bool, scratch: Path) -> None:
-    """Write a fused graph with int8 weights to `path`: matrices, attention and embeddings."""
+    """Write a fused graph with int8 weights to `path`: matrices, attention and embeddings.
+
+    Activations are quantized over a batch, so texts are to be answered alone; what only batches need is left out.
+    """
     import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
+    from onnxruntime.transformers.onnx_model import OnnxModel
 
-    copy = Path(shutil.copy(graph, scratch / "source.onnx"))  # the quantizer writes a file beside its input
+    copy = scratch / "source.onnx"  # the quantizer writes a file beside its input
     with quiet():
+        model = OnnxModel(onnx.load(graph))
+        _without_mask(model)
+        model.save_model_to_file(str(copy))
         quantize_dynamic(
             copy, path, per_channel=per_channel, reduce_range=reduce_range, weight_type=QuantType.QInt8,
             extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},  # types behind fused operators can't be inferred

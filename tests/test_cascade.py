@@ -36,25 +36,35 @@ def test_the_answer_of_a_rule_is_the_largest_of_its_thoughts_and_has_its_score()
         assert np.allclose(scores[largest], expected.scores[largest], atol=1e-5) and (~expected.refused).any()
 
 
+EVEN = np.full(5, 0.2)  # what each of five texts counts
+
+
 def test_the_threshold_is_the_lowest_at_which_no_more_than_the_loss_is_lost() -> None:
     sure = np.array([0.9, 0.8, 0.7, 0.6, 0.5])
     cheap = np.array([True, True, False, True, False])
     better = np.array([True, True, True, False, True])
-    assert fit_threshold(sure, cheap, better, 0.0) == pytest.approx(0.55)  # one lost at 0.7, one gained at 0.6
-    assert fit_threshold(sure, cheap, better, 0.2) == pytest.approx(0.25)  # all: one of five is lost
-    assert fit_threshold(sure, ~better, better, 0.0) == pytest.approx(0.85 if not better[0] else 2.0)
-    assert fit_threshold(np.full(5, 0.5), cheap, better, 0.0) == 2.0  # equal scores can't be told apart
-    assert fit_threshold(np.zeros(5), better, better, 0.0) == 2.0  # it took them all as out of scope
+    assert fit_threshold(sure, cheap, better, 0.0, EVEN) == pytest.approx(0.55)  # one lost at 0.7, one gained at 0.6
+    assert fit_threshold(sure, cheap, better, 0.2, EVEN) == pytest.approx(0.25)  # all: one of five is lost
+    assert fit_threshold(sure, ~better, better, 0.0, EVEN) == 2.0
+    assert fit_threshold(np.full(5, 0.5), cheap, better, 0.0, EVEN) == 2.0  # equal scores can't be told apart
+    assert fit_threshold(np.zeros(5), better, better, 0.0, EVEN) == 2.0  # it took them all as out of scope
+    dear = np.array([0.1, 0.1, 0.5, 0.1, 0.2])  # the text that is lost at 0.7 counts more than the one that is gained at 0.6
+    assert fit_threshold(sure, cheap, better, 0.0, dear) == pytest.approx(0.75)
 
 
-def test_the_curve_goes_from_the_better_one_alone_to_the_cheap_one_alone() -> None:
+def test_the_curve_goes_from_the_cheap_one_alone_to_both_for_each_text() -> None:
     sure, cheap, better = np.array([0.9, 0.4]), np.array([True, False]), np.array([True, True])
-    curve = curve_of(sure, cheap, better, {"cheap": 0.001, "better": 0.010})
+    curve = curve_of(sure, cheap, better, {"cheap": 0.001, "better": 0.010}, np.full(2, 0.5))
     assert curve[0]["answered_cheaply"] == 1.0 and curve[0]["validation_accuracy"] == 0.5
     assert curve[0]["latency_ms"] == pytest.approx(1.0)
     assert curve[-1]["answered_cheaply"] == 0.0 and curve[-1]["latency_ms"] == pytest.approx(11.0)
-    figure = draw(curve, {"cascade/answered_cheaply": 0.5}, ("tfidf", "bert"))
+    heavier = curve_of(sure, cheap, better, {"cheap": 0.001, "better": 0.010}, np.array([0.75, 0.25]))
+    assert heavier[0]["validation_accuracy"] == 0.75 and heavier[1]["answered_cheaply"] == 0.75
+    assert heavier[1]["latency_ms"] == pytest.approx(1.0 + 0.25 * 10.0)
+    alone = {"latency_ms": 10.0, "validation_accuracy": 1.0}
+    figure = draw({"curve": curve, "figures": {"cascade/answered_cheaply": 0.5}, "alone": alone}, ("tfidf", "bert"))
     (axes,) = figure.axes
+    assert {text.get_text() for text in axes.texts} == {"tfidf alone", "bert alone", "both for each text"}
     assert len(axes.lines[0].get_xdata()) == len(curve)  # type: ignore[arg-type]
 
 

@@ -12,7 +12,7 @@ import torch
 import transformers
 
 from pipeline.config import Config
-from pipeline.distillation import Distillation, hidden_loss, loss, relation_loss
+from pipeline.distillation import Distillation, Memory, hidden_loss, loss, relation_loss, texts_of
 from pipeline.errors import OptimizationError
 from pipeline.pooling import pool
 from pipeline.students import layer_stack
@@ -116,14 +116,45 @@ def test_a_text_without_a_label_is_learned_from_the_teacher_only() -> None:
 
 
 def test_hidden_states_are_compared_layer_by_layer_and_padding_is_left_out() -> None:
-    teacher = [torch.full((1, 2, 3), float(layer)) for layer in range(5)]  # embeddings and four layers
-    student = [teacher[0], teacher[2] + 1, teacher[4] + 2]  # of two layers, which learn from the second and the fourth
-    assert hidden_loss(student, teacher, torch.tensor([[True, True]])).item() == pytest.approx(0 + 1 + 4)
+    teacher = [torch.full((1, 2, 3), float(layer)) for layer in range(3)]
+    student = [state + layer for layer, state in enumerate(teacher)]
+    both, first = torch.tensor([[True, True]]), torch.tensor([[True, False]])
+    assert hidden_loss(student, texts_of(teacher, both), both).item() == pytest.approx(0 + 1 + 4)
     student[1] = torch.cat([student[1][:, :1], torch.full((1, 1, 3), 1e6)], dim=1)
-    assert hidden_loss(student, teacher, torch.tensor([[True, False]])).item() == pytest.approx(5)
+    assert hidden_loss(student, texts_of(teacher, first), first).item() == pytest.approx(5)
     student[2] = torch.full((1, 1, 3), 7.0)  # what pooling has made of the last states: compared with the mean of the others
-    teacher[4] = torch.tensor([[[5.0] * 3, [1e6] * 3]])
-    assert hidden_loss(student, teacher, torch.tensor([[True, False]])).item() == pytest.approx(0 + 1 + 4)
+    teacher[2] = torch.tensor([[[5.0] * 3, [1e6] * 3]])
+    assert hidden_loss(student, texts_of(teacher, first), first).item() == pytest.approx(0 + 1 + 4)
+
+
+def test_a_teacher_is_asked_once_for_each_text_that_there_is_room_for() -> None:
+    asked: list[list[int]] = []
+
+    def ask(rows: list[int]) -> Any:
+        def give(missing: list[int]) -> list[list[torch.Tensor]]:
+            asked.append([rows[place] for place in missing])
+            return [[torch.full((2, 4), float(rows[place]))] for place in missing]
+
+        return give
+
+    memory = Memory(room=3 * 2 * 4 * 4)  # bytes: of three texts
+    for rows in ([5, 2], [2, 7, 5], [9, 7], [9, 2]):
+        found = memory.of(rows, ask(rows))
+        assert [int(states[0][0, 0]) for states in found] == rows
+    assert asked == [[5, 2], [7], [9], [9]]
+
+
+@pytest.mark.parametrize("pooling", ["first", "mean"])
+def test_the_loss_of_remembered_states_is_that_of_computed_ones(pooling: str) -> None:
+    teacher = pool(NETWORKS["bert"](), pooling).eval()
+    student = pool(NETWORKS["bert"](), pooling).eval()
+    inputs = {"input_ids": torch.tensor([[1, 2, 3], [4, 5, 0]]), "attention_mask": torch.tensor([[1, 1, 1], [1, 1, 0]])}
+    goal = Distillation(np.zeros((2, 2), np.float32), 0.0, 1.0).also(student, teacher, hidden=1.0, relations=0.0)
+    labels, rows = torch.tensor([0, 1]), torch.tensor([0, 1])
+    computed = goal(student(**inputs, **goal.asks), inputs, labels, rows)
+    teacher.forward = None
+    remembered = goal(student(**inputs, **goal.asks), inputs, labels, rows)
+    assert remembered.item() == pytest.approx(computed.item()) and computed > 0.1
 
 
 def test_relations_are_the_same_for_the_same_states_and_padding_does_not_count() -> None:

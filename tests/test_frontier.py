@@ -66,8 +66,9 @@ def test_the_front_are_those_that_no_other_beats() -> None:
 
 def test_quality_counts_a_fifth_as_out_of_scope_whatever_share_validation_has() -> None:
     truth = np.array([0, 0, 0, 1, 2, 2])
-    assert quality_of(np.array([0, 0, 1, 1, 2, 0]), truth, 2) == pytest.approx(0.8 * 3 / 4 + 0.2 / 2)
-    assert quality_of(np.array([0, 0, 1, 1, 2, 0]), truth, None) == pytest.approx(4 / 6)
+    assert quality_of(np.array([0, 0, 1, 1, 2, 0]), truth, 2, 0.2) == pytest.approx(0.8 * 3 / 4 + 0.2 / 2)
+    assert quality_of(np.array([0, 0, 1, 1, 2, 0]), truth, 2, None) == pytest.approx(4 / 6)
+    assert quality_of(np.array([0, 0, 1, 1, 2, 0]), truth, None, 0.2) == pytest.approx(4 / 6)
 
 
 def test_it_tries_different_choices_and_after_a_kill_only_those_that_are_left(config: Config, tmp_path: Path) -> None:

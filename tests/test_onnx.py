@@ -79,6 +79,7 @@ class Graph(OnnxClassifier):
         export(model, folder / "exported.onnx")
         self.fused = fuse(folder / "exported.onnx", folder / "model.onnx", MAX_LENGTH, how)
         self._session = session(folder / "model.onnx", threads=1)
+        self._masked = True
 
 
 def random_network(make: Callable[[], Any]) -> Any:

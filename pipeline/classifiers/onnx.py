@@ -17,12 +17,16 @@ NORM_FUSION = "SkipLayerNormFusion"  # undoes what `onnx_graph` has split, as on
 
 
 class OnnxClassifier:
-    """Inference with ONNX Runtime on the CPU; see `pipeline.classifiers.base.Classifier`."""
+    """Inference with ONNX Runtime on the CPU; see `pipeline.classifiers.base.Classifier`.
+
+    A graph that takes no mask, as one in int8 has none, can't tell padding from text: it gets the texts one at a time.
+    """
 
     def __init__(self, artifact: Path, description: Description, threads: int) -> None:
         self.labels = description.labels
         self.encode = Encoder(artifact, description.max_length, description.pad_id, threads)
         self._session = session(artifact / MODEL, threads)
+        self._masked = len(self._session.get_inputs()) > 1
 
     def logits(self, texts: Sequence[str]) -> np.ndarray:
         """Logits of a batch: float32 (len(texts), len(labels))."""
@@ -30,8 +34,12 @@ class OnnxClassifier:
 
     def forward(self, ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
         """Logits of token ids and their mask, both int64 (batch, length): float32 (batch, len(labels))."""
-        logits: np.ndarray = self._session.run(["logits"], {"input_ids": ids, "attention_mask": mask})[0]
-        return logits
+        if self._masked:
+            logits: np.ndarray = self._session.run(["logits"], {"input_ids": ids, "attention_mask": mask})[0]
+            return logits
+        rows = [ids] if len(ids) == 1 else [row[None, :count] for row, count in zip(ids, mask.sum(axis=1), strict=True)]
+        alone = [self._session.run(["logits"], {"input_ids": row})[0] for row in rows]
+        return alone[0] if len(alone) == 1 else np.concatenate(alone)
 
 
 def session(model: Path, threads: int) -> Any:

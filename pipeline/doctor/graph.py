@@ -20,7 +20,8 @@ def examine(artifact: Path, threads: int, inputs: Inputs, scratch: Path) -> tupl
     optimized = scratch / "optimized.onnx"
     profiled = _profiled(artifact / MODEL, threads, optimized, scratch)
     for ids, mask in [*inputs[:WARM_UP], *inputs]:
-        profiled.run(["logits"], {"input_ids": ids, "attention_mask": mask})
+        given = {"input_ids": ids, "attention_mask": mask}
+        profiled.run(["logits"], {taken.name: given[taken.name] for taken in profiled.get_inputs()})
     events = json.loads(Path(profiled.end_profiling()).read_text(encoding="utf-8"))
     return read(optimized), times(events, len(inputs))
 

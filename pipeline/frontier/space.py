@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 from pipeline.config import Frontier, Optim, Step, plain
 from pipeline.errors import ConfigError
@@ -16,6 +16,7 @@ from pipeline.steps.recover import Recover
 from pipeline.steps.trim_vocabulary import TrimVocabulary
 
 Choice = dict[str, Any]  # name of a setting of `Frontier` -> value
+AnyStep = TypeVar("AnyStep", bound=Step)
 NO_LISTS = ("n_trials", "budget_s")
 
 
@@ -31,23 +32,30 @@ def choices(frontier: Frontier) -> Iterator[Choice]:
 
 
 def optim_of(choice: Choice, base: Optim) -> Optim:
-    """The optimization of a choice; how it is distilled is as in `base`. Raises ConfigError where that has no such steps."""
-    distill = next((step for step in base.steps.values() if isinstance(step, Distill)), None)
-    recover = next((step for step in base.steps.values() if isinstance(step, Recover)), None)
+    """The optimization of a choice; what it does not say is as in the steps of `base`.
+
+    Raises ConfigError where that has no steps that train.
+    """
+
+    def own(kind: type[AnyStep]) -> AnyStep | None:
+        return next((step for step in base.steps.values() if isinstance(step, kind)), None)
+
+    distill, recover = own(Distill), own(Recover)
     if distill is None or recover is None:
         raise ConfigError(f"optim={base.name}: the frontier needs its steps distill and recover; take student_2l_low_rank")
     depth, neurons = int(choice["depth"]), float(choice["neurons"])
     steps: dict[str, Step] = {"distill": replace(distill, depth=depth, layers=None, neurons_kept=neurons)}
     if choice["pieces"]:
-        steps["trim"] = TrimVocabulary("trim_vocabulary", pieces=choice["pieces"])
+        trim = own(TrimVocabulary) or TrimVocabulary("trim_vocabulary")
+        steps["trim"] = replace(trim, pieces=choice["pieces"])
     if choice["rank"]:
-        steps["low_rank"] = LowRank("low_rank", embeddings=choice["rank"])
+        steps["low_rank"] = replace(own(LowRank) or LowRank("low_rank"), embeddings=choice["rank"])
     if len(steps) > 1:
         steps["recover"] = recover
     bits = int(choice["bits"])
-    steps["export"] = ExportOnnx("export_onnx", fuse="layers" if bits == 4 else "all")
-    steps["quantize"] = QuantizeOnnx("quantize_onnx", embedding_bits=bits)
-    steps["calibrate"] = Calibrate("calibrate", figure=choice["rule"])
+    steps["export"] = replace(own(ExportOnnx) or ExportOnnx("export_onnx"), fuse="layers" if bits == 4 else "all")
+    steps["quantize"] = replace(own(QuantizeOnnx) or QuantizeOnnx("quantize_onnx"), embedding_bits=bits)
+    steps["calibrate"] = replace(own(Calibrate) or Calibrate("calibrate"), figure=choice["rule"])
     return Optim(name_of(choice), steps)
 
 

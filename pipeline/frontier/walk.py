@@ -30,7 +30,7 @@ from pipeline.report import BYTES_PER_MB
 from pipeline.samples import speedup
 from pipeline.search import cut_torn_line
 from pipeline.steps.base import Context
-from pipeline.steps.calibrate import Calibrate
+from pipeline.steps.calibrate import share_of, weights
 from pipeline.steps.inference import logits_of
 
 log = logging.getLogger(__name__)
@@ -131,22 +131,17 @@ def judge(artifact: Path, baseline: Path, context: Context, config: Config) -> J
         pairs, _ = compare(Subject(artifact), Subject(baseline), session)
     rule = Description.read(artifact).rule
     said = rule.answer(logits_of(artifact, texts, "judging")).labels
-    quality = quality_of(said, truth, context.splits.oos)
+    quality = quality_of(said, truth, context.splits.oos, share_of(config.optim))
     return Judged(speedup(pairs).value, size_of(artifact).total_bytes / BYTES_PER_MB, quality)
 
 
-def quality_of(said: np.ndarray, truth: np.ndarray, oos: int | None) -> float:
-    """Accuracy with as many texts out of scope as `calibrate` assumes; without such a label as it is.
+def quality_of(said: np.ndarray, truth: np.ndarray, oos: int | None, oos_share: float | None) -> float:
+    """Accuracy with this share of texts out of scope; without such a label, or where it is None, as it is.
 
     `said` and `truth`: int64 (n,).
     """
-    right = said == truth
     outside = np.zeros(len(truth), dtype=bool) if oos is None else truth == oos
-    if not outside.any() or outside.all():
-        return float(right.mean())
-    share = Calibrate("calibrate").oos_share
-    assert share is not None
-    return float((1 - share) * right[~outside].mean() + share * right[outside].mean())
+    return float(weights(outside, oos_share) @ (said == truth))
 
 
 def described(tried: Sequence[Tried]) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from scipy.special import log_softmax
 
 from pipeline.classifiers.base import Description
 from pipeline.classifiers.rule import FIGURES, Rule
-from pipeline.config import Step, kind, setting
+from pipeline.config import Optim, Step, kind, setting
 from pipeline.errors import OptimizationError
 from pipeline.steps.base import ANY, Context, versions
 from pipeline.steps.inference import logits_of
@@ -74,11 +74,26 @@ class Calibrate(Step):
             energy = replace(rule, figure="energy").figures(logits)
             rule = replace(rule, weight=fit_weight(energy, logits[:, rule.oos].astype(np.float64), outside))
         answered = replace(rule, threshold=-np.inf).answer(logits).labels
-        share = float(outside.mean()) if self.oos_share is None else self.oos_share
-        missed = share * self.missed_cost / outside.sum()
-        wrong = (1 - share) * self.wrong_cost / (~outside).sum()
+        counts = weights(outside, self.oos_share)
+        missed, wrong = self.missed_cost * counts[outside][0], self.wrong_cost * counts[~outside][0]
         threshold = fit_threshold(rule.figures(logits), outside, answered == truth, missed, wrong)
         return replace(rule, threshold=threshold)
+
+
+def weights(outside: np.ndarray, oos_share: float | None) -> np.ndarray:
+    """How much each text counts, such that out-of-scope ones are this share of all: float64 (n,), 1 in sum.
+
+    outside: bool (n,), whether it is out of scope. Each counts the same where the share is None or one kind is missing.
+    """
+    if oos_share is None or outside.all() or not outside.any():
+        return np.full(len(outside), 1 / len(outside))
+    counts: np.ndarray = np.where(outside, oos_share / outside.sum(), (1 - oos_share) / (~outside).sum())
+    return counts
+
+
+def share_of(optim: Optim) -> float | None:
+    """The share of out-of-scope texts that an optimization's decision rule is fitted for."""
+    return next((step for step in optim.steps.values() if isinstance(step, Calibrate)), Calibrate("calibrate")).oos_share
 
 
 def fit_temperature(logits: np.ndarray, truth: np.ndarray) -> float:

@@ -1,6 +1,7 @@
 """`cascade`: a cheap classifier answers when it is sure, a better one otherwise; both are optimizations of their own.
 
-How sure it must be is fitted on the validation split: as little as costs nothing there. Each keeps its own decision rule.
+How sure it must be is fitted on the validation split: as little as costs nothing there, with as many texts out of scope as
+the better one's decision rule is fitted for. Each keeps its own rule.
 The classifier itself is in `pipeline/classifiers/cascade.py`.
 """
 
@@ -15,11 +16,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from pipeline import turns
 from pipeline.classifiers.base import Description, load
 from pipeline.classifiers.cascade import BETTER, CHEAP, FILE, sureness
 from pipeline.config import Backbone, Optim, Step, kind, setting
 from pipeline.errors import ConfigError, OptimizationError
 from pipeline.steps.base import Context
+from pipeline.steps.calibrate import share_of, weights
 from pipeline.steps.inference import logits_of
 
 log = logging.getLogger(__name__)
@@ -36,7 +39,7 @@ class Cascade(Step):
     better: Optim = field(default_factory=Optim)
     loss: float = setting(0.0, min=0, max=1)
 
-    code_version: ClassVar[int] = 2
+    code_version: ClassVar[int] = 3
     gives: ClassVar[str] = "cascade"
 
     def needs(self, backbone: Backbone) -> dict[str, Optim]:
@@ -51,10 +54,13 @@ class Cascade(Step):
         return {"data": context.splits.content_hash}
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
-        """Fit the threshold, put both together; figures: threshold, share that the cheap one answers; notes: the curve."""
+        """Fit the threshold, put both together; figures: threshold, share that the cheap one answers.
+
+        Notes: the curve, and what the better one is worth "alone".
+        """
         validation = context.splits.validation
         texts, truth = list(validation["text"]), np.array(validation["label"])
-        right, sure, seconds, batched = {}, np.zeros(len(texts)), {}, True
+        right, sure, batched = {}, np.zeros(len(texts)), True
         for name in (CHEAP, BETTER):
             directory = context.needed[name]
             description = Description.read(directory)
@@ -64,35 +70,45 @@ class Cascade(Step):
             right[name] = description.rule.answer(logits).labels == truth
             if name == CHEAP:
                 sure = sureness(logits, description.rule)
-            seconds[name], batched = _seconds(directory, texts[:TIMED]), batched and description.batched
+            batched = batched and description.batched
             shutil.copytree(directory, artifact / name)
-        threshold = fit_threshold(sure, right[CHEAP], right[BETTER], self.loss)
-        curve = curve_of(sure, right[CHEAP], right[BETTER], seconds)
+        with turns.alone():
+            seconds = {name: _seconds(context.needed[name], texts[:TIMED]) for name in (CHEAP, BETTER)}
+        counts = weights(truth == context.splits.oos, share_of(self.better))
+        threshold = fit_threshold(sure, right[CHEAP], right[BETTER], self.loss, counts)
+        curve = curve_of(sure, right[CHEAP], right[BETTER], seconds, counts)
+        alone = {"latency_ms": 1e3 * seconds[BETTER], "validation_accuracy": float(counts @ right[BETTER])}
         (artifact / FILE).write_text(json.dumps({"threshold": threshold}) + "\n", encoding="utf-8")
         labels, length = list(context.splits.labels), context.backbone.max_length
         Description("cascade", labels, length, context.splits.oos, batched=batched).write(artifact)
-        share = float(np.mean(sure >= threshold))
+        share = float(counts @ (sure >= threshold))
         log.info("the cheap classifier answers %.0f %% of validation, from a score of %.3f on", 100 * share, threshold)
-        return {"figures": {"cascade/threshold": threshold, "cascade/answered_cheaply": share}, "curve": curve}
+        return {
+            "figures": {"cascade/threshold": threshold, "cascade/answered_cheaply": share},
+            "curve": curve,
+            "alone": alone,
+        }
 
     def draw(self, notes: Mapping[str, Any], folder: Path) -> None:
-        """Accuracy over latency, from the better one alone to the cheap one alone."""
+        """Accuracy over latency, from the cheap one alone to both for each text."""
         from pipeline.cascade_plot import save
 
-        save(notes["curve"], notes["figures"], (self.cheap.name, self.better.name), folder)
+        save(notes, (self.cheap.name, self.better.name), folder)
 
 
-def fit_threshold(sure: np.ndarray, cheap: np.ndarray, better: np.ndarray, loss: float) -> float:
+def fit_threshold(sure: np.ndarray, cheap: np.ndarray, better: np.ndarray, loss: float, counts: np.ndarray) -> float:
     """The lowest score from which on the cheap one's answers are taken, such that at most `loss` of all texts are lost.
 
-    sure: float (n,), its scores; cheap, better: bool (n,), whether each is right. It lies halfway between two texts' scores,
-    and above 1 where none of its answers may be taken.
+    sure: float (n,), its scores; cheap, better: bool (n,), whether each is right; counts: float (n,), what a text counts, 1
+    in sum. It lies halfway between two texts' scores, and above 1 where none of its answers may be taken.
     """
     order = np.argsort(-sure, kind="stable")
-    lost = np.cumsum(better[order].astype(int) - cheap[order].astype(int))  # when the first k + 1 are taken
+    lost = np.cumsum(
+        (better[order].astype(int) - cheap[order].astype(int)) * counts[order]
+    )  # when the first k + 1 are taken
     scores = sure[order]
     different = np.append(scores[:-1] > scores[1:], True)  # equal scores can't be told apart
-    possible = np.flatnonzero(different & (lost <= loss * len(sure)) & (scores > 0))
+    possible = np.flatnonzero(different & (lost <= loss + 1e-12) & (scores > 0))
     if not len(possible):
         return 2.0
     last = possible[-1]
@@ -100,19 +116,22 @@ def fit_threshold(sure: np.ndarray, cheap: np.ndarray, better: np.ndarray, loss:
     return float((scores[last] + below) / 2)
 
 
-def curve_of(sure: np.ndarray, cheap: np.ndarray, better: np.ndarray, seconds: dict[str, float]) -> list[dict[str, float]]:
+def curve_of(
+    sure: np.ndarray, cheap: np.ndarray, better: np.ndarray, seconds: dict[str, float], counts: np.ndarray
+) -> list[dict[str, float]]:
     """For thresholds from none to all: share that the cheap one answers, accuracy on validation, mean latency in ms.
 
-    The latency is that of the cheap one, and for the rest of the better one besides, as both were timed once, alone.
+    All three are of texts that count as `counts` says. The latency is that of the cheap one, and for the rest of the better
+    one besides, as both were timed once, alone.
     """
     points = []
     for threshold in np.unique(np.quantile(np.append(sure, 2.0), np.linspace(0, 1, POINTS))):
         taken = sure >= threshold
         points.append({
             "threshold": float(threshold),
-            "answered_cheaply": float(taken.mean()),
-            "validation_accuracy": float(np.where(taken, cheap, better).mean()),
-            "latency_ms": 1e3 * (seconds[CHEAP] + float(1 - taken.mean()) * seconds[BETTER]),
+            "answered_cheaply": float(counts @ taken),
+            "validation_accuracy": float(counts @ np.where(taken, cheap, better)),
+            "latency_ms": 1e3 * (seconds[CHEAP] + float(counts @ ~taken) * seconds[BETTER]),
         })  # fmt: skip
     return points
 

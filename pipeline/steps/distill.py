@@ -54,7 +54,7 @@ class Distill(Distilling):
     neurons_kept: float = setting(1.0, above=0, max=1)
     search: Search = field(default_factory=Search)
 
-    code_version: ClassVar[int] = 3
+    code_version: ClassVar[int] = 4
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -24,7 +24,7 @@ class QuantizeOnnx(Step):
     reduce_range: str = setting("auto", choices=REDUCED)
     embedding_bits: int = setting(8, choices=(4, 8))
 
-    code_version: ClassVar[int] = 2
+    code_version: ClassVar[int] = 3
     takes: ClassVar[tuple[str, ...]] = ("onnx",)
     gives: ClassVar[str] = "onnx_int8"
 

@@ -19,7 +19,7 @@ class Recover(Distilling):
 
     freeze_embeddings: bool = False
 
-    code_version: ClassVar[int] = 2
+    code_version: ClassVar[int] = 3
     takes: ClassVar[tuple[str, ...]] = ("torch",)
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
