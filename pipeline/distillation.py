@@ -53,10 +53,17 @@ class Distillation:
         self._hooks: list[Any] = []
         self._heads = 1
         self._memory = Memory(0)
+        self._ids: torch.Tensor | None = None
         self.asks: dict[str, bool] = {}  # what the network shall give besides logits
 
-    def also(self, student: Any, teacher: Any, hidden: float, relations: float) -> "Distillation":
-        """With the weights of the two further losses. Raises OptimizationError where the two networks don't go together."""
+    def also(
+        self, student: Any, teacher: Any, hidden: float, relations: float, ids: torch.Tensor | None = None
+    ) -> "Distillation":
+        """With the weights of the two further losses; ids: see `same_pieces`, None where both have the same vocabulary.
+
+        Raises OptimizationError where the two networks don't go together.
+        """
+        self._ids = ids
         self._hidden, self._relations, self._teacher = hidden, relations, teacher.eval().requires_grad_(False)
         if hidden:
             if student.config.hidden_size != teacher.config.hidden_size:
@@ -110,8 +117,11 @@ class Distillation:
         return total
 
     def _ask(self, inputs: Batch) -> Any:
+        ids = inputs["input_ids"]
+        if self._ids is not None:
+            ids = self._ids.to(ids.device)[ids]
         with torch.no_grad():
-            return self._teacher.to(inputs["input_ids"].device)(**inputs, **self.asks)
+            return self._teacher.to(ids.device)(**{**inputs, "input_ids": ids}, **self.asks)
 
     def _states(self, inputs: Batch, texts: Sequence[int], count: int) -> list[States]:
         """Some texts of a batch: the teacher's embeddings and `count - 1` of its layers, evenly spaced."""
@@ -119,6 +129,21 @@ class Distillation:
         states = self._ask(part).hidden_states
         spread = [states[round(i * (len(states) - 1) / (count - 1))] for i in range(count)]
         return texts_of(spread, part["attention_mask"].bool())
+
+
+def same_pieces(student: Mapping[str, int], teacher: Mapping[str, int]) -> torch.Tensor | None:
+    """What a student's token ids are in its teacher's vocabulary: int64 (ids of the student,); None: the same.
+
+    Both vocabularies are piece -> id. Raises OptimizationError where the teacher lacks one of the student's pieces.
+    """
+    if student == teacher:
+        return None
+    if not student.keys() <= teacher.keys():
+        raise OptimizationError("hidden and relations: the teacher has another vocabulary; set hidden=0 and relations=0")
+    ids = torch.zeros(max(student.values()) + 1, dtype=torch.int64)
+    for piece, own in student.items():
+        ids[own] = teacher[piece]
+    return ids
 
 
 class Memory:
@@ -162,7 +187,7 @@ def hidden_loss(student: Sequence[torch.Tensor], teacher: list[States], mask: to
 
 
 def _difference(one: torch.Tensor, other: States, mask: torch.Tensor) -> torch.Tensor:
-    tokens = torch.cat(other).to(one.device).float()
+    tokens = torch.cat([text.to(one.device) for text in other]).float()
     if one.shape[1] == mask.shape[1] and len(tokens) == mask.sum():
         return F.mse_loss(one[mask], tokens)
     vectors = torch.stack([text.to(one.device).float().mean(dim=0) for text in other])

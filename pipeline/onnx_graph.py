@@ -185,29 +185,34 @@ def _fewer_embeddings(fused: Any, most_tokens: int) -> None:
     fused.topological_sort()
 
 
-def _without_mask(model: Any) -> None:
-    """For texts that are answered one at a time, so without padding: leave out the mask where attention is fused.
+def _without_mask(graph: Path) -> Any:
+    """A fused graph for texts that are answered one at a time, so without padding: it takes no mask.
 
-    A mean over tokens is a mean over all of them then. Where attention is not fused the mask stays an input.
+    A mean over tokens is a mean over all of them then. Where the mask is needed for anything else the graph stays as it is.
     """
+    import onnx
     from onnx import helper, numpy_helper
+    from onnxruntime.transformers.onnx_model import OnnxModel
 
-    fused = model.get_nodes_by_op_type("Attention")
-    if not fused:
-        return
-    for node in fused:
+    model = OnnxModel(onnx.load(graph))
+    for node in model.get_nodes_by_op_type("Attention"):
         node.input[3] = ""
+    old = model.get_opset_version() < 18  # axes were an attribute
     for product in model.get_nodes_by_op_type("MatMul"):  # mask / number of tokens, times hidden states
         path = model.match_parent_path(product, ["Unsqueeze", "Div", "Cast"], [0, 0, 0])
         if path is None or path[-1].input[0] != MASK:
             continue
         axis = numpy_helper.from_array(np.array([1], dtype=np.int64), f"{product.output[0]}_axis")
-        model.add_initializer(axis)
-        inputs, name = [product.input[1], axis.name], f"{product.name}_mean"
-        model.add_node(helper.make_node("ReduceMean", inputs, list(product.output), name=name, keepdims=1))
+        if not old:
+            model.add_initializer(axis)
+        taken, given = [product.input[1], *([] if old else [axis.name])], {"axes": [1]} if old else {}
+        mean = helper.make_node("ReduceMean", taken, list(product.output), name=f"{product.name}_mean", keepdims=1, **given)
+        model.add_node(mean)
         model.remove_node(product)
     model.prune_graph()
     model.topological_sort()
+    taken = [one.name for one in model.model.graph.input]
+    return OnnxModel(onnx.load(graph)) if MASK in taken else model
 
 
 def quantize(graph: Path, path: Path, per_channel: bool, reduce_range: bool, scratch: Path) -> None:
@@ -217,13 +222,10 @@ def quantize(graph: Path, path: Path, per_channel: bool, reduce_range: bool, scr
     """
     import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
-    from onnxruntime.transformers.onnx_model import OnnxModel
 
     copy = scratch / "source.onnx"  # the quantizer writes a file beside its input
     with quiet():
-        model = OnnxModel(onnx.load(graph))
-        _without_mask(model)
-        model.save_model_to_file(str(copy))
+        _without_mask(graph).save_model_to_file(str(copy))
         quantize_dynamic(
             copy, path, per_channel=per_channel, reduce_range=reduce_range, weight_type=QuantType.QInt8,
             extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},  # types behind fused operators can't be inferred

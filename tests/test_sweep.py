@@ -3,14 +3,16 @@
 import json
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
+import yaml
 
+from pipeline.config import Config
 from tests.sweeping import ROOT, Place, Rows
 
 JOBS = ["bert_ort", "mistake", "raise", "exit", "_exit", "kill", "student", "distillation_ort", "distillation_ort_int8"]
@@ -181,6 +183,25 @@ def test_an_untrained_network_has_no_quality_to_tell_a_sweeper_and_does_not_fail
     assert ends == {("bert_ort", "FINISHED"), ("bert_base_size", "FINISHED")}
     told = [json.loads(file.read_text()) for file in (place.root / "sweeps").glob("*/job-*.json")]
     assert len(told) == 2 and all(math.isnan(job["objective"][0]) for job in told)
+
+
+def test_the_experiment_that_the_readme_leads_with_names_what_there_is(compose: Callable[..., Config]) -> None:
+    swept = yaml.safe_load((ROOT / "conf" / "experiment" / "hundredfold.yaml").read_text(encoding="utf-8"))
+    names = swept["hydra"]["sweeper"]["params"]["optim"].replace(" ", "").split(",")
+    assert len(set(names)) == len(names) > 10
+    for name in names:
+        config = compose("experiment=hundredfold", f"optim={name}")
+        assert (config.optim.name, config.baseline.name) == (name, "bert_base_size")
+
+
+def test_it_compares_small_students_and_anchors_with_an_untrained_network(place: Place) -> None:
+    small = [f"baseline.steps.untrained.{name}" for name in ("layers=1", "heads=2", "neurons=8", "width=16")]
+    done = place.run("-m", "experiment=hundredfold", "optim=tfidf,student_1l", "optim@baseline=bert_base_size", *small)
+    assert done.returncode == 0, done.stderr
+    assert "student_1l" in done.stdout and "tfidf" in done.stdout
+    figures = [run.data.metrics for run in place.runs() if run.data.tags.get("optim") == "student_1l"]
+    assert len(figures) == 1 and figures[0]["delta/speedup"] > 0 and figures[0]["quality/accuracy"] > 0
+    assert "delta/accuracy_pp" not in figures[0]
 
 
 def test_an_optimization_is_added_with_one_file(place: Place) -> None:

@@ -46,7 +46,8 @@ class Distilling(Trained):
         self, model: Any, tokenizer: Any, context: Context, scratch: Path, callbacks: tuple[Any, ...] = ()
     ) -> list[dict[str, float]]:
         """Train a network in place; returns its curves. Raises OptimizationError where it can't learn from this teacher."""
-        from pipeline.distillation import Distillation
+        from pipeline.classifiers.torch import read_tokenizer
+        from pipeline.distillation import Distillation, same_pieces
         from pipeline.training import takes_bfloat16, train
 
         texts, logits = read(context.needed["transfer"])
@@ -54,8 +55,9 @@ class Distilling(Trained):
         if self.hidden or self.relations:
             teacher = read_teacher(context, "set hidden=0 and relations=0")
             if takes_bfloat16(self.bfloat16):
-                teacher = teacher.bfloat16()  # it is asked at every step; in float32 that takes longest of all
-            goal.also(model, teacher, self.hidden, self.relations)
+                teacher = teacher.bfloat16()  # in float32 asking it takes longer than all the rest of a step
+            ids = same_pieces(tokenizer.get_vocab(), read_tokenizer(context.needed["teacher"]).get_vocab())
+            goal.also(model, teacher, self.hidden, self.relations, ids)
         try:
             return train(model, tokenizer, texts, context.splits.validation, self.recipe(context), scratch, goal, callbacks)
         finally:
