@@ -35,7 +35,7 @@ def draw(notes: Mapping[str, Any], names: tuple[str, str]) -> Figure:
             xytext=(0, 8 if point is alone else -14), ha=side, fontsize=9,
         )  # fmt: skip
     axes.set_xlabel("mean latency of one text (ms), from each classifier's own")
-    axes.set_ylabel("accuracy on the validation split (%)")
+    axes.set_ylabel("accuracy on validation texts, weighed as the rule does (%)")
     axes.margins(y=0.15)
     axes.legend(frameon=False, loc="lower right")
     axes.spines[["top", "right"]].set_visible(False)

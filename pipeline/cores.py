@@ -1,6 +1,7 @@
-"""The cores that this process may use, what limits them, and what they did. None: the system does not tell."""
+"""What this process may use, cores and memory, what limits it, and what cores did. None: the system does not tell."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -41,15 +42,32 @@ def quota_cores(system: Path = SYSTEM) -> float | None:
 
     None without a quota. `system` is the directory that holds `proc` and `sys`.
     """
-    quotas = []
+    quotas = [_quota(cgroup) for cgroup in _cgroups("cpu", system)]
+    return min((quota for quota in quotas if quota is not None), default=None)
+
+
+def free_memory(system: Path = SYSTEM) -> int:
+    """Bytes that this process may still take: what the machine has left, or less where a cgroup has a limit."""
+    import psutil
+
+    left = [int(psutil.virtual_memory().available)]
+    for cgroup in _cgroups("memory", system):
+        for most, used in (("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.usage_in_bytes")):
+            limit, taken = _told(cgroup / most) or "", _told(cgroup / used) or ""
+            if limit.isdecimal() and taken.isdecimal():  # "max" is no limit
+                left.append(max(0, int(limit) - int(taken)))
+    return min(left)
+
+
+def _cgroups(controller: str, system: Path) -> Iterator[Path]:
+    """The directories of this process's cgroup and of those above it, some of which are not there."""
     for line in (_told(system / "proc/self/cgroup") or "").splitlines():
         _, controllers, own = line.split(":", 2)
-        if controllers and "cpu" not in controllers.split(","):
+        if controllers and controller not in controllers.split(","):
             continue
-        mounts = ("cpu", controllers) if controllers else ("", "unified")  # version 1; version 2, alone or next to 1
+        mounts = (controller, controllers) if controllers else ("", "unified")  # version 1; version 2, alone or next to 1
         for folder in (PurePosixPath(own), *PurePosixPath(own).parents):
-            quotas += [_quota(system / "sys/fs/cgroup" / mount / folder.relative_to("/")) for mount in mounts]
-    return min((quota for quota in quotas if quota is not None), default=None)
+            yield from (system / "sys/fs/cgroup" / mount / folder.relative_to("/") for mount in mounts)
 
 
 def _quota(cgroup: Path) -> float | None:

@@ -2,17 +2,18 @@
 
 Teacher logits are given as an array, one row a text of the transfer set: they are computed once, not at every step. What
 else may be learned of a teacher, hidden states and relations between tokens, is computed when needed, so it takes longer;
-hidden states are remembered then, as far as there is room, so later epochs do without the teacher.
+hidden states are remembered then, as far as there is room, so later epochs do without the teacher. What is remembered comes
+from the batch in which a text was first seen: after an interruption, and where there is less room, its last bits may differ.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import psutil
 import torch
 import torch.nn.functional as F
 
+from pipeline.cores import free_memory
 from pipeline.errors import OptimizationError
 from pipeline.structure import layers
 
@@ -69,7 +70,7 @@ class Distillation:
             if student.config.hidden_size != teacher.config.hidden_size:
                 raise OptimizationError("hidden: student and teacher have hidden states of different widths; set hidden=0")
             self.asks = {"output_hidden_states": True}
-            self._memory = Memory(int(min(MOST_REMEMBERED, SHARE_OF_MEMORY * psutil.virtual_memory().available)))
+            self._memory = Memory(int(min(MOST_REMEMBERED, SHARE_OF_MEMORY * free_memory())))
         if relations:
             self._watch(student, teacher)
         return self
@@ -106,13 +107,14 @@ class Distillation:
             return total
         mask = inputs["attention_mask"].bool()
         if self._relations:
-            self._ask(inputs)
+            states = self._ask(inputs).hidden_states
             total = total + self._relations * relation_loss(own, self._seen.pop("teacher"), mask, self._heads)
         if self._hidden:
-            theirs = self._memory.of(
-                rows.tolist(), lambda missing: self._states(inputs, missing, len(outputs.hidden_states))
-            )
-            self._seen = {}
+            count = len(outputs.hidden_states)
+            if self._relations:
+                theirs = texts_of(spread(states, count), mask)
+            else:
+                theirs = self._memory.of(rows.tolist(), lambda missing: self._states(inputs, missing, count))
             total = total + self._hidden * hidden_loss(outputs.hidden_states, theirs, mask)
         return total
 
@@ -124,11 +126,9 @@ class Distillation:
             return self._teacher.to(ids.device)(**{**inputs, "input_ids": ids}, **self.asks)
 
     def _states(self, inputs: Batch, texts: Sequence[int], count: int) -> list[States]:
-        """Some texts of a batch: the teacher's embeddings and `count - 1` of its layers, evenly spaced."""
+        """What a student of so many states learns from in some texts of a batch."""
         part = {name: value[list(texts)] for name, value in inputs.items()}
-        states = self._ask(part).hidden_states
-        spread = [states[round(i * (len(states) - 1) / (count - 1))] for i in range(count)]
-        return texts_of(spread, part["attention_mask"].bool())
+        return texts_of(spread(self._ask(part).hidden_states, count), part["attention_mask"].bool())
 
 
 def same_pieces(student: Mapping[str, int], teacher: Mapping[str, int]) -> torch.Tensor | None:
@@ -162,6 +162,11 @@ class Memory:
             if size <= self._room:
                 self._known[row], self._room = [state.cpu() for state in states], self._room - size
         return [new.get(row) or self._known[row] for row in rows]
+
+
+def spread(states: Sequence[torch.Tensor], count: int) -> list[torch.Tensor]:
+    """So many of a teacher's hidden states, evenly spaced: those of its embeddings first, of its last layer last."""
+    return [states[round(i * (len(states) - 1) / (count - 1))] for i in range(count)]
 
 
 def texts_of(states: Sequence[torch.Tensor], mask: torch.Tensor) -> list[States]:

@@ -43,7 +43,7 @@ MORE = {  # by metric, in the order of the columns
     "delta/size_ratio": "smaller: how many times the baseline's files are larger.",
     "size/dense_mb": "with zeros MB: the size if the zeros were stored like other numbers, as most programs do.",
     "prune/sparsity": "zeros %: share of the weights that are zero; zeros make nothing faster.",
-    "throughput/texts_per_s": "texts/s: texts in a second, in batches of measure.batch_size.",
+    "throughput/texts_per_s": "texts/s: texts in a second, in batches of measure.batch_size; ONNX int8 one by one.",
     "memory/peak_mb": "peak MB: the most memory that its process had, loaded and warmed up.",
     "memory/pss_warm_mb": "PSS MB: memory after a thousand calls; what several processes share is counted in parts.",
     "cost/texts_per_core_s": "texts/s/core: texts in a second by one process that serves 1 to 8 clients, the best of these, "

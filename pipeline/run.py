@@ -31,7 +31,7 @@ from pipeline.steps.base import as_kind
 from pipeline.track.run import Run
 
 log = logging.getLogger(__name__)
-OF_ANSWERS = ("quality/", "delta/accuracy", "delta/f1", "delta/in_scope", "delta/oos")  # metrics of what is answered
+CHANGES = ("delta/accuracy", "delta/f1", "delta/in_scope", "delta/oos")  # of what is answered, against the baseline
 
 
 @dataclass(frozen=True)
@@ -43,15 +43,17 @@ class Outcome:
     reused: tuple[str, ...]
 
     def objective(self, names: Sequence[str]) -> tuple[float, ...]:
-        """Values of metrics, for a sweeper; NaN for the quality of an untrained classifier, which is not judged.
+        """Values of metrics, for a sweeper; NaN for quality, or its change, where a classifier is not judged (`untrained`).
 
         Raises ConfigError for another that the run does not have.
         """
-        judged = any(name.startswith("quality/") for name in self.row.metrics)
+        there = self.row.metrics
+        judged = any(name.startswith("quality/") for name in there)
+        unknown = (() if judged else ("quality/",)) + (() if "delta/accuracy_pp" in there else CHANGES)
         for name in names:
-            if name not in self.row.metrics and (judged or not name.startswith(OF_ANSWERS)):
-                raise ConfigError(f"objective={name}: the run has no such metric{nearest(name, self.row.metrics)}")
-        return tuple(self.row.metrics.get(name, math.nan) for name in names)
+            if name not in there and not name.startswith(unknown):
+                raise ConfigError(f"objective={name}: the run has no such metric{nearest(name, there)}")
+        return tuple(there.get(name, math.nan) for name in names)
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,25 @@ def test_the_quota_is_the_smallest_on_the_way_up(
     assert cores.quota_cores(tmp_path) == quota
 
 
+@pytest.mark.parametrize(
+    ("cgroup", "files", "left"),
+    [
+        ("0::/a", {"a/memory.max": "3000", "a/memory.current": "1000", "memory.max": "max", "memory.current": "9"}, 2000),
+        ("0::/a", {"a/memory.max": "3000", "a/memory.current": "3500"}, 0),
+        ("3:memory:/", {"memory/memory.limit_in_bytes": "500", "memory/memory.usage_in_bytes": "100"}, 400),
+        ("0::/", {"memory.max": "max", "memory.current": "100"}, None),
+        (None, {}, None),
+    ],
+)
+def test_free_memory_is_what_the_tightest_limit_leaves(
+    cgroup: str | None, files: dict[str, str], left: int | None, tmp_path: Path
+) -> None:
+    told = {f"sys/fs/cgroup/{name}": text for name, text in files.items()}
+    write(tmp_path, told if cgroup is None else told | {"proc/self/cgroup": f"{cgroup}\n"})
+    found = cores.free_memory(tmp_path)
+    assert found == left if left is not None else found > 10**6
+
+
 def test_governors_and_siblings_are_those_of_the_allowed_cores(tmp_path: Path) -> None:
     folder = "sys/devices/system/cpu"
     names = ["performance", "performance", "powersave"]

@@ -12,7 +12,7 @@ import torch
 import transformers
 
 from pipeline.config import Config
-from pipeline.distillation import Distillation, Memory, hidden_loss, loss, relation_loss, texts_of
+from pipeline.distillation import Distillation, Memory, hidden_loss, loss, relation_loss, same_pieces, texts_of
 from pipeline.errors import OptimizationError
 from pipeline.pooling import pool
 from pipeline.students import layer_stack
@@ -167,6 +167,21 @@ def test_relations_are_the_same_for_the_same_states_and_padding_does_not_count()
     assert apart > 0.01
     filled = [torch.where(mask[:, :, None], state, 1e3) for state in states]
     assert torch.allclose(relation_loss(filled, other, mask, 4), apart, rtol=1e-4)
+
+
+def test_a_teacher_is_asked_with_its_own_ids_for_the_pieces_of_a_smaller_vocabulary() -> None:
+    teacher = NETWORKS["bert"]().eval()
+    student = copy.deepcopy(teacher)
+    rows = student.bert.embeddings.word_embeddings
+    rows.weight = torch.nn.Parameter(rows.weight[[3, 7, 20]].detach().clone())
+    ids = same_pieces({"a": 0, "b": 1, "c": 2}, {"x": 0, "a": 3, "b": 7, "c": 20})
+    inputs = {"input_ids": torch.tensor([[2, 0, 1]]), "attention_mask": torch.ones(1, 3, dtype=torch.int64)}
+    logits, first = student(**inputs).logits.detach(), torch.tensor([0])
+    goal = Distillation(logits.numpy(), 0.0, 1.0).also(student, teacher, hidden=1.0, relations=0.0, ids=ids)
+    assert goal(student(**inputs, **goal.asks), inputs, first, first).item() == pytest.approx(0, abs=1e-6)
+    assert same_pieces({"a": 0, "b": 1}, {"a": 0, "b": 1}) is None
+    with pytest.raises(OptimizationError, match="another vocabulary; set hidden=0"):
+        same_pieces({"a": 0, "z": 1}, {"a": 0, "b": 1})
 
 
 @pytest.mark.parametrize("pooling", ["first", "mean"])

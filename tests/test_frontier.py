@@ -44,6 +44,14 @@ def test_every_choice_makes_an_optimization_whose_steps_are_in_order(config: Con
         optim = optim_of(choice, config.optim)
         check_order(optim, config.backbone)
         assert ("recover" in optim.steps) == bool(choice["pieces"] or choice["rank"])
+    steps = config.optim.steps
+    own: dict[str, Any] = {
+        "calibrate": replace(steps["calibrate"], oos_share=0.1), "quantize": replace(steps["quantize"], per_channel=False),  # type: ignore[call-arg]
+        "low_rank": replace(steps["low_rank"], feed_forward=4),  # type: ignore[call-arg]
+    }  # fmt: skip
+    made: dict[str, Any] = dict(optim_of(every[0], replace(config.optim, steps={**steps, **own})).steps)
+    assert made["calibrate"].oos_share == 0.1 and not made["quantize"].per_channel
+    assert (made["low_rank"].embeddings, made["low_rank"].feed_forward) == (every[0]["rank"] or None, 4)
     with pytest.raises(ConfigError, match="needs its steps distill and recover"):
         optim_of(every[0], config.baseline)
 

@@ -111,11 +111,13 @@ def test_another_kind_of_tokenizer_is_one_line() -> None:
         kept_pieces(Tokenizer(models.BPE()), [], 1)
 
 
-def test_a_trimmed_network_says_the_same_of_texts_whose_pieces_are_all_there(carried: Carried) -> None:
-    before, context = carried()
+@pytest.mark.parametrize("pooling", ["first", "mean"])
+def test_a_trimmed_network_says_the_same_of_texts_whose_pieces_are_all_there(carried: Carried, pooling: str) -> None:
+    pooled = f"backbone.teacher.pooling={pooling}"
+    before, context = carried(pooled)
     model = read(before.artifact)
     tokenizer = Tokenizer.from_file(str(before.artifact / "tokenizer.json"))
-    made, _ = carried("+step@optim.steps.trim=trim_vocabulary", "optim.steps.trim.pieces=1")
+    made, _ = carried(pooled, "+step@optim.steps.trim=trim_vocabulary", "optim.steps.trim.pieces=1")
     smaller = read(made.artifact)
     words = smaller.base_model.get_input_embeddings().weight
     assert len(words) == made.figures["trim/pieces"] <= tokenizer.get_vocab_size()

@@ -32,9 +32,9 @@ def choices(frontier: Frontier) -> Iterator[Choice]:
 
 
 def optim_of(choice: Choice, base: Optim) -> Optim:
-    """The optimization of a choice; what it does not say is as in the steps of `base`.
+    """The optimization of a choice: steps of `base`, with what is chosen; how a graph is fused follows from the bits.
 
-    Raises ConfigError where that has no steps that train.
+    A step of another kind has no place in it. Raises ConfigError where `base` has no steps that train.
     """
 
     def own(kind: type[AnyStep]) -> AnyStep | None:
@@ -48,8 +48,9 @@ def optim_of(choice: Choice, base: Optim) -> Optim:
     if choice["pieces"]:
         trim = own(TrimVocabulary) or TrimVocabulary("trim_vocabulary")
         steps["trim"] = replace(trim, pieces=choice["pieces"])
-    if choice["rank"]:
-        steps["low_rank"] = replace(own(LowRank) or LowRank("low_rank"), embeddings=choice["rank"])
+    low_rank = own(LowRank) or LowRank("low_rank")
+    if choice["rank"] or low_rank.feed_forward:
+        steps["low_rank"] = replace(low_rank, embeddings=choice["rank"] or None)
     if len(steps) > 1:
         steps["recover"] = recover
     bits = int(choice["bits"])

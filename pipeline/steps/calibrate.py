@@ -92,8 +92,12 @@ def weights(outside: np.ndarray, oos_share: float | None) -> np.ndarray:
 
 
 def share_of(optim: Optim) -> float | None:
-    """The share of out-of-scope texts that an optimization's decision rule is fitted for."""
-    return next((step for step in optim.steps.values() if isinstance(step, Calibrate)), Calibrate("calibrate")).oos_share
+    """The share of out-of-scope texts that an optimization's decision rule is fitted for; None: that of validation.
+
+    None too where it has no rule with a threshold of its own.
+    """
+    rules = [step for step in optim.steps.values() if isinstance(step, Calibrate) and step.figure != NO_RULE]
+    return rules[-1].oos_share if rules else None
 
 
 def fit_temperature(logits: np.ndarray, truth: np.ndarray) -> float:

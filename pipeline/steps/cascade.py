@@ -82,7 +82,11 @@ class Cascade(Step):
         labels, length = list(context.splits.labels), context.backbone.max_length
         Description("cascade", labels, length, context.splits.oos, batched=batched).write(artifact)
         share = float(counts @ (sure >= threshold))
-        log.info("the cheap classifier answers %.0f %% of validation, from a score of %.3f on", 100 * share, threshold)
+        log.info(
+            "the cheap classifier answers %.0f %% of texts like validation's, from a score of %.3f on",
+            100 * share,
+            threshold,
+        )
         return {
             "figures": {"cascade/threshold": threshold, "cascade/answered_cheaply": share},
             "curve": curve,

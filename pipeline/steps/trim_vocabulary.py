@@ -83,9 +83,9 @@ def fewer(model: Any, kept: list[int], max_length: int) -> Any:
     config.vocab_size, config.max_position_embeddings = len(kept), len(state[f"{places[0]}.weight"])
     if config.pad_token_id is not None:
         config.pad_token_id = kept.index(config.pad_token_id)
-    smaller = AutoModelForSequenceClassification.from_config(config, trust_remote_code=False)
+    smaller = pool(AutoModelForSequenceClassification.from_config(config, trust_remote_code=False))
     fit(smaller, state)
-    return pool(smaller).eval()
+    return smaller.eval()
 
 
 def _as_transformers(tokenizer: Any, like: Any) -> Any:
