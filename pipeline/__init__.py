@@ -6,7 +6,7 @@
     progress    progress bars
     processes   whether a process is gone
     turns       who may use the processor: many work at once, one that measures is alone
-    cpu, cores, machine   what the processor can do; its cores; what else the machine did
+    cpu, cores, machine   what the processor can do; cores and memory; what else the machine did
     statistics, samples   intervals and verdicts; raw samples of processes and pairs of them
     paired/     candidate against baseline on the same queries: differences of quality, flips, calibration
     profile     curves: where the time goes

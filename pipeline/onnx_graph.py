@@ -202,12 +202,14 @@ def _without_mask(graph: Path) -> Any:
         path = model.match_parent_path(product, ["Unsqueeze", "Div", "Cast"], [0, 0, 0])
         if path is None or path[-1].input[0] != MASK:
             continue
-        axis = numpy_helper.from_array(np.array([1], dtype=np.int64), f"{product.output[0]}_axis")
-        if not old:
+        hidden, mean = product.input[1], f"{product.name}_mean"
+        if old:
+            node = helper.make_node("ReduceMean", [hidden], list(product.output), name=mean, keepdims=1, axes=[1])
+        else:
+            axis = numpy_helper.from_array(np.array([1], dtype=np.int64), f"{mean}_axis")
             model.add_initializer(axis)
-        taken, given = [product.input[1], *([] if old else [axis.name])], {"axes": [1]} if old else {}
-        mean = helper.make_node("ReduceMean", taken, list(product.output), name=f"{product.name}_mean", keepdims=1, **given)
-        model.add_node(mean)
+            node = helper.make_node("ReduceMean", [hidden, axis.name], list(product.output), name=mean, keepdims=1)
+        model.add_node(node)
         model.remove_node(product)
     model.prune_graph()
     model.topological_sort()

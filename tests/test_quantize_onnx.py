@@ -111,9 +111,8 @@ def test_what_is_said_of_a_text_does_not_depend_on_its_neighbours(quantized: Qua
     int8 = quantized().artifact
     texts = list(context.splits.test["text"])
     batched, alone = load(int8, 1).logits(texts), np.concatenate([load(int8, 1).logits([text]) for text in texts])
-    assert [taken.name for taken in session(int8 / "model.onnx", 1).get_inputs()] == ["input_ids"], (
-        "alone, so without a mask"
-    )
+    inputs = [taken.name for taken in session(int8 / "model.onnx", 1).get_inputs()]
+    assert inputs == ["input_ids"], "alone, so without a mask"
     assert np.array_equal(batched, alone) and np.array_equal(logits_of(int8, texts, ""), alone)
     answer = Answerer(int8)
     assert answer(texts) == [said for text in texts for said in answer([text])]
@@ -131,10 +130,8 @@ def test_every_architecture_can_be_quantized(make: Callable[[], Any], tmp_path: 
     graph = Graph(random_network(make), tmp_path)
     quantize(tmp_path / "model.onnx", tmp_path / "int8.onnx", True, int8_support().reduce_range, tmp_path)
     ids = np.random.default_rng(0).integers(5, 90, (20, 12))
-    fp32, int8 = (
-        graph.forward(ids, np.ones_like(ids)),
-        session(tmp_path / "int8.onnx", 1).run(["logits"], {"input_ids": ids})[0],
-    )
+    fp32 = graph.forward(ids, np.ones_like(ids))
+    int8 = session(tmp_path / "int8.onnx", 1).run(["logits"], {"input_ids": ids})[0]
     assert np.abs(int8 - fp32).mean() < 0.2 * fp32.std(axis=0).mean()
 
 

@@ -196,12 +196,14 @@ def test_the_experiment_that_the_readme_leads_with_names_what_there_is(compose: 
 
 def test_it_compares_small_students_and_anchors_with_an_untrained_network(place: Place) -> None:
     small = [f"baseline.steps.untrained.{name}" for name in ("layers=1", "heads=2", "neurons=8", "width=16")]
-    done = place.run("-m", "experiment=hundredfold", "optim=tfidf,student_1l", "optim@baseline=bert_base_size", *small)
+    asked = ["optim=tfidf,student_1l", "optim@baseline=bert_base_size", "objective=[quality/accuracy,delta/accuracy_pp]"]
+    done = place.run("-m", "experiment=hundredfold", *asked, *small)
     assert done.returncode == 0, done.stderr
     assert "student_1l" in done.stdout and "tfidf" in done.stdout
     figures = [run.data.metrics for run in place.runs() if run.data.tags.get("optim") == "student_1l"]
     assert len(figures) == 1 and figures[0]["delta/speedup"] > 0 and figures[0]["quality/accuracy"] > 0
-    assert "delta/accuracy_pp" not in figures[0]
+    told = [json.loads(file.read_text())["objective"] for file in (place.root / "sweeps").glob("*/job-*.json")]
+    assert len(told) == 2 and all(0 < accuracy <= 1 and math.isnan(change) for accuracy, change in told)
 
 
 def test_an_optimization_is_added_with_one_file(place: Place) -> None:

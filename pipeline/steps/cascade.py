@@ -82,16 +82,9 @@ class Cascade(Step):
         labels, length = list(context.splits.labels), context.backbone.max_length
         Description("cascade", labels, length, context.splits.oos, batched=batched).write(artifact)
         share = float(counts @ (sure >= threshold))
-        log.info(
-            "the cheap classifier answers %.0f %% of texts like validation's, from a score of %.3f on",
-            100 * share,
-            threshold,
-        )
-        return {
-            "figures": {"cascade/threshold": threshold, "cascade/answered_cheaply": share},
-            "curve": curve,
-            "alone": alone,
-        }
+        log.info("the cheap classifier answers %.0f %% of such texts, from a score of %.3f on", 100 * share, threshold)
+        figures = {"cascade/threshold": threshold, "cascade/answered_cheaply": share}
+        return {"figures": figures, "curve": curve, "alone": alone}
 
     def draw(self, notes: Mapping[str, Any], folder: Path) -> None:
         """Accuracy over latency, from the cheap one alone to both for each text."""
@@ -107,9 +100,7 @@ def fit_threshold(sure: np.ndarray, cheap: np.ndarray, better: np.ndarray, loss:
     in sum. It lies halfway between two texts' scores, and above 1 where none of its answers may be taken.
     """
     order = np.argsort(-sure, kind="stable")
-    lost = np.cumsum(
-        (better[order].astype(int) - cheap[order].astype(int)) * counts[order]
-    )  # when the first k + 1 are taken
+    lost = np.cumsum(((better.astype(int) - cheap) * counts)[order])  # when the first k + 1 are taken
     scores = sure[order]
     different = np.append(scores[:-1] > scores[1:], True)  # equal scores can't be told apart
     possible = np.flatnonzero(different & (lost <= loss + 1e-12) & (scores > 0))
