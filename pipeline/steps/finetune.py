@@ -24,8 +24,10 @@ class Finetune(Trained):
     """Settings of `conf/step/finetune.yaml`."""
 
     model: str = setting("teacher", choices=("teacher", "student"))
+    learning_rate: float = setting(3e-4, above=0, max=1)
+    batch_size: int = setting(64, min=1)
     head_rate: float = setting(10.0, above=0, max=1000)
-    most_steps: int | None = setting(1500, min=1)
+    most_steps: int | None = setting(750, min=1)
     label_smoothing: float = setting(0.1, min=0, max=0.9)
 
     code_version: ClassVar[int] = 3
