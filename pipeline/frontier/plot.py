@@ -37,7 +37,7 @@ def save(tried: Sequence[Tried], title: str, file: Path) -> None:
         key.append(f"{number:2}  {one.name}, {one.judged.size_mb:.1f} MB")
     axes.text(1.02, 1, "\n".join(key), transform=axes.transAxes, va="top", fontsize=8, linespacing=1.6)
     axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axes.xaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}x"))
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("times as fast as the baseline (logarithmic)")
