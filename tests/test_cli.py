@@ -197,7 +197,7 @@ def test_a_file_in_a_directory_of_ones_own_is_an_option(typed: Callable[[str], t
     code, out, err = typed("--config-dir FILES optim=mine --cfg job")
     shown = yaml.safe_load(out)["optim"]
     assert (code, err, shown["name"]) == (0, "", "mine")
-    assert shown["steps"]["finetune"]["epochs"] == 3 and shown["steps"]["finetune"]["batch_size"] == 32
+    assert shown["steps"]["finetune"]["epochs"] == 3 and shown["steps"]["finetune"]["batch_size"] == 64
 
 
 @pytest.mark.parametrize("module", ["decide", "rollback", "page", "compare"])

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Trained(Step):
-    """A step that trains; each has its own epochs and learning rate."""
+    """A step that trains; each has its own defaults."""
 
     epochs: int = setting(8, min=1)
     learning_rate: float = setting(2e-4, above=0, max=1)
