@@ -28,6 +28,7 @@ from pipeline.cli import configs, parse_arguments
 from pipeline.config import Config, Optim, Step, Track
 from pipeline.optimize import Made, carry_out, check_order
 from pipeline.steps.base import Context
+from pipeline.steps.finetune import Finetune
 from pipeline.steps.low_rank import LowRank
 from pipeline.steps.untrained import Untrained
 from pipeline.store import Store
@@ -113,6 +114,8 @@ def _short_step(step: Step) -> Step:
         changes = {"layers": 1, "width": 24, "neurons": 32}
     elif isinstance(step, LowRank):
         changes = {"embeddings": 8}
+    elif isinstance(step, Finetune):
+        changes = {"batch_size": 32}  # of the toy data that is more than one step; the first has a learning rate of 0
     for item in fields(step):
         value = getattr(step, item.name)
         if item.name == "epochs":
