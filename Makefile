@@ -18,16 +18,16 @@ sweep: .venv/.ready ## every optimization on the shipped data set
 	$(PY) -m pipeline -m experiment=quickstart $(ARGS)
 
 compare: .venv/.ready ## table and plot again, from what MLflow holds
-	$(PY) -m pipeline.compare $(ARGS)
+	$(PY) -m pipeline compare $(ARGS)
 
 decide: .venv/.ready ## the optimization to ship: make decide ARGS="budget.size_mb=30 budget.accuracy_loss=0.01"
-	$(PY) -m pipeline.decide $(ARGS)
+	$(PY) -m pipeline decide $(ARGS)
 
 report: .venv/.ready ## one HTML page of an experiment, or of a sweep: make report ARGS="data=clinc150"
-	$(PY) -m pipeline.page $(ARGS)
+	$(PY) -m pipeline page $(ARGS)
 
 ui: .venv/.ready ## the MLflow UI on what was logged, on 127.0.0.1: make ui PORT=5001
-	$(PY) -m pipeline.track.ui $(PORT)
+	$(PY) -m pipeline ui $(PORT)
 
 test: .venv/.ready ## the tests, offline
 	$(PY) -m pytest

@@ -77,9 +77,6 @@ class Step(Settings):
         """Other optimizations whose artifacts this step reads: none."""
         return {}
 
-    def draw(self, notes: Mapping[str, Any], folder: Path) -> None:
-        """Write figures of what `make` noted into a folder, for the run in MLflow: none."""
-
 
 @dataclass(frozen=True)
 class DataSource(Settings):
@@ -152,7 +149,7 @@ NOT_DECISIVE = ("precision", "budget_s", "margin", "profile", "price_per_core_ho
 
 @dataclass(frozen=True)
 class Noise(Settings):
-    """`python -m pipeline.noise`: a classifier measured against itself, again and again."""
+    """`python -m pipeline noise`: a classifier measured against itself, again and again."""
 
     repetitions: int = setting(40, min=1)
     slowdown: float = setting(0.0, min=0)  # above 0: one of the two answers that share slower, to see whether it is found
@@ -163,7 +160,7 @@ PREFERENCES = ("latency", "size", "accuracy", "cost")
 
 @dataclass(frozen=True)
 class Budget(Settings):
-    """`python -m pipeline.decide`: bounds that what is shipped must keep; null: it may be as it likes."""
+    """`python -m pipeline decide`: bounds that what is shipped must keep; null: it may be as it likes."""
 
     latency_p95_ms: float | None = setting(None, above=0)
     size_mb: float | None = setting(None, above=0)
@@ -250,6 +247,15 @@ class Config(Settings):
     sweep: Sweep = field(default_factory=Sweep)
     objective: list[str] = field(default_factory=lambda: ["quality/accuracy"])  # metrics that a sweeper is told, in order
     seed: int = setting(42, min=0, max=2**32 - 1)
+
+    @property
+    def experiment_name(self) -> str:
+        """The MLflow experiment of these data and this backbone."""
+        return f"{self.data.name}/{self.backbone.name}"
+
+    def folder(self, kind: str) -> Path:
+        """Where the newest files of a kind ("comparison", "decision") of this experiment lie, outside MLflow."""
+        return Path(self.track.root).resolve() / kind / f"{self.data.name}_{self.backbone.name}".replace("/", "_")
 
 
 KINDS: dict[str, dict[str, type]] = {"step": {}, "data": {}}

@@ -64,6 +64,11 @@ class PublishError(UserError):
     prefix = "publish error"
 
 
+def nothing_yet(experiment: str) -> TrackError:
+    """What is said of an experiment without a finished run."""
+    return TrackError(f"experiment {experiment!r} has no finished run yet; make one with python -m pipeline")
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """The sentence that helps after an unknown name: "; did you mean X? (known: ...)"."""
     names = sorted(repr(str(name))[1:-1] for name in known)

@@ -16,19 +16,21 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline import profile_plot, reliability_plot, turns
-from pipeline.check import check
-from pipeline.conclude import log_comparison, push, summarize
 from pipeline.config import Config, Optim
-from pipeline.describe import config_yaml, dataset, identity, is_baseline, parameters, settings_for
+from pipeline.deployment import publish
 from pipeline.errors import ConfigError, nearest
-from pipeline.measure.session import Reference, TestSet, measure
-from pipeline.optimize import Made, carry_out
-from pipeline.prepare import Job, only_one, prepare
-from pipeline.report import Report
-from pipeline.rows import Row
-from pipeline.steps.base import as_kind
-from pipeline.track.run import Run
+from pipeline.evaluation.report import Report
+from pipeline.evaluation.rows import METRICS, OF_SOME, Row
+from pipeline.evaluation.session import Reference, TestSet, measure
+from pipeline.models import checkpoints
+from pipeline.reporting.comparison import log_comparison, summarize
+from pipeline.reporting.plots import noted, profile, reliability
+from pipeline.steps.execute import Made, carry_out, check_order
+from pipeline.system import locks, machine
+from pipeline.tracking import server
+from pipeline.tracking.identity import config_yaml, dataset, identity, is_baseline, parameters, settings_for
+from pipeline.tracking.job import Job, only_one, prepare
+from pipeline.tracking.run import Run
 
 log = logging.getLogger(__name__)
 CHANGES = ("delta/accuracy", "delta/f1", "delta/in_scope", "delta/oos")  # of what is answered, against the baseline
@@ -73,7 +75,7 @@ def run(config: Config, finished: str = "", waiting: str = "") -> Outcome:
     Raises UserError for what the user can mend, before anything is written where possible.
     """
     check(config)
-    with turns.working():
+    with locks.working():
         job = prepare(config)
         known = outcome_of(job, finished)
         if known is not None:
@@ -87,7 +89,7 @@ def run(config: Config, finished: str = "", waiting: str = "") -> Outcome:
             row, made = optimize(job, config.optim, reference, waiting)
         summarize(job, row)
     if config.publish.hub:
-        push(job, row, made)
+        publish.publish(job, row, made)
     return Outcome(row, *stages_of(made, before))
 
 
@@ -97,7 +99,7 @@ def make(config: Config, finished: str = "") -> Waiting | Outcome:
     `finished` and what is raised: as for `run`.
     """
     check(config)
-    with turns.working():
+    with locks.working():
         job = prepare(config)
         known = outcome_of(job, finished)
         if known is not None:
@@ -162,18 +164,18 @@ def follow(job: Job, optim: Optim, tracked: Run) -> Made:
     tracked.log_start(config_yaml(config), parameters(config), dataset(config, job.context.splits))
     made = carry_out(optim, replace(job.context, on_trial=tracked.log_trial), job.store)
     tracked.log_curves(made.curves)
-    log_notes(tracked, optim, made)
+    log_notes(tracked, made)
     return made
 
 
-def log_notes(tracked: Run, optim: Optim, made: Made) -> None:
+def log_notes(tracked: Run, made: Made) -> None:
     """The steps' own figures; and the trials of their searches, which were told already if they were made in this run."""
-    for step, stage in zip(optim.steps.values(), made.stages, strict=True):
+    for stage in made.stages:
         notes = stage.manifest["notes"]
         for trial in notes.get("search", {}).get("trials", ()) if stage.reused else ():
             tracked.log_trial(trial)
         with tempfile.TemporaryDirectory() as folder:
-            as_kind(step).draw(notes, Path(folder))
+            noted.save(notes, Path(folder))
             if any(Path(folder).iterdir()):
                 tracked.log_folder(Path(folder))
 
@@ -182,7 +184,26 @@ def log_figures(tracked: Run, report: Report) -> None:
     """How far scores are to be believed; and where the time goes, if that was measured."""
     with tempfile.TemporaryDirectory() as folder:
         if report.quality:
-            reliability_plot.save(report, Path(folder))
+            reliability.save(report, Path(folder))
         if report.profile is not None:
-            profile_plot.save(report.profile, report.optim, Path(folder))
+            profile.save(report.profile, report.optim, Path(folder))
         tracked.log_folder(Path(folder))
+
+
+def check(config: Config) -> None:
+    """Raises UserError: the order of steps, threads, objective, weights, the Hub, where results go."""
+    check_order(config.optim, config.backbone)
+    check_order(config.baseline, config.backbone, "baseline")
+    allowed = machine.machine()["cores"]
+    if config.measure.threads > allowed:
+        raise ConfigError(f"measure.threads={config.measure.threads}: this machine allows {allowed}")
+    sections = {known.partition("/")[0] for known in METRICS}
+    if not config.objective:
+        raise ConfigError("objective=[]: name at least one metric")
+    for name in config.objective:
+        section, slash, _ = name.partition("/")
+        if name not in (*METRICS, *OF_SOME) and (not slash or section in sections):  # other sections are the steps' own
+            raise ConfigError(f"objective={name}: no such metric{nearest(name, (*METRICS, *OF_SOME))}")
+    checkpoints.check(config.backbone)
+    server.check(config.track)
+    publish.check(config.publish.hub)

@@ -24,14 +24,14 @@ os.environ.pop("MLFLOW_TRACKING_URI", None)
 
 from hydra.core.global_hydra import GlobalHydra
 
-from pipeline.cli import configs, parse_arguments
+from pipeline.commands.configuration.compose import configs, parse_arguments
 from pipeline.config import Config, Optim, Step, Track
-from pipeline.optimize import Made, carry_out, check_order
 from pipeline.steps.base import Context
+from pipeline.steps.execute import Made, carry_out, check_order
 from pipeline.steps.finetune import Finetune
 from pipeline.steps.low_rank import LowRank
-from pipeline.steps.untrained import Untrained
-from pipeline.store import Store
+from pipeline.steps.random_init import Untrained
+from pipeline.steps.store import Store
 
 Carried = Callable[..., tuple[Made, Context]]  # what the fixture `carried` gives
 LEARNED = [  # with these the tiny network knows the toy data
@@ -83,7 +83,7 @@ def write_csv(path: Path, rows: list[tuple[str, str]], header: tuple[str, str] =
 @pytest.fixture(scope="session")
 def ready_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A fresh MLflow database; making one takes seconds, so tests copy it."""
-    from pipeline.track.server import connect
+    from pipeline.tracking.server import connect
 
     root = tmp_path_factory.mktemp("ready")
     connect(Track(root=str(root)))

@@ -14,10 +14,10 @@ from omegaconf import OmegaConf
 
 import pipeline.data.sources
 import pipeline.steps  # noqa: F401  both register their kinds
-from pipeline.cli import configs, parse_arguments
+from pipeline.commands.configuration.compose import configs, parse_arguments
+from pipeline.commands.configuration.schema import build, schema
 from pipeline.config import CONF, KINDS, Config, Measure, Settings, Track, digest, plain, setting
 from pipeline.errors import ConfigError
-from pipeline.schema import build, schema
 
 FILES = sorted(CONF.glob("*/*.yaml"))
 REQUIRED = {

@@ -16,15 +16,15 @@ import numpy as np
 import pytest
 from mlflow import MlflowClient
 
-from pipeline.classifiers.base import load as classifier
-from pipeline.cli import configs, parse_arguments
+from pipeline.commands.configuration.compose import configs, parse_arguments
 from pipeline.config import CONF, Config
-from pipeline.measure.process import ROOT
-from pipeline.optimize import Made, carry_out
-from pipeline.prepare import prepare
+from pipeline.evaluation.latency.process import ROOT
 from pipeline.run import Outcome, run, stages_of
-from tests import forked
+from pipeline.runtimes.base import load as classifier
+from pipeline.steps.execute import Made, carry_out
+from pipeline.tracking.job import prepare
 from tests.conftest import shrunk, small, write_csv
+from tests.support import forked
 
 OPTIMS = sorted(file.stem for file in (CONF / "optim").glob("*.yaml"))
 MEASURED = (

@@ -1,9 +1,8 @@
 """The steps, one file each: a frozen dataclass whose fields are the keys of its YAML, and how it is carried out.
 
 Every module in this folder is imported here, so that a new file with a class under `@kind("step", NAME)` is all that a new
-technique needs. `base.py` has what a step is given (`Context`) and what it must have (`StepKind`), `trained.py` what those
-that train share, `distilling.py` what those that learn from a teacher do, `agreement.py` what those that quantize do.
-`transfer.py` is a step that no one names: it goes behind a teacher.
+technique needs. `base.py` says what a step must have, `store.py` keeps what steps made, `execute.py` runs an optimization,
+`shared/` has what several steps use. Not here: the mathematics of a technique (`training/`, `models/`, `runtimes/`).
 """
 
 import importlib

@@ -43,10 +43,6 @@ class StepKind(Protocol):
         """What decides the bytes besides the settings and the previous stage: data, seed, weights, library versions."""
         ...
 
-    def draw(self, notes: Mapping[str, Any], folder: Path) -> None:
-        """Write figures of what `make` noted into a folder, for the run in MLflow."""
-        ...
-
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
         """Write the artifact into the empty directory `artifact`; returns notes for the stage's manifest.
 

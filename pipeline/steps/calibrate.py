@@ -14,12 +14,12 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
-from pipeline.classifiers.base import Description
-from pipeline.classifiers.rule import FIGURES, Rule
 from pipeline.config import Optim, Step, kind, setting
 from pipeline.errors import OptimizationError
+from pipeline.runtimes.base import Description
+from pipeline.runtimes.decision_rule import FIGURES, Rule
 from pipeline.steps.base import ANY, Context, versions
-from pipeline.steps.inference import logits_of
+from pipeline.steps.shared.inference import logits_of
 
 NO_RULE = "none"
 HOTTEST = 20.0  # temperatures from 1/20 to 20 are tried

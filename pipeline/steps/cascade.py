@@ -2,28 +2,28 @@
 
 How sure it must be is fitted on the validation split: as little as costs nothing there, with as many texts out of scope as
 the better one's decision rule is fitted for. Each keeps its own rule.
-The classifier itself is in `pipeline/classifiers/cascade.py`.
+The classifier itself is in `pipeline/runtimes/cascade.py`.
 """
 
 import json
 import logging
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
-from pipeline import turns
-from pipeline.classifiers.base import Description, load
-from pipeline.classifiers.cascade import BETTER, CHEAP, FILE, sureness
 from pipeline.config import Backbone, Optim, Step, kind, setting
 from pipeline.errors import ConfigError, OptimizationError
+from pipeline.runtimes.base import Description, load
+from pipeline.runtimes.cascade import BETTER, CHEAP, FILE, sureness
 from pipeline.steps.base import Context
 from pipeline.steps.calibrate import share_of, weights
-from pipeline.steps.inference import logits_of
+from pipeline.steps.shared.inference import logits_of
+from pipeline.system import locks
 
 log = logging.getLogger(__name__)
 TIMED = 100  # texts
@@ -39,7 +39,7 @@ class Cascade(Step):
     better: Optim = field(default_factory=Optim)
     loss: float = setting(0.0, min=0, max=1)
 
-    code_version: ClassVar[int] = 3
+    code_version: ClassVar[int] = 4
     gives: ClassVar[str] = "cascade"
 
     def needs(self, backbone: Backbone) -> dict[str, Optim]:
@@ -56,7 +56,7 @@ class Cascade(Step):
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
         """Fit the threshold, put both together; figures: threshold, share that the cheap one answers.
 
-        Notes: the curve, and what the better one is worth "alone".
+        Notes, under "cascade": the curve, and what the better one is worth "alone".
         """
         validation = context.splits.validation
         texts, truth = list(validation["text"]), np.array(validation["label"])
@@ -72,7 +72,7 @@ class Cascade(Step):
                 sure = sureness(logits, description.rule)
             batched = batched and description.batched
             shutil.copytree(directory, artifact / name)
-        with turns.alone():
+        with locks.alone():
             seconds = {name: _seconds(context.needed[name], texts[:TIMED]) for name in (CHEAP, BETTER)}
         counts = weights(truth == context.splits.oos, share_of(self.better))
         threshold = fit_threshold(sure, right[CHEAP], right[BETTER], self.loss, counts)
@@ -84,13 +84,8 @@ class Cascade(Step):
         share = float(counts @ (sure >= threshold))
         log.info("the cheap classifier answers %.0f %% of such texts, from a score of %.3f on", 100 * share, threshold)
         figures = {"cascade/threshold": threshold, "cascade/answered_cheaply": share}
-        return {"figures": figures, "curve": curve, "alone": alone}
-
-    def draw(self, notes: Mapping[str, Any], folder: Path) -> None:
-        """Accuracy over latency, from the cheap one alone to both for each text."""
-        from pipeline.cascade_plot import save
-
-        save(notes, (self.cheap.name, self.better.name), folder)
+        names = [self.cheap.name, self.better.name]
+        return {"figures": figures, "cascade": {"names": names, "curve": curve, "alone": alone, "answered_cheaply": share}}
 
 
 def fit_threshold(sure: np.ndarray, cheap: np.ndarray, better: np.ndarray, loss: float, counts: np.ndarray) -> float:

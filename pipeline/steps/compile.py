@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pipeline.classifiers.base import TOKENIZER, Description, load
 from pipeline.config import Step, digest, kind, setting
-from pipeline.cpu import bfloat16, flags
 from pipeline.errors import OptimizationError
+from pipeline.runtimes.base import TOKENIZER, Description, load
 from pipeline.steps.base import Context, versions
 from pipeline.steps.export_onnx import TOLERANCE, largest_difference
+from pipeline.system.cpu import bfloat16, flags
 
 log = logging.getLogger(__name__)
 COMPILERS = ("c++", "g++", "clang++", "cl")
@@ -55,8 +55,8 @@ class Compile(Step):
         """Compile, compare; figure: the largest difference of a logit, which in bfloat16 may be any."""
         import torch
 
-        from pipeline.classifiers.torch import read
-        from pipeline.classifiers.torch_compiled import MODEL
+        from pipeline.runtimes.torch import read
+        from pipeline.runtimes.torch_compiled import MODEL
 
         assert context.source is not None
         model, threads = read(context.source), torch.get_num_threads()

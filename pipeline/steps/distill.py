@@ -1,21 +1,20 @@
 """`distill`: a student learns from the logits of a fine-tuned teacher, which is an optimization of its own.
 
 The student is the backbone's, or made of some of the teacher's layers, as deep and as wide as is asked for. What it learns
-from is in `distilling.py`, the search for its settings in `pipeline/search.py`.
+from is in `distilling.py`, the search for its settings in `pipeline/training/tuning.py`.
 """
 
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pipeline.backbone.fetch import identity, locate
 from pipeline.config import Backbone, Optim, Settings, kind, setting
 from pipeline.errors import ConfigError
+from pipeline.models.checkpoints import identity, locate
 from pipeline.steps.base import Context
-from pipeline.steps.distilling import Distilling, read_teacher
-from pipeline.steps.load import store_checkpoint
+from pipeline.steps.load_checkpoint import store_checkpoint
+from pipeline.steps.shared.distilling import Distilling, read_teacher
 
 log = logging.getLogger(__name__)
 
@@ -100,12 +99,12 @@ class Distill(Distilling):
         return ("student" if own and not self._of_teacher else "teacher") if self.start == "auto" else self.start
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
-        """Train, after a search if one is asked for; notes: curves, and "search" (see `pipeline.search.search`)."""
+        """Train, after a search if one is asked for; notes: curves, and "search" (see `pipeline.training.tuning.search`)."""
         if self._published(context.backbone):
             log.info("the backbone has a distilled student: loaded, not trained")
             return store_checkpoint(locate(context.backbone.distilled, "distilled"), context, artifact)
-        from pipeline.classifiers.base import Description
-        from pipeline.classifiers.torch import save_fitting
+        from pipeline.runtimes.base import Description
+        from pipeline.runtimes.torch import save_fitting
 
         notes: dict[str, Any] = {}
         best = self
@@ -124,7 +123,7 @@ class Distill(Distilling):
         """The student, its tokenizer and its curves."""
         model, tokenizer = self._student(context)
         if self.heads_kept < 1 or self.neurons_kept < 1:
-            from pipeline.students import batches, narrow
+            from pipeline.models.students import batches, narrow
 
             length = context.backbone.max_length
             some = batches(tokenizer, context.splits.train, IMPORTANCE_TEXTS, length, context.seed)
@@ -132,24 +131,17 @@ class Distill(Distilling):
         return model, tokenizer, self.learn(model, tokenizer, context, scratch, callbacks)
 
     def _student(self, context: Context) -> tuple[Any, Any]:
-        from pipeline.backbone.models import start
-        from pipeline.classifiers.torch import read_tokenizer
-        from pipeline.students import shallower
+        from pipeline.models.build import start
+        from pipeline.models.students import shallower
+        from pipeline.runtimes.torch import read_tokenizer
 
         if self._starts_from(context.backbone) == "student":
             return start(context.backbone, "student", list(context.splits.labels), context.seed)
         model = shallower(read_teacher(context, "set start=student"), self.layers, self.depth)
         return model, read_tokenizer(context.needed["teacher"])
 
-    def draw(self, notes: Mapping[str, Any], folder: Path) -> None:
-        """How a search went."""
-        from pipeline.search_plot import save
-
-        if "search" in notes:
-            save(notes["search"], folder)
-
     def _search(self, context: Context, scratch: Path) -> dict[str, Any]:
-        from pipeline.search import Space, search
+        from pipeline.training.tuning import Space, search
 
         ranges = self.search
         spaces = {

@@ -1,6 +1,6 @@
 """`export_onnx`: a torch classifier becomes an ONNX graph, fused for ONNX Runtime, and is compared with torch.
 
-How the graph is made is in `pipeline/onnx_graph.py`.
+How the graph is made is in `pipeline/runtimes/onnx_graph.py`.
 """
 
 import logging
@@ -12,10 +12,10 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from pipeline.classifiers.base import TOKENIZER, Classifier, Description, load
 from pipeline.config import Step, kind, setting
 from pipeline.errors import OptimizationError
-from pipeline.onnx_graph import FUSED
+from pipeline.runtimes.base import TOKENIZER, Classifier, Description, load
+from pipeline.runtimes.onnx_graph import FUSED
 from pipeline.steps.base import Context, versions
 
 log = logging.getLogger(__name__)
@@ -45,9 +45,9 @@ class ExportOnnx(Step):
         """Export, fuse, compare; notes: "fused", the number of each fused operator; figure: the largest difference found."""
         import torch
 
-        from pipeline.classifiers.onnx import MODEL, OnnxClassifier
-        from pipeline.classifiers.torch import read
-        from pipeline.onnx_graph import export, fuse
+        from pipeline.runtimes.onnx import MODEL, OnnxClassifier
+        from pipeline.runtimes.onnx_graph import export, fuse
+        from pipeline.runtimes.torch import read
 
         assert context.source is not None
         model, threads = read(context.source), torch.get_num_threads()

@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pipeline.classifiers.base import TOKENIZER, Description, load
-from pipeline.classifiers.openvino import MISSING, MODEL, PRECISIONS, SETTINGS, library
 from pipeline.config import Step, kind, setting
-from pipeline.cpu import bfloat16
 from pipeline.errors import OptimizationError
+from pipeline.runtimes.base import TOKENIZER, Description, load
+from pipeline.runtimes.openvino import MISSING, MODEL, PRECISIONS, SETTINGS, library
 from pipeline.steps.base import Context, versions
 from pipeline.steps.export_onnx import TOLERANCE, largest_difference
+from pipeline.system.cpu import bfloat16
 
 
 @kind("step", "export_openvino")
@@ -38,8 +38,8 @@ class ExportOpenvino(Step):
         """Export, convert, compare; figure: the largest difference of a logit, which in bf16 may be any."""
         import torch
 
-        from pipeline.classifiers.torch import read
-        from pipeline.onnx_graph import export
+        from pipeline.runtimes.onnx_graph import export
+        from pipeline.runtimes.torch import read
 
         assert context.source is not None
         model, threads = read(context.source), torch.get_num_threads()

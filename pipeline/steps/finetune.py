@@ -1,6 +1,6 @@
 """`finetune`: the teacher or the student, trained on the train split; the epoch that is best on validation is kept.
 
-The training itself is in `pipeline/training.py`. A backbone that is fine-tuned already is loaded instead.
+The training itself is in `pipeline/training/trainer.py`. A backbone that is fine-tuned already is loaded instead.
 """
 
 import logging
@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pipeline.backbone.fetch import identity, locate, weights_of
 from pipeline.config import Backbone, kind, setting
+from pipeline.models.checkpoints import identity, locate, weights_of
 from pipeline.steps.base import Context
-from pipeline.steps.load import store_checkpoint
-from pipeline.steps.trained import Trained
+from pipeline.steps.load_checkpoint import store_checkpoint
+from pipeline.steps.shared.trained import Trained
 
 log = logging.getLogger(__name__)
 
@@ -52,15 +52,15 @@ class Finetune(Trained):
         }
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
-        """Train; returns the curves: one entry an epoch (see `pipeline.training.train`)."""
+        """Train; returns the curves: one entry an epoch (see `pipeline.training.trainer.train`)."""
         weights = weights_of(context.backbone, self.model)
         if weights.finetuned:
             log.info("the backbone's %s is fine-tuned already: loaded, not trained", self.model)
             return store_checkpoint(locate(weights, self.model), context, artifact)
-        from pipeline.backbone.models import start
-        from pipeline.classifiers.base import Description
-        from pipeline.classifiers.torch import save
-        from pipeline.training import train
+        from pipeline.models.build import start
+        from pipeline.runtimes.base import Description
+        from pipeline.runtimes.torch import save
+        from pipeline.training.trainer import train
 
         labels = list(context.splits.labels)
         model, tokenizer = start(context.backbone, self.model, labels, context.seed)

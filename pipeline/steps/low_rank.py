@@ -1,4 +1,4 @@
-"""`low_rank`: embeddings and feed-forward matrices as products of thinner ones (`pipeline/low_rank.py`); nothing is trained.
+"""`low_rank`: embeddings and feed-forward matrices as products of thinner ones; nothing is trained.
 
 Word embeddings are half of a small classifier, and a product of rank 128 holds most of what they say. `recover` behind it
 learns again what it costs.
@@ -39,8 +39,8 @@ class LowRank(Step):
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
         """Factor the matrices; figure: the share of parameters that is left."""
-        from pipeline.classifiers.base import Description
-        from pipeline.classifiers.torch import read, read_tokenizer, save_compact
+        from pipeline.runtimes.base import Description
+        from pipeline.runtimes.torch import read, read_tokenizer, save_compact
 
         assert context.source is not None
         model = read(context.source)
@@ -53,8 +53,8 @@ class LowRank(Step):
     def _factor(self, model: Any) -> None:
         from torch import nn
 
-        from pipeline.low_rank import factored, replace
-        from pipeline.structure import layers
+        from pipeline.models.architecture import layers
+        from pipeline.models.low_rank import factored, replace
 
         if self.embeddings is not None:
             words = model.base_model.get_input_embeddings()

@@ -1,7 +1,7 @@
 """`prune`: fine-tuning goes on while more and more weights of the encoder are set to zero, by magnitude or by movement.
 
-What is stored is small because zeros are not (`pipeline/classifiers/compact.py`); what is computed is as much as before.
-The masks and their schedule are in `pipeline/pruning.py`.
+What is stored is small because zeros are not (`pipeline/runtimes/compact.py`); what is computed is as much as before.
+The masks and their schedule are in `pipeline/training/pruning.py`.
 """
 
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from typing import Any, ClassVar
 
 from pipeline.config import kind, setting
 from pipeline.errors import ConfigError
-from pipeline.report import BYTES_PER_MB
 from pipeline.steps.base import Context
-from pipeline.steps.trained import Trained
+from pipeline.steps.shared.trained import Trained
+from pipeline.system.units import BYTES_PER_MB
 
 
 @kind("step", "prune")
@@ -40,10 +40,10 @@ class Prune(Trained):
         """Train and prune; figures: the sparsity reached, and the size of the same network with its zeros stored."""
         from transformers import set_seed
 
-        from pipeline import pruning
-        from pipeline.classifiers.base import Description
-        from pipeline.classifiers.torch import read, read_tokenizer, save_compact
-        from pipeline.training import train
+        from pipeline.runtimes.base import Description
+        from pipeline.runtimes.torch import read, read_tokenizer, save_compact
+        from pipeline.training import pruning
+        from pipeline.training.trainer import train
 
         assert context.source is not None
         set_seed(context.seed)

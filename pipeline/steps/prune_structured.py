@@ -1,7 +1,7 @@
 """`prune_structured`: attention heads and feed-forward neurons that matter least are removed, then it is trained on.
 
 Matrices become smaller, so the classifier is smaller and faster on any runtime, unlike after `prune`. What matters, and how
-a network is made smaller, is in `pipeline/structure.py`.
+a network is made smaller, is in `pipeline/models/architecture.py`.
 """
 
 import logging
@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from pipeline.config import kind, setting
 from pipeline.steps.base import Context
-from pipeline.steps.trained import Trained
+from pipeline.steps.shared.trained import Trained
 
 log = logging.getLogger(__name__)
 
@@ -36,9 +36,9 @@ class PruneStructured(Trained):
 
         Raises OptimizationError when the network is not built like BERT or DistilBERT.
         """
-        from pipeline.classifiers.base import Description
-        from pipeline.classifiers.torch import read, read_tokenizer, save_compact
-        from pipeline.training import train
+        from pipeline.runtimes.base import Description
+        from pipeline.runtimes.torch import read, read_tokenizer, save_compact
+        from pipeline.training.trainer import train
 
         assert context.source is not None
         model, tokenizer = read(context.source), read_tokenizer(context.source)
@@ -49,7 +49,7 @@ class PruneStructured(Trained):
         return {"curves": curves, "figures": figures}
 
     def _prune(self, model: Any, tokenizer: Any, context: Context) -> dict[str, float]:
-        from pipeline.students import batches, narrow
+        from pipeline.models.students import batches, narrow
 
         before = _counted(model)
         some = batches(tokenizer, context.splits.train, self.importance_texts, context.backbone.max_length, context.seed)
@@ -60,7 +60,7 @@ class PruneStructured(Trained):
 
 
 def _counted(model: Any) -> dict[str, int]:
-    from pipeline.structure import layers
+    from pipeline.models.architecture import layers
 
     found = layers(model)
     return {

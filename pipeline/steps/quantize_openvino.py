@@ -14,13 +14,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from pipeline.classifiers.base import DESCRIPTION, TOKENIZER, Description, Encoder
-from pipeline.classifiers.openvino import MODEL, SETTINGS, library
 from pipeline.config import Step, kind, setting
-from pipeline.cpu import int8_support, warn_if_slow
-from pipeline.steps.agreement import checked
+from pipeline.runtimes.base import DESCRIPTION, TOKENIZER, Description, Encoder
+from pipeline.runtimes.openvino import MODEL, SETTINGS, library
 from pipeline.steps.base import Context, versions
 from pipeline.steps.export_openvino import require_openvino
+from pipeline.steps.shared.agreement import checked
+from pipeline.system.cpu import int8_support, warn_if_slow
 
 log = logging.getLogger(__name__)
 Row = dict[str, np.ndarray]  # input_ids and attention_mask, int64 (1, tokens)

@@ -11,9 +11,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from pipeline.classifiers.base import Description
 from pipeline.config import Step, kind, setting
 from pipeline.errors import ConfigError
+from pipeline.runtimes.base import Description
 from pipeline.steps.base import Context, versions
 
 log = logging.getLogger(__name__)
@@ -49,8 +49,8 @@ class Tfidf(Step):
         from sklearn.feature_extraction.text import TfidfVectorizer
         from sklearn.linear_model import LogisticRegression
 
-        from pipeline.classifiers.tfidf import FEATURES, WEIGHTS, features
-        from pipeline.progress import bar
+        from pipeline.runtimes.tfidf import FEATURES, WEIGHTS, features
+        from pipeline.system.progress import bar
 
         splits = context.splits
         vectorizer = TfidfVectorizer(analyzer=features, max_features=self.features, sublinear_tf=True)

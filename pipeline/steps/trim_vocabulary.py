@@ -1,7 +1,7 @@
 """`trim_vocabulary`: embeddings and tokenizer with fewer word pieces, and the positions that are used; nothing is trained.
 
 Words that training never saw are what gives an out-of-scope text away, so all characters stay, and frequent pieces besides.
-Which pieces are kept is in `pipeline/vocabulary.py`; `recover` behind it learns again what it costs.
+Which pieces are kept is in `pipeline/models/vocabulary.py`; `recover` behind it learns again what it costs.
 """
 
 import copy
@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pipeline.classifiers.base import TOKENIZER, Description
 from pipeline.config import Step, kind, setting
 from pipeline.errors import OptimizationError
+from pipeline.runtimes.base import TOKENIZER, Description
 from pipeline.steps.base import Context, versions
 
 log = logging.getLogger(__name__)
@@ -37,8 +37,8 @@ class TrimVocabulary(Step):
         """Trim; figures: pieces that are left, and the share of validation texts that are tokenized as before."""
         from tokenizers import Tokenizer
 
-        from pipeline.classifiers.torch import read, read_tokenizer, save_fitting
-        from pipeline.vocabulary import kept_pieces, trimmed
+        from pipeline.models.vocabulary import kept_pieces, trimmed
+        from pipeline.runtimes.torch import read, read_tokenizer, save_fitting
 
         assert context.source is not None
         description, before = Description.read(context.source), Tokenizer.from_file(str(context.source / TOKENIZER))
@@ -68,8 +68,8 @@ def fewer(model: Any, kept: list[int], max_length: int) -> Any:
     from torch import nn
     from transformers import AutoModelForSequenceClassification
 
-    from pipeline.pooling import pool
-    from pipeline.structure import fit
+    from pipeline.models.architecture import fit
+    from pipeline.models.pooling import pool
 
     embeddings = {name: module for name, module in model.named_modules() if isinstance(module, nn.Embedding)}
     config = copy.deepcopy(model.config)

@@ -12,12 +12,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from pipeline import turns
 from pipeline.config import Config
 from pipeline.errors import UserError
-from pipeline.processes import signal_of
 from pipeline.sweep.process import in_a_process
 from pipeline.sweep.record import Record, Status, identity
+from pipeline.system import locks
+from pipeline.system.processes import signal_of
 
 if TYPE_CHECKING:
     from pipeline.run import Outcome
@@ -35,7 +35,7 @@ def carry_out(config: Config, later: bool = False) -> tuple[float, ...]:
     known = record.status(number)
     if known is not None and known.digest != identity(config):
         known = None
-    experiment = f"{config.data.name}/{config.backbone.name}"
+    experiment = config.experiment_name
     settings = " ".join(filter(None, [config.sweep.settings, config.sweep.seed]))
     status = Status(number, config.optim.name, settings, experiment, identity(config), run_id=known.run_id if known else "")
     _tell(f"\njob {_counted(record, number)}: {status.name}")
@@ -107,7 +107,7 @@ def _do(config: Config, part: Part) -> None:
     status = record.status(number)
     assert status is not None
     try:
-        with turns.working():
+        with locks.working():
             record.write(part(config, status))
     except KeyboardInterrupt:
         record.write(replace(status, state="killed", reason="it was interrupted"))

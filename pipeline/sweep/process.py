@@ -15,15 +15,15 @@ from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 from typing import Any, NoReturn
 
-from pipeline import turns
-from pipeline.processes import is_gone
+from pipeline.system import locks
+from pipeline.system.processes import is_gone
 
 PRELOADED = [
     "pipeline.run",
-    "pipeline.training",
-    "pipeline.backbone.models",
-    "pipeline.plot",
-    "pipeline.measure.quality",
+    "pipeline.training.trainer",
+    "pipeline.models.build",
+    "pipeline.reporting.plots.tradeoff",
+    "pipeline.evaluation.quality.scores",
     "mlflow.store.tracking.sqlalchemy_store",
     "pipeline.sweep.warm",
 ]
@@ -42,7 +42,7 @@ def in_a_process(sweep: str, work: Callable[..., None], *arguments: Any) -> int:
     if forked:
         context.set_forkserver_preload(PRELOADED)
     process: BaseProcess = context.Process(target=_child, args=(sweep, work, *arguments), daemon=False)
-    with turns.working():  # the server's imports are work too
+    with locks.working():  # the server's imports are work too
         process.start()
     try:
         process.join()

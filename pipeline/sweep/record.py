@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.config import Config, Sweep, digest, plain
-from pipeline.processes import is_gone
+from pipeline.system.processes import is_gone
 
 SETTLED = ("finished", "failed", "exited", "killed")  # a job that is over; others: running, made, interrupted
 

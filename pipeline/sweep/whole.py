@@ -7,16 +7,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from pipeline import compare
 from pipeline.config import Config, digest
-from pipeline.noise import floor
-from pipeline.processes import this_process
-from pipeline.rows import Row, averaged
+from pipeline.evaluation.rows import Row, averaged
+from pipeline.reporting import noise_floor, tables
 from pipeline.sweep.record import SETTLED, Record, Status, identity, unended
-from pipeline.track import view
-from pipeline.track.runs import Tracker
-from pipeline.track.server import connect
-from pipeline.track.sweeps import close_sweep, open_sweep, settle
+from pipeline.system.processes import this_process
+from pipeline.tracking import view
+from pipeline.tracking.runs import Tracker
+from pipeline.tracking.server import connect
+from pipeline.tracking.sweeps import close_sweep, open_sweep, settle
 
 DONE, MENDABLE, BROKEN = 0, 2, 1  # exit codes: all finished; what failed the user can mend; something else
 
@@ -53,7 +52,7 @@ def begin(configs: Sequence[Config], varying: Sequence[str], command: str, known
         process=this_process(),
         ended=False,
     )
-    experiments = dict.fromkeys(f"{config.data.name}/{config.backbone.name}" for config in configs)
+    experiments = dict.fromkeys(config.experiment_name for config in configs)
     trackers = {name: Tracker(connection, name) for name in experiments}
     for tracker in trackers.values():
         tracker.close_orphans()
@@ -101,8 +100,8 @@ def _close(record: Record, tracker: Tracker, statuses: list[Status], state: str)
     missing = [f"{status.name} ({status.state})" for status in statuses if status.state != "finished"]
     told = summary(statuses, record)
     if rows:
-        explained = floor.explained(tracker, rows)
-        table = compare.write(rows, None, f"{tracker.experiment}, sweep {record.sweep_id}", folder, explained, missing)
+        explained = noise_floor.explained(tracker, rows)
+        table = tables.write(rows, None, f"{tracker.experiment}, sweep {record.sweep_id}", folder, explained, missing)
         print(f"\n{table.plain()}\n\n{explained}\n\nplot:    {os.path.relpath(folder / 'comparison.png')}")
         note = f"{table.markdown()}\n\n{explained}\n\n```\n{told}\n```"
     else:

@@ -1,0 +1,35 @@
+"""Table and plots again, from what MLflow holds.
+
+python -m pipeline compare                    of the default data and backbone
+python -m pipeline compare data=clinc150      of another experiment
+"""
+
+from collections.abc import Sequence
+
+from pipeline.commands.configuration.compose import one_config
+from pipeline.config import Config
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Takes the overrides of a run."""
+    compare(one_config(arguments))
+
+
+def compare(config: Config) -> None:
+    """Table and plots of what compares with the experiment's newest run. Raises TrackError when there is none."""
+    from pipeline.errors import nothing_yet
+    from pipeline.reporting import noise_floor, tables
+    from pipeline.system import locks
+    from pipeline.tracking.runs import open_experiment
+
+    tracker = open_experiment(config)
+    comparable = tracker.newest_comparable()
+    if comparable is None:
+        raise nothing_yet(config.experiment_name)
+    rows = tracker.rows(comparable)
+    explained = noise_floor.explained(tracker, rows)
+    folder = config.folder("comparison")
+    with locks.working():
+        made = tables.write(rows, None, config.experiment_name, folder, explained)
+    print(f"{made.plain()}\n\n{explained}\n")
+    print(f"plot: {folder / 'comparison.png'}, and beside it speedup.png")

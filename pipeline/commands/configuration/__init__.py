@@ -1,0 +1,1 @@
+"""How a command line becomes a `Config`: composed by Hydra, checked against typed schemas, its mistakes told in one line."""

@@ -1,0 +1,145 @@
+"""A command line -> every configuration that it asks for, composed and checked before any job starts.
+
+So a mistake costs nothing and leaves nothing behind. Nothing here imports torch, transformers, datasets or mlflow.
+"""
+
+import re
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NoReturn
+
+from pipeline.config import CONF, Config
+from pipeline.errors import ConfigError
+
+
+def parse_arguments(argv: Sequence[str]) -> Any:
+    """Hydra's own flags and the overrides, as Hydra parses them."""
+    from hydra._internal.utils import get_args_parser
+
+    def refuse(message: str) -> NoReturn:
+        raise ConfigError(f"{message}; see --help and --hydra-help")
+
+    parser = get_args_parser()
+    parser.error = refuse  # type: ignore[method-assign]  # one line instead of the usage
+    arguments = parser.parse_args(list(argv))
+    for flag in ("config_dir", "config_path"):
+        directory = getattr(arguments, flag)
+        if directory and not Path(directory).is_dir():
+            raise ConfigError(f"--{flag.replace('_', '-')} {directory}: no such directory")
+    if arguments.cfg and arguments.multirun:
+        raise ConfigError("--cfg shows one configuration; leave out -m and give each group one value")
+    if arguments.resolve and not arguments.cfg:
+        raise ConfigError("--resolve goes with --cfg job")
+    return arguments
+
+
+def register_schemas() -> None:
+    """Tell Hydra the typed schemas: `/schema/<group>/<kind>` for steps and data sources, `/schema/config` for the rest."""
+    from hydra.core.config_store import ConfigStore
+
+    import pipeline.data.sources
+    import pipeline.steps  # noqa: F401  both register their kinds when imported
+    from pipeline.commands.configuration.schema import schema
+    from pipeline.config import KINDS, Backbone, Measure, Optim, Track
+
+    store = ConfigStore.instance()
+    store.store(group="schema", name="config", node=schema(Config))
+    for cls in (Optim, Backbone, Measure, Track):
+        store.store(group="schema", name=cls.__name__.lower(), node=schema(cls))
+    for group, kinds in KINDS.items():
+        for name, kind in kinds.items():
+            store.store(group=f"schema/{group}", name=name, node=schema(kind))
+
+
+@dataclass(frozen=True)
+class Composed:
+    """One job: its overrides and its configuration."""
+
+    overrides: list[str]
+    config: Config
+
+
+def configs(arguments: Any) -> Iterator[Composed]:
+    """Every configuration the arguments ask for (one, or each job of a sweep), composed and checked.
+
+    A sweep whose jobs a sweeper chooses as it goes (`optim.steps.x.y=interval(0,1)`) is checked without those settings.
+    """
+    from hydra import compose, initialize_config_dir
+
+    register_schemas()
+    search = [f"hydra.searchpath=[file://{Path(arguments.config_dir).resolve()}]"] if arguments.config_dir else []
+    with initialize_config_dir(str(Path(arguments.config_path or CONF).resolve()), version_base="1.3"):
+        name = arguments.config_name or "config"
+        for overrides in _jobs(arguments, name, search):
+            try:
+                composed = compose(name, overrides=[*overrides, *search])
+            except ValueError as error:  # Hydra's word for a group that is null, among others
+                raise ConfigError(f"{error}: {' '.join(overrides)}") from error
+            yield Composed(overrides, named(checked(composed), overrides))
+
+
+def one_config(argv: Sequence[str]) -> Config:
+    """The configuration of an entry point that takes overrides and nothing else. Raises ConfigError for Hydra's flags."""
+    arguments = parse_arguments(argv)
+    for flag in ("cfg", "multirun", "info", "hydra_help", "shell_completion", "resolve"):
+        if getattr(arguments, flag):
+            raise ConfigError(f"--{flag.replace('_', '-')} is for python -m pipeline; here give overrides only")
+    return next(configs(arguments)).config
+
+
+def _jobs(arguments: Any, name: str, search: list[str]) -> list[list[str]]:
+    from hydra import compose
+    from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    hydra = GlobalHydra.instance().hydra
+    assert hydra is not None
+    parser = OverridesParser.create(config_loader=hydra.config_loader)
+    overrides = parser.parse_overrides(arguments.overrides)
+    fixed = [str(item.input_line) for item in overrides if not item.is_sweep_override()]
+    if not arguments.multirun:
+        return [list(arguments.overrides)]
+    swept = compose(name, overrides=[*fixed, *search], return_hydra_config=True).hydra.sweeper.get("params") or {}
+    overrides = parser.parse_overrides([f"{key}={value}" for key, value in swept.items()]) + overrides
+    listed = [item for item in overrides if not item.is_sweep_override() or item.is_discrete_sweep()]
+    return BasicSweeper.split_arguments(listed, None)[0]
+
+
+def open_keys(arguments: Any) -> set[str]:
+    """The keys whose values a sweeper chooses as it goes."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    overrides = OverridesParser.create().parse_overrides(arguments.overrides)
+    return {item.key_or_group for item in overrides if item.is_sweep_override() and not item.is_discrete_sweep()}
+
+
+def named(config: Config, overrides: Sequence[str]) -> Config:
+    """With steps added or taken away on the command line, an optimization is another one, and is called so."""
+    if any(override.startswith("optim.name=") for override in overrides):
+        return config
+    changes = [re.match(r"(\+step@|~)optim\.steps\.(\w+)(=|$)", override) for override in overrides]
+    names = [("-" if change[1] != "~" else "-no-") + change[2] for change in changes if change]
+    return replace(config, optim=replace(config.optim, name=config.optim.name + "".join(names)))
+
+
+def checked(cfg: Any) -> Config:
+    """The typed configuration of a composed one. Raises ConfigError or one of OmegaConf's errors (see `explain`)."""
+    from omegaconf import OmegaConf
+
+    import pipeline.data.sources
+    import pipeline.steps  # noqa: F401  both register their kinds when imported; a launcher's process has not done it yet
+    from pipeline.commands.configuration.schema import build
+
+    values = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
+    assert isinstance(values, dict)
+    return build({str(key): value for key, value in values.items()})
+
+
+def shown_command(arguments: Sequence[str]) -> str:
+    """The command, as it may be kept: without passwords."""
+    from pipeline.tracking.server import without_password
+
+    return shlex.join(["python", "-m", "pipeline", *map(without_password, arguments)])

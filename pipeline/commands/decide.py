@@ -1,0 +1,60 @@
+"""Which optimization to ship: the best that keeps a budget, registered as the champion, every other explained.
+
+python -m pipeline decide data=clinc150 budget.size_mb=30 budget.latency_p95_ms=3 budget.accuracy_loss=0.01
+python -m pipeline decide prefer=size budget.min_accuracy=0.9 dry_run=true
+python -m pipeline decide only=student_2l budget.accuracy_loss=0.01             may this one be shipped? the exit code tells
+python -m pipeline decide sweep.id=20261126T080000_1a2b3c budget.speedup=5
+
+Exit codes: 0 one was chosen, 3 none keeps the budget, 2 a mistake: nothing to decide on, or runs that don't compare. Other
+settings are those of python -m pipeline; the bounds are explained in conf/config.yaml.
+"""
+
+import os
+from collections.abc import Sequence
+
+from pipeline.commands.configuration.compose import one_config
+from pipeline.config import Config
+
+NOTHING = 3
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Takes the overrides of a run."""
+    return decide(one_config(arguments))
+
+
+def decide(config: Config) -> int:
+    """Decide, register, tell; returns the exit code. Raises UserError for what the user can mend."""
+    from dataclasses import replace
+
+    from pipeline.deployment.ship import ship
+    from pipeline.reporting import noise_floor
+    from pipeline.reporting.decision import write
+    from pipeline.selection.decision import decide as decided
+    from pipeline.selection.evidence import gather
+    from pipeline.system import locks
+    from pipeline.tracking.runs import open_experiment
+    from pipeline.tracking.server import in_one_line
+
+    experiment, tracker = config.experiment_name, open_experiment(config)
+    with locks.working():
+        candidates = gather(tracker.evidence(config.sweep.id), experiment, config.sweep.id)
+        decision = decided(experiment, candidates, config.budget, config.prefer, config.strict, config.dry_run, config.only)
+        explained = noise_floor.explained(tracker, [row for candidate in candidates for row in candidate.rows])
+        for candidate in candidates:
+            if candidate is not decision.chosen:
+                print(f"not {candidate.name}: {decision.why_not(candidate)}")
+        print(f"\n{decision.verdict()}")
+        if decision.chosen is not None and not config.dry_run:
+            with in_one_line(tracker.connection):
+                decision = replace(decision, registered=ship(decision, config, tracker))
+            print(f"registered: {decision.registered}")
+        folder = config.folder("decision")
+        if config.dry_run:  # what ships stays beside it
+            folder = folder.with_name(f"{folder.name}_dry_run")
+        write(decision, folder, explained)
+        if decision.chosen is not None and decision.registered is not None:
+            with in_one_line(tracker.connection):
+                tracker.client.log_artifacts(decision.chosen.best_run().run_id, str(folder), "decision")
+    print(f"page:       {os.path.relpath(folder / 'decision.md')}")
+    return 0 if decision.chosen is not None else NOTHING

@@ -1,0 +1,82 @@
+"""A classifier measured against itself, again and again: what the numbers of this machine are worth.
+
+python -m pipeline noise                                                        the default optimization, 40 times
+python -m pipeline noise optim=distillation_ort_int8 measure.budget_s=20        another one, 20 s each time
+python -m pipeline noise noise.repetitions=10 noise.slowdown=0.05               is a slowdown of 5 % found?
+
+It takes noise.repetitions times measure.budget_s and a little more, and the same overrides as the program itself.
+"""
+
+import os
+import sys
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.commands.configuration.compose import configs, parse_arguments
+from pipeline.config import Config
+
+if TYPE_CHECKING:
+    from pipeline.evaluation.noise.summary import Findings
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Takes the overrides of a run."""
+    return _each(arguments)
+
+
+def _each(arguments: Sequence[str]) -> int:
+    try:
+        for job in list(configs(parse_arguments(list(arguments)))):
+            noise(job.config)
+    except KeyboardInterrupt:
+        print("interrupted: the repetitions measured so far are kept in noise/ under track.root", file=sys.stderr)
+        return 130
+    return 0
+
+
+def noise(config: Config) -> None:
+    """Make the optimization's artifact or find it, measure it against itself, keep and tell what came of it.
+
+    Raises UserError for what the user can mend.
+    """
+    from pipeline.evaluation.noise.repeat import repeat
+    from pipeline.evaluation.noise.summary import Findings
+    from pipeline.evaluation.session import draw
+    from pipeline.reporting import noise_record
+    from pipeline.run import check
+    from pipeline.steps.execute import carry_out
+    from pipeline.system import locks
+    from pipeline.tracking import view
+    from pipeline.tracking.identity import config_yaml, dataset, identity, parameters
+    from pipeline.tracking.job import prepare
+
+    check(config)
+    with locks.working():
+        job = prepare(config)
+    settings, splits, done = config.noise, job.context.splits, []
+    with job.tracker.run(identity(config, job.context, config.optim)) as run:
+        noise_record.mark(job.tracker, run, config)
+        run.log_start(config_yaml(config), parameters(config) | noise_record.parameters(config), dataset(config, splits))
+        with locks.working():
+            artifact = carry_out(config.optim, job.context, job.store).artifact
+        queries, folder = (
+            draw(list(splits.test["text"]), config.measure),
+            noise_record.folder_of(config.track.root, run.run_id),
+        )
+        for repetition in repeat(artifact, queries, config.measure, settings):
+            done.append(repetition)
+            findings = Findings(config.optim.name, config.measure, settings.slowdown, tuple(done))
+            noise_record.write_json(findings, folder)
+        with locks.working():
+            noise_record.finish(job.tracker, run, findings, folder)
+    _tell(findings, folder, view.address(job.tracker.connection, config.track.root, job.tracker.experiment_id))
+
+
+def _tell(findings: "Findings", folder: Path, address: str) -> None:
+    from pipeline.reporting.noise_words import conclusion, legend, table
+
+    print(f"\n{table(findings).plain()}\n\n{legend(findings)}\n\n{textwrap.fill(conclusion(findings), 120)}\n")
+    print(f"plot:    {os.path.relpath(folder / 'noise.png')}")
+    print(f"MLflow:  {address}")

@@ -1,0 +1,52 @@
+"""One self-contained HTML page of an experiment or a sweep: to read, to print, to send.
+
+python -m pipeline page                                of the default data and backbone
+python -m pipeline page data=clinc150                  of another experiment
+python -m pipeline page sweep.id=20261126T080000_1a2b3c   of one sweep
+
+It loads nothing from anywhere. Other settings are those of python -m pipeline.
+"""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipeline.commands.configuration.compose import one_config
+from pipeline.config import Config
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Takes the overrides of a run."""
+    target = page(one_config(arguments))
+    print(f"page: {os.path.relpath(target)}")
+
+
+def page(config: Config) -> Path:
+    """Write the page; returns where. Raises UserError where there is nothing to show, or the runs don't compare."""
+    from pipeline.deployment.registry import CHAMPION, Registry
+    from pipeline.reporting import noise_floor
+    from pipeline.reporting.page.content import gather
+    from pipeline.reporting.page.render import render
+    from pipeline.selection.evidence import gather as evidence
+    from pipeline.system import locks
+    from pipeline.tracking.runs import open_experiment
+
+    experiment, tracker = config.experiment_name, open_experiment(config)
+    connection = tracker.connection
+    ui = "http://127.0.0.1:5000" if connection.local else connection.shown_uri.rstrip("/")
+    title = experiment if config.sweep.id is None else f"{experiment}, sweep {config.sweep.id}"
+    known = noise_floor.newest(tracker)
+    noise = known.sentence() if known is not None else noise_floor.NOT_MEASURED
+    with locks.working():
+        candidates = evidence(tracker.evidence(config.sweep.id), experiment, config.sweep.id)
+        address = f"{ui}/#/experiments/{tracker.experiment_id}/runs/"
+        champion = Registry(connection, experiment).at(CHAMPION)
+        content = gather(tracker, candidates, title, address, noise, config.folder("decision") / "decision.json", champion)
+        target = (
+            Path(config.track.root).resolve()
+            / "page"
+            / f"{title.replace('/', '_').replace(', ', '_').replace(' ', '_')}.html"
+        )
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(render(content), encoding="utf-8")
+    return target

@@ -1,0 +1,38 @@
+"""The champion before this one becomes the champion again.
+
+python -m pipeline rollback                    of the default data and backbone
+python -m pipeline rollback data=clinc150      of another experiment
+
+It is loaded first. The one that was the champion becomes the previous one, so a second rollback undoes the first.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipeline.commands.configuration.compose import one_config
+from pipeline.config import Config
+from pipeline.errors import TrackError
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Takes the overrides of a run."""
+    rollback(one_config(arguments))
+
+
+def rollback(config: Config) -> None:
+    """Move both aliases. Raises TrackError where there is no previous champion, or it can't be loaded any more."""
+    from pipeline.deployment.registry import CHAMPION, PREVIOUS, Registry
+    from pipeline.tracking.server import connect, is_fresh
+
+    experiment = config.experiment_name
+    nothing = TrackError(f"{experiment} has no previous champion; python -m pipeline decide makes one")
+    if is_fresh(config.track):
+        raise nothing
+    registry = Registry(connect(config.track), experiment)
+    with registry.held(Path(config.track.root).resolve()):
+        number = registry.at(PREVIOUS)
+        if number is None or number == registry.at(CHAMPION):
+            raise nothing
+        registry.answers(number, ["hello"])
+        before = registry.promote(number)
+    print(f"{registry.name}: version {number} is the {CHAMPION} again, version {before} the {PREVIOUS} one")

@@ -1,0 +1,113 @@
+"""One optimization, or a sweep with -m: made or loaded, measured, tracked in MLflow, compared.
+
+python -m pipeline optim=distilbert                     the word run may be left out
+python -m pipeline -m optim=baseline,distilbert         a sweep
+python -m pipeline --cfg job                            the whole configuration, resolved
+
+What there is to choose from: python -m pipeline help.
+"""
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from pipeline.commands.configuration.compose import (
+    Composed,
+    checked,
+    configs,
+    named,
+    open_keys,
+    parse_arguments,
+    shown_command,
+)
+from pipeline.config import CONF
+from pipeline.errors import ConfigError
+from pipeline.sweep.record import Record, varying
+
+LISTED = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"  # all its jobs are known from the start
+
+
+def main(argv: Sequence[str]) -> int:
+    """Let Hydra run the job or the sweep; returns the exit code."""
+    sys.argv = [sys.argv[0], *argv]  # Hydra reads it
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions reach `cli.guarded` as they are
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    import hydra
+
+    arguments = parse_arguments(sys.argv[1:])
+    run = hydra.main(version_base="1.3", config_path=str(CONF), config_name="config")
+    if arguments.hydra_help or arguments.shell_completion or arguments.info:
+        run(lambda cfg: None)()
+        return 0
+    jobs = list(configs(arguments))
+    if not jobs:
+        raise ConfigError(f"the sweep has no job: {' '.join(arguments.overrides)} matches nothing in conf/")
+    if arguments.cfg == "job" and not arguments.resolve:
+        sys.argv.append("--resolve")
+    if arguments.multirun and not arguments.cfg:
+        return _sweep(arguments, jobs, run)
+    failures: list[Exception] = []
+
+    def job(cfg: Any) -> None:
+        try:
+            from pipeline.run import run as run_optimization
+
+            run_optimization(named(checked(cfg), arguments.overrides))
+        except Exception as error:  # told by `guarded`, without Hydra's words around it
+            failures.append(error)
+
+    run(job)()
+    for error in failures:
+        raise error
+    return 0
+
+
+def _sweep(arguments: Any, jobs: list[Composed], run: Callable[..., Callable[[], Any]]) -> int:
+    from pipeline.run import check
+    from pipeline.sweep.job import measure_all
+    from pipeline.sweep.whole import begin, end
+
+    published = [job.config.publish.hub for job in jobs if job.config.publish.hub]
+    if len(set(published)) < len(published):
+        raise ConfigError(f"publish.hub={published[0]}: each job would replace the one before; add -${{optim.name}} to it")
+    for job in jobs:
+        check(job.config)
+    chosen_later = open_keys(arguments)
+    keys = sorted(varying([job.overrides for job in jobs]) | chosen_later)
+    whole = begin([job.config for job in jobs], keys, shown_command(sys.argv[1:]), known=not chosen_later)
+    interrupted = True
+    with tempfile.TemporaryDirectory() as folder:  # Hydra's own record of a sweep: MLflow has it all, without passwords
+        own = [f"sweep.id={whole.record.sweep_id}", f"hydra.sweep.dir={folder}"]
+        first = sys.argv.index(arguments.overrides[0]) if arguments.overrides else len(sys.argv)
+        sys.argv[first:first] = own  # beside the other overrides: argparse takes them in one place only
+        try:
+            run(_sweep_job)()
+            numbered = [whole.record.numbered(job.config, number, job.overrides) for number, job in enumerate(jobs)]
+            measure_all(whole.record, numbered)
+            interrupted = False
+        except Exception:
+            interrupted = False
+            raise
+        finally:
+            code = end(whole, interrupted)
+    return code
+
+
+def _sweep_job(cfg: Any) -> float | tuple[float, ...]:
+    """One job of a sweep, wherever a launcher runs it; returns what a sweeper is told.
+
+    Hydra's own sweeper does not listen to it, and so a job is measured later (see `pipeline.sweep`).
+    """
+    from hydra.core.hydra_config import HydraConfig
+
+    from pipeline.sweep.job import carry_out
+
+    hydra = HydraConfig.get()
+    config = named(checked(cfg), list(hydra.overrides.task))
+    assert config.sweep.id is not None
+    record = Record(config.track.root, config.sweep.id)
+    own = record.numbered(config, int(hydra.job.num), list(hydra.overrides.task))
+    objective = carry_out(own, later=hydra.sweeper._target_ == LISTED)
+    return objective[0] if len(objective) == 1 else objective

@@ -1,0 +1,59 @@
+"""The MLflow UI on local results, and where its prepared views are.
+
+python -m pipeline ui                     on port 5000
+python -m pipeline ui 5001 mlruns         on another port; the directory that runs were logged in
+
+One worker on 127.0.0.1, without MLflow's job runner: seconds instead of half a minute to start, and a sixth of the memory.
+"""
+
+import os
+import socket
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipeline.config import Track
+from pipeline.errors import ConfigError, TrackError
+
+
+def main(arguments: Sequence[str]) -> None:
+    """Takes a port and `track.root`, both optional."""
+    port, root, *more = [*arguments, *("5000", Track().root)[len(arguments) :]]
+    if more or not port.isdecimal():
+        raise ConfigError("ui takes a port and the directory that runs were logged in: python -m pipeline ui 5001 mlruns")
+    serve(Path(root).resolve(), int(port))
+
+
+def command(root: Path, port: int) -> list[str]:
+    """The server's command line."""
+    return [
+        sys.executable, "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{root / 'mlflow.db'}",
+        "--default-artifact-root", (root / "artifacts").as_uri(), "--workers", "1", "--host", "127.0.0.1",
+        "--port", str(port),
+    ]  # fmt: skip
+
+
+def serve(root: Path, port: int) -> None:
+    """Print the prepared views and become the server. Raises TrackError when nothing was logged there."""
+    from pipeline.tracking import view
+    from pipeline.tracking.server import connect, without_password
+
+    server = os.environ.get("MLFLOW_TRACKING_URI")
+    if server:
+        raise TrackError(
+            f"MLFLOW_TRACKING_URI is set to {without_password(server)}: results go there; unset it for local ones"
+        )
+    if not 0 < port < 2**16:
+        raise TrackError(f"port {port}: must be between 1 and 65535")
+    with socket.socket() as probe:
+        if probe.connect_ex(("127.0.0.1", port)) == 0:
+            raise TrackError(f"port {port} is taken; choose another: make ui PORT=5001")
+    if not (root / "mlflow.db").exists():
+        raise TrackError(f"nothing is logged in {root} yet: make run")
+    client = connect(Track(root=str(root))).client
+    for experiment in client.search_experiments(filter_string="attribute.name != 'Default'"):
+        print(f"{experiment.name}\n  table   http://127.0.0.1:{port}{view.path(experiment.experiment_id)}")
+        print(f"  charts  http://127.0.0.1:{port}{view.path(experiment.experiment_id, charts=True)}")
+    print("Ctrl-C ends it.", flush=True)
+    os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
+    os.execv(sys.executable, command(root.resolve(), port))

@@ -1,0 +1,234 @@
+"""Publishing on the Hugging Face Hub: an artifact, a model card with the measured table, and the plot, in one commit.
+
+It comes last in a run, so that a Hub that fails costs nothing but the upload; HF_ENDPOINT says which Hub. The token goes to
+the Hub's client and nowhere else: what a server answers is shown without it, and the client's own errors, which can hold
+such answers, are never chained to ours.
+"""
+
+import logging
+import re
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import PublishError
+from pipeline.evaluation.rows import Row
+from pipeline.reporting import noise_floor, tables
+from pipeline.reporting.comparison import others_of
+from pipeline.runtimes.base import DESCRIPTION, Description
+from pipeline.steps.execute import Made
+from pipeline.tracking.identity import base_models
+from pipeline.tracking.job import Job
+from pipeline.tracking.server import without_password
+
+log = logging.getLogger(__name__)
+
+NAME = r"(?a:\w([\w.-]*\w)?)"
+TOKENS = "https://huggingface.co/settings/tokens"
+WAYS_OUT = {
+    401: f"make a token at {TOKENS}, then hf auth login, or set HF_TOKEN",
+    403: f"the token must have write access to it: see {TOKENS}",
+    404: "check the name, and that the token may see it",
+    429: "too many requests: wait some minutes",
+}
+STANDARD, COMPACT, OURS_ALONE = "standard", "compact", "ours alone"
+KEPT = "; the run itself is kept: the same command publishes it without training again"
+DENSE = "\n\nWhat was measured is a compact form of this network. As transformers reads it, it is larger and not faster."
+RULE = "\n\nIts decision rule (`classifier.json`), with which it was measured, is applied by this, not by transformers:\n\n"
+OURS = {".safetensors", ".onnx", ".data", ".json"}  # files of an earlier artifact that would be read beside the new ones
+TRANSFORMERS = """from transformers import pipeline
+
+print(pipeline("text-classification", model="{repository}")("a text to classify"))"""
+OTHERS = """from pathlib import Path
+from huggingface_hub import snapshot_download
+from pipeline.deployment.serve.answers import Answerer  # of the project that made it, classifier-compression-pipeline
+
+answer = Answerer(Path(snapshot_download("{repository}")))
+print(answer(["a text to classify"])[0].label)"""
+
+
+@dataclass(frozen=True)
+class Card:
+    """What the model card says."""
+
+    optim: str
+    data: str
+    backbone: str
+    steps: tuple[str, ...]
+    table_markdown: str  # the measured comparison
+    plot: Path  # its figure
+    metrics: Mapping[str, float]  # by their names in MLflow
+    labels: tuple[str, ...]
+    base_models: tuple[str, ...] = ()  # repositories on the Hub
+
+
+def check(repository: str | None) -> None:
+    """What can be known to be wrong before any work: name, token, network. Raises PublishError."""
+    if repository is None:
+        return
+    from huggingface_hub import HfApi, constants
+
+    place = f"publish.hub={repository}"
+    if not re.fullmatch(f"({NAME}/)?{NAME}", repository) or len(repository) > 96 or re.search(r"--|\.\.|\.git$", repository):
+        raise PublishError(f"{place}: must be user/name or name, at most 96 letters, digits, - _ .")
+    if constants.HF_HUB_OFFLINE:
+        raise PublishError(f"{place}: HF_HUB_OFFLINE forbids it; unset it, or leave publish.hub out")
+    token = _token(place)
+    with _in_one_line(place, token):
+        _require_access(place, HfApi(token=token).whoami())
+
+
+def upload(artifact: Path, repository: str, card: Card) -> str:
+    """Create the repository if there is none, upload artifact, model card and plot; returns the address.
+
+    All files change in one commit or none does. What an earlier artifact left in the repository and this one lacks is
+    removed by it (the repository's history has it). Who may see a new repository is up to the Hub's settings for its owner.
+    Raises PublishError when the Hub can't be reached or refuses.
+    """
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
+
+    place = f"publish.hub={repository}"
+    token, description = _token(place), Description.read(artifact)
+    if not description.trained:
+        raise PublishError(f"{place}: its weights are random, so it is of use to nobody; nothing was published")
+    with tempfile.TemporaryDirectory() as scratch:
+        directory, form = _uploadable(artifact, Path(scratch))
+        files: dict[str, Path | bytes] = {path.name: path for path in directory.iterdir()}  # none has a folder in it
+        api = HfApi(token=token)
+        with _in_one_line(place, token, KEPT):
+            url = api.create_repo(repository, exist_ok=True)
+        readme = model_card(url.repo_id, description, form, card).encode()
+        files |= {"README.md": readme, card.plot.name: card.plot}
+        operations: list[Any] = [CommitOperationAdd(name, content) for name, content in files.items()]
+        with _in_one_line(place, token, KEPT):
+            operations += [CommitOperationDelete(name) for name in _stale(api.list_repo_files(url.repo_id), files)]
+            api.create_commit(url.repo_id, operations, commit_message=f"{card.optim}, measured on {card.data}")
+    return str(url)
+
+
+def model_card(repository: str, description: Description, form: str, card: Card) -> str:
+    """README.md of the repository: YAML front matter for the Hub, then Markdown. `form`: see `_uploadable`."""
+    from huggingface_hub import EvalResult, ModelCard, ModelCardData
+
+    runtime = description.runtime
+    accuracy = EvalResult(
+        task_type="text-classification", dataset_type=card.data, dataset_name=card.data,
+        metric_type="accuracy", metric_value=card.metrics["quality/accuracy"],
+    )  # fmt: skip
+    front = ModelCardData(
+        library_name=None if form == OURS_ALONE else "transformers", pipeline_tag="text-classification",
+        tags=["model-compression", runtime], base_model=sorted(card.base_models) or None, metrics=["accuracy"],
+        model_name=repository.rpartition("/")[2], eval_results=[accuracy],
+    )  # fmt: skip
+    return str(ModelCard(f"---\n{front.to_yaml()}\n---\n\n{_body(repository, description, form, card)}"))
+
+
+def _body(repository: str, description: Description, form: str, card: Card) -> str:
+    ours = f"```python\n{OTHERS.format(repository=repository)}\n```"
+    if form == OURS_ALONE:
+        load = ours
+    else:
+        load = f"```python\n{TRANSFORMERS.format(repository=repository)}\n```{DENSE if form == COMPACT else ''}"
+        load += "" if description.rule.plain else RULE + ours
+    steps = "\n".join(f"{number}. {step}" for number, step in enumerate(card.steps, start=1))
+    return "\n\n".join(
+        [
+            f"# {repository.rpartition('/')[2]}",
+            f"A text classifier with {len(card.labels)} labels: optimization `{card.optim}`, backbone `{card.backbone}`, "
+            f"trained and measured on `{card.data}`.",
+            f"## How to load it\n\n{load}",
+            f"## What was measured\n\n{card.table_markdown}\n\n![accuracy over latency]({card.plot.name})",
+            f"## How it was made\n\n{steps}",
+            f"## Labels\n\n{', '.join(f'`{label}`' for label in card.labels)}\n",
+        ]
+    )
+
+
+def _uploadable(artifact: Path, scratch: Path) -> tuple[Path, str]:
+    """What is uploaded, and its form: transformers reads it as it is, or what it reads was made of it, or it can't."""
+    if Description.read(artifact).runtime != "torch":
+        return artifact, OURS_ALONE
+    if (artifact / "model.safetensors").is_file():
+        return artifact, STANDARD
+    from pipeline.runtimes.torch import save_standard
+
+    try:
+        save_standard(artifact, scratch)
+    except ValueError:  # it is of a kind that transformers does not know
+        return artifact, OURS_ALONE
+    return scratch, COMPACT
+
+
+def _stale(present: list[str], files: Mapping[str, Any]) -> list[str]:
+    if DESCRIPTION not in present:
+        return []  # no artifact was published there: what lies in it is somebody else's
+    return [name for name in present if name not in files and "/" not in name and Path(name).suffix in OURS]
+
+
+def _token(place: str) -> str:
+    from huggingface_hub import get_token
+
+    token = get_token()
+    if token is None or not re.fullmatch("[!-~]+", token):  # what else it has can't be sent
+        raise PublishError(f"{place}: no {'token' if token is None else 'usable token'} for the Hub; {WAYS_OUT[401]}")
+    return token
+
+
+def _require_access(place: str, owner: dict[str, Any]) -> None:
+    """Raises PublishError when what the Hub tells of the token rules out that it can write there."""
+    role = owner.get("auth", {}).get("accessToken", {}).get("role")
+    if role == "read":
+        raise PublishError(f"{place}: the Hub's token is for reading only; make one for writing at {TOKENS}")
+    names = [owner["name"], *(group["name"] for group in owner.get("orgs", []))]
+    namespace, slash, _ = place.partition("=")[2].partition("/")
+    if role == "write" and slash and namespace.lower() not in [name.lower() for name in names]:
+        raise PublishError(f"{place}: the Hub's token is of {names[0]}, who can write to: {', '.join(names)}")
+
+
+@contextmanager
+def _in_one_line(place: str, token: str, after: str = "") -> Iterator[None]:
+    """What the Hub's client does: its errors as one line; its log and warnings, which quote the server, are not shown."""
+    before = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings(action="ignore"):
+            yield
+    except PublishError:
+        raise
+    except Exception as error:  # the client raises dozens of types
+        raise PublishError(f"{place}: {_explained(error, token)}{after}") from None
+    finally:
+        logging.disable(before)
+
+
+def _explained(error: BaseException, token: str) -> str:
+    from huggingface_hub import constants
+    from huggingface_hub.errors import HfHubHTTPError
+
+    while not isinstance(error, HfHubHTTPError) and error.__cause__ is not None:
+        error = error.__cause__
+    if not isinstance(error, HfHubHTTPError):
+        where = f"the Hub at {without_password(constants.ENDPOINT)} ({type(error).__name__})"
+        return f"no proper answer from {where}; check the connection and HF_ENDPOINT, then try again"
+    status = error.response.status_code
+    way_out = WAYS_OUT.get(status, "the fault is the Hub's: try again later" if status >= 500 else "see its answer")
+    said = "".join(c if c.isprintable() else " " for c in error.server_message or "").replace(token, "...")
+    return f"the Hub refused with HTTP {status}{f' ({said[:300]})' if said else ''}; {way_out}"
+
+
+def publish(job: Job, row: Row, made: Made) -> None:
+    """Publish the artifact with its model card."""
+    config = job.config
+    assert config.publish.hub is not None
+    rows = [row, *(other for other in others_of(job, row) if other.is_baseline)]
+    card = Card(
+        optim=row.optim, data=config.data.name, backbone=config.backbone.name, steps=tuple(config.optim.steps),
+        table_markdown=f"{tables.table(rows).markdown()}\n\n{noise_floor.explained(job.tracker, rows)}",
+        plot=config.folder("comparison") / "comparison.png", metrics=row.metrics, labels=tuple(job.context.splits.labels),
+        base_models=base_models(config),
+    )  # fmt: skip
+    log.info("published: %s", upload(made.artifact, config.publish.hub, card))

@@ -1,0 +1,49 @@
+"""Texts -> answers, with an artifact directory: the same in the command predict, in MLflow's server and in its pyfunc.
+
+What is said of a text does not depend on the texts that are asked with it.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from pipeline.runtimes.base import Description, load
+
+BATCH_SIZE = 32  # texts
+
+
+class Answer(NamedTuple):
+    """What is said of one text."""
+
+    label: str
+    score: float  # 0 to 1, see `pipeline.runtimes.decision_rule`
+    abstained: bool  # whether the text was taken as out of scope
+
+
+class Answerer:
+    """A loaded classifier with its decision rule."""
+
+    def __init__(self, artifact: Path, threads: int = 1, batch_size: int = BATCH_SIZE) -> None:
+        """Raises OSError, ValueError or what the runtime raises when the directory is not a whole artifact."""
+        self._description = Description.read(artifact)
+        self._rule = self._description.rule
+        self._classifier = load(artifact, threads)
+        self._batch_size = self._description.batch(batch_size)
+
+    def __call__(self, texts: Sequence[str]) -> list[Answer]:
+        """One answer a text, in their order."""
+        if not texts:
+            return []
+        logits = np.empty((len(texts), len(self._classifier.labels)), dtype=np.float32)
+        by_length = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+        for start in range(0, len(texts), self._batch_size):
+            rows = by_length[start : start + self._batch_size]
+            logits[rows] = self._classifier.logits([texts[i] for i in rows])
+        labels, scores, _ = self._rule.answer(logits)
+        names, oos = self._description.labels, self._description.oos
+        return [
+            Answer(names[label], float(score), label == oos)
+            for label, score in zip(labels.tolist(), scores.tolist(), strict=True)
+        ]

@@ -1,0 +1,54 @@
+"""Which operators were joined into fast ones, counted against the number of layers."""
+
+from collections.abc import Mapping
+
+from pipeline.evaluation.doctor.facts import Facts
+from pipeline.evaluation.doctor.finding import Finding, Level
+
+FUSED = {  # part -> its operators, and how many a layer there should be
+    "attention": (("Attention", "QAttention", "MultiHeadAttention"), 1),
+    "layer norm": (("LayerNormalization", "SkipLayerNormalization", "QSkipLayerNormalization"), 2),
+    "GELU": (("BiasGelu", "FastGelu", "Gelu", "QuickGelu"), 1),
+}
+EMBEDDINGS = ("EmbedLayerNormalization", "QEmbedLayerNormalization")
+INT8_JOINED = ("DynamicQuantizeMatMul", "MatMulIntegerToFloat", "QAttention")
+
+
+def fusion(facts: Facts) -> Finding:
+    """What is fused and what is not."""
+    share = facts.of_a_call(1 - facts.operators.matrix)
+    evidence = (
+        f"{facts.operators.calls_per_text:.0f} operators a text; those that multiply no matrices take "
+        f"{1 - facts.operators.matrix:.0%} of the operators' time."
+    )
+    if facts.network.operators is None:
+        advice = "ONNX Runtime joins them into a few fast ones: step export_onnx, as in optim=distillation_ort."
+        return Finding(Level.COSTS, "torch runs operators one by one: hardly any are fused", evidence, advice, share)
+    counts = counted(facts.network.operators, facts.network.layers)
+    found = "; ".join(f"{part}: {have} of {want}" for part, (have, want) in counts.items())
+    embeddings = "are" if _sum(facts.network.operators, EMBEDDINGS) else "are not"
+    evidence = f"Fused: {found}; the embeddings {embeddings}. {evidence}"
+    if facts.network.layers == 0:
+        return Finding(Level.HINT, "What should be fused is unknown: no layers by their names", evidence)
+    if all(have >= want for have, want in counts.values()):
+        return Finding(Level.FINE, "The graph is fused", evidence)
+    advice = (
+        "export again with the versions in constraints.txt: the optimizer knows parts by the pattern the exporter writes. "
+        "An architecture that it does not know stays as it is; those of BERT's kind are fused."
+    )
+    return Finding(Level.COSTS, "Parts of the graph are not fused", evidence, advice, share)
+
+
+def counted(operators: Mapping[str, int], layers: int) -> dict[str, tuple[int, int]]:
+    """Part -> how many of it are fused, and how many there should be."""
+    counts = {part: (_sum(operators, names), each * layers) for part, (names, each) in FUSED.items()}
+    if "Relu" in operators:  # another activation: there is no GELU to fuse
+        del counts["GELU"]
+    joined = _sum(operators, INT8_JOINED)
+    if joined or "MatMulInteger" in operators:
+        counts["int8 products with their scales"] = (joined, joined + operators.get("MatMulInteger", 0))
+    return counts
+
+
+def _sum(operators: Mapping[str, int], names: tuple[str, ...]) -> int:
+    return sum(operators.get(name, 0) for name in names)

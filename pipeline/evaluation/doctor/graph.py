@@ -1,0 +1,80 @@
+"""An ONNX graph as ONNX Runtime really runs it: after its own optimizations, with its own profiler."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.evaluation.doctor.facts import INT8, MATRIX, Network, Operators, Product, count_layers
+from pipeline.runtimes.onnx import MODEL, NORM_FUSION, session
+
+Inputs = Sequence[tuple[np.ndarray, np.ndarray]]  # ids and mask of each text
+WARM_UP = 5  # texts
+
+
+def examine(artifact: Path, threads: int, inputs: Inputs, scratch: Path) -> tuple[Network, Operators]:
+    """What runs, and the time it takes by operator, one text at a time."""
+    optimized = scratch / "optimized.onnx"
+    profiled = _profiled(artifact / MODEL, threads, optimized, scratch)
+    for ids, mask in [*inputs[:WARM_UP], *inputs]:
+        given = {"input_ids": ids, "attention_mask": mask}
+        profiled.run(["logits"], {taken.name: given[taken.name] for taken in profiled.get_inputs()})
+    events = json.loads(Path(profiled.end_profiling()).read_text(encoding="utf-8"))
+    return read(optimized), times(events, len(inputs))
+
+
+def _profiled(model: Path, threads: int, optimized: Path, scratch: Path) -> Any:
+    import onnxruntime
+
+    options = session(model, threads).get_session_options()  # those of the classifier, whatever they are
+    options.optimized_model_filepath = str(optimized)
+    options.enable_profiling = True
+    options.profile_file_prefix = str(scratch / "profile")
+    return onnxruntime.InferenceSession(
+        str(model), options, providers=["CPUExecutionProvider"], disabled_optimizers=[NORM_FUSION]
+    )
+
+
+def read(model: Path) -> Network:
+    """The products and operators of a graph file."""
+    import onnx
+
+    graph = onnx.load(model).graph
+    tensors = {tensor.name: tensor for tensor in graph.initializer}
+    for node in graph.node:  # weights may be stored in int8 and multiplied as fp32
+        if node.op_type == "DequantizeLinear" and node.input[0] in tensors:
+            tensors[node.output[0]] = tensors[node.input[0]]
+    products = tuple(
+        _product(node, tensors[name])
+        for node in graph.node
+        if node.op_type in MATRIX
+        for name in node.input
+        if name in tensors and len(tensors[name].dims) > 1
+    )
+    names = [*(node.name for node in graph.node), *tensors]
+    return Network(products, count_layers(names), dict(Counter(node.op_type for node in graph.node)))
+
+
+def _product(node: Any, tensor: Any) -> Product:
+    from onnx import numpy_helper
+
+    weights = numpy_helper.to_array(tensor)
+    zeros = None if weights.dtype == np.uint8 else int((weights == 0).sum())  # its zero is elsewhere
+    return Product(node.name or node.op_type, weights.size, zeros, node.op_type in INT8)
+
+
+def times(events: list[dict[str, Any]], texts: int) -> Operators:
+    """Of the last calls, by ONNX Runtime's profile: one call a text."""
+    calls = sorted(event["ts"] for event in events if event["name"] == "model_run")
+    kernels = [
+        event
+        for event in events
+        if event["cat"] == "Node" and event["name"].endswith("_kernel_time") and event["ts"] >= calls[-texts]
+    ]
+    spent: Counter[str] = Counter()
+    for event in kernels:
+        spent[event["args"]["op_name"]] += event["dur"]
+    return Operators.of(dict(spent), len(kernels), texts)

@@ -1,0 +1,45 @@
+"""A torch network, whose operators run one by one: its linear layers, and torch's own profiler."""
+
+from typing import Any
+
+import torch
+
+from pipeline.evaluation.doctor.facts import Network, Operators, Product, count_layers
+from pipeline.evaluation.doctor.graph import WARM_UP, Inputs
+from pipeline.runtimes.base import Classifier
+
+
+def examine(model: Any, classifier: Classifier, inputs: Inputs) -> tuple[Network, Operators]:
+    """The products of a network, and the time its classifier takes by operator, one text at a time."""
+    return read(model), times(classifier, inputs)
+
+
+def read(model: Any) -> Network:
+    """The products of a network: its linear layers, in fp32 or int8."""
+    from torch.ao.nn.quantized.dynamic import Linear
+
+    products = []
+    for name, module in model.named_modules():
+        if isinstance(module, torch.nn.Linear):
+            weight = module.weight
+        elif isinstance(module, Linear):
+            weight = module.weight().int_repr()  # type: ignore[no-untyped-call]
+        else:
+            continue
+        zeros = int((weight == 0).sum())
+        products.append(Product(name, weight.numel(), zeros, quantized=isinstance(module, Linear)))
+    return Network(tuple(products), count_layers(name for name, _ in model.named_modules()), operators=None)
+
+
+def times(classifier: Classifier, inputs: Inputs) -> Operators:
+    """By torch's profile: each operator's own time, those that it calls not counted."""
+    from torch.profiler import ProfilerActivity, profile
+
+    for ids, mask in inputs[:WARM_UP]:
+        classifier.forward(ids, mask)
+    with profile(activities=[ProfilerActivity.CPU]) as profiled:
+        for ids, mask in inputs:
+            classifier.forward(ids, mask)
+    told = [event for event in profiled.key_averages() if event.self_cpu_time_total > 0]
+    spent = {event.key: event.self_cpu_time_total for event in told}
+    return Operators.of(spent, sum(event.count for event in told), len(inputs))

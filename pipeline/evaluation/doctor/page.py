@@ -1,0 +1,82 @@
+"""Findings -> one page: plain text for the terminal, and the same in Markdown."""
+
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from pipeline.evaluation.doctor.facts import Facts
+from pipeline.evaluation.doctor.finding import Finding, Level
+
+WIDTH = 110
+MOST_OPERATORS = 8
+TITLES = {Level.COSTS: "What costs time", Level.HINT: "Worth knowing", Level.FINE: "As it should be"}
+
+
+@dataclass(frozen=True)
+class Page:
+    """Everything on it, as text."""
+
+    title: str
+    head: Sequence[str]
+    findings: Sequence[Finding]
+    tables: Mapping[str, list[tuple[str, str]]]  # title -> rows
+
+    def plain(self) -> str:
+        """For a terminal, at most 110 characters wide."""
+        lines = [self.title, "=" * len(self.title), *(line for text in self.head for line in _wrapped(text, ""))]
+        number = 0
+        for level, found in self._levels():
+            lines += ["", TITLES[level].upper()]
+            for finding in found:
+                number += 1
+                lines += _wrapped(f"{_headline(finding)}", "    ", f"{number:>2}. ")
+                lines += _wrapped(finding.evidence, "    ")
+                lines += _wrapped(finding.advice, "       ", "    -> ") if finding.advice else []
+        for title, rows in self.tables.items():
+            width = max(len(name) for name, _ in rows)
+            lines += ["", title.upper(), *(f"    {name:<{width}}  {figures}" for name, figures in rows)]
+        return "\n".join(lines)
+
+    def markdown(self) -> str:
+        """For the run."""
+        lines = [f"# {self.title}", "", "  \n".join(self.head)]
+        for level, found in self._levels():
+            lines += ["", f"## {TITLES[level]}", ""]
+            for finding in found:
+                advice = f" **What to do:** {finding.advice}" if finding.advice else ""
+                lines.append(f"1. **{_headline(finding)}.** {finding.evidence}{advice}")
+        for title, rows in self.tables.items():
+            lines += ["", f"## {title}", "", "| | |", "| --- | ---: |"]
+            lines += [f"| {name} | {figures.strip()} |" for name, figures in rows]
+        return "\n".join(lines) + "\n"
+
+    def _levels(self) -> Iterator[tuple[Level, list[Finding]]]:
+        for level in Level:
+            found = [finding for finding in self.findings if finding.level == level]
+            if found:
+                yield level, found
+
+
+def _headline(finding: Finding) -> str:
+    about = f" (about {finding.share:.0%} of a call)" if finding.share and finding.level < Level.FINE else ""
+    return finding.title + about
+
+
+def _wrapped(text: str, indent: str, first: str | None = None) -> list[str]:
+    begin = indent if first is None else first
+    return textwrap.wrap(text, WIDTH, initial_indent=begin, subsequent_indent=indent, break_on_hyphens=False)
+
+
+def tables(facts: Facts) -> dict[str, list[tuple[str, str]]]:
+    """Time by operator and bytes by part."""
+    ranked = list(facts.operators.shares.items())
+    operators = [(name, f"{share:6.1%}") for name, share in ranked[:MOST_OPERATORS]]
+    rest = ranked[MOST_OPERATORS:]
+    if rest:
+        operators.append((f"{len(rest)} others", f"{sum(share for _, share in rest):6.1%}"))
+    total = sum(facts.sizes.values())
+    parts = [(part, f"{size / 2**20:8.2f} MB {size / total:6.1%}") for part, size in facts.sizes.items() if size]
+    return {
+        "Time by operator, share of all operators": operators,
+        "Size by part": [*parts, ("together", f"{total / 2**20:8.2f} MB {1:6.1%}")],
+    }

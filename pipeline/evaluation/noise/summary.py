@@ -1,0 +1,137 @@
+"""What follows from a classifier's measurements against itself: figures."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from pipeline.config import Measure
+from pipeline.evaluation.latency.pairs import FEWEST, reason_to_stop
+from pipeline.evaluation.latency.samples import Pair, speedup
+from pipeline.evaluation.noise.repeat import Repetition
+from pipeline.evaluation.statistics import EQUIVALENT, FASTER, INCONCLUSIVE, SLOWER, Interval, ratio_interval, verdict
+
+VERDICTS = (FASTER, SLOWER, EQUIVALENT, INCONCLUSIVE)
+ALLOWED = 0.05  # the share of 95 % intervals that may miss the truth
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What all measurements say that were ended after the same number of pairs."""
+
+    pairs: int
+    seconds: float  # that so many pairs took, the median
+    width: float  # of the intervals, the median, a share
+    excluded: int  # intervals that exclude 1
+    repetitions: int  # that have so many pairs
+
+    @property
+    def share(self) -> float:
+        """Of the intervals that exclude 1."""
+        return self.excluded / self.repetitions
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Measurements of an optimization against itself, `slowdown` of them added to the candidate on purpose."""
+
+    optim: str
+    settings: Measure
+    slowdown: float
+    repetitions: tuple[Repetition, ...]
+
+    @cached_property
+    def ruled(self) -> list[tuple[Pair, ...]]:
+        """Of each repetition, the pairs after which an ordinary measurement would have stopped."""
+        return [_ruled(repetition.pairs, self.settings) for repetition in self.repetitions]
+
+    @cached_property
+    def intervals(self) -> list[Interval]:
+        """What an ordinary measurement would have said, each time."""
+        return [speedup(pairs) for pairs in self.ruled]
+
+    @property
+    def truth(self) -> float:
+        """The speed-up that a perfect measurement finds."""
+        return 1 / (1 + self.slowdown)
+
+    @property
+    def as_configured(self) -> Budget:
+        """Ordinary measurements: pairs until the precision is reached or the budget spent."""
+        return _budget(self.ruled, self.intervals)
+
+    @cached_property
+    def by_budget(self) -> list[Budget]:
+        """Had all stopped after 2, 3, ... pairs, as far as half of the repetitions got."""
+        found = []
+        for count in range(FEWEST, max(len(repetition.pairs) for repetition in self.repetitions) + 1):
+            reached = [item.pairs[:count] for item in self.repetitions if len(item.pairs) >= count]
+            if 2 * len(reached) >= len(self.repetitions):
+                found.append(_budget(reached, [speedup(pairs) for pairs in reached]))
+        return found
+
+    def verdicts(self) -> dict[str, int]:
+        """How often each was given."""
+        given = [verdict(interval, self.settings.margin) for interval in self.intervals]
+        return {name: given.count(name) for name in VERDICTS}
+
+    def excluded_between(self) -> tuple[float, float]:
+        """95 % interval (Wilson's) of the share of intervals that exclude 1: it was counted so few times."""
+        from scipy.stats import binomtest
+
+        whole = self.as_configured
+        bounds = binomtest(whole.excluded, whole.repetitions).proportion_ci(method="wilson")
+        return float(bounds.low), float(bounds.high)
+
+    def order_effect(self) -> Interval:
+        """How much faster the process is that was started second, as a ratio: half the difference between both orders."""
+        values, first = self._values()
+        return ratio_interval(np.where(first, -values, values))
+
+    def _between_pairs(self) -> dict[str, float]:
+        """Standard deviation of a pair's log ratio, the starting order's effect removed; of two pairs it is not known."""
+        values, first = self._values()
+        if len(values) < 3:
+            return {}
+        rest = np.concatenate([values[side] - values[side].mean() for side in (first, ~first)])
+        return {"noise/between_pairs_sd": float(np.sqrt((rest**2).sum() / (len(rest) - 2)))}
+
+    def _values(self) -> tuple[np.ndarray, np.ndarray]:
+        pairs = [pair for repetition in self.repetitions for pair in repetition.pairs]
+        return np.array([pair.median_log_ratio for pair in pairs]), np.array([pair.candidate_first for pair in pairs])
+
+    def metrics(self) -> dict[str, float]:
+        """As MLflow gets them; shares, but for counts and what names its unit."""
+        whole, order, (values, _) = self.as_configured, self.order_effect(), self._values()
+        low, high = self.excluded_between()
+        return {
+            "noise/repetitions": float(whole.repetitions),
+            "noise/excludes_1": whole.share, "noise/excludes_1_low": low, "noise/excludes_1_high": high,
+            "noise/excludes_1_count": float(whole.excluded),
+            "noise/width": whole.width,
+            "noise/pairs": float(whole.pairs),
+            "noise/seconds": whole.seconds,
+            "noise/bias_percent": 100 * (ratio_interval(values).value / self.truth - 1),
+            **self._between_pairs(),
+            "noise/order_effect": order.value - 1,
+            "noise/order_effect_low": order.low - 1, "noise/order_effect_high": order.high - 1,
+            "noise/parent_cpu": float(np.mean([item.conditions.own_cpu_share for item in self.repetitions])),
+            "noise/contended_count": float(sum(bool(item.contended) for item in self.repetitions)),
+            **{f"noise/{name}_count": float(count) for name, count in self.verdicts().items()},
+        }  # fmt: skip
+
+
+def _ruled(pairs: tuple[Pair, ...], settings: Measure) -> tuple[Pair, ...]:
+    stops = (n for n in range(FEWEST, len(pairs)) if reason_to_stop(pairs[:n], settings.precision, settings.budget_s))
+    return pairs[: next(stops, len(pairs))]
+
+
+def _budget(taken: Sequence[tuple[Pair, ...]], intervals: Sequence[Interval]) -> Budget:
+    return Budget(
+        pairs=int(np.median([len(pairs) for pairs in taken])),
+        seconds=float(np.median([pairs[-1].elapsed_s for pairs in taken])),
+        width=float(np.median([interval.width for interval in intervals])),
+        excluded=sum(interval.excludes_1 for interval in intervals),
+        repetitions=len(taken),
+    )

@@ -1,0 +1,36 @@
+"""`Profile`: where a classifier's time goes, as curves over tokens, threads, batch size and concurrent clients.
+
+Standard library only; see `pipeline.evaluation.latency.solo` for how it is measured.
+"""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Figures over a quantity: `series[name][i]` belongs to `x[i]`."""
+
+    name: str  # "tokens", "threads", "batch", "clients"
+    x: tuple[int, ...]
+    series: dict[str, tuple[float, ...]]  # names carry their unit: "p50_ms"
+
+
+@dataclass(frozen=True)
+class Profile:
+    """All curves of a classifier, and single figures by their names in MLflow."""
+
+    curves: tuple[Curve, ...]
+    figures: dict[str, float] = field(default_factory=dict)
+
+    def metrics(self) -> dict[str, float]:
+        """The single figures."""
+        return dict(self.figures)
+
+    def points(self) -> list[tuple[str, int, float]]:
+        """For line charts: the metric's name, such as `profile/by_tokens/p50_ms`, x as its step, and its value."""
+        return [
+            (f"profile/by_{curve.name}/{name}", x, value)
+            for curve in self.curves
+            for name, values in curve.series.items()
+            for x, value in zip(curve.x, values, strict=True)
+        ]

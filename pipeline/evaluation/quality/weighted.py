@@ -1,0 +1,42 @@
+"""Quality as sums over weighted queries: with weights of 1 what `scores.py` gives, else a resample."""
+
+import numpy as np
+
+PROPORTIONS = ("accuracy", "in_scope_accuracy", "oos_recall")  # shares of a fixed set of queries that are answered right
+FIGURES = (*PROPORTIONS, "oos_precision", "f1_macro")
+
+
+def weighted(
+    weights: np.ndarray, predicted: np.ndarray, truth: np.ndarray, labels: int, oos: int | None
+) -> dict[str, np.ndarray]:
+    """Each figure of `FIGURES` that the data has, once a row of weights: float64 (resamples,); NaN where no query counts.
+
+    `weights` float32 (resamples, n), `predicted` and `truth` int64 (n,), indices of `labels` labels.
+    """
+    right = predicted == truth
+    parts = {"accuracy": np.ones_like(right)}
+    if oos is not None:
+        parts |= {"in_scope_accuracy": truth != oos, "oos_recall": truth == oos, "oos_precision": predicted == oos}
+    shares = {name: _share(weights, right & chosen, chosen) for name, chosen in parts.items()}
+    return {**shares, "f1_macro": _f1_macro(weights, predicted, truth, labels)}
+
+
+def _share(weights: np.ndarray, part: np.ndarray, whole: np.ndarray) -> np.ndarray:
+    with np.errstate(invalid="ignore"):
+        share: np.ndarray = _sum(weights, part) / _sum(weights, whole)
+    return share
+
+
+def _sum(weights: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+    total: np.ndarray = (weights @ chosen.astype(np.float32)).astype(np.float64)
+    return total
+
+
+def _f1_macro(weights: np.ndarray, predicted: np.ndarray, truth: np.ndarray, labels: int) -> np.ndarray:
+    """The mean over labels that occur, in truth or prediction, of 2 hits / (predicted + true)."""
+    names = np.arange(labels)
+    said, true = predicted[:, None] == names, truth[:, None] == names
+    hits, occurs = _sum(weights, said & true), _sum(weights, said) + _sum(weights, true)
+    with np.errstate(invalid="ignore"):
+        f1: np.ndarray = np.nanmean(2 * hits / occurs, axis=1)
+    return f1

@@ -1,0 +1,190 @@
+"""Networks to start from: a pretrained encoder with a new head, a student made from it, or a fine-tuned checkpoint.
+
+Everything here needs torch and transformers; import it only where something is trained or converted.
+"""
+
+import string
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from transformers import (
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    BertConfig,
+    BertForSequenceClassification,
+    BertTokenizer,
+    DistilBertConfig,
+    DistilBertForSequenceClassification,
+    PreTrainedTokenizerFast,
+    set_seed,
+)
+from transformers.utils.logging import disable_progress_bar, set_verbosity_error
+
+from pipeline.config import Backbone
+from pipeline.errors import BackboneError, nearest
+from pipeline.models.checkpoints import locate, weights_of
+from pipeline.models.pooling import pool, pooling_of
+
+disable_progress_bar()  # of reading and writing weights: seconds at most
+set_verbosity_error()  # a new head is always "newly initialized", and that is as it should be
+
+VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "tokenizer.model", "sentencepiece.bpe.model", "spiece.model")
+Model = Any  # a transformers PreTrainedModel for sequence classification
+Tokenizer = Any  # a transformers PreTrainedTokenizerFast
+
+
+def start(backbone: Backbone, role: str, labels: Sequence[str], seed: int) -> tuple[Model, Tokenizer]:
+    """The network that fine-tuning starts from, with a new head for `labels`; the same seed gives the same head.
+
+    Raises BackboneError when the weights are not to be had or can't be made into what is asked for.
+    """
+    weights = weights_of(backbone, role)
+    set_seed(seed)
+    if weights.random:
+        model, tokenizer = _random(labels)
+        return pool(model, weights.pooling), tokenizer
+    if weights.from_teacher:
+        teacher, tokenizer = start(backbone, "teacher", labels, seed)
+        return distilbert_from(teacher), tokenizer
+    model, tokenizer, _ = _read(locate(weights, role), ignore_mismatched_sizes=True, **_head(labels))
+    _require_room(model, backbone.max_length)
+    return pool(model, weights.pooling), tokenizer
+
+
+def _read(directory: Path, **settings: Any) -> tuple[Model, Tokenizer, set[str]]:
+    """Network, tokenizer, and the names of the weights that the files lack; no code that lies with the files is run.
+
+    Raises BackboneError when a file is missing, broken or of another kind.
+    """
+    if not any((directory / name).is_file() for name in VOCABULARIES):
+        raise BackboneError(f"{directory}: no tokenizer; one of {', '.join(VOCABULARIES)} is needed")
+    try:
+        model, told = AutoModelForSequenceClassification.from_pretrained(
+            directory, trust_remote_code=False, dtype=torch.float32, output_loading_info=True, **settings
+        )
+        tokenizer = AutoTokenizer.from_pretrained(directory, trust_remote_code=False)
+    except Exception as error:  # broken files raise dozens of types
+        raise BackboneError(f"{directory}: not a model that transformers can read: {_first_line(error)}") from error
+    if tokenizer.pad_token_id is None:
+        raise BackboneError(f"{directory}: the tokenizer has no padding token; texts can't be put into batches")
+    return model, tokenizer, set(told["missing_keys"])
+
+
+def _require_room(model: Model, max_length: int) -> None:
+    positions = getattr(model.config, "max_position_embeddings", None)
+    if positions is not None and model.config.model_type in {"roberta", "xlm-roberta", "camembert"}:
+        positions -= model.config.pad_token_id + 1  # their positions start behind the padding index
+    if positions is not None and max_length > positions:
+        raise BackboneError(f"backbone.max_length={max_length}: this network has positions for {positions} tokens at most")
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
+def _head(labels: Sequence[str]) -> dict[str, Any]:
+    return {
+        "num_labels": len(labels),
+        "id2label": dict(enumerate(labels)),
+        "label2id": {label: i for i, label in enumerate(labels)},
+    }
+
+
+def checkpoint(directory: Path, labels: Sequence[str], max_length: int = 0) -> tuple[Model, Tokenizer]:
+    """A fine-tuned checkpoint whose outputs are put into the order of `labels`, by name.
+
+    Raises BackboneError when its label names are not the same set, or the directory has no such model.
+    """
+    model, tokenizer, missing = _read(directory)
+    if missing:
+        raise BackboneError(
+            f"{directory}: the weights of {min(missing)} are not in its files; it is no fine-tuned classifier"
+        )
+    named = {name: i for i, name in model.config.id2label.items()}
+    _compare_labels(directory, named, labels)
+    if len(named) != len(model.config.id2label):
+        raise BackboneError(f"{directory}: two of the checkpoint's labels have the same name")
+    _require_room(model, max_length)
+    _reorder_head(model, [named[label] for label in labels])
+    for key, value in _head(labels).items():
+        setattr(model.config, key, value)
+    return model, tokenizer
+
+
+def _compare_labels(directory: Path, named: dict[str, int], labels: Sequence[str]) -> None:
+    missing = [label for label in labels if label not in named]
+    if missing:
+        raise BackboneError(
+            f"{directory}: the checkpoint has no label {missing[0]!r}, the data has "
+            f"({len(missing)} of {len(labels)} differ){nearest(missing[0], named)}"
+        )
+    extra = [name for name in named if name not in labels]
+    if extra:
+        raise BackboneError(f"{directory}: the checkpoint has labels that the data lacks: {', '.join(extra[:5])}")
+
+
+def _reorder_head(model: Model, order: list[int]) -> None:
+    heads = [m for m in model.modules() if isinstance(m, torch.nn.Linear) and m.out_features == len(order)]
+    with torch.no_grad():
+        heads[-1].weight.copy_(heads[-1].weight[order].clone())
+        if heads[-1].bias is not None:
+            heads[-1].bias.copy_(heads[-1].bias[order].clone())
+
+
+def distilbert_from(teacher: Model) -> Model:
+    """A DistilBERT with every second layer of a BERT: no token-type embeddings, no pooler (Sanh et al. 2019, section 2).
+
+    The embedding of token type 0, which BERT adds to every token of a single text, is added to the position embeddings, so
+    that the input of the first layer stays the same. Raises BackboneError if the teacher is not a BERT.
+    """
+    if teacher.config.model_type != "bert":
+        raise BackboneError(f"a student can be made from a BERT teacher only, not from {teacher.config.model_type!r}")
+    source, old = teacher.bert, teacher.config
+    kept = range(0, old.num_hidden_layers, 2)
+    config = DistilBertConfig(
+        vocab_size=old.vocab_size, max_position_embeddings=old.max_position_embeddings, n_layers=len(kept),
+        n_heads=old.num_attention_heads, dim=old.hidden_size, hidden_dim=old.intermediate_size, activation=old.hidden_act,
+        dropout=old.hidden_dropout_prob, attention_dropout=old.attention_probs_dropout_prob, pad_token_id=old.pad_token_id,
+        num_labels=old.num_labels, id2label=old.id2label, label2id=old.label2id,
+    )  # fmt: skip
+    student = DistilBertForSequenceClassification(config)
+    weights = dict(student.state_dict())
+    embeddings = source.embeddings
+    positions = embeddings.position_embeddings.weight + embeddings.token_type_embeddings.weight[0]
+    weights["distilbert.embeddings.word_embeddings.weight"] = embeddings.word_embeddings.weight
+    weights["distilbert.embeddings.position_embeddings.weight"] = positions
+    for part in ("weight", "bias"):
+        weights[f"distilbert.embeddings.LayerNorm.{part}"] = getattr(embeddings.LayerNorm, part)
+        for new, layer in enumerate(source.encoder.layer[i] for i in kept):
+            for theirs, ours in LAYER_NAMES.items():
+                tensor = layer.get_parameter(f"{theirs}.{part}")
+                weights[f"distilbert.transformer.layer.{new}.{ours}.{part}"] = tensor
+    student.load_state_dict(weights)
+    return pool(student, pooling_of(teacher))
+
+
+LAYER_NAMES = {
+    "attention.self.query": "attention.q_lin",
+    "attention.self.key": "attention.k_lin",
+    "attention.self.value": "attention.v_lin",
+    "attention.output.dense": "attention.out_lin",
+    "attention.output.LayerNorm": "sa_layer_norm",
+    "intermediate.dense": "ffn.lin1",
+    "output.dense": "ffn.lin2",
+    "output.LayerNorm": "output_layer_norm",
+}
+
+
+def _random(labels: Sequence[str]) -> tuple[Model, Tokenizer]:
+    """A BERT of 2 layers and 32 dimensions with random weights; its tokens are single characters."""
+    characters = string.ascii_lowercase + string.digits + string.punctuation
+    specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    vocabulary = {token: i for i, token in enumerate([*specials, *characters, *("##" + c for c in characters)])}
+    tokenizer: PreTrainedTokenizerFast = BertTokenizer(vocab=vocabulary)
+    config = BertConfig(
+        vocab_size=len(vocabulary), hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64,
+        max_position_embeddings=128, **_head(labels),
+    )  # fmt: skip
+    return BertForSequenceClassification(config), tokenizer

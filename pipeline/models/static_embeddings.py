@@ -1,0 +1,72 @@
+"""A network of static word-piece vectors, to be trained: what the runtime "static" computes, in torch.
+
+Its vectors start as those that a backbone gives each piece alone, reduced by principal components and weighed down for
+frequent pieces (Tulkens and van Dongen 2024, model2vec); then they are trained.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from transformers.modeling_outputs import SequenceClassifierOutput
+
+from pipeline.system.progress import bar
+
+BATCH = 512  # word pieces
+
+
+class StaticNetwork(nn.Module):
+    """The mean of vectors, a hidden layer, logits."""
+
+    def __init__(self, vectors: np.ndarray, hidden: int, labels: int) -> None:
+        super().__init__()
+        self.vectors = nn.Embedding(len(vectors), vectors.shape[1], _weight=torch.from_numpy(vectors))
+        self.inner = nn.Linear(vectors.shape[1], hidden)
+        self.outer = nn.Linear(hidden, labels)
+
+    @property
+    def base_model(self) -> "StaticNetwork":
+        """Itself; networks of transformers have another one in them."""
+        return self
+
+    def get_input_embeddings(self) -> nn.Embedding:
+        """As networks of transformers have it."""
+        return self.vectors
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor, labels: torch.Tensor | None = None) -> Any:
+        """Logits, float32 (n, labels), of ids and mask, int64 (n, length); with labels, int64 (n,), also the loss."""
+        mask = attention_mask[:, :, None].to(self.vectors.weight.dtype)
+        pooled = (self.vectors(input_ids) * mask).sum(1) / mask.sum(1)
+        logits = self.outer(torch.relu(self.inner(pooled)))
+        loss = None if labels is None else nn.functional.cross_entropy(logits, labels)
+        return SequenceClassifierOutput(loss=loss, logits=logits)
+
+
+def vectors_of(model: Any, tokenizer: Any, width: int) -> np.ndarray:
+    """For each word piece what a backbone's last layer says of it alone: float32 (pieces, width).
+
+    The mean over the piece and the special tokens around it, centred, its `width` principal components, times ln(1 + rank):
+    the order of a vocabulary stands for how frequent its pieces are.
+    """
+    pieces = len(tokenizer)
+    first, last = _around(tokenizer)
+    states = []
+    with torch.inference_mode(), bar("vectors of word pieces", "piece", pieces) as progress:
+        for start in range(0, pieces, BATCH):
+            ids = torch.arange(start, min(pieces, start + BATCH))
+            inputs = torch.stack([torch.full_like(ids, first), ids, torch.full_like(ids, last)], dim=1)
+            states.append(model.base_model(input_ids=inputs).last_hidden_state.mean(1))
+            progress.update(len(ids))
+    found = torch.cat(states).double()
+    found -= found.mean(0)
+    _, _, axes = torch.linalg.svd(found, full_matrices=False)
+    reduced = (found @ axes[:width].T).numpy()
+    reduced /= reduced.std()
+    weighed: np.ndarray = (reduced * np.log1p(np.arange(1, pieces + 1))[:, None] / np.log1p(pieces)).astype(np.float32)
+    return weighed
+
+
+def _around(tokenizer: Any) -> Sequence[int]:
+    return tokenizer("a")["input_ids"][0], tokenizer("a")["input_ids"][-1]

@@ -1,0 +1,79 @@
+"""Networks of fewer layers, or narrower ones, made of a larger one: they start with what it knows.
+
+Not covered: how they learn (see `distillation`), and DistilBERT's own form (see `backbone.models.distilbert_from`).
+"""
+
+import copy
+import logging
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from pipeline.errors import OptimizationError
+
+log = logging.getLogger(__name__)
+BATCH_SIZE = 32  # texts whose gradients are computed at once
+
+
+def spread(depth: int, count: int) -> list[int]:
+    """Which of `count` layers, counted from 0, a student of `depth` layers gets: evenly spaced, the last among them."""
+    return [round((number + 1) * count / depth) - 1 for number in range(depth)]
+
+
+def shallower(model: Any, layers: Sequence[int] | None, depth: int | None = None) -> Any:
+    """A copy of an encoder with some of its layers, counted from 0, or `depth` of them; by default every second one.
+
+    Embeddings, pooler and head stay as they are, so the student starts with what the fine-tuned teacher knows.
+    Raises OptimizationError when the network has no such layers.
+    """
+    student = copy.deepcopy(model)
+    stack = layer_stack(student)
+    count = len(stack.layer)
+    if depth is not None and depth > count:
+        log.warning("warning: the teacher has %d layers, so its student of depth %d has as many", count, depth)
+        depth = count
+    kept = sorted(layers) if layers is not None else spread(depth, count) if depth else list(range(count - 1, -1, -2))[::-1]
+    wrong = [number for number in kept if not 0 <= number < count]
+    if wrong or not kept or len(set(kept)) < len(kept):
+        raise OptimizationError(
+            f"layers={list(kept)}: choose different ones of 0 to {count - 1}; the teacher has {count} layers, counted from 0"
+        )
+    stack.layer = torch.nn.ModuleList(stack.layer[number] for number in kept)
+    student.config.num_hidden_layers = len(kept)
+    return student
+
+
+def layer_stack(model: Any) -> Any:
+    """The module whose `layer` is the list of encoder layers (BERT, RoBERTa, MiniLM, DistilBERT, ELECTRA and the like)."""
+    for name in ("encoder", "transformer"):
+        stack = getattr(model.base_model, name, None)
+        if isinstance(getattr(stack, "layer", None), torch.nn.ModuleList):
+            return stack
+    raise OptimizationError(f"a network of type {model.config.model_type!r} keeps its layers elsewhere than BERT does")
+
+
+def narrow(model: Any, batches: Iterator[dict[str, Any]], heads_kept: float, neurons_kept: float) -> None:
+    """Remove the heads and feed-forward neurons that matter least to the loss on some batches; see `structure.importance`.
+
+    Raises OptimizationError when the network is not built like BERT or DistilBERT.
+    """
+    from pipeline.models.architecture import importance, layers, prune, select
+
+    if not layers(model):
+        raise OptimizationError(
+            f"no heads can be removed from a network of type {model.config.model_type!r}, only from one built like BERT or "
+            "DistilBERT"
+        )
+    prune(model, select(importance(model, batches), heads_kept, neurons_kept))
+
+
+def batches(tokenizer: Any, train: Any, count: int, max_length: int, seed: int) -> Iterator[dict[str, Any]]:
+    """Some texts of a split, drawn by a seed, as batches of tensors: input_ids, attention_mask, labels."""
+    count = min(count, len(train))
+    rows = np.random.default_rng(seed).choice(len(train), count, replace=False)
+    for start in range(0, count, BATCH_SIZE):
+        batch = train[rows[start : start + BATCH_SIZE]]
+        encoded = tokenizer(batch["text"], padding=True, truncation=True, max_length=max_length, return_tensors="pt")
+        yield {**encoded, "labels": torch.tensor(batch["label"])}

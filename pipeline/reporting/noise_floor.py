@@ -1,0 +1,70 @@
+"""The newest noise floor of this machine, in one sentence: every comparison refers to it. Nothing is measured here."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from pipeline.evaluation.rows import Row
+from pipeline.reporting.legend import legend
+from pipeline.system.machine import machine_name
+from pipeline.tracking.runs import Tracker
+
+KIND = "noise"  # the tag `kind` of such a run
+NOT_MEASURED = "noise floor of this machine: not measured yet (python -m pipeline noise)"
+
+
+@dataclass(frozen=True)
+class Floor:
+    """What a finished noise run found."""
+
+    run_id: str
+    optim: str
+    repetitions: int
+    excluded: int  # of them: the interval excluded 1, although a classifier is as fast as itself
+    width: float  # of the intervals, the median, a share
+    budget_s: float  # of each repetition
+    date: str  # of its end, UTC, as 2026-11-25
+    busy: bool = False  # most of the repetitions were measured beside other work
+
+    def sentence(self) -> str:
+        """For below a comparison."""
+        return (
+            f"noise floor here: a model against itself, {self.repetitions} times: the interval excluded 1 in "
+            f"{self.excluded}, its median width {100 * self.width:.1f} % ({self.optim}, {self.budget_s:g} s, {self.date}"
+            f"{', beside other work' if self.busy else ''})"
+        )
+
+
+def explained(tracker: Tracker, rows: Sequence[Row]) -> str:
+    """What a comparison's figures mean, and what they are worth on this machine: its noise floor. A Markdown list."""
+    known = newest(tracker)
+    return f"{legend(rows)}\n- {known.sentence() if known is not None else NOT_MEASURED}"
+
+
+def newest(tracker: Tracker) -> Floor | None:
+    """That of the newest finished noise run on this machine without a slowdown, on any data; None when there is none.
+
+    One that was measured beside other work only where there is no other.
+    """
+    query = f"attributes.status = 'FINISHED' and tags.kind = '{KIND}' and params.slowdown = '0.0'"
+    everywhere, token = [experiment.experiment_id for experiment in tracker.client.search_experiments()], None
+    found: list[Floor] = []
+    while True:
+        page = tracker.client.search_runs(
+            everywhere, query, order_by=["attributes.end_time DESC"], max_results=200, page_token=token
+        )
+        found += [_floor(run) for run in page if run.data.tags.get("machine") == machine_name()]
+        token = page.token
+        if not token:
+            return next((floor for floor in found if not floor.busy), found[0] if found else None)
+
+
+def _floor(run: Any) -> Floor:
+    info, data = run.info, run.data
+    return Floor(
+        run_id=info.run_id, optim=data.tags["optim"], repetitions=int(data.metrics["noise/repetitions"]),
+        excluded=int(data.metrics["noise/excludes_1_count"]), width=data.metrics["noise/width"],
+        busy=2 * data.metrics.get("noise/contended_count", 0) > data.metrics["noise/repetitions"],
+        budget_s=float(data.params["budget_s"]), date=f"{datetime.fromtimestamp(info.end_time / 1000, UTC):%Y-%m-%d}",
+    )  # fmt: skip

@@ -1,0 +1,96 @@
+"""What is kept of a noise run: `noise.json` after every repetition; table, figure and raw calls at its end; in MLflow."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+from pipeline.config import Config, plain
+from pipeline.evaluation.latency.samples import Pair, speedup
+from pipeline.evaluation.noise.repeat import Repetition
+from pipeline.evaluation.noise.summary import Findings
+from pipeline.reporting.noise_floor import KIND
+from pipeline.reporting.noise_words import conclusion, legend, table
+from pipeline.reporting.plots import noise as noise_plot
+from pipeline.tracking import contents
+from pipeline.tracking.run import NOTE, Run
+from pipeline.tracking.runs import Tracker
+
+
+def folder_of(root: str, run_id: str) -> Path:
+    """Where the files of a noise run lie, outside MLflow."""
+    return Path(root).resolve() / "noise" / run_id
+
+
+def mark(tracker: Tracker, run: Run, config: Config) -> None:
+    """Tell the run from those of optimizations."""
+    tracker.client.set_tag(run.run_id, "kind", KIND)
+    tracker.client.update_run(run.run_id, name=f"noise of {config.optim.name}")
+
+
+def parameters(config: Config) -> dict[str, object]:
+    """What a noise run has besides the parameters of any run."""
+    noise, measure = config.noise, config.measure
+    return {
+        "repetitions": noise.repetitions, "slowdown": noise.slowdown,
+        "budget_s": measure.budget_s, "precision": measure.precision, "margin": measure.margin,
+    }  # fmt: skip
+
+
+def write_json(findings: Findings, folder: Path) -> None:
+    """Every repetition so far, with the ratios of its pairs; a kill leaves the file as it was or as it will be."""
+    folder.mkdir(parents=True, exist_ok=True)
+    told = {
+        "optim": findings.optim,
+        "slowdown": findings.slowdown,
+        "measure": plain(findings.settings),
+        "repetitions": [_repetition(item) for item in findings.repetitions],
+    }
+    new = folder / "noise.json.new"
+    new.write_text(json.dumps(told, indent=1), encoding="utf-8")
+    new.replace(folder / "noise.json")
+
+
+def _repetition(repetition: Repetition) -> dict[str, Any]:
+    conditions = repetition.conditions
+    told = {
+        **conditions.metrics(),
+        "contended": repetition.contended or None,
+        "pairs": [_pair(pair) for pair in repetition.pairs],
+    }
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def _pair(pair: Pair) -> dict[str, Any]:
+    return {
+        "candidate_first": pair.candidate_first,
+        "elapsed_s": pair.elapsed_s,
+        "median_log_ratio": pair.median_log_ratio,
+        "p95_log_ratio": pair.p95_log_ratio,
+    }
+
+
+def write_csv(findings: Findings, path: Path) -> None:
+    """One line a pair, in full precision, with the speed-up that the repetition's pairs up to it give, and its interval."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        lines = csv.writer(file, lineterminator="\n")
+        lines.writerow(["repetition", "pair", *_pair(findings.repetitions[0].pairs[0]), "speedup", "low", "high"])
+        for number, repetition in enumerate(findings.repetitions):
+            for place, pair in enumerate(repetition.pairs):
+                known = speedup(repetition.pairs[: place + 1])
+                lines.writerow([number, place, *_pair(pair).values(), known.value, known.low, known.high])
+
+
+def finish(tracker: Tracker, run: Run, findings: Findings, folder: Path) -> None:
+    """Figure, table, every call and metrics, in the folder and in MLflow; the conclusion is the run's description."""
+    write_csv(findings, folder / "noise.csv")
+    contents.write_repetitions([item.pairs for item in findings.repetitions], folder / "latency.parquet")
+    noise_plot.save(findings, folder)
+    run.log_folder(folder)
+    for name, value in findings.metrics().items():
+        tracker.client.log_metric(run.run_id, name, value)
+    for budget in findings.by_budget:
+        for name, value in (("width", budget.width), ("excludes_1", budget.share)):
+            tracker.client.log_metric(run.run_id, f"noise/by_budget/{name}", value, step=round(budget.seconds))
+    note = f"{conclusion(findings)}\n\n{table(findings).markdown()}\n\n{legend(findings)}"
+    tracker.client.set_tag(run.run_id, NOTE, note)

@@ -1,0 +1,1 @@
+"""The plots, one file each; `style.py` has what they share."""

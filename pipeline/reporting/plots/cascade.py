@@ -1,0 +1,42 @@
+"""A cascade as a figure: what it is worth on validation, from its cheap classifier alone to both for each text."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+
+def save(noted: Mapping[str, Any], folder: Path) -> None:
+    """Write cascade.png of what the step `cascade` noted under that name."""
+    draw(noted).savefig(folder / "cascade.png")
+
+
+def draw(noted: Mapping[str, Any]) -> Figure:
+    """The figure."""
+    figure = Figure(figsize=(8, 5), dpi=150, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    points, alone = sorted(noted["curve"], key=lambda point: point["latency_ms"]), noted["alone"]
+    names, share = noted["names"], noted["answered_cheaply"]
+    x, y = [point["latency_ms"] for point in points], [100 * point["validation_accuracy"] for point in points]
+    axes.plot(x, y, "o-", color="#2166ac", markersize=3)
+    chosen = min(points, key=lambda point: abs(point["answered_cheaply"] - share))
+    axes.scatter(
+        chosen["latency_ms"], 100 * chosen["validation_accuracy"], s=110, facecolors="none", edgecolors="black", zorder=3,
+        label=f"chosen: {names[0]} answers {share:.0%}",
+    )  # fmt: skip
+    axes.plot([alone["latency_ms"]], [100 * alone["validation_accuracy"]], "s", color="#b2182b", markersize=6)
+    named = ((points[0], f"{names[0]} alone", "left"), (points[-1], "both for each text", "right"))
+    for point, name, side in (*named, (alone, f"{names[1]} alone", "right")):
+        axes.annotate(
+            name, (point["latency_ms"], 100 * point["validation_accuracy"]), textcoords="offset points",
+            xytext=(0, 8 if point is alone else -14), ha=side, fontsize=9,
+        )  # fmt: skip
+    axes.set_xlabel("mean latency of one text (ms), from each classifier's own")
+    axes.set_ylabel("accuracy on validation texts, weighed as the rule does (%)")
+    axes.margins(y=0.15)
+    axes.legend(frameon=False, loc="lower right")
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure

@@ -1,0 +1,53 @@
+"""Are scores to be believed? The share that is right over the score, with and without a rule, and of the baseline."""
+
+from pathlib import Path
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from pipeline.evaluation.quality.calibration import Bins, binned
+from pipeline.evaluation.report import Predictions, Report
+
+DPI = 150
+BLUE, ORANGE, GREEN, GREY = "#1f6fb4", "#d97a02", "#5a9e6f", "0.45"
+
+
+def save(report: Report, folder: Path) -> None:
+    """Write reliability.png and reliability.svg."""
+    figure = draw(report)
+    figure.savefig(folder / "reliability.png")
+    figure.savefig(folder / "reliability.svg", metadata={"Date": None})
+
+
+def draw(report: Report) -> Figure:
+    """The figure."""
+    figure = Figure(figsize=(7, 6), dpi=DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
+    lines = [(report.optim, report.predictions, BLUE)]
+    if report.without is not None:
+        lines.insert(0, (f"{report.optim} without its rule", report.without, GREEN))
+    if report.comparison is not None and report.comparison.baseline is not None:
+        lines.insert(0, ("the baseline", report.comparison.baseline, ORANGE))
+    upper.plot([0, 1], [0, 1], color=GREY, linestyle=":", linewidth=1)
+    upper.annotate("as it should be", (0.03, 0.06), rotation=34, color=GREY, fontsize=9)
+    for name, predictions, colour in lines:
+        bins = bins_of(predictions)
+        told = f"{name}: off by {bins.ece:.1%} on average"
+        upper.plot(bins.score, bins.right, "o-", color=colour, markersize=4, label=told)
+        lower.step(bins.score, bins.count, where="mid", color=colour)
+    upper.set_title("Of the answers with such a score, how many are right?", loc="left")
+    upper.set_ylabel("share that is right")
+    upper.legend(loc="lower right", frameon=False)
+    upper.set(xlim=(0, 1.02), ylim=(0, 1.02))
+    lower.set_yscale("log")
+    lower.set_xlabel("score (below the dotted line: surer than it should be; above: less sure)")
+    lower.set_ylabel("answers")
+    for axes in (upper, lower):
+        axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def bins_of(predictions: Predictions) -> Bins:
+    """Predictions by score."""
+    return binned(predictions.scores, predictions.right)

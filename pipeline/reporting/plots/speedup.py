@@ -1,0 +1,135 @@
+"""The forest plot: how many times faster than the baseline each optimization is, and how sure that is.
+
+One line an optimization, the fastest on top: a mark and its 95 % interval for a typical text, a grey one below for slow
+calls (p95). Each verdict has a colour and a marker, and stands in words beside the numbers on the right: so the figure can
+be read without colours, and where an interval is narrower than its mark.
+"""
+
+import textwrap
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
+
+from pipeline.evaluation.rows import Row
+from pipeline.evaluation.statistics import EQUIVALENT, FASTER, INCONCLUSIVE, SLOWER
+from pipeline.reporting.legend import margin_of
+
+DPI = 150
+STYLES = {  # marker, colour (Okabe and Ito's, told apart by the colour-blind), and that of its face
+    FASTER: (">", "#0072B2", "#0072B2"),
+    SLOWER: ("<", "#D55E00", "#D55E00"),
+    EQUIVALENT: ("s", "#009E73", "#009E73"),
+    INCONCLUSIVE: ("o", "#555555", "white"),
+    "": ("D", "#999999", "white"),
+}
+SLOW = ("o", "#B0B0B0", "#B0B0B0")  # grey: the verdict is of typical texts
+NO_VERDICT = "no verdict"
+BELOW = 0.27  # of a line, the slow calls
+WIDE_RATIO = 3.0  # from this span on, ticks at 1, 2, 5, 10
+REACH = 10.0  # a bar that goes this many times beyond every mark runs off the axis; the numbers beside it tell its end
+WIDEST_NAME = 44  # characters; the settings of a sweep's job can be longer, and go on below
+CAPTION = (
+    "Right of 1x is faster than the baseline, and a bar is the 95 % interval of its mark: were the whole measurement\n"
+    "repeated many times, 95 of 100 such bars would contain the true ratio. Where a bar crosses the line at 1x,\n"
+    "the measurement does not tell which of the two is faster."
+)
+
+
+def save(rows: Sequence[Row], title: str, folder: Path) -> None:
+    """Write speedup.png and speedup.svg."""
+    figure = draw(rows, title)
+    figure.savefig(folder / "speedup.png")
+    figure.savefig(folder / "speedup.svg", metadata={"Date": None})
+
+
+def draw(rows: Sequence[Row], title: str) -> Figure:
+    """The figure; the baseline is the line at 1x."""
+    others = [row for row in rows if not row.is_baseline and "delta/speedup" in row.metrics]
+    shown = sorted(others, key=lambda row: (row.metrics["delta/speedup"], row.name))
+    figure = Figure(figsize=(11, 2.6 + 0.42 * len(shown)), dpi=DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    if not shown:
+        axes.set_axis_off()
+        axes.set_title(title, loc="left")
+        axes.text(0.5, 0.5, "nothing was compared with the baseline yet", ha="center", transform=axes.transAxes)
+        return figure
+    margin = margin_of(shown)
+    _axes(axes, shown, margin)
+    for place, row in enumerate(shown):
+        _line(axes, row, place)
+    _legend(figure, shown, margin, title)
+    figure.supxlabel(CAPTION, x=0.01, ha="left", fontsize=8, color="0.25", linespacing=1.4)
+    return figure
+
+
+def _line(axes: Any, row: Row, place: int) -> None:
+    typical = ("delta/speedup", place, STYLES[row.verdict], 7)
+    for key, height, style, size in (("delta/speedup_p95", place - BELOW, SLOW, 4), typical):
+        value, interval = row.metrics.get(key), row.interval(key)
+        marker, colour, face = style
+        if interval is not None:
+            bar = {"color": colour, "lw": size / 3, "solid_capstyle": "butt", "zorder": 2}
+            axes.plot([interval.low, interval.high], [height, height], marker="|", ms=size + 2, **bar)
+        if value is not None:
+            axes.plot(value, height, marker, ms=size, color=colour, mfc=face, zorder=3)
+    text = f"{row.ratio()}  {row.verdict}".replace(" [", "  [")
+    axes.text(1.01, place, text, va="center", fontsize=9, transform=axes.get_yaxis_transform())
+
+
+def _axes(axes: Any, rows: Sequence[Row], margin: float | None) -> None:
+    low, high = _span(rows, margin or 0.0)
+    axes.set_xscale("log")
+    axes.set_xlim(low, high)
+    axes.set_ylim(-0.75, len(rows) - 0.4)
+    axes.xaxis.set_major_locator(
+        LogLocator(subs=(1, 2, 5)) if high / low > WIDE_RATIO else MaxNLocator(6, steps=[1, 2, 5, 10])
+    )
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_major_formatter("{x:g}x")
+    names = [textwrap.fill(row.name + (" !" if row.contended else ""), WIDEST_NAME) for row in rows]
+    axes.set_yticks(range(len(rows)), names, fontsize=9)
+    axes.tick_params(axis="y", length=0)
+    if margin:
+        axes.axvspan(1 / (1 + margin), 1 + margin, color="0.88", lw=0, zorder=0)
+    axes.axvline(1, color="0.3", linewidth=1, zorder=1)
+    axes.set_xlabel("times as fast as the baseline (logarithmic)")
+    axes.grid(axis="x", color="0.92", zorder=0)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right", "left"]].set_visible(False)
+
+
+def _span(rows: Sequence[Row], margin: float) -> tuple[float, float]:
+    """Where the axis begins and ends: 1x, the margin, all marks, and bars unless they reach too far."""
+    keys = ("delta/speedup", "delta/speedup_p95")
+    marks = [1 / (1 + margin), 1 + margin, *(row.metrics[key] for row in rows for key in keys if key in row.metrics)]
+    bars = [interval for row in rows for key in keys if (interval := row.interval(key)) is not None]
+    low = max(min([*marks, *(bar.low for bar in bars)]), min(marks) / REACH)
+    high = min(max([*marks, *(bar.high for bar in bars)]), max(marks) * REACH)
+    room = max((high / low) ** 0.05, 1.005)
+    return low / room, high * room
+
+
+def _legend(figure: Figure, rows: Sequence[Row], margin: float | None, title: str) -> None:
+    """The title, and what marks and shades mean, of those that occur; above the lines."""
+    handles = [
+        Line2D([], [], ls="", marker=marker, color=colour, mfc=face, label=verdict or NO_VERDICT)
+        for verdict, (marker, colour, face) in STYLES.items()
+        if any(row.verdict == verdict for row in rows)
+    ]
+    if any("delta/speedup_p95" in row.metrics for row in rows):
+        handles.append(Line2D([], [], ls="", marker=SLOW[0], color=SLOW[1], ms=4, label="below, grey: slow calls (p95)"))
+    if margin:
+        label = f"shaded: within {100 * margin:g} %, equally fast"
+        handles.append(Line2D([], [], ls="", marker="s", color="0.88", ms=9, label=label))
+    if any(row.contended for row in rows):
+        handles.append(Line2D([], [], ls="", marker="$!$", color="black", ms=6, label="measured on a busy machine"))
+    figure.legend(
+        handles=handles, loc="outside upper left", ncols=len(handles), frameon=False, fontsize=8, handletextpad=0.2,
+        columnspacing=1.2, title=title, title_fontsize=12, alignment="left",
+    )  # fmt: skip

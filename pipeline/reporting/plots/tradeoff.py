@@ -1,0 +1,149 @@
+"""The comparison plot: accuracy over latency, a circle's area by size on disk, a dashed ring around the current one.
+
+The mean over several seeds has bars of one standard deviation.
+Every circle has its name beside it, placed so that nothing is covered; the legend outside has the figures.
+So the plot can be read with fifteen optimizations, without colours, and where circles overlap.
+"""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib import colormaps
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
+from matplotlib.transforms import Bbox
+
+from pipeline.evaluation.rows import Row
+
+DPI = 150
+LARGEST_AREA = 1600.0  # square points, of the largest artifact's circle
+SMALLEST_AREA = 30.0
+WIDEST_LABEL = 70  # characters; where a label with its speed-up and interval would be wider, the legend goes without
+LOG_FROM_RATIO = 5.0  # a logarithmic latency axis where the slowest is this many times slower than the fastest
+
+
+def save(rows: Sequence[Row], current: str | None, title: str, folder: Path) -> None:
+    """Write comparison.png and comparison.svg."""
+    figure = draw(rows, current, title)
+    figure.savefig(folder / "comparison.png")
+    figure.savefig(folder / "comparison.svg", metadata={"Date": None})
+
+
+def draw(rows: Sequence[Row], current: str | None, title: str) -> Figure:
+    """The figure: of those that answer something; one with random weights has no accuracy."""
+    rows = [row for row in rows if "quality/accuracy" in row.metrics]
+    figure = Figure(figsize=(11, 5.5), dpi=DPI, layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.add_subplot()
+    x = [row.metrics["latency/p50_ms"] for row in rows]
+    y = [100 * row.metrics["quality/accuracy"] for row in rows]
+    if not rows:
+        axes.set_axis_off()
+        return figure
+    areas = _areas([row.metrics["size/mb"] for row in rows])
+    colours = [colormaps["viridis"](0.95 * i / max(1, len(rows) - 1)) for i in range(len(rows))]
+    _axes(axes, x, y, title)
+    for row, left, up, area, colour in zip(rows, x, y, areas, colours, strict=True):
+        axes.scatter(left, up, s=area, color=colour, alpha=0.75, edgecolors="white", linewidths=0.8, zorder=3)
+        if row.optim == current:
+            ring = (area**0.5 + 9) ** 2
+            axes.scatter(left, up, s=ring, facecolors="none", edgecolors="black", linestyles="--", linewidths=1.1, zorder=4)
+        if row.count > 1:
+            reach: dict[str, Any] = {"xerr": row.spread["latency/p50_ms"], "yerr": 100 * row.spread["quality/accuracy"]}
+            axes.errorbar(left, up, **reach, color="0.3", linewidth=1, capsize=3, zorder=4)
+        if row.is_baseline:
+            axes.axhline(up, color="0.6", linestyle=":", linewidth=1, zorder=1)
+    _legend(axes, rows, colours)
+    _names(axes, rows, x, y, areas)
+    return figure
+
+
+def _areas(sizes: Sequence[float]) -> list[float]:
+    largest = max(sizes)
+    return [max(SMALLEST_AREA, LARGEST_AREA * size / largest) for size in sizes]
+
+
+def _axes(axes: Any, x: Sequence[float], y: Sequence[float], title: str) -> None:
+    if max(x) / min(x) > LOG_FROM_RATIO:
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter("")
+        axes.set_xlim(min(x) / 1.6, max(x) * 1.6)
+    else:
+        room = max(0.25 * (max(x) - min(x)), 0.15 * max(x))
+        axes.set_xlim(max(0, min(x) - room), max(x) + room)
+    room = max(0.25 * (max(y) - min(y)), 1.0)
+    axes.set_ylim(max(0, min(y) - room), min(100.5, max(y) + room))
+    axes.set_xlabel("latency of one text, median (ms), tokenization included")
+    axes.set_ylabel("accuracy on the test split (%)")
+    axes.set_title(title, loc="left")
+    axes.grid(color="0.9", zorder=0)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _legend(axes: Any, rows: Sequence[Row], colours: Sequence[Any]) -> None:
+    handles = [axes.scatter([], [], s=60, color=colour, alpha=0.75) for colour in colours]
+    labels = [
+        f"{row.name}{' *' if row.is_baseline else ''}: {100 * row.metrics['quality/accuracy']:.1f} %, "
+        f"{row.metrics['latency/p50_ms']:.2f} ms, {row.metrics['size/mb']:.0f} MB"
+        for row in rows
+    ]
+    longer = [
+        f"{label}, {row.ratio()}" if "delta/speedup" in row.metrics else label
+        for label, row in zip(labels, rows, strict=True)
+    ]
+    labels = longer if max(map(len, longer)) <= WIDEST_LABEL else labels
+    axes.legend(
+        handles, labels, loc="upper left", bbox_to_anchor=(1.02, 1), frameon=False, fontsize=9, borderaxespad=0,
+        title="area: size on disk    * baseline    ring: this run", title_fontsize=8, alignment="left",
+    )  # fmt: skip
+
+
+def _names(axes: Any, rows: Sequence[Row], x: Sequence[float], y: Sequence[float], areas: Sequence[float]) -> None:
+    """Every name beside its circle, where it covers neither another name nor a circle; far ones get a line."""
+    axes.figure.draw_without_rendering()  # the layout decides where there is room
+    pixels_per_point = axes.figure.dpi / 72
+    centres = axes.transData.transform(list(zip(x, y, strict=True)))
+    radii = [(area**0.5 / 2 + 5) * pixels_per_point for area in areas]
+    circles = [
+        Bbox.from_extents(*(centre - radius + 1), *(centre + radius - 1))
+        for centre, radius in zip(centres, radii, strict=True)
+    ]
+    inside, taken, to_data = axes.get_window_extent(), list(circles), axes.transData.inverted()
+    for row, centre, radius in zip(rows, centres, radii, strict=True):
+        text = axes.annotate(
+            row.name, to_data.transform(centre), ha="center", va="center", fontsize=9, zorder=5, annotation_clip=False,
+            arrowprops={"arrowstyle": "-", "color": "0.4", "lw": 0.7, "shrinkA": 0, "shrinkB": 3},
+        )  # fmt: skip
+        text.arrow_patch.set_visible(False)  # its end counts for the extent
+        extent = text.get_window_extent()
+        place, far = _free_place(centre, radius, extent.width, extent.height, inside, taken)
+        text.set_position(to_data.transform(place.get_points().mean(axis=0)))
+        taken.append(place)
+        text.arrow_patch.set_visible(far)
+    axes.figure.set_layout_engine("none")  # the places were chosen for this layout
+
+
+def _free_place(
+    centre: Any, radius: float, width: float, height: float, inside: Bbox, taken: Sequence[Bbox]
+) -> tuple[Bbox, bool]:
+    """The nearest box of this size around a circle that covers nothing, and whether it is not right beside it.
+
+    Where there is none, the one directly above.
+    """
+    places = []
+    for distance in (0, 12, 24, 40, 60, 90, 130):
+        for angle in (90, 270, 0, 180, 45, 135, 225, 315, 20, 160, 200, 340, 67, 113, 247, 293):
+            right, up = math.cos(math.radians(angle)), math.sin(math.radians(angle))
+            left = centre[0] + right * (radius + distance + width / 2) - width / 2
+            bottom = centre[1] + up * (radius + distance + height / 2) - height / 2
+            box = Bbox.from_bounds(left, bottom, width, height)
+            places.append(box)
+            whole = inside.contains(box.x0, box.y0) and inside.contains(box.x1, box.y1)
+            if whole and not any(box.overlaps(other) for other in taken):
+                return box, distance > 0
+    return places[0], False

@@ -1,0 +1,84 @@
+"""Runtime "cascade": a cheap classifier answers when it is sure, else a better one does.
+
+Two artifact directories in one, `cheap` and `better`, each with its own decision rule, and in `cascade.json` the score that
+the cheap one's answer must reach; what it takes as out of scope always goes on to the better one. What it gives are not the
+logits of either, but the logarithms of what the one that answered thinks of each label under its rule: the largest is its
+answer, and softmax gives its score.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.runtimes.base import DESCRIPTION, Description, checked_open, load, packages_of
+from pipeline.runtimes.decision_rule import Rule
+
+FILE, CHEAP, BETTER = "cascade.json", "cheap", "better"
+LEAST = 1e-6  # of what is thought of a label
+
+
+class CascadeClassifier:
+    """See `pipeline.runtimes.base.Classifier`; texts are encoded for the cheap one, and for the better one as needed."""
+
+    def __init__(self, artifact: Path, description: Description, threads: int) -> None:
+        self.labels = description.labels
+        self._threshold = float(json.loads((artifact / FILE).read_text(encoding="utf-8"))["threshold"])
+        self._parts = [load(artifact / name, threads) for name in (CHEAP, BETTER)]
+        self._rules = [Description.read(artifact / name).rule for name in (CHEAP, BETTER)]
+
+    def encode(self, texts: Sequence[str]) -> tuple[Any, ...]:
+        """What the cheap one takes, and the texts."""
+        return (*self._parts[0].encode(texts), list(texts))
+
+    def forward(self, *encoded: Any) -> np.ndarray:
+        """Log-probabilities of what `encode` gave: float32 (texts, labels)."""
+        *inputs, texts = encoded
+        logits = self._parts[0].forward(*inputs)
+        thought = thoughts(logits, self._rules[0])
+        unsure = np.flatnonzero(sureness(logits, self._rules[0]) < self._threshold)
+        if len(unsure):
+            thought[unsure] = thoughts(self._parts[1].logits([texts[row] for row in unsure]), self._rules[1])
+        return thought
+
+    def logits(self, texts: Sequence[str]) -> np.ndarray:
+        """Both."""
+        return self.forward(*self.encode(texts))
+
+
+def sureness(logits: np.ndarray, rule: Rule) -> np.ndarray:
+    """The scores of the cheap one's answers, float64 (n,), 0 where it takes a text as out of scope."""
+    labels, scores, _ = rule.answer(logits)
+    sure: np.ndarray = scores if rule.oos is None else np.where(labels == rule.oos, 0.0, scores)
+    return sure
+
+
+def thoughts(logits: np.ndarray, rule: Rule) -> np.ndarray:
+    """Log-probabilities, float32 (n, labels), whose largest is the answer under a rule and has its score.
+
+    The other labels share what the score leaves, in proportion to their softmax, so that they stay below the answer.
+    """
+    labels, scores, _ = rule.answer(logits)
+    rows = np.arange(len(logits))
+    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
+    others = np.exp(shifted / rule.temperature)
+    others[rows, labels] = 0
+    others *= ((1 - scores) / np.maximum(others.sum(axis=1), 1e-300))[:, None]
+    share = np.maximum(scores, others.max(axis=1) * (1 + 1e-6) + LEAST)
+    others[rows, labels] = share
+    shares = np.maximum(others / others.sum(axis=1, keepdims=True), LEAST * 1e-6)
+    thought: np.ndarray = np.log(shares).astype(np.float32)
+    return thought
+
+
+def packages(artifact: Path) -> tuple[str, ...]:
+    """What it needs to be served: what its parts do."""
+    return tuple(dict.fromkeys(name for part in (CHEAP, BETTER) for name in packages_of(artifact / part)))
+
+
+def open(artifact: Path, description: Description, threads: int) -> CascadeClassifier:
+    """Load it. Raises OSError when a file is missing, ValueError when one is broken or not of this kind."""
+    files = [FILE, *(f"{name}/{DESCRIPTION}" for name in (CHEAP, BETTER))]
+    return checked_open(artifact, files, lambda: CascadeClassifier(artifact, description, threads))

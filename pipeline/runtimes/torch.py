@@ -1,0 +1,158 @@
+"""Runtime "torch": a transformers network for sequence classification in fp32, safetensors only.
+
+Its weights are stored in one of two ways. `save` writes `model.safetensors`: the directory loads with
+`transformers.pipeline("text-classification", model=DIR)` as it is. `save_compact` writes `weights.safetensors`
+(`compact.py`), for networks in which much is zero or that have fewer heads and neurons than `config.json` says;
+`save_standard` makes of it a directory that transformers can load.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline.models.pooling import pool, pooling_of
+from pipeline.runtimes.base import Description, Encoder
+from pipeline.runtimes.compact import FILE
+from pipeline.runtimes.compact import read as read_compact
+from pipeline.runtimes.compact import write as write_compact
+
+
+class TorchClassifier:
+    """Inference with torch on the CPU; see `pipeline.runtimes.base.Classifier`."""
+
+    def __init__(self, artifact: Path, description: Description, threads: int, reader: Callable[[Path], Any]) -> None:
+        import torch
+
+        torch.set_num_threads(threads)
+        self._torch = torch
+        self._model = reader(artifact)
+        self.encode = Encoder(artifact, description.max_length, self._model.config.pad_token_id or 0, threads)
+        self.labels = description.labels
+
+    def logits(self, texts: Sequence[str]) -> np.ndarray:
+        """Logits of a batch: float32 (len(texts), len(labels))."""
+        return self.forward(*self.encode(texts))
+
+    def forward(self, ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        """Logits of token ids and their mask, both int64 (batch, length): float32 (batch, len(labels))."""
+        with self._torch.inference_mode():
+            padded = None if mask.all() else self._torch.from_numpy(mask)
+            output = self._model(input_ids=self._torch.from_numpy(ids), attention_mask=padded)
+        logits: np.ndarray = output.logits.float().numpy()
+        return logits
+
+
+def packages(artifact: Path) -> tuple[str, ...]:
+    """What it needs to be served."""
+    return ("numpy", "tokenizers", "torch", "transformers", "safetensors")
+
+
+def open(artifact: Path, description: Description, threads: int) -> TorchClassifier:
+    """Load it. Raises OSError or ValueError when weights or tokenizer are missing or not of this kind."""
+    return TorchClassifier(artifact, description, threads, read)
+
+
+def read(artifact: Path) -> Any:
+    """The network, in fp32 and eval mode, however it is stored.
+
+    Raises OSError when a file is missing, ValueError when a weight is missing, unknown or of another shape.
+    """
+    if (artifact / FILE).is_file():
+        from pipeline.models.architecture import fit
+
+        model = unfilled(artifact)
+        fit(model, read_compact(artifact))
+        return model
+    import torch
+    from transformers import AutoModelForSequenceClassification
+    from transformers.utils.logging import disable_progress_bar
+
+    disable_progress_bar()
+    model, told = AutoModelForSequenceClassification.from_pretrained(
+        artifact, use_safetensors=True, trust_remote_code=False, dtype=torch.float32, output_loading_info=True
+    )
+    wrong = sorted({*told["missing_keys"], *told["unexpected_keys"]})
+    if wrong:
+        raise ValueError(f"{artifact}: weights that are missing or unknown: {', '.join(wrong[:5])}")
+    return model.eval()
+
+
+def unfilled(artifact: Path) -> Any:
+    """The network of an artifact's `config.json`, in eval mode, its weights whatever lay in memory."""
+    import torch
+    from transformers import AutoConfig, AutoModelForSequenceClassification
+    from transformers.initialization import no_init_weights
+
+    config = AutoConfig.from_pretrained(artifact, trust_remote_code=False)
+    with no_init_weights():
+        model = AutoModelForSequenceClassification.from_config(config, trust_remote_code=False, dtype=torch.float32)
+    return pool(model).eval()
+
+
+def read_tokenizer(artifact: Path) -> Any:
+    """The transformers tokenizer of an artifact. Raises OSError or ValueError when its files are missing or broken."""
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(artifact, trust_remote_code=False)
+
+
+def save(model: Any, tokenizer: Any, description: Description, artifact: Path) -> None:
+    """Write a transformers model and tokenizer as an artifact directory: config, safetensors, tokenizer, description.
+
+    One that pools otherwise than transformers does is not left where that would load it and say other things.
+    """
+    if pooling_of(model) == "first":
+        model.save_pretrained(artifact)
+    else:
+        write_compact(model.state_dict(), artifact)
+    save_beside(model, tokenizer, description, artifact)
+
+
+def save_compact(model: Any, tokenizer: Any, description: Description, artifact: Path) -> None:
+    """The same with `weights.safetensors`: zeros take one bit, heads and neurons may have been removed."""
+    write_compact(model.state_dict(), artifact)
+    save_beside(model, tokenizer, description, artifact)
+
+
+def save_fitting(model: Any, tokenizer: Any, description: Description, artifact: Path) -> None:
+    """In transformers' own form where it can read that, else compactly: where a tensor has another shape than it expects."""
+    from transformers import AutoModelForSequenceClassification
+    from transformers.initialization import no_init_weights
+
+    with no_init_weights():
+        usual = AutoModelForSequenceClassification.from_config(model.config, trust_remote_code=False)
+    shapes, expected = ({name: tensor.shape for name, tensor in each.state_dict().items()} for each in (model, usual))
+    (save if shapes == expected else save_compact)(model, tokenizer, description, artifact)
+
+
+def save_beside(model: Any, tokenizer: Any, description: Description, artifact: Path) -> None:
+    """Write what lies beside the weights: config, tokenizer and description."""
+    model.config.architectures = [type(model).__name__]
+    model.config.save_pretrained(artifact)
+    tokenizer.model_max_length = description.max_length
+    tokenizer.save_pretrained(artifact)
+    replace(description, pad_id=model.config.pad_token_id or 0).write(artifact)
+
+
+def save_standard(artifact: Path, target: Path) -> None:
+    """Write an artifact of this runtime as a checkpoint that transformers can load, into another directory.
+
+    Heads and neurons that were removed come back as zeros, so it computes the same. Raises what `read` raises, and
+    ValueError for an artifact of another runtime.
+    """
+    from pipeline.models.architecture import fit, padded
+
+    description = Description.read(artifact)
+    if description.runtime != "torch":
+        raise ValueError(f"{artifact}: transformers can load no classifier for the runtime {description.runtime!r}")
+    model = unfilled(artifact)
+    if pooling_of(model) != "first":
+        raise ValueError(f"{artifact}: transformers knows no {pooling_of(model)} pooling")
+    shapes, state = {name: tensor.shape for name, tensor in model.state_dict().items()}, read(artifact).state_dict()
+    if shapes.keys() != state.keys():
+        raise ValueError(f"{artifact}: transformers knows no layers of low rank")
+    fit(model, padded(state, shapes))
+    save(model, read_tokenizer(artifact), description, target)

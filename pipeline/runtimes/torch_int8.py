@@ -1,0 +1,108 @@
+"""Runtime "torch_int8": a network whose linear layers multiply in int8; activations are quantized as they come.
+
+What torch packs its weights into can't be stored without pickle. Stored, in `weights.safetensors` (`compact.py`), are the
+int8 values of each such layer as NAME.weight, with NAME.scale (float64) and NAME.zero_point (int64), a number each or one a
+row, and everything else in fp32. Packing them again when they are loaded gives the same logits to the bit.
+"""
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.ao.nn.quantized.dynamic import Linear
+from torch.ao.quantization import per_channel_dynamic_qconfig, quantize_dynamic
+from torch.ao.quantization.qconfig import default_dynamic_qconfig
+
+from pipeline.models.architecture import fit
+from pipeline.runtimes import compact
+from pipeline.runtimes.base import Description
+from pipeline.runtimes.torch import TorchClassifier, save_beside, unfilled
+from pipeline.runtimes.torch import packages as torch_packages
+from pipeline.system.cpu import int8_support
+
+ENGINES = ("x86", "qnnpack", "onednn")  # x86 itself takes the faster of two libraries; qnnpack is for ARM
+
+
+def open(artifact: Path, description: Description, threads: int) -> TorchClassifier:
+    """Load it. Raises OSError or ValueError when weights or tokenizer are missing or not of this kind."""
+    return TorchClassifier(artifact, description, threads, read)
+
+
+def choose_engine() -> None:
+    """Set the library that multiplies int8 matrices in this process. Raises ValueError when torch has none here."""
+    engine = next((name for name in ENGINES if name in torch.backends.quantized.supported_engines), None)
+    if engine is None:
+        raise ValueError("this build of torch can't multiply in int8: it has none of the engines " + ", ".join(ENGINES))
+    torch.backends.quantized.engine = engine
+
+
+def quantize(model: Any, per_channel: bool) -> None:
+    """Quantize the linear layers of a network in place: one scale a layer, or one a row of its weights."""
+    choose_engine()
+    settings = per_channel_dynamic_qconfig if per_channel else default_dynamic_qconfig
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it will be taken out of torch some day
+        quantize_dynamic(model, {torch.nn.Linear: settings}, inplace=True)  # type: ignore[no-untyped-call]
+    for module in model.modules():
+        if isinstance(module, Linear):
+            use_all_bits(module)
+
+
+def use_all_bits(linear: Any) -> None:
+    """Let activations have 8 bits where sums of products fit (see `pipeline.system.cpu`).
+
+    Layers of torch's present version give them 7 on any processor; those of earlier versions gave them 8.
+    """
+    if not int8_support().reduce_range:
+        linear.version = 3
+
+
+def save(model: Any, tokenizer: Any, description: Description, artifact: Path) -> None:
+    """Write a network that `quantize` changed, with its tokenizer, as an artifact directory."""
+    linears: dict[str, Any] = {name: module for name, module in model.named_modules() if isinstance(module, Linear)}
+    packed = tuple(f"{name}." for name in linears)
+    state = {key: tensor for key, tensor in model.state_dict().items() if not key.startswith(packed)}
+    for name, linear in linears.items():
+        weight, bias = linear.weight(), linear.bias()
+        state[f"{name}.weight"] = weight.int_repr()
+        by_row = weight.qscheme() == torch.per_channel_affine
+        scale = weight.q_per_channel_scales() if by_row else torch.tensor(weight.q_scale(), dtype=torch.float64)
+        state[f"{name}.scale"] = scale
+        state[f"{name}.zero_point"] = weight.q_per_channel_zero_points() if by_row else torch.tensor(weight.q_zero_point())
+        if bias is not None:
+            state[f"{name}.bias"] = bias
+    compact.write(state, artifact)
+    save_beside(model, tokenizer, description, artifact)
+
+
+packages = torch_packages
+
+
+def read(artifact: Path) -> Any:
+    """The network, in eval mode. Raises as `pipeline.runtimes.torch.read` does."""
+    choose_engine()
+    state = compact.read(artifact)
+    scales = {key.removesuffix(".scale"): state.pop(key) for key in list(state) if key.endswith(".scale")}
+    zeros = {name: state.pop(f"{name}.zero_point", None) for name in scales}
+    model = unfilled(artifact).requires_grad_(False)  # int8 parameters can't have gradients
+    fit(model, state)
+    for name, scale in scales.items():
+        try:
+            model.set_submodule(name, _packed(model.get_submodule(name), scale, zeros[name]))
+        except (AttributeError, RuntimeError, TypeError) as error:
+            raise ValueError(f"{artifact}: {name} is not stored as an int8 layer is ({error})") from error
+    return model
+
+
+def _packed(linear: Any, scale: torch.Tensor, zero_point: Any) -> Any:
+    values = linear.weight.data
+    if scale.dim():
+        weight = torch._make_per_channel_quantized_tensor(values, scale, zero_point, 0)
+    else:
+        weight = torch._make_per_tensor_quantized_tensor(values, float(scale), int(zero_point))
+    made: Any = Linear(1, 1)  # type: ignore[no-untyped-call]  # of any size: its own weights are thrown away
+    made.set_weight_bias(weight, linear.bias)
+    made.in_features, made.out_features = linear.in_features, linear.out_features
+    use_all_bits(made)
+    return made

@@ -1,0 +1,122 @@
+"""The search: trials that each make a classifier and judge it on the validation split, by latency, size and quality.
+
+Optuna's multi-objective TPE chooses (Ozaki et al. 2022). The study is a journal on disk: what a killed search had finished
+counts. The test split is not seen here.
+"""
+
+import contextlib
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import TrialState
+
+from pipeline.config import Config
+from pipeline.errors import OptimizationError
+from pipeline.evaluation.latency.pairs import Session, Subject, compare
+from pipeline.evaluation.latency.samples import speedup
+from pipeline.evaluation.session import draw
+from pipeline.evaluation.size import size_of
+from pipeline.runtimes.base import Description
+from pipeline.search.space import Choice, choices, lists, name_of
+from pipeline.selection.trials import Judged, Tried, front
+from pipeline.steps.base import Context
+from pipeline.steps.calibrate import share_of, weights
+from pipeline.steps.shared.inference import logits_of
+from pipeline.system import locks, machine
+from pipeline.system.progress import bar
+from pipeline.system.units import BYTES_PER_MB
+from pipeline.training.tuning import cut_torn_line
+
+log = logging.getLogger(__name__)
+
+
+def walk(config: Config, folder: Path, judge: Callable[[Choice], Judged]) -> list[Tried]:
+    """Try as many different choices as are asked for, or all there are; those of an earlier, killed search count."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study, space = _open(folder, config.seed), lists(config.frontier)
+    every = list(choices(config.frontier))
+    wanted = min(config.frontier.n_trials, len(every))
+    while len(tried := _tried(study)) < wanted:
+        seen = [one.choice for one in tried]
+        trial = study.ask()
+        choice = {name: trial.suggest_categorical(name, values) for name, values in space.items()}
+        if choice in seen:  # it repeats itself where little is left
+            study.tell(trial, state=TrialState.FAIL)
+            left = [one for one in every if one not in seen]
+            study.enqueue_trial(left[int(np.random.default_rng(len(study.trials)).integers(len(left)))])
+            continue
+        log.info("trial %d of %d: %s", len(tried) + 1, wanted, name_of(choice))
+        try:
+            found = judge(choice)
+        except OptimizationError as error:
+            log.warning("warning: %s can't be made: %s", name_of(choice), error)
+            study.tell(trial, state=TrialState.PRUNED)
+            continue
+        log.info(
+            "%s: %.0fx, %.1f MB, validation %.2f %%", name_of(choice), found.speedup, found.size_mb, 100 * found.quality
+        )
+        study.tell(trial, (1 / found.speedup, found.size_mb, found.quality))
+    return tried
+
+
+def _open(folder: Path, seed: int) -> optuna.Study:
+    folder.mkdir(parents=True, exist_ok=True)
+    cut_torn_line(folder / "study.log")
+    (folder / "study.log.lock").unlink(missing_ok=True)  # of a killed process: only one walks here
+    study = optuna.create_study(
+        storage=JournalStorage(JournalFileBackend(str(folder / "study.log"))), study_name="frontier", load_if_exists=True,
+        directions=["minimize", "minimize", "maximize"],
+    )  # fmt: skip
+    study.sampler = optuna.samplers.TPESampler(seed=(seed + len(study.trials)) % 2**32, n_startup_trials=6)
+    for trial in study.get_trials(states=(TrialState.RUNNING,)):  # a kill left it: it comes first
+        study.tell(trial.number, state=TrialState.FAIL)
+        study.enqueue_trial(trial.system_attrs.get("fixed_params", trial.params))
+    return study
+
+
+def _tried(study: optuna.Study) -> list[Tried]:
+    found = []
+    for trial in study.get_trials(states=(TrialState.COMPLETE, TrialState.PRUNED)):
+        values, choice = trial.values if trial.state is TrialState.COMPLETE else None, dict(trial.params)
+        judged = Judged(1 / values[0], values[1], values[2]) if values else None
+        found.append(Tried(name_of(choice), choice, judged))
+    return found
+
+
+def judge(artifact: Path, baseline: Path, context: Context, config: Config) -> Judged:
+    """Latency, paired with the baseline's, size, and quality; all on the validation split."""
+    texts, truth = list(context.splits.validation["text"]), np.array(context.splits.validation["label"])
+    settings = replace(config.measure, budget_s=min(config.measure.budget_s, config.frontier.budget_s))
+    with locks.alone(), contextlib.closing(bar("measuring", "pair")) as progress:
+        session = Session(draw(texts, settings), settings, machine.quietest(settings.threads), progress)
+        pairs, _ = compare(Subject(artifact), Subject(baseline), session)
+    rule = Description.read(artifact).rule
+    said = rule.answer(logits_of(artifact, texts, "judging")).labels
+    quality = quality_of(said, truth, context.splits.oos, share_of(config.optim))
+    return Judged(speedup(pairs).value, size_of(artifact).total_bytes / BYTES_PER_MB, quality)
+
+
+def quality_of(said: np.ndarray, truth: np.ndarray, oos: int | None, oos_share: float | None) -> float:
+    """Accuracy with this share of texts out of scope; without such a label, or where it is None, as it is.
+
+    `said` and `truth`: int64 (n,).
+    """
+    outside = np.zeros(len(truth), dtype=bool) if oos is None else truth == oos
+    return float(weights(outside, oos_share) @ (said == truth))
+
+
+def described(tried: Sequence[Tried]) -> list[dict[str, Any]]:
+    """For `frontier.json`."""
+    best = {one.name for one in front(tried)}
+    return [
+        {"name": one.name, "choice": one.choice, "on_front": one.name in best}
+        | ({"error": "it can't be made"} if one.judged is None else vars(one.judged))
+        for one in tried
+    ]

@@ -1,0 +1,67 @@
+"""Pareto front and preference: figures whose intervals overlap are not ranked."""
+
+from collections.abc import Sequence
+
+from pipeline.config import PREFERENCES
+from pipeline.evaluation.statistics import Interval
+from pipeline.selection.candidate import Candidate
+from pipeline.selection.pareto import pareto_front
+
+MEANS = {  # preference -> metrics, the first that is known counts; and whether more of it is better
+    "latency": (("delta/speedup",), True),
+    "size": (("size/mb",), False),
+    "accuracy": (("delta/accuracy_pp", "quality/accuracy"), True),  # an untrained baseline has no accuracy to compare with
+    "cost": (("cost/texts_per_core_s",), True),
+}
+FRONT = ("latency", "size", "accuracy")
+
+
+def front(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """Those that no other beats: none is at least as fast, small and accurate, and more so in one of the three."""
+    points = [[_good(candidate, name) for name in FRONT] for candidate in candidates]
+    return [candidates[index] for index in pareto_front(points)]
+
+
+def _good(candidate: Candidate, preference: str) -> float:
+    oriented = _oriented(candidate, preference)
+    return oriented.value if oriented is not None else float("-inf")
+
+
+def _oriented(candidate: Candidate, preference: str) -> Interval | None:
+    """A figure such that more is better."""
+    keys, more = MEANS[preference]
+    figure = next((found for found in map(candidate.figure, keys) if found is not None), None)
+    if figure is None or more:
+        return figure
+    return Interval(-figure.value, -figure.high, -figure.low)
+
+
+def choose(candidates: Sequence[Candidate], prefer: str) -> tuple[Candidate, list[str]]:
+    """The best by what is preferred; and in words, who could not be told apart from it and what decided instead.
+
+    Those whose interval overlaps that of the best are as good, for all that is known: among them the next preference
+    decides, and at last the name.
+    """
+    if len(candidates) == 1:
+        return candidates[0], ["no other keeps the budget"]
+    left, words = list(candidates), list[str]()
+    for preference in (prefer, *(name for name in PREFERENCES if name != prefer)):
+        kept = _best(left, preference)
+        if len(kept) == 1:
+            words.append(f"{kept[0].name} is the best in {preference}" + (" of these" if words else ""))
+            return kept[0], words
+        if len(kept) < len(left) or not words:
+            names = ", ".join(candidate.name for candidate in kept)
+            words.append(f"in {preference}, {names} can't be told apart")
+        left = kept
+    left.sort(key=lambda candidate: candidate.name)
+    return left[0], [*words, f"nothing tells them apart; {left[0].name} is the first by name"]
+
+
+def _best(candidates: Sequence[Candidate], preference: str) -> list[Candidate]:
+    known = [(candidate, _oriented(candidate, preference)) for candidate in candidates]
+    figures = [figure for _, figure in known if figure is not None]
+    if not figures:
+        return list(candidates)
+    best = max(figures, key=lambda figure: figure.value)
+    return [candidate for candidate, figure in known if figure is not None and figure.high >= best.low]

@@ -1,0 +1,132 @@
+"""What was decided, in words and as plain values; `pipeline.reporting.decision` writes it down."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isfinite
+from typing import Any
+
+from pipeline.config import Budget
+from pipeline.errors import TrackError
+from pipeline.errors import nearest as did_you_mean
+from pipeline.evaluation.rows import Row, averaged
+from pipeline.selection.candidate import Candidate
+from pipeline.selection.choose import choose, front
+from pipeline.selection.limits import LIMITS, NOT_ASKED, Failure, failures, limits_of, nearest
+
+
+@dataclass(frozen=True)
+class Registered:
+    """The version that a decision has made the champion."""
+
+    model: str
+    version: str
+    before: str | None  # the champion's version before
+    checked: str  # what was checked before, in words
+
+    def __str__(self) -> str:
+        before = "" if self.before in (None, self.version) else f"; version {self.before} is the previous one"
+        return f"{self.model} version {self.version}{before}; {self.checked}"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Which optimization is shipped, and why no other is."""
+
+    experiment: str
+    budget: Budget
+    prefer: str
+    strict: bool
+    candidates: tuple[Candidate, ...]
+    failed: tuple[tuple[Failure, ...], ...]  # of each candidate the bounds that it fails
+    chosen: Candidate | None
+    words: tuple[str, ...]  # how one was chosen of those that keep the budget
+    dry_run: bool = False
+    registered: Registered | None = None
+
+    @property
+    def front(self) -> list[str]:
+        """Names of the Pareto front over speed-up, size and accuracy."""
+        return [candidate.name for candidate in front(self.candidates)]
+
+    def verdict(self) -> str:
+        """In one line."""
+        if self.chosen is not None:
+            return f"{'a dry run: ' if self.dry_run else ''}ship {self.chosen.name}: {'; '.join(self.words)}"
+        closest, failed = nearest(list(zip(self.candidates, self.failed, strict=True)))
+        return f"nothing keeps the budget; nearest is {closest.name}: {', '.join(failure.words for failure in failed)}"
+
+    def why_not(self, candidate: Candidate) -> str:
+        """Why a candidate is not shipped, with figure and bound; "" for the one that is."""
+        if candidate is self.chosen:
+            return ""
+        failed = next(failed for each, failed in zip(self.candidates, self.failed, strict=True) if each is candidate)
+        if failed:
+            return "; ".join(failure.words for failure in failed)
+        return f"keeps the budget, but {'; '.join(self.words)}"
+
+    def asked(self) -> list[str]:
+        """The budget's bounds as they were given."""
+        return [f"budget.{limit.key}={bound:g}" for limit, bound in limits_of(self.budget)]
+
+    def plain(self) -> dict[str, Any]:
+        """For `decision.json`."""
+        return {
+            "experiment": self.experiment,
+            "budget": {limit.key: bound for limit, bound in limits_of(self.budget)},
+            "prefer": self.prefer,
+            "strict": self.strict,
+            "chosen": self.chosen.name if self.chosen is not None else None,
+            "run_id": self.chosen.best_run().run_id if self.chosen is not None else None,
+            "dry_run": self.dry_run,
+            "registered": None if self.registered is None else vars(self.registered),
+            "verdict": self.verdict(),
+            "pareto_front": self.front,
+            "candidates": [
+                {
+                    "name": candidate.name,
+                    "runs": [row.run_id for row in candidate.rows],
+                    "rejected": {failure.key: failure.words for failure in failed},
+                    "why_not": self.why_not(candidate),
+                    "figures": {limit.metric: _bounds(candidate, limit.metric) for limit in LIMITS},
+                }
+                for candidate, failed in zip(self.candidates, self.failed, strict=True)
+            ],
+        }
+
+    def rows(self) -> list[Row]:
+        """The candidates' rows, several seeds of one as their mean."""
+        return averaged(row for candidate in self.candidates for row in candidate.rows)
+
+
+def decide(
+    experiment: str,
+    candidates: Sequence[Candidate],
+    budget: Budget,
+    prefer: str,
+    strict: bool,
+    dry_run: bool = False,
+    only: str | None = None,
+) -> Decision:
+    """Of candidates that compare, the best that keeps the budget; of several seeds, the run that is shipped must too.
+
+    Raises TrackError where only one may be chosen and it is not among them.
+    """
+    names = list(dict.fromkeys(candidate.rows[0].optim for candidate in candidates))
+    if only is not None and only not in names:
+        raise TrackError(f"only={only}: it has no finished run here{did_you_mean(only, names)}")
+    failed = [
+        [NOT_ASKED]
+        if only not in (None, candidate.rows[0].optim)
+        else failures(candidate, budget, strict) or failures(Candidate((candidate.best_run(),)), budget, strict)
+        for candidate in candidates
+    ]
+    kept = [candidate for candidate, failures in zip(candidates, failed, strict=True) if not failures]
+    chosen, words = choose(kept, prefer) if kept else (None, [])
+    told = tuple(map(tuple, failed))
+    return Decision(experiment, budget, prefer, strict, tuple(candidates), told, chosen, tuple(words), dry_run)
+
+
+def _bounds(candidate: Candidate, metric: str) -> list[float] | None:
+    """A figure and its bounds, without them where nothing is known of them."""
+    figure = candidate.figure(metric)
+    return None if figure is None else [value for value in (figure.value, figure.low, figure.high) if isfinite(value)]

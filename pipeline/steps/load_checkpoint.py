@@ -1,0 +1,58 @@
+"""`load`: a classifier that is fine-tuned already, from a directory or from the Hub, its outputs in the data's order."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pipeline.config import MISSING, Step, digest, kind
+from pipeline.errors import BackboneError
+from pipeline.models.checkpoints import download, sha256
+from pipeline.steps.base import Context, versions
+
+
+@kind("step", "load")
+@dataclass(frozen=True)
+class Load(Step):
+    """Settings of `conf/step/load.yaml`."""
+
+    checkpoint: str = MISSING
+    revision: str | None = None
+
+    code_version: ClassVar[int] = 1
+    gives: ClassVar[str] = "torch"
+    ignored: ClassVar[tuple[str, ...]] = ("checkpoint", "revision")
+
+    def inputs(self, context: Context) -> dict[str, Any]:
+        """The checkpoint's bytes, not its path; the labels in order. Raises BackboneError when it is not to be had."""
+        files = sorted(path for path in self._directory().iterdir() if path.is_file())
+        return {
+            "checkpoint": digest({path.name: sha256(path) for path in files}),
+            "labels": list(context.splits.labels),
+            "oos": context.splits.oos,
+            "max_length": context.backbone.max_length,
+            "versions": versions("torch", "transformers"),
+        }
+
+    def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
+        """Raises BackboneError when it is no sequence classifier or its label names differ from the data's."""
+        return store_checkpoint(self._directory(), context, artifact)
+
+    def _directory(self) -> Path:
+        local = Path(self.checkpoint).expanduser()
+        if (local / "config.json").is_file():
+            return local
+        if local.is_dir() or self.checkpoint.startswith((".", "/", "~")) or self.checkpoint.count("/") > 1:
+            raise BackboneError(f"checkpoint={self.checkpoint}: no such directory, or no config.json in it")
+        return download(self.checkpoint, self.revision, "name it as checkpoint")
+
+
+def store_checkpoint(directory: Path, context: Context, artifact: Path) -> dict[str, Any]:
+    """Write a fine-tuned checkpoint as an artifact, its outputs in the order of the data's labels."""
+    from pipeline.models.build import checkpoint
+    from pipeline.runtimes.base import Description
+    from pipeline.runtimes.torch import save
+
+    labels = list(context.splits.labels)
+    model, tokenizer = checkpoint(directory, labels, context.backbone.max_length)
+    save(model, tokenizer, Description("torch", labels, context.backbone.max_length, context.splits.oos), artifact)
+    return {}

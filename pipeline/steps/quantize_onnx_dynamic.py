@@ -1,0 +1,63 @@
+"""`quantize_onnx`: the weights of an ONNX classifier become int8, embeddings included; activations do as they come.
+
+Nothing is trained and no data is needed for it ("dynamic" quantization).
+"""
+
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pipeline.config import Step, kind, setting
+from pipeline.runtimes.base import TOKENIZER, Description
+from pipeline.steps.base import Context, versions
+from pipeline.steps.shared.agreement import checked
+from pipeline.system.cpu import REDUCED, int8_support, reduces, warn_if_slow
+
+
+@kind("step", "quantize_onnx")
+@dataclass(frozen=True)
+class QuantizeOnnx(Step):
+    """Settings of `conf/step/quantize_onnx.yaml`."""
+
+    per_channel: bool = True
+    reduce_range: str = setting("auto", choices=REDUCED)
+    embedding_bits: int = setting(8, choices=(4, 8))
+
+    code_version: ClassVar[int] = 3
+    takes: ClassVar[tuple[str, ...]] = ("onnx",)
+    gives: ClassVar[str] = "onnx_int8"
+
+    def inputs(self, context: Context) -> dict[str, Any]:
+        """Versions, what "auto" comes to on this processor; the data only for what the notes say of it."""
+        return {
+            "data": context.splits.content_hash,
+            "reduce_range": reduces(self.reduce_range),
+            "versions": versions("onnx", "onnxruntime", "tokenizers"),
+        }
+
+    def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
+        """Quantize; figure: the share of validation texts for which the prediction stays as it was."""
+        from pipeline.runtimes.onnx import MODEL
+        from pipeline.runtimes.onnx_graph import quantize
+        from pipeline.runtimes.onnx_weight_only import EMBEDDINGS, shrink
+
+        assert context.source is not None
+        warn_if_slow(int8_support())
+        graph = context.source / MODEL
+        if self.embedding_bits == 4:
+            graph = scratch / "embeddings.onnx"
+            shrink(context.source / MODEL, graph, EMBEDDINGS)
+        quantize(graph, artifact / MODEL, self.per_channel, reduces(self.reduce_range), scratch)
+        shutil.copy(context.source / TOKENIZER, artifact)
+        replace(Description.read(context.source), batched=False).write(artifact)
+        return {"figures": checked(context.source, artifact, context.splits.validation["text"], self._advice())}
+
+    def _advice(self) -> str:
+        if not self.per_channel:
+            return "try per_channel=true"
+        if reduces(self.reduce_range) and not int8_support().reduce_range:
+            return "try reduce_range=auto: this processor needs no reduced range"
+        if not reduces(self.reduce_range) and int8_support().reduce_range:
+            return "try reduce_range=auto: this processor needs a reduced range"
+        return "compare the accuracies before it is used"

@@ -1,0 +1,111 @@
+"""`quantize_static`: int8 with ranges of activations that were measured on training texts ("static" quantization, QDQ).
+
+Answers do not depend on the batch, unlike those of dynamic quantization. Where too many predictions change, the products
+whose quantization alone changes logits most stay in fp32, as few as are needed. See `pipeline/runtimes/onnx_static.py`.
+"""
+
+import logging
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from pipeline.config import Step, kind, setting
+from pipeline.runtimes.base import DESCRIPTION, TOKENIZER, Description, Encoder
+from pipeline.runtimes.onnx_static import METHODS, Inputs, Static
+from pipeline.steps.base import Context, versions
+from pipeline.steps.shared.agreement import checked
+from pipeline.system.cpu import REDUCED, int8_support, reduces, warn_if_slow
+from pipeline.system.progress import bar
+
+log = logging.getLogger(__name__)
+
+
+@kind("step", "quantize_static")
+@dataclass(frozen=True)
+class QuantizeStatic(Step):
+    """Settings of `conf/step/quantize_static.yaml`."""
+
+    method: str = setting("minmax", choices=METHODS)
+    percentile: float = setting(99.99, above=50, max=100)
+    texts: int = setting(256, min=1)
+    agreement: float = setting(0.99, min=0, max=1)
+    per_channel: bool = True
+    reduce_range: str = setting("auto", choices=REDUCED)
+
+    code_version: ClassVar[int] = 2
+    takes: ClassVar[tuple[str, ...]] = ("onnx",)
+    gives: ClassVar[str] = "onnx_int8"
+
+    def inputs(self, context: Context) -> dict[str, Any]:
+        """The training texts, how they are drawn, versions, and what "auto" comes to on this processor."""
+        return {
+            "data": context.splits.content_hash,
+            "seed": context.seed,
+            "reduce_range": reduces(self.reduce_range),
+            "versions": versions("onnx", "onnxruntime", "tokenizers", "numpy"),
+        }
+
+    def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
+        """Quantize; figures: agreement on validation, products kept in fp32; notes: "effects", where some had to be kept."""
+        from pipeline.runtimes.onnx import MODEL
+
+        assert context.source is not None
+        warn_if_slow(int8_support())
+        texts, judged = self._texts(context)
+        static = Static(context.source / MODEL, texts, self.method, self.percentile, scratch)
+        kept, effects = self._kept(static, context.source / MODEL, judged, scratch)
+        static.write(artifact / MODEL, kept, self.per_channel, reduces(self.reduce_range))
+        for name in (TOKENIZER, DESCRIPTION):
+            shutil.copy(context.source / name, artifact)
+        same = checked(context.source, artifact, context.splits.validation["text"], "try another method or agreement=1")
+        return {"figures": same | {"quantize/kept_fp32": float(len(kept))}, "effects": effects}
+
+    def _texts(self, context: Context) -> tuple[list[Inputs], list[Inputs]]:
+        """Encoded training texts: those that ranges are measured on, and as many others that the result is judged by."""
+        assert context.source is not None
+        description = Description.read(context.source)
+        encode = Encoder(context.source, description.max_length, description.pad_id, threads=1)
+        train = list(context.splits.train["text"])
+        drawn = np.random.default_rng(context.seed).permutation(len(train))[: 2 * self.texts]
+        encoded: list[Inputs] = [
+            dict(zip(("input_ids", "attention_mask"), encode([train[row]]), strict=True)) for row in drawn
+        ]
+        half = (len(encoded) + 1) // 2
+        return encoded[:half], encoded[half:] or encoded
+
+    def _kept(
+        self, static: Static, graph: Path, judged: Sequence[Inputs], scratch: Path
+    ) -> tuple[list[str], dict[str, float]]:
+        """The nodes to keep in fp32, and the effect of each, which is only measured where some must be."""
+        expected = _logits(graph, judged)
+
+        def found(kept: Sequence[str]) -> np.ndarray:
+            static.write(scratch / "tried.onnx", kept, self.per_channel, reduces(self.reduce_range))
+            return _logits(scratch / "tried.onnx", judged)
+
+        def enough(kept: Sequence[str]) -> bool:
+            return float(np.mean(found(kept).argmax(1) == expected.argmax(1))) >= self.agreement
+
+        if enough([]):
+            return [], {}
+        effects = {}
+        with bar("what each node changes", "node", len(static.nodes)) as progress:
+            for node in static.nodes:
+                alone = found([name for name in static.nodes if name != node])
+                effects[node] = float(np.mean((alone - expected) ** 2))
+                progress.update()
+        worst = sorted(effects, key=lambda node: -effects[node])
+        count = next((count for count in range(1, len(worst)) if enough(worst[:count])), len(worst))
+        log.info("%d of %d products stay in fp32: %s", count, len(worst), ", ".join(worst[:count]))
+        return worst[:count], effects
+
+
+def _logits(graph: Path, texts: Sequence[Inputs]) -> np.ndarray:
+    from pipeline.runtimes.onnx import session
+
+    opened = session(graph, threads=1)
+    return np.concatenate([opened.run(["logits"], dict(inputs))[0] for inputs in texts])

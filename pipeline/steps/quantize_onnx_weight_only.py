@@ -1,0 +1,44 @@
+"""`quantize_weights`: an ONNX classifier's weights and embeddings in 4 bits; nothing else of it is quantized for good.
+
+The graph's work is in `pipeline/runtimes/onnx_weight_only.py`.
+"""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pipeline.config import Step, kind, setting
+from pipeline.runtimes.base import DESCRIPTION, TOKENIZER
+from pipeline.steps.base import Context, versions
+from pipeline.steps.shared.agreement import checked
+
+
+@kind("step", "quantize_weights")
+@dataclass(frozen=True)
+class QuantizeWeights(Step):
+    """Settings of `conf/step/quantize_weights.yaml`."""
+
+    block: int = setting(32, choices=(16, 32, 64, 128, 256))
+
+    code_version: ClassVar[int] = 1
+    takes: ClassVar[tuple[str, ...]] = ("onnx",)
+    gives: ClassVar[str] = "onnx_4bit"
+
+    def inputs(self, context: Context) -> dict[str, Any]:
+        """Versions; the data only for what the notes say of it."""
+        return {"data": context.splits.content_hash, "versions": versions("onnx", "onnxruntime", "onnx-ir", "tokenizers")}
+
+    def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
+        """Quantize; figure: share of validation texts whose prediction stays as it was; notes: "made", operators by name."""
+        from pipeline.runtimes.onnx import MODEL
+        from pipeline.runtimes.onnx_weight_only import PRODUCTS, shrink
+
+        assert context.source is not None
+        made = shrink(context.source / MODEL, artifact / MODEL, PRODUCTS, self.block)
+        for name in (TOKENIZER, DESCRIPTION):
+            shutil.copy(context.source / name, artifact)
+        return {
+            "figures": checked(context.source, artifact, context.splits.validation["text"], "try a smaller block"),
+            "made": made,
+        }

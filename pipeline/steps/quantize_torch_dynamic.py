@@ -1,0 +1,48 @@
+"""`quantize_dynamic`: the linear layers of a torch classifier multiply in int8, on the processor, without any training.
+
+Weights are quantized once, activations as they come ("dynamic"). Embeddings and everything else stay in fp32.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pipeline.config import Step, kind
+from pipeline.errors import OptimizationError
+from pipeline.steps.base import Context, versions
+from pipeline.steps.shared.agreement import checked
+from pipeline.system.cpu import int8_support, warn_if_slow
+
+
+@kind("step", "quantize_dynamic")
+@dataclass(frozen=True)
+class QuantizeDynamic(Step):
+    """Settings of `conf/step/quantize_dynamic.yaml`."""
+
+    per_channel: bool = True
+
+    code_version: ClassVar[int] = 3
+    takes: ClassVar[tuple[str, ...]] = ("torch",)
+    gives: ClassVar[str] = "torch_int8"
+
+    def inputs(self, context: Context) -> dict[str, Any]:
+        """Versions; the data only for what the notes say of it."""
+        return {"data": context.splits.content_hash, "versions": versions("torch", "transformers", "tokenizers")}
+
+    def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
+        """Quantize; figure: the share of validation texts on which the prediction stays as it was."""
+        from pipeline.runtimes import torch_int8
+        from pipeline.runtimes.base import Description
+        from pipeline.runtimes.torch import read, read_tokenizer
+
+        assert context.source is not None
+        warn_if_slow(int8_support())
+        model = read(context.source)
+        try:
+            torch_int8.quantize(model, self.per_channel)
+        except ValueError as error:
+            raise OptimizationError(f"quantize_dynamic: {error}; use export_onnx and quantize_onnx instead") from error
+        description = replace(Description.read(context.source), runtime="torch_int8", batched=False)
+        torch_int8.save(model, read_tokenizer(context.source), description, artifact)
+        advice = "compare the accuracies before it is used" if self.per_channel else "try per_channel=true"
+        return {"figures": checked(context.source, artifact, context.splits.validation["text"], advice)}

@@ -1,0 +1,69 @@
+"""`untrained`: a BERT of any size with random weights, to compare size and latency with where its weights are not to be had.
+
+How fast and how large a network is does not depend on its weights. What it answers means nothing, and is not judged.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pipeline.config import Backbone, Step, kind, setting
+from pipeline.errors import ConfigError
+from pipeline.models.checkpoints import identity
+from pipeline.steps.base import Context, versions
+
+
+@kind("step", "untrained")
+@dataclass(frozen=True)
+class Untrained(Step):
+    """Settings of `conf/step/untrained.yaml`: those of BERT-base."""
+
+    layers: int = setting(12, min=1)
+    width: int = setting(768, min=1)
+    heads: int = setting(12, min=1)
+    neurons: int = setting(3072, min=1)
+    positions: int = setting(512, min=8)
+
+    code_version: ClassVar[int] = 1
+    gives: ClassVar[str] = "torch"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.width % self.heads:
+            raise ConfigError(f"width={self.width}: must be a multiple of heads={self.heads}")
+
+    def role(self, backbone: Backbone) -> str:
+        """The teacher, for its tokenizer."""
+        return "teacher"
+
+    def inputs(self, context: Context) -> dict[str, Any]:
+        """The tokenizer, with the teacher's weights, and how many labels there are."""
+        return {
+            "labels": list(context.splits.labels),
+            "oos": context.splits.oos,
+            "max_length": context.backbone.max_length,
+            "tokenizer": identity(context.backbone, "teacher"),
+            "versions": versions("torch", "transformers", "tokenizers"),
+        }
+
+    def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
+        """Write it with the backbone's tokenizer."""
+        import torch
+        from transformers import BertConfig, BertForSequenceClassification
+
+        from pipeline.models.build import start
+        from pipeline.runtimes.base import Description
+        from pipeline.runtimes.torch import save
+
+        labels, length = list(context.splits.labels), context.backbone.max_length
+        _, tokenizer = start(context.backbone, "teacher", labels, context.seed)
+        torch.manual_seed(0)
+        names = dict(enumerate(labels))
+        config = BertConfig(
+            vocab_size=len(tokenizer), hidden_size=self.width, num_hidden_layers=self.layers,
+            num_attention_heads=self.heads, intermediate_size=self.neurons, max_position_embeddings=self.positions,
+            num_labels=len(labels), id2label=names, label2id={name: i for i, name in names.items()},
+        )  # fmt: skip
+        model = BertForSequenceClassification(config)
+        save(model, tokenizer, Description("torch", labels, length, context.splits.oos, trained=False), artifact)
+        return {}

@@ -1,0 +1,34 @@
+"""`recover`: what a step before has cost is learned again from the teacher, by training all weights on.
+
+It goes behind steps that change a network without training it, such as `trim_vocabulary` and `low_rank`.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pipeline.config import kind
+from pipeline.steps.base import Context
+from pipeline.steps.shared.distilling import Distilling
+
+
+@kind("step", "recover")
+@dataclass(frozen=True)
+class Recover(Distilling):
+    """Settings of `conf/step/recover.yaml`."""
+
+    freeze_embeddings: bool = False
+
+    code_version: ClassVar[int] = 3
+    takes: ClassVar[tuple[str, ...]] = ("torch",)
+
+    def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
+        """Train it; notes: curves."""
+        from pipeline.runtimes.base import Description
+        from pipeline.runtimes.torch import read, read_tokenizer, save_fitting
+
+        assert context.source is not None
+        model, tokenizer = read(context.source), read_tokenizer(context.source)
+        curves = self.learn(model, tokenizer, context, scratch)
+        save_fitting(model, tokenizer, Description.read(context.source), artifact)
+        return {"curves": curves}

@@ -1,0 +1,75 @@
+"""What the steps that learn from a teacher have in common: its settings, its transfer set and the training.
+
+The teacher is the very stage that `optim=bert` makes, and what it says of the transfer set is a stage besides: both are made
+once, whatever is distilled from them. The loss is in `pipeline/training/distillation.py`.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+from pipeline.config import Backbone, Optim, setting
+from pipeline.data.augmentation import Augment
+from pipeline.errors import ConfigError, OptimizationError
+from pipeline.steps.base import Context
+from pipeline.steps.shared.trained import Trained
+from pipeline.steps.shared.transfer import Transfer, read
+
+
+@dataclass(frozen=True)
+class Distilling(Trained):
+    """A step that learns from a teacher's logits, and as options from its hidden states and relations."""
+
+    teacher: Optim = field(default_factory=Optim)
+    alpha: float = setting(0.0, min=0, max=1)
+    temperature: float = setting(6.0, above=0, max=1000)
+    hidden: float = setting(0.0, min=0)
+    relations: float = setting(0.0, min=0)
+    augment: Augment = field(default_factory=Augment)
+    epochs: int = setting(12, min=1)
+    learning_rate: float = setting(3e-4, above=0, max=1)
+    dropout: float | None = setting(0.0, min=0, max=0.9)
+
+    gives: ClassVar[str] = "torch"
+    ignored: ClassVar[tuple[str, ...]] = ("augment",)  # the transfer set's fingerprint has it
+
+    def needs(self, backbone: Backbone) -> dict[str, Optim]:
+        """The teacher, and the transfer set that it has made."""
+        if not self.teacher.steps:
+            raise ConfigError(
+                f"a {self.kind} step has no teacher; /optim/bert@steps.NAME.teacher in its defaults gives it one"
+            )
+        transfer = Optim(self.teacher.name, {**self.teacher.steps, "transfer": Transfer(augment=self.augment)})
+        return {"teacher": self.teacher, "transfer": transfer}
+
+    def learn(
+        self, model: Any, tokenizer: Any, context: Context, scratch: Path, callbacks: tuple[Any, ...] = ()
+    ) -> list[dict[str, float]]:
+        """Train a network in place; returns its curves. Raises OptimizationError where it can't learn from this teacher."""
+        from pipeline.runtimes.torch import read_tokenizer
+        from pipeline.training.distillation import Distillation, same_pieces
+        from pipeline.training.trainer import takes_bfloat16, train
+
+        texts, logits = read(context.needed["transfer"])
+        goal = Distillation(logits, self.alpha, self.temperature)
+        if self.hidden or self.relations:
+            teacher = read_teacher(context, "set hidden=0 and relations=0")
+            if takes_bfloat16(self.bfloat16):
+                teacher = teacher.bfloat16()  # in float32 asking it takes longer than all the rest of a step
+            ids = same_pieces(tokenizer.get_vocab(), read_tokenizer(context.needed["teacher"]).get_vocab())
+            goal.also(model, teacher, self.hidden, self.relations, ids)
+        try:
+            return train(model, tokenizer, texts, context.splits.validation, self.recipe(context), scratch, goal, callbacks)
+        finally:
+            goal.close()
+
+
+def read_teacher(context: Context, advice: str) -> Any:
+    """The teacher's network. Raises OptimizationError, with advice, where it is quantized or exported."""
+    from pipeline.runtimes.base import Description
+    from pipeline.runtimes.torch import read
+
+    teacher = context.needed["teacher"]
+    if Description.read(teacher).runtime != "torch":
+        raise OptimizationError(f"the layers of a quantized or exported teacher can't be looked into; {advice}")
+    return read(teacher)

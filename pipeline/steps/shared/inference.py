@@ -1,0 +1,33 @@
+"""Logits of a whole split, in batches of like length: what steps look at that check or use a classifier.
+
+Where a batch would change them, as dynamic quantization does, one text at a time: as they are measured and served.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.runtimes.base import Description, load
+from pipeline.system.progress import bar
+
+BATCH = 32  # texts
+
+
+def logits_of(artifact: Path, texts: Sequence[str], told: str, batch: int = BATCH) -> np.ndarray:
+    """Of the classifier in an artifact directory, with all of torch's threads: float32 (len(texts), n_labels).
+
+    A progress bar says `told`. How many texts are in a batch decides the last digits.
+    """
+    import torch
+
+    classifier = load(artifact, torch.get_num_threads())
+    batch = Description.read(artifact).batch(batch)
+    result = np.empty((len(texts), len(classifier.labels)), dtype=np.float32)
+    by_length = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+    with bar(told, "text", len(texts)) as progress:
+        for start in range(0, len(texts), batch):
+            rows = by_length[start : start + batch]
+            result[rows] = classifier.logits([texts[i] for i in rows])
+            progress.update(len(rows))
+    return result

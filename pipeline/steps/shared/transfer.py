@@ -1,0 +1,100 @@
+"""The transfer set: what a student is distilled on, each text with its teacher's logits, computed once and kept as a stage.
+
+These are the texts of the train split, and what `augment` adds to them. No file in `conf/step/` names this step: those that
+distil add it behind their teacher's.
+"""
+
+import logging
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+
+from pipeline.config import Step, plain
+from pipeline.data.augmentation import Augment, augmented, unlabelled_texts
+from pipeline.errors import DataError
+from pipeline.models.checkpoints import sha256
+from pipeline.runtimes.base import TOKENIZER, Description
+from pipeline.steps.base import ANY, Context, versions
+from pipeline.steps.shared.inference import logits_of
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+log = logging.getLogger(__name__)
+TEXTS, LOGITS = "texts.parquet", "logits.npy"
+UNLABELLED = -100  # what torch's cross-entropy leaves out
+BATCH = 64  # texts
+
+
+@dataclass(frozen=True)
+class Transfer(Step):
+    """Takes any classifier; writes `texts.parquet`: text, label (-100: none), and `logits.npy`: float32 (texts, labels)."""
+
+    kind: str = "transfer"
+    augment: Augment = field(default_factory=Augment)
+
+    code_version: ClassVar[int] = 1
+    takes: ClassVar[tuple[str, ...]] = ANY
+    gives: ClassVar[str] = "transfer"
+    ignored: ClassVar[tuple[str, ...]] = ("augment",)
+
+    def inputs(self, context: Context) -> dict[str, Any]:
+        """The texts, in order; of a file its bytes, not its path. Raises DataError when there is no such file."""
+        settings = plain(self.augment)
+        path = settings.pop("unlabelled")
+        if self.augment.copies:
+            settings["seed"] = context.seed
+        else:
+            settings = {}
+        if path is not None and not Path(path).expanduser().is_file():
+            raise DataError(f"augment.unlabelled={path}: no such file")
+        return {
+            "data": context.splits.content_hash,
+            "augment": settings,
+            "unlabelled": None if path is None else sha256(Path(path).expanduser()),
+            "versions": versions("numpy", "torch", "transformers", "tokenizers", "onnxruntime"),
+        }
+
+    def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
+        """Make the texts and compute their logits, in batches of like length."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        assert context.source is not None
+        train = context.splits.train
+        own = list(train["text"])
+        added = augmented(own, _unknown(context.source), self.augment, context.seed) + self._unlabelled(context)
+        labels = [*train["label"], *[UNLABELLED] * len(added)]
+        pq.write_table(pa.table({"text": pa.array(own + added, pa.large_string()), "label": labels}), artifact / TEXTS)
+        logits = logits_of(context.source, own + added, "teacher logits", BATCH)
+        np.save(artifact / LOGITS, logits, allow_pickle=False)
+        return {"runtime": Description.read(context.source).runtime, "texts": len(own), "added": len(added)}
+
+    def _unlabelled(self, context: Context) -> list[str]:
+        """Those of the file, but for the ones that stand in a split: nothing is learned from the texts that are measured."""
+        if self.augment.unlabelled is None:
+            return []
+        splits = context.splits
+        known = {text for split in (splits.train, splits.validation, splits.test) for text in split["text"]}
+        texts = unlabelled_texts(Path(self.augment.unlabelled).expanduser())
+        fresh = [text for text in texts if text not in known]
+        if len(fresh) < len(texts):
+            log.info("%d of %d unlabelled texts stand in the data: left out", len(texts) - len(fresh), len(texts))
+        return fresh
+
+
+def read(artifact: Path) -> tuple["Dataset", np.ndarray]:
+    """The texts with their labels, and the teacher's logits: float32 (texts, labels)."""
+    import pyarrow.parquet as pq
+    from datasets import Dataset
+
+    return Dataset(pq.read_table(artifact / TEXTS)), np.load(artifact / LOGITS, allow_pickle=False)
+
+
+def _unknown(artifact: Path) -> str:
+    """What stands for an unknown word in a text; an empty word where the tokenizer has no such token."""
+    from tokenizers import Tokenizer
+
+    return str(getattr(Tokenizer.from_file(str(artifact / TOKENIZER)).model, "unk_token", None) or "")

@@ -1,0 +1,147 @@
+"""What a run holds besides metrics: samples and predictions as Parquet, the machine, the versions."""
+
+import csv
+import platform
+from collections.abc import Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as parquet
+
+from pipeline.evaluation.latency.samples import Pair, Samples
+from pipeline.evaluation.quality import flips
+from pipeline.evaluation.report import Predictions, Report
+from pipeline.system.machine import load_average, machine, missing
+
+PREDICTIONS = "predictions.parquet"
+PACKAGES = (
+    "torch", "transformers", "tokenizers", "datasets", "evaluate", "accelerate", "hydra-core", "mlflow", "numpy",
+    "onnx", "onnxruntime", "optuna", "pyarrow", "psutil", "scipy", "zeus",
+)  # fmt: skip
+
+
+def write_predictions(predictions: Predictions, path: Path) -> None:
+    """One row a test text: text, prediction, score, label, correct, refused."""
+    names = np.array(predictions.labels)
+    table = {
+        "text": predictions.texts,
+        "prediction": names[predictions.predicted],
+        "score": predictions.scores,
+        "label": names[predictions.truth],
+        "correct": predictions.right,
+        "refused": predictions.refused,
+    }
+    parquet.write_table(pa.table(table), path)
+
+
+def read_predictions(path: Path, labels: Sequence[str], oos: int | None) -> Predictions:
+    """What `write_predictions` wrote. Raises OSError, ValueError or KeyError where that is damaged, or of other labels."""
+    table, place = parquet.read_table(path), {label: index for index, label in enumerate(labels)}
+    predicted, truth = (np.array([place[name] for name in table[key].to_pylist()]) for key in ("prediction", "label"))
+    refused = table["refused"].to_numpy() if "refused" in table.column_names else np.zeros(len(truth), dtype=bool)
+    return Predictions(table["text"].to_pylist(), truth, predicted, table["score"].to_numpy(), list(labels), oos, refused)
+
+
+def write_flips(report: Report, folder: Path) -> None:
+    """Which queries are answered otherwise than by the baseline: flips.md to read, flips.csv with all."""
+    if report.comparison is None or report.comparison.baseline is None:
+        return
+    after, before = report.predictions, report.comparison.baseline
+    found = flips.find(after.texts, after.truth, before.predicted, after.predicted, after.labels)
+    (folder / "flips.md").write_text(flips.markdown(found, report.optim, "the baseline"), encoding="utf-8")
+    with (folder / "flips.csv").open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(["kind", "text", "label", "baseline", "candidate"])
+        rows.writerows([flip.kind, flip.text, flip.label, flip.baseline, flip.candidate] for flip in found.flips)
+
+
+class Process(NamedTuple):
+    """The samples of one process, and which process it was."""
+
+    who: str  # candidate or baseline
+    pair: int  # its number
+    started_first: bool  # of the pair
+    samples: Samples
+
+
+def processes(report: Report) -> list[Process]:
+    """All that were timed: those of the pairs, or those of the baseline alone."""
+    if report.comparison is not None:
+        return of_pairs(report.comparison.pairs)
+    return [Process("baseline", number, True, samples) for number, samples in enumerate(report.latency.processes)]
+
+
+def of_pairs(pairs: Sequence[Pair]) -> list[Process]:
+    """The processes of pairs."""
+    return [
+        Process(who, number, (who == "candidate") == pair.candidate_first, getattr(pair, who))
+        for number, pair in enumerate(pairs)
+        for who in ("candidate", "baseline")
+    ]
+
+
+def latency(timed: Sequence[Process]) -> pa.Table:
+    """One row a timed call: who, pair, whether the process was started first, query, block, ms, tokenization's part of it in
+    ms, tokens, and whether the process was put off its core in that block.
+    """
+    return pa.concat_tables(
+        pa.table(
+            {
+                "who": [process.who] * len(process.samples.ms),
+                "pair": [process.pair] * len(process.samples.ms),
+                "started_first": [process.started_first] * len(process.samples.ms),
+                **_calls(process.samples),
+            }
+        )
+        for process in timed
+    )
+
+
+def write_latency(report: Report, path: Path) -> None:
+    """Every timed call of a report, see `latency`."""
+    parquet.write_table(latency(processes(report)), path)
+
+
+def write_repetitions(repetitions: Sequence[Sequence[Pair]], path: Path) -> None:
+    """Every timed call of several measurements, see `latency`, with the number of the measurement as `repetition`."""
+    tables = [latency(of_pairs(pairs)) for pairs in repetitions]
+    numbered = [table.add_column(0, "repetition", [[number] * len(table)]) for number, table in enumerate(tables)]
+    parquet.write_table(pa.concat_tables(numbered), path)
+
+
+def _calls(samples: Samples) -> dict[str, Any]:
+    count = [block.calls for block in samples.blocks]
+    return {
+        "query": np.arange(len(samples.ms)) % (len(samples.ms) // samples.passes),
+        "block": np.repeat(np.arange(len(count)), count),
+        "ms": samples.ms,
+        "tokenize_ms": samples.tokenize_ms,
+        "tokens": samples.tokens,
+        "descheduled": np.repeat([block.descheduled for block in samples.blocks], count),
+    }
+
+
+def write_blocks(report: Report, path: Path) -> None:
+    """One row a block of calls: who, pair, block, calls, wall and processor time in ms, involuntary context switches."""
+    table = [
+        {"who": process.who, "pair": process.pair, "block": place, **vars(block), "descheduled": block.descheduled}
+        for process in processes(report)
+        for place, block in enumerate(process.samples.blocks)
+    ]
+    parquet.write_table(pa.Table.from_pylist(table), path)
+
+
+def environment() -> dict[str, Any]:
+    """Machine, what it does not tell, load and versions, for the run's `environment.json`."""
+    versions = {}
+    for name in PACKAGES:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            versions[name] = "not installed"
+    told = {"machine": machine(), "missing": missing(), "python": platform.python_version(), "versions": versions}
+    load = load_average()
+    return told if load is None else told | {"load_average": load}

@@ -1,0 +1,90 @@
+"""What a run says of itself: its identity, its configuration, its data, what it compares with."""
+
+from dataclasses import replace
+from typing import Any
+
+import yaml
+
+from pipeline.config import Config, Optim, digest, plain
+from pipeline.data.splits import Splits
+from pipeline.models import checkpoints
+from pipeline.steps.base import Context
+from pipeline.steps.execute import plan
+from pipeline.system.machine import machine_name
+from pipeline.tracking.runs import Identity
+from pipeline.tracking.server import without_password
+
+
+def identity(config: Config, context: Context, optim: Optim) -> Identity:
+    """What the run is, as MLflow's tags."""
+    return Identity(
+        optim=optim.name, baseline=config.baseline.name, fingerprint=plan(optim, context)[-1].fingerprint,
+        data_hash=context.splits.content_hash, comparable=comparable_key(config, context), protocol=protocol_key(config),
+        sweep_id=config.sweep.id, job=config.sweep.job, settings=settings_for(config, optim),
+        role="baseline" if is_baseline(config, context, optim) else "candidate",
+    )  # fmt: skip
+
+
+def is_baseline(config: Config, context: Context, optim: Optim) -> bool:
+    """Whether an optimization makes what the baseline makes, to the byte, whatever it is called."""
+    return optim.name == config.baseline.name and _makes(optim, context) == _makes(config.baseline, context)
+
+
+def _makes(optim: Optim, context: Context) -> str:
+    return plan(optim, context)[-1].fingerprint
+
+
+def settings_for(config: Config, optim: Optim) -> str:
+    """What the sweep varies, as far as it concerns this optimization: the baseline has none of the settings of another."""
+    sweep = config.sweep
+    return sweep.settings if optim == config.optim else sweep.shared
+
+
+def comparable_key(config: Config, context: Context) -> str:
+    """Equal for runs that compare: the same data, backbone, measuring settings, machine, and baseline to the byte."""
+    parts = [context.splits.content_hash, *_protocol(config), machine_name(), config.baseline.name]
+    return digest([*parts, _makes(config.baseline, context)])[:16]
+
+
+def protocol_key(config: Config) -> str:
+    """Equal for runs with the same backbone and measuring settings."""
+    return digest(_protocol(config))[:16]
+
+
+def _protocol(config: Config) -> list[dict[str, Any]]:
+    backbone = plain(config.backbone)
+    for role in ("teacher", "student", "distilled"):
+        backbone[role].pop("path")
+    return [backbone, config.measure.decisive()]
+
+
+def config_yaml(config: Config) -> str:
+    """The whole configuration, for the run; a password in the tracking URI is left out."""
+    uri = without_password(config.track.uri) if config.track.uri else None
+    return yaml.safe_dump(plain(replace(config, track=replace(config.track, uri=uri))), sort_keys=False, allow_unicode=True)
+
+
+def parameters(config: Config) -> dict[str, object]:
+    """The few parameters by which people tell runs apart; `config.yaml` has all."""
+    return {
+        "optim": config.optim.name, "steps": " > ".join(config.optim.steps), "data": config.data.name,
+        "backbone": config.backbone.name, "seed": config.seed, "protocol": config.measure.protocol,
+        "threads": config.measure.threads,
+    }  # fmt: skip
+
+
+def dataset(config: Config, splits: Splits) -> dict[str, object]:
+    """The data set, as MLflow's input."""
+    rows = {name: len(getattr(splits, name)) for name in ("train", "validation", "test")}
+    source = plain(config.data)
+    return {"name": source["name"], "hash": splits.content_hash, "kind": source["kind"], "source": source, "rows": rows}
+
+
+def base_models(config: Config) -> tuple[str, ...]:
+    """The repository on the Hub that the optimization's weights came from, if they did."""
+    first, backbone = next(iter(config.optim.steps.values())), config.backbone
+    role = first.role(backbone)
+    if role is None:
+        return ()
+    weights = checkpoints.weights_of(backbone, "teacher" if checkpoints.weights_of(backbone, role).from_teacher else role)
+    return () if weights.path is not None or weights.hub is None else (str(weights.hub),)

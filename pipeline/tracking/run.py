@@ -1,0 +1,109 @@
+"""A run in MLflow that is under way: what is logged of it, and when."""
+
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline.evaluation.report import Report
+from pipeline.tracking import contents
+from pipeline.tracking.contents import PREDICTIONS
+
+NOTE = "mlflow.note.content"  # the run's description, shown as Markdown
+PARENT = "mlflow.parentRunId"  # nests a run in another
+
+
+class Run:
+    """A run that is under way."""
+
+    def __init__(self, client: Any, run_id: str, experiment_id: str) -> None:
+        self._client = client
+        self._experiment_id = experiment_id
+        self.run_id = run_id
+
+    def log_start(self, config_yaml: str, parameters: Mapping[str, Any], data: Mapping[str, Any]) -> None:
+        """The configuration, a few parameters, machine and versions, the data set (name, hash, source, rows by split)."""
+        import json
+
+        from mlflow.entities import Dataset, DatasetInput, InputTag, Param
+
+        self._client.log_text(self.run_id, config_yaml, "config.yaml")
+        self.log_environment()
+        self._client.log_batch(self.run_id, params=[Param(key, str(value)) for key, value in parameters.items()])
+        dataset = Dataset(
+            name=data["name"], digest=data["hash"][:36], source_type=data["kind"], source=json.dumps(data["source"]),
+            profile=json.dumps(data["rows"]),
+        )  # fmt: skip
+        self._client.log_inputs(self.run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "train and test")])])
+
+    def log_environment(self) -> None:
+        """Machine, load and versions."""
+        self._client.log_dict(self.run_id, contents.environment(), "environment.json")
+
+    def log_curves(self, curves: Mapping[str, list[dict[str, float]]]) -> None:
+        """Training curves: one point an epoch, `training/<figure>`."""
+        from mlflow.entities import Metric
+
+        now = int(time.time() * 1000)
+        epochs = [epoch for stage in curves.values() for epoch in stage]  # of a second training they are counted on
+        points = [
+            Metric(f"training/{name}", digits(value), now, number)
+            for number, epoch in enumerate(epochs, 1)
+            for name, value in epoch.items()
+            if name != "epoch"
+        ]
+        if points:
+            self._client.log_batch(self.run_id, metrics=points)
+
+    def log_trial(self, trial: Mapping[str, Any]) -> None:
+        """A trial of a search, as a run nested in this one (see `pipeline.training.tuning.search`)."""
+        from mlflow.entities import Metric, Param
+
+        now = int(time.time() * 1000)
+        tags = {PARENT: self.run_id, "kind": "trial", "state": trial["state"]}
+        start, name = now - int(trial["seconds"] * 1000), f"trial {trial['number']}"
+        run_id = self._client.create_run(self._experiment_id, start_time=start, tags=tags, run_name=name).info.run_id
+        points = [
+            Metric("training/validation_accuracy", value, now, epoch) for epoch, value in enumerate(trial["epochs"], 1)
+        ]
+        settings = [Param(key, f"{value:.6g}") for key, value in trial["settings"].items()]
+        self._client.log_batch(run_id, [*points, Metric("search/validation_accuracy", trial["value"], now, 0)], settings)
+        self._client.set_terminated(run_id, "FINISHED")
+
+    def log_folder(self, folder: Path) -> None:
+        """The files of a folder."""
+        self._client.log_artifacts(self.run_id, str(folder))
+
+    def log_report(self, report: Report, figures: Mapping[str, float]) -> None:
+        """The final metrics and tags, what the steps reached, curves; predictions and raw samples as Parquet, flips."""
+        from mlflow.entities import Metric, RunTag
+
+        now = int(time.time() * 1000)
+        metrics = [
+            Metric(key, value if key.startswith("quality/") else digits(value), now, 0)
+            for key, value in {**figures, **report.metrics()}.items()
+        ]
+        points = report.profile.points() if report.profile is not None else []
+        metrics += [Metric(name, digits(value), now, x) for name, x, value in points]
+        self._client.log_batch(self.run_id, metrics=metrics, tags=[RunTag(*tag) for tag in report.tags().items()])
+        with tempfile.TemporaryDirectory() as folder:
+            contents.write_blocks(report, Path(folder) / "blocks.parquet")
+            contents.write_predictions(report.predictions, Path(folder) / PREDICTIONS)
+            contents.write_flips(report, Path(folder))
+            contents.write_latency(report, Path(folder) / "latency.parquet")
+            self._client.log_artifacts(self.run_id, folder)
+
+    def log_comparison(self, folder: Path, markdown: str) -> None:
+        """The comparison's files, and its table as the run's description."""
+        self._client.log_artifacts(self.run_id, str(folder))
+        self._client.set_tag(self.run_id, NOTE, markdown)
+
+    def log_classifier(self, artifact: Path) -> None:
+        """The artifact directory itself, under `classifier/`."""
+        self._client.log_artifacts(self.run_id, str(artifact), "classifier")
+
+
+def digits(value: float) -> float:
+    """Five significant digits: MLflow's UI shows all it is given."""
+    return float(f"{value:.5g}")

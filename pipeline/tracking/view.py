@@ -1,0 +1,79 @@
+"""A prepared view of the MLflow UI: the metric columns that matter, and charts of the trade-off.
+
+MLflow keeps shared views as an experiment tag whose format is not documented; when a version of it ignores the tag, its UI
+shows its own default. Nothing else depends on it.
+"""
+
+import base64
+import json
+import os
+import time
+import zlib
+from pathlib import Path
+from typing import Any
+
+from pipeline.tracking.server import Connection
+
+KEY = "tradeoff"
+COLUMNS = (
+    "quality/accuracy", "delta/accuracy_pp", "latency/p50_ms", "latency/p95_ms", "delta/speedup", "delta/speedup_low",
+    "delta/speedup_high", "size/mb",
+    "delta/size_ratio", "throughput/texts_per_s", "memory/peak_mb",
+)  # fmt: skip
+
+
+def share(client: Any, experiment_id: str) -> None:
+    """Give the experiment its prepared view."""
+    packed = base64.b64encode(zlib.compress(json.dumps(_state()).encode())).decode()
+    now = int(time.time() * 1000)
+    value = json.dumps({"name": "Trade-off", "createdAt": now, "updatedAt": now, "state": f"deflate;{packed}"})
+    client.set_experiment_tag(experiment_id, f"mlflow.sharedViewState.{KEY}", value)
+
+
+def address(connection: Connection, root: str, experiment_id: str) -> str:
+    """How to open the prepared view: the command to give, if there is one, and where to look."""
+    if not connection.local:
+        return f"{connection.shown_uri}{path(experiment_id)}"
+    here = Path(root).resolve() == Path("mlruns").resolve() and Path("Makefile").exists()
+    ui = "make ui" if here else f"python -m pipeline ui 5000 {os.path.relpath(root)}"
+    return f"{ui}, then http://127.0.0.1:5000{path(experiment_id)}"
+
+
+def path(experiment_id: str, charts: bool = False) -> str:
+    """The part of the UI's address behind the host that opens the prepared view, as a table or as charts."""
+    mode = "&compareRunsMode=CHART" if charts else ""
+    return f"/#/experiments/{experiment_id}/runs?workflowType=machine_learning&viewStateShareKey={KEY}{mode}"
+
+
+def _metric(key: str) -> dict[str, Any]:
+    return {"key": key, "type": "METRIC"}
+
+
+def _state() -> dict[str, Any]:
+    charts: list[dict[str, Any]] = [
+        {
+            "type": "SCATTER", "uuid": f"tradeoff-{x}", "runsCountToCompare": 100, "deleted": False, "isGenerated": False,
+            "metricSectionId": "tradeoff", "xaxis": _metric(x), "yaxis": _metric("quality/accuracy"),
+        }
+        for x in ("latency/p50_ms", "size/mb")
+    ]  # fmt: skip
+    for key in ("delta/speedup", "delta/size_ratio", "delta/accuracy_pp", "latency/p95_ms"):
+        charts.append({
+            "type": "BAR", "uuid": f"tradeoff-bar-{key}", "runsCountToCompare": 100, "deleted": False, "isGenerated": False,
+            "metricSectionId": "tradeoff", "metricKey": key, "displayName": key,
+        })  # fmt: skip
+    section = {
+        "uuid": "tradeoff", "name": "Trade-off", "display": True, "isReordered": True,
+        "deleted": False, "isGenerated": False,
+    }  # fmt: skip
+    return {
+        "searchFilter": "attributes.status = 'FINISHED' and metrics.`latency/p50_ms` > 0",  # no noise runs
+        "orderByKey": "metrics.`latency/p50_ms`",
+        "orderByAsc": True,
+        "selectedColumns": [*(f"metrics.`{key}`" for key in COLUMNS), "tags.`verdict`", "tags.`contended`"],
+        "compareRunSections": [section],
+        "compareRunCharts": charts,
+        "isAccordionReordered": True,
+        "autoRefreshEnabled": False,
+        "chartsSearchFilter": "",
+    }

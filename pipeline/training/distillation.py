@@ -1,0 +1,229 @@
+"""Distillation: a small network learns from a large one's logits as well as from the labels (Hinton et al. 2015).
+
+Teacher logits are given as an array, one row a text of the transfer set: they are computed once, not at every step. What
+else may be learned of a teacher, hidden states and relations between tokens, is computed when needed, so it takes longer;
+hidden states are remembered then, as far as there is room, so later epochs do without the teacher. What is remembered comes
+from the batch in which a text was first seen: after an interruption, and where there is less room, its last bits may differ.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from pipeline.errors import OptimizationError
+from pipeline.models.architecture import layers
+from pipeline.system.cores import free_memory
+
+Batch = Mapping[str, torch.Tensor]
+States = list[torch.Tensor]  # of one text: hidden states (length, width), of some layers; (1, width) where they were pooled
+MOST_REMEMBERED = 4 * 2**30  # bytes
+SHARE_OF_MEMORY = 0.25  # of what is free
+
+
+def loss(
+    student: torch.Tensor, teacher: torch.Tensor, labels: torch.Tensor, alpha: float, temperature: float
+) -> torch.Tensor:
+    """alpha * CE(student, labels) + (1 - alpha) * T^2 * KL(teacher / T || student / T), the mean over the batch.
+
+    student, teacher: logits, float32 (n, labels); labels: int64 (n,), -100 where there is none: then CE is 0. Hinton,
+    Vinyals, Dean 2015, section 2: T^2 keeps the weight of the soft targets the same whatever T is.
+    """
+    soft = F.kl_div(
+        F.log_softmax(student / temperature, dim=-1),
+        F.log_softmax(teacher / temperature, dim=-1),
+        reduction="batchmean",
+        log_target=True,
+    )
+    hard = F.cross_entropy(student, labels, reduction="sum") / len(labels)
+    return alpha * hard + (1 - alpha) * temperature**2 * soft
+
+
+class Distillation:
+    """The loss, for training: logits, and as options a teacher's hidden states and its last layer's relations."""
+
+    def __init__(self, teacher_logits: np.ndarray, alpha: float, temperature: float) -> None:
+        """teacher_logits: float32 (texts, labels)."""
+        self._stored = torch.from_numpy(teacher_logits)
+        self._alpha, self._temperature = alpha, temperature
+        self._teacher: Any = None
+        self._hidden = self._relations = 0.0
+        self._seen: dict[str, list[torch.Tensor]] = {}
+        self._hooks: list[Any] = []
+        self._heads = 1
+        self._memory = Memory(0)
+        self._ids: torch.Tensor | None = None
+        self.asks: dict[str, bool] = {}  # what the network shall give besides logits
+
+    def also(
+        self, student: Any, teacher: Any, hidden: float, relations: float, ids: torch.Tensor | None = None
+    ) -> "Distillation":
+        """With the weights of the two further losses; ids: see `same_pieces`, None where both have the same vocabulary.
+
+        Raises OptimizationError where the two networks don't go together.
+        """
+        self._ids = ids
+        self._hidden, self._relations, self._teacher = hidden, relations, teacher.eval().requires_grad_(False)
+        if hidden:
+            if student.config.hidden_size != teacher.config.hidden_size:
+                raise OptimizationError("hidden: student and teacher have hidden states of different widths; set hidden=0")
+            self.asks = {"output_hidden_states": True}
+            self._memory = Memory(int(min(MOST_REMEMBERED, SHARE_OF_MEMORY * free_memory())))
+        if relations:
+            self._watch(student, teacher)
+        return self
+
+    def _watch(self, student: Any, teacher: Any) -> None:
+        lasts = {"student": layers(student)[-1:], "teacher": layers(teacher)[-1:]}
+        if not all(lasts.values()):
+            raise OptimizationError("relations: only for networks that are built like BERT or DistilBERT; set relations=0")
+        self._heads = lasts["teacher"][0].heads
+        for name, (last,) in lasts.items():
+            parts = [last.part(part) for part in (last.kind.query, last.kind.key, last.kind.value)]
+            if any(part.out_features % self._heads for part in parts):
+                raise OptimizationError(f"relations: the student's width is no multiple of {self._heads}; set relations=0")
+            self._hooks += [part.register_forward_hook(self._keep(name)) for part in parts]
+
+    def _keep(self, name: str) -> Any:
+        def hook(module: Any, inputs: Any, output: torch.Tensor) -> None:
+            if name == "teacher" or torch.is_grad_enabled():  # between epochs a student is only asked
+                self._seen.setdefault(name, []).append(output)
+
+        return hook
+
+    def close(self) -> None:
+        """Leave the networks as they were."""
+        for hook in self._hooks:
+            hook.remove()
+
+    def __call__(self, outputs: Any, inputs: Batch, labels: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        """The loss of a batch: what the student gave for `inputs`; labels and places in the set, both int64 (n,)."""
+        logits = outputs.logits.float()
+        own, self._seen = self._seen.get("student", []), {}
+        total = loss(logits, self._stored[rows.cpu()].to(logits.device), labels, self._alpha, self._temperature)
+        if self._teacher is None:
+            return total
+        mask = inputs["attention_mask"].bool()
+        if self._relations:
+            states = self._ask(inputs).hidden_states
+            total = total + self._relations * relation_loss(own, self._seen.pop("teacher"), mask, self._heads)
+        if self._hidden:
+            count = len(outputs.hidden_states)
+            if self._relations:
+                theirs = texts_of(spread(states, count), mask)
+            else:
+                theirs = self._memory.of(rows.tolist(), lambda missing: self._states(inputs, missing, count))
+            total = total + self._hidden * hidden_loss(outputs.hidden_states, theirs, mask)
+        return total
+
+    def _ask(self, inputs: Batch) -> Any:
+        ids = inputs["input_ids"]
+        if self._ids is not None:
+            ids = self._ids.to(ids.device)[ids]
+        with torch.no_grad():
+            return self._teacher.to(ids.device)(**{**inputs, "input_ids": ids}, **self.asks)
+
+    def _states(self, inputs: Batch, texts: Sequence[int], count: int) -> list[States]:
+        """What a student of so many states learns from in some texts of a batch."""
+        part = {name: value[list(texts)] for name, value in inputs.items()}
+        return texts_of(spread(self._ask(part).hidden_states, count), part["attention_mask"].bool())
+
+
+def same_pieces(student: Mapping[str, int], teacher: Mapping[str, int]) -> torch.Tensor | None:
+    """What a student's token ids are in its teacher's vocabulary: int64 (ids of the student,); None: the same.
+
+    Both vocabularies are piece -> id. Raises OptimizationError where the teacher lacks one of the student's pieces.
+    """
+    if student == teacher:
+        return None
+    if not student.keys() <= teacher.keys():
+        raise OptimizationError("hidden and relations: the teacher has another vocabulary; set hidden=0 and relations=0")
+    ids = torch.zeros(max(student.values()) + 1, dtype=torch.int64)
+    for piece, own in student.items():
+        ids[own] = teacher[piece]
+    return ids
+
+
+class Memory:
+    """The hidden states that a teacher gave for texts, by their rows, for as many texts as there is room for."""
+
+    def __init__(self, room: int) -> None:
+        """room: bytes."""
+        self._room, self._known = room, dict[int, States]()
+
+    def of(self, rows: Sequence[int], ask: Callable[[list[int]], list[States]]) -> list[States]:
+        """Of the texts in these rows; `ask` gives those of the texts at some places of `rows`, which are not known."""
+        missing = [place for place, row in enumerate(rows) if row not in self._known]
+        new = dict(zip((rows[place] for place in missing), ask(missing), strict=True)) if missing else {}
+        for row, states in new.items():
+            size = sum(state.numel() * state.element_size() for state in states)
+            if size <= self._room:
+                self._known[row], self._room = [state.cpu() for state in states], self._room - size
+        return [new.get(row) or self._known[row] for row in rows]
+
+
+def spread(states: Sequence[torch.Tensor], count: int) -> list[torch.Tensor]:
+    """So many of a teacher's hidden states, evenly spaced: those of its embeddings first, of its last layer last."""
+    return [states[round(i * (len(states) - 1) / (count - 1))] for i in range(count)]
+
+
+def texts_of(states: Sequence[torch.Tensor], mask: torch.Tensor) -> list[States]:
+    """Hidden states of a batch, each (n, length, width) or, pooled, (n, 1, width), text by text and without padding.
+
+    mask: bool (n, length).
+    """
+    counts = mask.sum(dim=1).tolist()
+    parts = [torch.split(state[mask], counts) if state.shape[1] == mask.shape[1] else state.unbind() for state in states]
+    return [list(text) for text in zip(*parts, strict=True)]
+
+
+def hidden_loss(student: Sequence[torch.Tensor], teacher: list[States], mask: torch.Tensor) -> torch.Tensor:
+    """The mean squared difference of hidden states, summed over embeddings and layers (Jiao et al. 2020, equation 8).
+
+    student: hidden states, each (n, length, width), of the embeddings and of each layer; mask bool (n, length). teacher: for
+    each of the n texts what each of them learns from: of layer i of s layers, layer i * t / s of the teacher's t, of the
+    same width. Where pooling has made one vector of the last states, (n, 1, width), texts are compared instead of tokens.
+    """
+    layers_of_teacher = [list(layer) for layer in zip(*teacher, strict=True)]
+    pairs = zip(student, layers_of_teacher, strict=True)
+    return torch.stack([_difference(one.float(), other, mask) for one, other in pairs]).sum()
+
+
+def _difference(one: torch.Tensor, other: States, mask: torch.Tensor) -> torch.Tensor:
+    tokens = torch.cat([text.to(one.device) for text in other]).float()
+    if one.shape[1] == mask.shape[1] and len(tokens) == mask.sum():
+        return F.mse_loss(one[mask], tokens)
+    vectors = torch.stack([text.to(one.device).float().mean(dim=0) for text in other])
+    return F.mse_loss(_of_texts(one, mask), vectors)
+
+
+def _of_texts(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """What pooling has made of hidden states, or their mean where it has not: (n, width)."""
+    if states.shape[1] == 1:
+        return states[:, 0]
+    counts = mask.unsqueeze(-1).to(states.dtype)
+    return (states * counts).sum(1) / counts.sum(1)
+
+
+def relation_loss(student: list[torch.Tensor], teacher: list[torch.Tensor], mask: torch.Tensor, heads: int) -> torch.Tensor:
+    """KL between how tokens relate to each other: queries, keys and values (Wang et al. 2021, MiniLMv2, equations 4 and 5).
+
+    Each of the three (n, length, width), widths may differ, both are multiples of `heads`; mask bool (n, length). The mean
+    over the three, heads and tokens.
+    """
+    parts = [
+        F.kl_div(_relations(one, mask, heads), _relations(other, mask, heads), reduction="none", log_target=True)
+        .masked_fill(~(mask[:, None, :, None] & mask[:, None, None, :]), 0.0)
+        .sum()
+        for one, other in zip(student, teacher, strict=True)
+    ]
+    return torch.stack(parts).mean() / (heads * mask.sum())
+
+
+def _relations(states: torch.Tensor, mask: torch.Tensor, heads: int) -> torch.Tensor:
+    """Log-probabilities (n, heads, length, length): of each token, how it relates to the others."""
+    split = states.float().reshape(*states.shape[:2], heads, -1).transpose(1, 2)
+    scores = split @ split.transpose(2, 3) / split.shape[-1] ** 0.5
+    return F.log_softmax(scores.masked_fill(~mask[:, None, None, :], -1e4), dim=-1)

@@ -1,0 +1,299 @@
+"""Training with the transformers Trainer: progress bar, best epoch kept, goes on after a kill, fast on a CPU.
+
+What makes it fast: batches of like length, bfloat16 where the processor computes it natively, word embeddings frozen (their
+dense AdamW update alone is a quarter to a half of a step), and no dropout where a step says so (drawing its masks is a tenth
+to a fifth). The Trainer's checkpoints, which lie in a scratch directory until the training is over, hold optimizer states in
+torch's own format; the Trainer reads them back with `weights_only=True`.
+"""
+
+import contextlib
+import json
+import logging
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from datasets import Dataset, disable_progress_bars, enable_progress_bars
+from transformers import (
+    DataCollatorWithPadding,
+    EvalPrediction,
+    Trainer,
+    TrainerCallback,
+    TrainingArguments,
+)
+from transformers.trainer_callback import PrinterCallback, ProgressCallback
+
+from pipeline.errors import TrainingError
+from pipeline.system.progress import bar
+
+log = logging.getLogger(__name__)
+SHORT = 128  # tokens; up to these plain attention trains faster on a CPU than the fused kind, whose backward pass is slow
+LONG_WORK = 50_000  # texts; tokenizing more than this is worth a progress bar
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train: the settings of the step that trains, the text length in tokens, and the seed."""
+
+    epochs: int
+    learning_rate: float
+    batch_size: int
+    weight_decay: float
+    warmup_ratio: float
+    freeze_embeddings: bool
+    bfloat16: str
+    max_length: int
+    seed: int
+    label_smoothing: float = 0.0
+    head_rate: float = 1.0  # how many times as fast the last layer learns, which is new where the others are pretrained
+    dropout: float | None = None  # share of activations that a step of training leaves out; None: as the network has it
+    keep: str = "best"  # "best": the epoch that is best on validation; "last": where earlier epochs are other networks
+
+
+class Objective(Protocol):
+    """A loss that knows which texts are in the batch."""
+
+    asks: dict[str, bool]  # what the network shall give besides logits: arguments of its forward
+
+    def __call__(
+        self, outputs: Any, inputs: Mapping[str, torch.Tensor], labels: torch.Tensor, rows: torch.Tensor
+    ) -> torch.Tensor:
+        """The loss, a scalar, of what the network gave for `inputs`; labels and rows (places in the split): int64 (n,)."""
+        ...
+
+
+def train(
+    model: Any,
+    tokenizer: Any,
+    training: Dataset,
+    validation: Dataset,
+    recipe: Recipe,
+    scratch: Path,
+    objective: Objective | None = None,
+    callbacks: Sequence[TrainerCallback] = (),
+    optimizer: torch.optim.Optimizer | None = None,
+) -> list[dict[str, float]]:
+    """Train `model` in place, on the CPU or the GPU there is, and leave it on the CPU.
+
+    It is left with the weights of the epoch that is best on validation, or of the last where `recipe.keep` says so. Without
+    an objective the loss is cross-entropy, with label smoothing; without an optimizer it is AdamW.
+    Returns one dict an epoch: epoch, train_loss, validation_loss, validation_accuracy (0 to 1).
+    """
+    embeddings = model.base_model.get_input_embeddings()
+    embeddings.requires_grad_(not recipe.freeze_embeddings)
+    trainer = _Trainer(
+        model=model,
+        args=_arguments(recipe, scratch),
+        train_dataset=_tokenized(training, tokenizer, recipe.max_length),
+        eval_dataset=_by_length(_tokenized(validation, tokenizer, recipe.max_length)),
+        data_collator=_Collator(tokenizer),
+        compute_metrics=_accuracy,
+        callbacks=[Progress(), *callbacks],
+        optimizers=(optimizer or _adamw(model, recipe), None),
+    )
+    trainer.objective = objective
+    trainer.remove_callback(ProgressCallback)
+    trainer.remove_callback(PrinterCallback)
+    last = newest_checkpoint(scratch)
+    if last is not None:
+        log.info("going on after an interruption, from %s", last.name)
+    try:
+        with prepared(model, recipe):
+            trainer.train(resume_from_checkpoint=str(last) if last else None)
+    except Exception as error:
+        if last is None or trainer.state.global_step > int(last.name.rpartition("-")[2]):
+            raise
+        shutil.rmtree(scratch)
+        raise TrainingError(
+            f"the interrupted training can't be gone on with ({error}); it is removed: start again"
+        ) from error
+    embeddings.requires_grad_(True)
+    model.to("cpu").float()
+    return curves(trainer.state.log_history)
+
+
+class _Trainer(Trainer):  # type: ignore[misc]  # transformers is not typed
+    """The Trainer, with an objective that knows which rows of the train split are in the batch."""
+
+    objective: Objective | None = None
+
+    def compute_loss(self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, **settings: Any) -> Any:
+        rows = inputs.pop("row")
+        if self.objective is None or not model.training:
+            return super().compute_loss(model, inputs, return_outputs, **settings)
+        labels = inputs.pop("labels")
+        outputs = model(**inputs, **self.objective.asks)
+        loss = self.objective(outputs, inputs, labels, rows)
+        return (loss, outputs) if return_outputs else loss
+
+
+@contextlib.contextmanager
+def prepared(model: Any, recipe: Recipe) -> Iterator[None]:
+    """The network with the recipe's dropout and the attention that trains fastest; as it was afterwards."""
+    parts = [module for module in model.modules() if isinstance(module, torch.nn.Dropout)]
+    shares = [part.p for part in parts]
+    attention = getattr(getattr(model, "config", None), "_attn_implementation", None)  # a static network has none
+    for part in parts:
+        part.p = part.p if recipe.dropout is None else recipe.dropout
+    plain = attention is not None and recipe.max_length <= SHORT and not torch.cuda.is_available()
+    if plain:
+        model.set_attn_implementation("eager")
+    try:
+        yield
+    finally:
+        if plain:
+            model.set_attn_implementation(attention)
+        for part, share in zip(parts, shares, strict=True):
+            part.p = share
+
+
+def _adamw(model: Any, recipe: Recipe) -> torch.optim.Optimizer:
+    """AdamW, fused, without decay of biases and norms, which is what the Trainer does; the head has a rate of its own."""
+    head = next(name for name, module in reversed(list(model.named_modules())) if isinstance(module, torch.nn.Linear))
+    groups: dict[tuple[bool, bool], list[torch.nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            groups.setdefault((name.startswith(f"{head}."), parameter.dim() > 1), []).append(parameter)
+    settings = [
+        {
+            "params": parameters,
+            "lr": recipe.learning_rate * (recipe.head_rate if of_head else 1),
+            "weight_decay": recipe.weight_decay if decays else 0.0,
+        }
+        for (of_head, decays), parameters in groups.items()
+    ]
+    return torch.optim.AdamW(settings, lr=recipe.learning_rate, fused=True)
+
+
+class _Collator:
+    """Rows of a tokenized split -> one padded batch, with the rows' places."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self._pad = DataCollatorWithPadding(tokenizer)
+
+    def __call__(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
+        needed = ("input_ids", "attention_mask", "label", "row")
+        return dict(self._pad([{key: row[key] for key in needed} for row in rows]))
+
+
+def _arguments(recipe: Recipe, scratch: Path) -> TrainingArguments:
+    return TrainingArguments(
+        output_dir=str(scratch),
+        num_train_epochs=recipe.epochs,
+        learning_rate=recipe.learning_rate,
+        per_device_train_batch_size=recipe.batch_size,
+        per_device_eval_batch_size=4 * recipe.batch_size,
+        weight_decay=recipe.weight_decay,
+        warmup_steps=recipe.warmup_ratio,  # below 1 it is a share of all steps
+        label_smoothing_factor=recipe.label_smoothing,
+        lr_scheduler_type="linear",
+        bf16=takes_bfloat16(recipe.bfloat16),
+        use_cpu=not torch.cuda.is_available(),
+        train_sampling_strategy="group_by_length",
+        eval_strategy="epoch",
+        save_strategy="epoch",
+        save_total_limit=1,  # the best one is kept besides
+        load_best_model_at_end=recipe.keep == "best",
+        metric_for_best_model="accuracy" if recipe.keep == "best" else None,
+        greater_is_better=True,
+        remove_unused_columns=False,
+        logging_strategy="epoch",
+        report_to="none",
+        seed=recipe.seed,
+        dataloader_pin_memory=False,
+        disable_tqdm=True,  # `Progress` draws the only bar
+    )
+
+
+def takes_bfloat16(setting: str) -> bool:
+    """Whether a training with this setting, "auto", "always" or "never", computes in bfloat16."""
+    return native_bfloat16() if setting == "auto" else setting == "always"
+
+
+def native_bfloat16() -> bool:
+    """Whether the device that trains multiplies bfloat16 matrices in hardware."""
+    if torch.cuda.is_available():
+        return bool(torch.cuda.is_bf16_supported())
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+
+
+def _tokenized(split: Dataset, tokenizer: Any, max_length: int) -> Dataset:
+    def encode(batch: dict[str, list[str]], rows: list[int]) -> dict[str, Any]:
+        encoded = tokenizer(batch["text"], truncation=True, max_length=max_length)
+        columns = {"input_ids": encoded["input_ids"], "attention_mask": encoded["attention_mask"]}
+        return {**columns, "row": rows, "length": [len(ids) for ids in encoded["input_ids"]]}
+
+    bars = enable_progress_bars if len(split) > LONG_WORK else disable_progress_bars
+    bars()
+    return split.map(
+        encode, batched=True, with_indices=True, remove_columns=["text"], load_from_cache_file=False, desc="tokenizing"
+    )
+
+
+def _by_length(tokenized: Dataset) -> Dataset:
+    return tokenized.select(np.argsort(tokenized.with_format("numpy")["length"], kind="stable"))
+
+
+def _accuracy(outcome: EvalPrediction) -> dict[str, float]:
+    logits = outcome.predictions[0] if isinstance(outcome.predictions, tuple) else outcome.predictions
+    return {"accuracy": float(np.mean(logits.argmax(-1) == outcome.label_ids))}
+
+
+def newest_checkpoint(scratch: Path) -> Path | None:
+    """The newest checkpoint that was written to its end; those that were not are removed.
+
+    The Trainer writes `trainer_state.json` last, so a checkpoint without a readable one was cut off by a kill.
+    """
+    whole: list[tuple[int, Path]] = []
+    for directory in scratch.glob("checkpoint-*"):
+        try:
+            state = json.loads((directory / "trainer_state.json").read_text(encoding="utf-8"))
+            if not Path(state["best_model_checkpoint"] or directory).is_dir():
+                raise ValueError("its best epoch lay elsewhere")
+            whole.append((int(state["global_step"]), directory))
+        except (OSError, ValueError, KeyError, TypeError):
+            shutil.rmtree(directory)
+    return max(whole)[1] if whole else None
+
+
+def curves(history: list[dict[str, Any]]) -> list[dict[str, float]]:
+    """The Trainer's log as one dict an epoch."""
+    epochs: dict[int, dict[str, float]] = {}
+    names = {"loss": "train_loss", "eval_loss": "validation_loss", "eval_accuracy": "validation_accuracy"}
+    for entry in history:
+        number = round(entry.get("epoch", 0))
+        for key, name in names.items():
+            if key in entry:
+                epochs.setdefault(number, {"epoch": number})[name] = float(entry[key])
+    return [epochs[number] for number in sorted(epochs)]
+
+
+class Progress(TrainerCallback):  # type: ignore[misc]  # transformers is not typed
+    """One bar for the whole training; the newest epoch's loss and validation accuracy stand behind it."""
+
+    def __init__(self) -> None:
+        self._bar: Any = None
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Draw the bar, from where a resumed training stands."""
+        self._bar = bar("training", "step", state.max_steps, state.global_step)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """One step further."""
+        self._bar.update(state.global_step - self._bar.n)
+
+    def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Show the epoch that has ended."""
+        newest = curves(state.log_history)[-1]
+        shown = {"loss": f"{newest.get('train_loss', float('nan')):.3f}"}
+        self._bar.set_postfix(
+            refresh=False, epoch=newest["epoch"], **shown, validation=f"{newest['validation_accuracy']:.3f}"
+        )
+
+    def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        """Leave the bar as it is."""
+        self._bar.close()

@@ -1,0 +1,210 @@
+"""Publishing, against a Hub of our own: what is pushed can be loaded; what goes wrong is one line, without the token."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from pipeline.config import Backbone, Weights
+from pipeline.deployment.publish import Card, check, model_card
+from pipeline.errors import PublishError
+from pipeline.evaluation.latency.process import ROOT
+from pipeline.models.build import start
+from pipeline.runtimes import torch_int8
+from pipeline.runtimes.base import Description, load
+from pipeline.runtimes.torch import save, save_compact
+from tests.support.hub_standin import TOKEN, Hub, running
+
+LABELS = ["weather", "music", "food"]
+TEXTS = ["is it sunny", "play a song", "order a pizza, with no cheese at all!"]
+CARD = Card(
+    optim="distillation", data="toy", backbone="tiny", steps=("distill", "prune"), plot=Path("comparison.png"),
+    table_markdown="| optimization | accuracy % |\n| --- | ---: |\n| distillation | 91.5 |",
+    metrics={"quality/accuracy": 0.915}, labels=tuple(LABELS), base_models=("google-bert/bert-base-uncased",),
+)  # fmt: skip
+FAULTS = {
+    ("/repos/create", 401): "hf auth login, or set HF_TOKEN",
+    ("/repos/create", 503): "try again later",
+    ("/preupload/", 404): "check the name",
+    ("/objects/batch", 400): "HTTP 400 (not with Bearer ...)",
+    ("/storage/", 403): "write access",
+    ("/commit/", 0): "no proper answer from the Hub at http://127.0.0.1:",
+}
+ACTION = """
+import json, logging, sys
+from pathlib import Path
+from pipeline.errors import UserError
+from pipeline.deployment.publish import Card, check, publish
+
+logging.basicConfig(level=logging.DEBUG)
+action, repository, artifact, card = sys.argv[1:]
+card = Card(**json.loads(card) | {"plot": Path(artifact).parent / "comparison.png"})
+try:
+    print(check(repository) if action == "check" else publish(Path(artifact), repository, card))
+except UserError as error:
+    logging.exception("with its traceback")
+    print(error)
+"""
+SCORES = """
+import json, sys
+from transformers import pipeline
+
+classify = pipeline("text-classification", model="ada/tiny", top_k=None, function_to_apply="none", device="cpu")
+print(json.dumps([{s["label"]: s["score"] for s in one} for one in classify(json.loads(sys.argv[1]))]))
+"""
+
+
+@pytest.fixture
+def hub() -> Iterator[Hub]:
+    with running() as hub:
+        yield hub
+
+
+@pytest.fixture
+def artifact(tmp_path: Path) -> Path:
+    (tmp_path / "comparison.png").write_bytes(b"a plot")
+    return made(tmp_path / "artifact")
+
+
+def made(directory: Path, runtime: str = "torch", writer: Any = save) -> Path:
+    """A small classifier with random weights; always the same."""
+    directory.mkdir()
+    model, tokenizer = start(Backbone(name="tiny", teacher=Weights(random=True)), "teacher", LABELS, 1)
+    if runtime == "torch_int8":
+        torch_int8.quantize(model.eval(), per_channel=True)
+    writer(model, tokenizer, Description(runtime, LABELS, 64), directory)
+    return directory
+
+
+def fresh(code: str, *arguments: str, home: Path, hub: Hub, **settings: str) -> subprocess.CompletedProcess[str]:
+    """A new process of Ada's with an empty cache. HF_ENDPOINT leads it to our Hub, which has no Xet storage."""
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "HUGGING"))}
+    environment |= {"HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+    environment |= {"HF_HOME": str(home), "HF_ENDPOINT": hub.address, "HF_TOKEN": TOKEN} | settings
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=100)
+
+
+def done(action: str, repository: str, hub: Hub, artifact: Path, **settings: str) -> tuple[str, str]:
+    """What `check` or `publish` prints and logs in a fresh process; the token is nowhere in it."""
+    arguments = [action, repository, str(artifact), json.dumps(asdict(CARD) | {"plot": ""})]
+    ended = fresh(ACTION, *arguments, home=artifact.parent / "home", hub=hub, **settings)
+    assert ended.returncode == 0, ended.stderr
+    assert TOKEN not in ended.stdout + ended.stderr
+    return ended.stdout, ended.stderr
+
+
+def pushed(hub: Hub, artifact: Path, repository: str = "ada/tiny") -> dict[str, bytes]:
+    output, log = done("publish", repository, hub, artifact)
+    assert output == f"{hub.address}/ada/tiny\n", log
+    return hub.repositories["ada/tiny"]
+
+
+def refused(action: str, hub: Hub, artifact: Path, repository: str = "ada/tiny", **settings: str) -> str:
+    output, log = done(action, repository, hub, artifact, **settings)
+    assert output.startswith(f"publish error: publish.hub={repository}: ") and output.count("\n") == 1, log
+    return output
+
+
+def test_a_pushed_torch_classifier_loads_with_transformers_and_scores_the_same(hub: Hub, artifact: Path) -> None:
+    files = pushed(hub, artifact)
+    assert files["comparison.png"] == b"a plot" and b'"text-classification", model="ada/tiny"' in files["README.md"]
+    ended = fresh(SCORES, json.dumps(TEXTS), home=artifact.parent / "another", hub=hub)
+    scores = [[one[label] for label in LABELS] for one in json.loads(ended.stdout)]
+    np.testing.assert_allclose(scores, load(artifact, threads=1).logits(TEXTS), atol=1e-5)
+
+
+def test_compact_weights_are_pushed_in_the_form_that_transformers_reads(hub: Hub, artifact: Path) -> None:
+    files = pushed(hub, made(artifact.parent / "compact", writer=save_compact))
+    assert "weights.safetensors" not in files and "not faster" in files["README.md"].decode()
+    assert files["model.safetensors"] == (artifact / "model.safetensors").read_bytes()
+
+
+def test_another_runtime_takes_the_place_of_what_was_published_and_loads_as_its_card_says(hub: Hub, artifact: Path) -> None:
+    hub.repositories["ada/tiny"] = {"LICENSE": b"mine", "classifier.json": b"", "model.safetensors": b"", "old.onnx": b""}
+    hub.commits["ada/tiny"] = ["before"]
+    int8 = made(artifact.parent / "int8", "torch_int8", torch_int8.save)
+    files = pushed(hub, int8, "tiny")
+    assert set(files) == {path.name for path in int8.iterdir()} | {"README.md", "comparison.png", "LICENSE"}
+    assert hub.commits["ada/tiny"] == ["before", "distillation, measured on toy"]
+    readme = files["README.md"].decode()
+    assert "library_name" not in readme and "- torch_int8\n" in readme.split("---")[1]
+    code = readme.split("```python\n")[1].split("```")[0]
+    ended = fresh(code, home=artifact.parent / "another", hub=hub)
+    best = load(int8, threads=1).logits(["a text to classify"])[0].argmax()
+    assert ended.stdout == f"{LABELS[best]}\n", ended.stderr
+
+
+def test_random_weights_are_not_published(hub: Hub, artifact: Path) -> None:
+    replace(Description.read(artifact), trained=False).write(artifact)
+    assert "its weights are random" in refused("publish", hub, artifact) and not hub.repositories
+
+
+def test_files_of_a_repository_in_which_nothing_was_published_stay(hub: Hub, artifact: Path) -> None:
+    hub.repositories["ada/tiny"], hub.commits["ada/tiny"] = {"notes.json": b"mine"}, []
+    assert pushed(hub, artifact)["notes.json"] == b"mine"
+
+
+def test_the_card_has_the_hubs_metadata_the_table_the_steps_and_no_password() -> None:
+    _, front, body = model_card("ada/tiny", Description("torch", LABELS, 8), "standard", CARD).split("---\n", 2)
+    data = yaml.safe_load(front)
+    assert (data["library_name"], data["pipeline_tag"]) == ("transformers", "text-classification")
+    assert data["base_model"] == ["google-bert/bert-base-uncased"] and data["metrics"] == ["accuracy"]
+    result = data["model-index"][0]["results"][0]
+    assert result["dataset"]["name"] == "toy" and result["metrics"] == [{"type": "accuracy", "value": 0.915}]
+    for part in (CARD.table_markdown, "1. distill\n2. prune\n", "![accuracy over latency](comparison.png)"):
+        assert part in body
+
+
+def test_the_card_says_how_a_decision_rule_is_applied() -> None:
+    rule = {"temperature": 2.0, "figure": "energy", "threshold": 1.0}
+    described = [Description("torch", LABELS, 8, 0, decision=decision) for decision in (None, rule)]
+    plain, ruled = (model_card("ada/tiny", description, "standard", CARD) for description in described)
+    assert "not by transformers" in ruled and "Answerer" in ruled and "text-classification" in ruled
+    assert "Answerer" not in plain
+
+
+@pytest.mark.parametrize(("path", "status"), FAULTS)
+def test_a_hub_that_fails_is_told_in_one_line_and_has_nothing_new(path: str, status: int, hub: Hub, artifact: Path) -> None:
+    hub.fault = (path, status)
+    line = refused("publish", hub, artifact)
+    assert FAULTS[path, status] in line and "the run itself is kept" in line
+    assert hub.repositories.get("ada/tiny", {}).keys() <= {".gitattributes"}
+
+
+def test_a_hub_that_is_not_there_is_told_in_one_line(hub: Hub, artifact: Path) -> None:
+    for action in ("check", "publish"):
+        assert "HF_ENDPOINT" in refused(action, hub, artifact, HF_ENDPOINT="http://127.0.0.1:9")
+
+
+@pytest.mark.parametrize("repository", ["", "a/b/c", "ada/", "ada/a b", "ada/über", "-a", "ada/a--b", "ada/x.git", "a" * 97])
+def test_a_name_that_the_hub_would_not_take_is_told(repository: str) -> None:
+    with pytest.raises(PublishError, match=r"^publish error: publish.hub=.*: must be user/name"):
+        check(repository)
+
+
+@pytest.mark.parametrize(("token", "told"), [("", "no token"), ("hf_…", "no usable token"), ("hf_expired", "HTTP 401")])
+def test_a_token_that_is_none_is_told_before_any_work(token: str, told: str, hub: Hub, artifact: Path) -> None:
+    line = refused("check", hub, artifact, HF_TOKEN=token)
+    assert told in line and "expired" not in line
+
+
+def test_what_can_not_be_written_to_is_told_before_any_work(hub: Hub, artifact: Path) -> None:
+    assert "HF_HUB_OFFLINE" in refused("check", hub, artifact, HF_HUB_OFFLINE="1")
+    assert "ada, who can write to: ada, acme" in refused("check", hub, artifact, "bob/tiny")
+    hub.role = "read"
+    assert "for reading only" in refused("check", hub, artifact)
+
+
+def test_checking_what_is_right_says_nothing_and_changes_nothing(hub: Hub, artifact: Path) -> None:
+    for repository in ("ada/tiny", "Acme/tiny", "tiny"):
+        assert done("check", repository, hub, artifact)[0] == "None\n"
+    assert set(hub.requests) == {"GET /api/whoami-v2"} and not hub.repositories

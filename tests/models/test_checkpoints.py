@@ -1,0 +1,66 @@
+"""Checkpoints that must be refused: with code beside them, without a head, with too few positions."""
+
+import json
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from safetensors.torch import load_file, save_file
+
+from pipeline.config import Backbone
+from pipeline.evaluation.latency.process import ROOT
+from pipeline.models.build import checkpoint, start
+from tests.models.test_build import WEIGHTS, at, bert, problem, saved
+
+LABELS = ["a", "b", "c"]
+
+
+def changed(directory: Path, **settings: Any) -> Path:
+    file = directory / "config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | settings))
+    return directory
+
+
+@pytest.mark.parametrize("use", ["start", "checkpoint"])
+def test_code_that_lies_with_a_checkpoint_is_not_run_even_when_one_says_yes(use: str, tmp_path: Path) -> None:
+    directory = saved(tmp_path / "own", bert(2))
+    changed(
+        directory, model_type="evil", auto_map={"AutoConfig": "evil.Evil", "AutoModelForSequenceClassification": "evil.Evil"}
+    )
+    (directory / "evil.py").write_text(f"open({str(tmp_path / 'was_run')!r}, 'w')\nclass Evil: pass\n")
+    call = {
+        "start": f"start(Backbone(name='x', teacher=Weights(path={str(directory)!r})), 'teacher', ['a', 'b'], 0)",
+        "checkpoint": f"checkpoint(Path({str(directory)!r}), ['a', 'b'])",
+    }[use]
+    code = (
+        "from pathlib import Path\nfrom pipeline.models.build import checkpoint, start\n"
+        f"from pipeline.config import Backbone, Weights\n{call}"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, input="y\ny\ny\n", capture_output=True, text=True, timeout=100
+    )
+    assert "BackboneError" in done.stderr and "[y/N]" not in done.stdout
+    assert not (tmp_path / "was_run").exists()
+
+
+def test_a_checkpoint_without_a_head_is_refused(tmp_path: Path) -> None:
+    directory = saved(tmp_path / "own", bert(2))
+    weights = {name: tensor for name, tensor in load_file(directory / WEIGHTS).items() if not name.startswith("classifier")}
+    save_file(weights, directory / WEIGHTS, metadata={"format": "pt"})
+    assert "classifier" in problem(lambda: checkpoint(directory, LABELS))
+
+
+def test_two_labels_of_one_name_are_refused(tmp_path: Path) -> None:
+    directory = changed(saved(tmp_path / "own", bert(2)), id2label={"0": "a", "1": "b", "2": "b"}, label2id={"a": 0, "b": 2})
+    assert "same name" in problem(lambda: checkpoint(directory, ["a", "b"]))
+
+
+def test_texts_longer_than_the_network_has_positions_are_refused(tmp_path: Path) -> None:
+    directory = saved(tmp_path / "own", bert(2))  # it has 16
+    backbone: Backbone = replace(at(directory), max_length=17)
+    assert "max_length=17" in problem(lambda: start(backbone, "teacher", LABELS, 0))
+    assert "max_length=17" in problem(lambda: checkpoint(directory, LABELS, 17))
+    assert checkpoint(directory, LABELS, 16)

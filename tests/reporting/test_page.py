@@ -1,0 +1,82 @@
+"""The page: where points lie, what is escaped, what is said without a decision; the browser is not asked here."""
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from pipeline.reporting.page.content import Content, Shown
+from pipeline.reporting.page.render import render
+from pipeline.reporting.page.scatter import HEIGHT, TOP, WIDTH, Axis, axes, drawn, radius
+
+
+def shown(name: str, p50: float = 2.0, accuracy: float = 0.9, mb: float = 20.0, **more: Any) -> Shown:
+    plain = Shown(name, f"http://127.0.0.1:5000/{name}", False, False, {"p50 ms": f"{p50:.2f}"}, p50, accuracy, mb)
+    return replace(plain, **more)
+
+
+BASELINE = shown("bert", 8.0, 0.92, 80.0, is_baseline=True, quantiles_ms=(7.0, 7.5, 8.0, 8.5, 9.0, 12.0))
+FLIP = {"kind": "lost", "text": "<script>alert(1)</script>", "label": "a&b", "baseline": "a&b", "candidate": "c"}
+SMALL = shown(
+    "small", 1.0, 0.91, 20.0, lost=5, gained=3, flips=(FLIP,), on_front=True, quantiles_ms=(0.9, 1.0, 1.0, 1.1, 1.3, 2.0)
+)
+CONTENT = Content("toy/<tiny>", (BASELINE, SMALL), ("p50: the median.",), {"machine": "one"}, None, ("p50 ms",))
+
+
+def test_an_axis_goes_from_its_start_to_its_end_with_round_ticks_between() -> None:
+    latency = Axis(0.8, 9.0, 0, 900, logarithmic=True)
+    assert latency.place(0.8) == 0 and latency.place(9.0) == 900
+    assert [text for _, text in latency.ticks()] == ["1", "2", "5"]
+    accuracy = Axis(90.5, 92.5, 460, 20, logarithmic=False)
+    assert [text for _, text in accuracy.ticks()] == ["90.5", "91", "91.5", "92", "92.5"][: len(accuracy.ticks())]
+    assert accuracy.place(92.5) == 20
+    for low, high in ((84.4, 93.1), (0.0, 100.0), (90.0, 90.9), (89.51, 90.49)):
+        assert 2 <= len(Axis(low, high, 0, 1, logarithmic=False).ticks()) <= 10
+
+
+@pytest.mark.parametrize("several", [[BASELINE], [BASELINE, SMALL], [shown(f"twin {i}") for i in range(12)]])
+def test_every_point_lies_within_and_no_label_covers_another(several: list[Shown]) -> None:
+    points = drawn(several, *axes(several))
+    assert all(0 < point.x < WIDTH and TOP <= point.y < HEIGHT for point in points)
+    places = [(point.label_x, point.label_y) for point in points]
+    assert all(abs(a[1] - b[1]) >= 14 or abs(a[0] - b[0]) > 40 for i, a in enumerate(places) for b in places[:i])
+
+
+def test_where_labels_have_no_room_each_point_still_has_one() -> None:
+    many = [shown(f"one of a great many settings {i}", 2.0 + i / 1000) for i in range(80)]
+    assert len(drawn(many, *axes(many))) == 80
+
+
+def test_a_circles_area_is_as_its_size() -> None:
+    assert radius(BASELINE, [BASELINE, SMALL]) == pytest.approx(2 * radius(SMALL, [BASELINE, SMALL]))
+
+
+def test_the_page_escapes_what_it_shows_and_loads_nothing() -> None:
+    page = render(CONTENT)
+    assert "<script>alert(1)" not in page and "&lt;script&gt;alert(1)" in page and "toy/&lt;tiny&gt;" in page
+    assert not re.search(r"src=|@import|url\(|<link", page) and "default-src 'none'" in page
+    assert 'id="decision"' not in page and "5 lost, 3 gained" in page and page.count('<circle class="dot') == 2
+    assert 'class="dot baseline"' in page and 'class="dot front"' in page
+
+
+def test_the_page_says_what_was_decided() -> None:
+    decision = {
+        "chosen": "small", "verdict": "ship small: it is the best", "prefer": "size",
+        "registered": {"model": "toy-tiny", "version": "1", "checked": "it says the same"},
+        "budget": {"size_mb": 30}, "candidates": [{"name": "bert", "why_not": "size 80.0 MB, at most 30 MB"}],
+    }  # fmt: skip
+    page = render(replace(CONTENT, decision=decision))
+    for part in (
+        "ship small: it is the best",
+        "toy-tiny version 1; it says the same",
+        "size_mb=30",
+        "size 80.0 MB, at most 30 MB",
+        'class="chosen"',
+    ):
+        assert part in page
+
+
+def test_without_any_accuracy_there_is_no_trade_off_to_draw() -> None:
+    page = render(replace(CONTENT, shown=(replace(BASELINE, accuracy=None),)))
+    assert "<svg" in page and 'class="dot' not in page and 'id="tradeoff"' not in page

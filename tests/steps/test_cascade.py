@@ -1,0 +1,114 @@
+"""A cascade: who answers what, how sure the cheap one must be, and that it costs nothing on validation."""
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.config import Config
+from pipeline.errors import ConfigError
+from pipeline.reporting.plots.cascade import draw
+from pipeline.runtimes.base import Description, load, packages_of
+from pipeline.runtimes.cascade import thoughts
+from pipeline.runtimes.decision_rule import Rule
+from pipeline.steps.base import Context
+from pipeline.steps.cascade import Cascade, curve_of, fit_threshold
+from pipeline.steps.execute import Made, carry_out, check_order
+from pipeline.steps.store import Store
+from tests.conftest import small
+
+CASCADE = "optim.steps.cascade"
+
+
+def test_the_answer_of_a_rule_is_the_largest_of_its_thoughts_and_has_its_score() -> None:
+    logits = np.random.default_rng(0).normal(size=(300, 6)).astype(np.float32) * 3
+    for rule in (Rule(), Rule(1.7), Rule(0.8, "energy", 4.0, oos=2), Rule(1.3, "margin", 0.5, oos=5)):
+        expected = rule.answer(logits)
+        thought = thoughts(logits, rule)
+        assert np.array_equal(thought.argmax(axis=1), expected.labels)
+        probabilities = np.exp(thought - thought.max(axis=1, keepdims=True))
+        probabilities /= probabilities.sum(axis=1, keepdims=True)
+        scores = probabilities[np.arange(len(logits)), expected.labels]
+        largest = expected.scores > 0.5  # else another label may have had more, and must not have
+        assert np.allclose(scores[largest], expected.scores[largest], atol=1e-5) and (~expected.refused).any()
+
+
+EVEN = np.full(5, 0.2)  # what each of five texts counts
+
+
+def test_the_threshold_is_the_lowest_at_which_no_more_than_the_loss_is_lost() -> None:
+    sure = np.array([0.9, 0.8, 0.7, 0.6, 0.5])
+    cheap = np.array([True, True, False, True, False])
+    better = np.array([True, True, True, False, True])
+    assert fit_threshold(sure, cheap, better, 0.0, EVEN) == pytest.approx(0.55)  # one lost at 0.7, one gained at 0.6
+    assert fit_threshold(sure, cheap, better, 0.2, EVEN) == pytest.approx(0.25)  # all: one of five is lost
+    assert fit_threshold(sure, ~better, better, 0.0, EVEN) == 2.0
+    assert fit_threshold(np.full(5, 0.5), cheap, better, 0.0, EVEN) == 2.0  # equal scores can't be told apart
+    assert fit_threshold(np.zeros(5), better, better, 0.0, EVEN) == 2.0  # it took them all as out of scope
+    dear = np.array([0.1, 0.1, 0.5, 0.1, 0.2])  # the text that is lost at 0.7 counts more than the one that is gained at 0.6
+    assert fit_threshold(sure, cheap, better, 0.0, dear) == pytest.approx(0.75)
+
+
+def test_the_curve_goes_from_the_cheap_one_alone_to_both_for_each_text() -> None:
+    sure, cheap, better = np.array([0.9, 0.4]), np.array([True, False]), np.array([True, True])
+    curve = curve_of(sure, cheap, better, {"cheap": 0.001, "better": 0.010}, np.full(2, 0.5))
+    assert curve[0]["answered_cheaply"] == 1.0 and curve[0]["validation_accuracy"] == 0.5
+    assert curve[0]["latency_ms"] == pytest.approx(1.0)
+    assert curve[-1]["answered_cheaply"] == 0.0 and curve[-1]["latency_ms"] == pytest.approx(11.0)
+    heavier = curve_of(sure, cheap, better, {"cheap": 0.001, "better": 0.010}, np.array([0.75, 0.25]))
+    assert heavier[0]["validation_accuracy"] == 0.75 and heavier[1]["answered_cheaply"] == 0.75
+    assert heavier[1]["latency_ms"] == pytest.approx(1.0 + 0.25 * 10.0)
+    alone = {"latency_ms": 10.0, "validation_accuracy": 1.0}
+    figure = draw({"names": ["tfidf", "bert"], "curve": curve, "answered_cheaply": 0.5, "alone": alone})
+    (axes,) = figure.axes
+    assert {text.get_text() for text in axes.texts} == {"tfidf alone", "bert alone", "both for each text"}
+    assert len(axes.lines[0].get_xdata()) == len(curve)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def made(compose: Callable[..., Config], root: Path, toy_csv: Path) -> tuple[Made, Context]:
+    """tfidf answers what it is sure of, a tiny network the rest."""
+    optims = [f"optim@{CASCADE}.cheap=tfidf", f"optim@{CASCADE}.better=bert_ort"]
+    config = compose("optim=cascade", *small(root, toy_csv), *optims, f"{CASCADE}.loss=0.2")
+    check_order(config.optim, config.backbone)
+    context = Context(config.data.load(0), config.backbone, 0)  # type: ignore[attr-defined]
+    return carry_out(config.optim, context, Store(root)), context
+
+
+def test_the_cheap_one_answers_what_it_is_sure_of_and_the_better_one_the_rest(
+    made: tuple[Made, Context], tmp_path: Path
+) -> None:
+    artifact, context = Path(shutil.copytree(made[0].artifact, tmp_path / "copy")), made[1]
+    texts = [*context.splits.test["text"], "zzz"]
+    cheap = load(artifact / "cheap", 1).logits(texts)
+    threshold = float(np.median(Description.read(artifact / "cheap").rule.answer(cheap).scores))
+    (artifact / "cascade.json").write_text(json.dumps({"threshold": threshold}))  # the tiny network is never the better one
+    classifier = load(artifact, 1)
+    parts = {name: load(artifact / name, 1) for name in ("cheap", "better")}
+    rules = {name: Description.read(artifact / name).rule for name in parts}
+    answers = {name: rules[name].answer(part.logits(texts)) for name, part in parts.items()}
+    sure = answers["cheap"].scores >= threshold
+    assert 0 < sure.sum() < len(texts)
+    expected = np.where(sure, answers["cheap"].labels, answers["better"].labels)
+    assert np.array_equal(classifier.logits(texts).argmax(axis=1), expected)
+    one_by_one = np.concatenate([classifier.forward(*classifier.encode([text])) for text in texts])
+    assert np.array_equal(one_by_one.argmax(axis=1), expected)
+    assert packages_of(artifact) == ("numpy", "safetensors", "tokenizers", "onnxruntime")
+
+
+def test_a_cascade_without_a_part_is_one_line() -> None:
+    with pytest.raises(ConfigError, match="a cascade has no cheap classifier"):
+        Cascade("cascade").needs(None)  # type: ignore[arg-type]
+
+
+def test_a_damaged_cascade_is_an_error_that_says_where(made: tuple[Made, Context], tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(made[0].artifact, tmp_path / "copy"))
+    (copy / "cascade.json").write_text("{}")
+    with pytest.raises(ValueError, match="not a classifier that can be read"):
+        load(copy, 1)
+    shutil.rmtree(copy / "cheap")
+    with pytest.raises(FileNotFoundError, match="not whole"):
+        load(copy, 1)

@@ -1,0 +1,180 @@
+"""int8 in ONNX Runtime: smaller, nearly the same predictions, weights in the range that the processor needs."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+from pipeline.commands.configuration.compose import configs, parse_arguments
+from pipeline.config import Backbone, Config
+from pipeline.deployment.serve.answers import Answerer
+from pipeline.errors import ConfigError
+from pipeline.evaluation.latency.process import Worker
+from pipeline.runtimes.base import Description, load
+from pipeline.runtimes.onnx import session
+from pipeline.runtimes.onnx_graph import quantize
+from pipeline.steps.base import Context
+from pipeline.steps.execute import Made, carry_out, check_order, plan
+from pipeline.steps.quantize_onnx_dynamic import QuantizeOnnx
+from pipeline.steps.shared.inference import logits_of
+from pipeline.steps.store import Store, listing
+from pipeline.system.cpu import Int8Support, int8_of, int8_support
+from tests.conftest import small, write_csv
+from tests.runtimes.test_onnx import Graph, distilbert, pruned, random_network, roberta
+
+SETTINGS = ("epochs=12", "learning_rate=5e-3", "batch_size=8", "freeze_embeddings=false", "label_smoothing=0")
+TRAINED = [f"optim.steps.finetune.{setting}" for setting in SETTINGS]
+HAS, LACKS = Int8Support(True, False, "it has VNNI"), Int8Support(False, True, "it lacks VNNI")
+
+
+@pytest.mark.parametrize(
+    ("flags", "machine", "system", "fast", "reduce_range"),
+    [
+        ("avx2 avx512f avx512_vnni", "x86_64", "Linux", True, False),
+        ("avx2 avx_vnni", "x86_64", "Linux", True, False),
+        ("avx2 avx512vnni", "AMD64", "Windows", True, False),
+        ("avx512f amx_tile amx_int8", "x86_64", "Linux", True, False),
+        ("avx2 fma avx512f avx512bw", "x86_64", "Linux", False, True),
+        ("sse4_2 avx avx2", "AMD64", "Windows", False, True),
+        ("", "x86_64", "Darwin", False, True),
+        ("fp asimd asimddp", "aarch64", "Linux", True, False),
+        ("fp asimd", "aarch64", "Linux", False, False),
+        ("", "arm64", "Darwin", True, False),
+    ],
+)
+def test_what_a_processor_can_do_follows_from_its_flags(
+    flags: str, machine: str, system: str, fast: bool, reduce_range: bool
+) -> None:
+    found = int8_of(frozenset(flags.split()), machine, system)
+    assert (found.fast, found.reduce_range) == (fast, reduce_range)
+    assert ("neither" in found.why or " no " in found.why) is not fast
+
+
+Quantized = Callable[..., Made]
+
+
+@pytest.fixture(scope="module")
+def context(tmp_path_factory: pytest.TempPathFactory, toy_rows: list[tuple[str, str]]) -> Context:
+    folder = tmp_path_factory.mktemp("data")
+    config = composed("optim=bert", *small(folder, write_csv(folder / "toy.csv", toy_rows)))
+    return Context(config.data.load(config.seed), config.backbone, config.seed)  # type: ignore[attr-defined]
+
+
+def composed(*overrides: str) -> Config:
+    return next(configs(parse_arguments(list(overrides)))).config
+
+
+@pytest.fixture(scope="module")
+def quantized(tmp_path_factory: pytest.TempPathFactory, context: Context) -> Quantized:
+    """Settings of `quantize_onnx` -> a tiny network that was trained, exported and quantized; all but the last only once."""
+    store = Store(tmp_path_factory.mktemp("store"))
+
+    def make(**settings: object) -> Made:
+        optim = composed("optim=bert_ort_int8", "backbone=tiny", *TRAINED).optim
+        last = replace(optim.steps["quantize"], **settings)  # type: ignore[arg-type]
+        return carry_out(replace(optim, steps={**optim.steps, "quantize": last}), context, store)
+
+    return make
+
+
+def stored(artifact: Path) -> dict[str, np.ndarray]:
+    """The tensors in an artifact's graph."""
+    graph = onnx.load(artifact / "model.onnx").graph
+    return {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
+
+
+def largest_weight(artifact: Path) -> int:
+    return max(int(np.abs(t.astype(int)).max()) for t in stored(artifact).values() if t.dtype == np.int8 and t.ndim == 2)
+
+
+@pytest.mark.parametrize("per_channel", [True, False])
+def test_int8_predicts_what_fp32_does_and_is_smaller(quantized: Quantized, context: Context, per_channel: bool) -> None:
+    made = quantized(per_channel=per_channel)
+    fp32, int8 = (stage.artifact for stage in made.stages[1:])
+    texts = list(context.splits.test["text"])
+    expected = load(fp32, 1).logits(texts).argmax(1)
+    assert len(set(expected)) > 1  # it has learned something
+    with Worker(int8, threads=1) as worker:
+        assert np.mean(worker.logits(texts, batch_size=4).argmax(1) == expected) >= 0.9
+    assert made.figures["quantize/agreement"] >= 0.9
+    assert {path.name for path in int8.iterdir()} == {path.name for path in fp32.iterdir()}
+    assert Description.read(int8) == replace(Description.read(fp32), batched=False)
+    assert (int8 / "model.onnx").stat().st_size < 0.75 * (fp32 / "model.onnx").stat().st_size
+
+
+def test_what_is_said_of_a_text_does_not_depend_on_its_neighbours(quantized: Quantized, context: Context) -> None:
+    int8 = quantized().artifact
+    texts = list(context.splits.test["text"])
+    batched, alone = load(int8, 1).logits(texts), np.concatenate([load(int8, 1).logits([text]) for text in texts])
+    inputs = [taken.name for taken in session(int8 / "model.onnx", 1).get_inputs()]
+    assert inputs == ["input_ids"], "alone, so without a mask"
+    assert np.array_equal(batched, alone) and np.array_equal(logits_of(int8, texts, ""), alone)
+    answer = Answerer(int8)
+    assert answer(texts) == [said for text in texts for said in answer([text])]
+
+
+def test_matrices_and_embeddings_are_int8(quantized: Quantized) -> None:
+    tensors = stored(quantized().artifact)
+    assert not [name for name, tensor in tensors.items() if tensor.dtype == np.float32 and tensor.ndim > 1]
+    words = [tensor for tensor in tensors.values() if tensor.shape == (141, 32)]  # the tiny backbone's vocabulary
+    assert len(words) == 1 and words[0].dtype in (np.uint8, np.int8)
+
+
+@pytest.mark.parametrize("make", [distilbert, roberta, pruned])
+def test_every_architecture_can_be_quantized(make: Callable[[], Any], tmp_path: Path) -> None:
+    graph = Graph(random_network(make), tmp_path)
+    quantize(tmp_path / "model.onnx", tmp_path / "int8.onnx", True, int8_support().reduce_range, tmp_path)
+    ids = np.random.default_rng(0).integers(5, 90, (20, 12))
+    fp32 = graph.forward(ids, np.ones_like(ids))
+    int8 = session(tmp_path / "int8.onnx", 1).run(["logits"], {"input_ids": ids})[0]
+    assert np.abs(int8 - fp32).mean() < 0.2 * fp32.std(axis=0).mean()
+
+
+def test_a_reduced_range_is_seven_bits(quantized: Quantized) -> None:
+    assert largest_weight(quantized(reduce_range="always").artifact) <= 64
+    assert 64 < largest_weight(quantized(reduce_range="never").artifact) <= 128
+
+
+def test_what_auto_comes_to_decides_the_fingerprint(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    optim = composed("optim=bert_ort_int8", "backbone=tiny").optim
+    seen = []
+    for support in (HAS, LACKS, HAS):
+        monkeypatch.setattr("pipeline.system.cpu.int8_support", lambda support=support: support)
+        seen.append(plan(optim, context)[-1])
+    assert [recipe.inputs["reduce_range"] for recipe in seen] == [False, True, False]
+    assert seen[0].fingerprint == seen[2].fingerprint != seen[1].fingerprint
+
+
+def test_the_stage_that_is_quantized_stays_as_it_was(quantized: Quantized, context: Context, tmp_path: Path) -> None:
+    source = quantized().stages[1].artifact
+    before = listing(source)
+    for folder in ("artifact", "scratch"):
+        (tmp_path / folder).mkdir()
+    QuantizeOnnx("quantize_onnx").make(replace(context, source=source), tmp_path / "artifact", tmp_path / "scratch")
+    assert listing(source) == before
+
+
+def test_it_warns_where_int8_is_not_faster_and_where_predictions_change(
+    quantized: Quantized, context: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    source = quantized().stages[1].artifact
+    monkeypatch.setattr("pipeline.steps.quantize_onnx_dynamic.int8_support", lambda: LACKS)
+    monkeypatch.setattr("pipeline.steps.shared.agreement.ENOUGH", 1.1)
+    for folder in ("artifact", "scratch"):
+        (tmp_path / folder).mkdir()
+    step = QuantizeOnnx("quantize_onnx", per_channel=False)
+    step.make(replace(context, source=source), tmp_path / "artifact", tmp_path / "scratch")
+    slow, changed = (record.getMessage() for record in caplog.records if record.levelname == "WARNING")
+    assert slow == "warning: int8 makes it smaller but less fast than it could be: it lacks VNNI"
+    assert changed.endswith(" of the predictions stay the same in int8; try per_channel=true")
+
+
+def test_it_takes_an_onnx_classifier_only() -> None:
+    optim = composed("optim=bert", "+step@optim.steps.q=quantize_onnx").optim
+    with pytest.raises(ConfigError, match=r"optim\.steps\.q: quantize_onnx takes onnx, but the step before gives torch"):
+        check_order(optim, Backbone("any"))

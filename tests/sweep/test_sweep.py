@@ -1,0 +1,214 @@
+"""Sweeps, as a user starts them: jobs that fail, what is shared, what is told; seeds and settings, in parallel."""
+
+import json
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+from subprocess import CompletedProcess
+from typing import Any
+
+import pytest
+import yaml
+
+from pipeline.config import Config
+from tests.support.sweeping import ROOT, Place, Rows
+
+JOBS = ["bert_ort", "mistake", "raise", "exit", "_exit", "kill", "student", "distillation_ort", "distillation_ort_int8"]
+ENDS = {"mistake": "FAILED", "raise": "FAILED", "exit": "FAILED", "_exit": "FAILED", "kill": "KILLED"}
+GOOD = [name for name in JOBS if name not in ENDS]
+Ended = tuple[Place, CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def troubled(tmp_path_factory: pytest.TempPathFactory, ready_database: Path, toy_rows: Rows) -> Iterator[Ended]:
+    """A sweep over good jobs and over jobs that fail, exit or are killed."""
+    told = ["objective=[quality/accuracy,delta/speedup]", "hydra.sweeper._target_=hydra_plugins.telling.Telling"]
+    with Place(tmp_path_factory.mktemp("troubled"), ready_database, toy_rows) as place:
+        yield place, place.run("-m", f"optim={','.join(JOBS)}", *told)
+
+
+def artifacts_of(place: Place, run: Any) -> set[str]:
+    return {item.path for item in place.client.list_artifacts(run.info.run_id)}
+
+
+def text_of(place: Place, run: Any, name: str) -> str:
+    return Path(place.client.download_artifacts(run.info.run_id, name)).read_text(encoding="utf-8")
+
+
+def test_every_job_has_a_run_with_the_right_end_and_a_job_that_fails_does_not_stop_the_others(troubled: Ended) -> None:
+    place, done = troubled
+    assert done.returncode == 1, done.stderr
+    assert place.statuses() == {number: [(name, ENDS.get(name, "FINISHED"))] for number, name in enumerate(JOBS)}
+    assert not list(place.here.iterdir())
+
+
+def test_a_sweep_is_one_parent_run_that_all_others_are_nested_in(troubled: Ended) -> None:
+    place, _ = troubled
+    (parent,) = place.parents()
+    children = [run for run in place.runs() if run.info.run_id != parent.info.run_id]
+    assert len(children) == len(JOBS)
+    assert {run.data.tags["mlflow.parentRunId"] for run in children} == {parent.info.run_id}
+    assert len({run.data.tags["sweep_id"] for run in place.runs()}) == 1
+    assert parent.info.status == "FAILED"
+    counts = {"sweep/finished": 4, "sweep/failed": 2, "sweep/exited": 2, "sweep/killed": 1}
+    assert parent.data.metrics == counts
+
+
+def test_a_run_that_failed_has_its_reason_and_where_there_is_one_its_traceback(troubled: Ended) -> None:
+    place, _ = troubled
+    runs = {run.data.tags["optim"]: run for run in place.runs() if "optim" in run.data.tags}
+    assert "RuntimeError: out of luck" in runs["raise"].data.tags["reason"]
+    assert 'raise RuntimeError("out of luck' in text_of(place, runs["raise"], "traceback.txt")
+    assert "sys.exit(3)" in text_of(place, runs["exit"], "traceback.txt")
+    assert runs["_exit"].data.tags["reason"] == "its process exited with 4"
+    assert runs["kill"].data.tags["reason"] == "its process was killed by SIGKILL"
+    assert all("traceback.txt" not in artifacts_of(place, runs[name]) for name in [*GOOD, "_exit", "kill"])
+
+
+def test_the_parent_has_the_comparison_with_what_is_missing(troubled: Ended) -> None:
+    place, done = troubled
+    (parent,) = place.parents()
+    figures = {f"{name}.{kind}" for name in ("comparison", "speedup") for kind in ("png", "svg")}
+    assert artifacts_of(place, parent) == {*figures, "comparison.md", "comparison.csv", "summary.txt"}
+    table = text_of(place, parent, "comparison.md")
+    cells = [line.strip("| ").split(" | ") for line in table.splitlines()[2 : 2 + len(JOBS)]]
+    rows = {name.removesuffix(" !"): figures for name, *figures in cells}  # !: the machine was busy
+    missing = {"mistake (failed)", "raise (failed)", "exit (exited)", "_exit (exited)", "kill (killed)"}
+    assert set(rows) == {"bert_ort *", *GOOD[1:], *missing}
+    assert all(set(rows[name]) == {"-"} for name in missing) and all("-" not in rows[name] for name in GOOD[1:])
+    assert table.split("\n\n")[0] in parent.data.tags["mlflow.note.content"]
+    assert "student" in done.stdout and "_exit (exited)" in done.stdout
+
+
+def test_the_summary_tells_each_job_on_one_line_with_what_it_made_and_why_it_failed(troubled: Ended) -> None:
+    place, done = troubled
+    (parent,) = place.parents()
+    told = text_of(place, parent, "summary.txt")
+    assert told in done.stdout
+    head, *lines = told.splitlines()
+    jobs = {line.split()[1]: line for line in lines[: len(JOBS)]}
+    assert list(jobs) == JOBS and len(lines) == len(JOBS) + 2, told
+    why = {name: line[head.index("why") :] for name, line in jobs.items()}
+    assert why["mistake"] == "optimization error: it can't be done; choose another step"
+    assert why["raise"] == "RuntimeError: out of luck and of patience"
+    assert why["exit"] == "it exited with 3" and why["_exit"] == "its process exited with 4"
+    assert why["kill"] == "its process was killed by SIGKILL" and not any(why[name] for name in GOOD)
+    assert [name for name, line in jobs.items() if line.split()[2] == "finished"] == GOOD
+    made, reused = slice(head.index("made"), head.index("reused")), slice(head.index("reused"), head.index("why"))
+    assert jobs["bert_ort"][made].split(", ")[0] == "finetune" and jobs["bert_ort"][reused].strip() == "-"
+    assert "transfer" in jobs["distillation_ort"][made] and "finetune" in jobs["distillation_ort"][reused]
+    assert "distill" in jobs["distillation_ort_int8"][reused] and "distill" not in jobs["distillation_ort_int8"][made]
+    assert f"sweep {parent.data.tags['sweep_id']}: 4 of 9 jobs finished, 5 not" in lines
+
+
+def test_each_teacher_and_each_student_is_trained_exactly_once(troubled: Ended) -> None:
+    place, _ = troubled
+    made = Counter(entry["what"] for entry in place.log() if entry["what"] != "measuring")
+    good = [name for name in made if not name.startswith("trouble")]
+    assert Counter(name.rpartition("-")[0] for name in good) == {
+        "finetune": 2, "transfer": 1, "distill": 1, "export_onnx": 3, "quantize_onnx": 1,
+    }  # fmt: skip
+    assert all(made[name] == 1 for name in good), made
+
+
+def test_the_sweeper_is_told_the_objectives_of_each_job_and_nan_where_it_failed(troubled: Ended) -> None:
+    place, _ = troubled
+    told = dict(zip(JOBS, json.loads((place.folder / "told.json").read_text()), strict=True))
+    metrics = {run.data.tags["optim"]: run.data.metrics for run in place.runs() if "optim" in run.data.tags}
+    for name in GOOD:
+        expected = [metrics[name]["quality/accuracy"], metrics[name]["delta/speedup"]]
+        assert told[name] == pytest.approx(expected, rel=1e-4)
+    assert all(math.isnan(value) for name in set(JOBS) - set(GOOD) for value in told[name])
+    assert all(len(values) == 2 for values in told.values())
+
+
+@pytest.fixture(scope="module")
+def parallel(tmp_path_factory: pytest.TempPathFactory, ready_database: Path, toy_rows: Rows) -> Iterator[Ended]:
+    """Two seeds and two settings of one optimization, two jobs at a time; the flag is last."""
+    launcher = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
+    with Place(tmp_path_factory.mktemp("parallel"), ready_database, toy_rows) as place:
+        yield place, place.run("optim=student", "seed=1,2", "optim.steps.finetune.epochs=1,2", *launcher, "-m")
+
+
+def test_settings_are_rows_and_seeds_are_their_means_with_a_spread(parallel: Ended) -> None:
+    place, done = parallel
+    assert done.returncode == 0, done.stderr
+    (parent,) = place.parents()
+    titles, _, *rows = [line.strip("| ").split(" | ") for line in text_of(place, parent, "comparison.md").splitlines()[:5]]
+    cells = {row[0].removesuffix(" !"): dict(zip(titles, row, strict=True)) for row in rows}  # !: the machine was busy
+    assert set(cells) == {"bert_ort (2 seeds) *", "student epochs=1 (2 seeds)", "student epochs=2 (2 seeds)"}
+    runs = [run for run in place.runs("tags.settings = 'epochs=1'") if run.data.tags["optim"] == "student"]
+    first, second = (run.data.metrics["throughput/texts_per_s"] for run in runs)
+    mean, spread = (first + second) / 2, abs(first - second) / math.sqrt(2)
+    assert cells["student epochs=1 (2 seeds)"]["texts/s"] == f"{mean:.0f} ±{spread:.0f}"
+    assert "student epochs=2 seed=1" in done.stdout
+
+
+def test_jobs_at_the_same_time_build_what_they_share_once(parallel: Ended) -> None:
+    place, _ = parallel
+    assert {status for runs in place.statuses().values() for _, status in runs} == {"FINISHED"}
+    baselines = [run for run in place.runs() if run.data.tags.get("optim") == "bert_ort"]
+    assert len(place.statuses()) == 4 and len(baselines) == 2, "one baseline for each seed"
+    made = Counter(entry["what"] for entry in place.log() if entry["what"] != "measuring")
+    assert set(made.values()) == {1}
+    assert Counter(name.rpartition("-")[0] for name in made) == {"finetune": 6, "export_onnx": 6}
+
+
+def test_all_jobs_are_made_before_the_first_is_measured_and_they_are_measured_one_after_the_other(parallel: Ended) -> None:
+    place, done = parallel
+    log = place.log()
+    measured = sorted((entry for entry in log if entry["what"] == "measuring"), key=lambda entry: entry["start"])
+    made = [entry for entry in log if entry["what"] != "measuring"]
+    assert max(entry["end"] for entry in made) < measured[0]["start"]
+    assert all(one["end"] < other["start"] for one, other in pairwise(measured))
+    assert len({entry["process"] for entry in made}) == len({entry["process"] for entry in measured}) == 4
+    told = [line for line in done.stderr.splitlines() if line.startswith("measuring ")]
+    assert len(told) == 4 and told[0] == "measuring 1 of 4: student epochs=1 seed=1"
+
+
+@pytest.fixture
+def place(tmp_path: Path, ready_database: Path, toy_rows: Rows) -> Iterator[Place]:
+    with Place(tmp_path / "place", ready_database, toy_rows) as place:
+        yield place
+
+
+def test_an_untrained_network_has_no_quality_to_tell_a_sweeper_and_does_not_fail_for_it(place: Place) -> None:
+    small = [f"optim.steps.untrained.{name}" for name in ("layers=1", "heads=2", "neurons=8", "width=8,16")]
+    done = place.run("-m", "optim=bert_base_size", *small)
+    assert done.returncode == 0, done.stderr
+    assert place.parents()[0].info.status == "FINISHED"
+    ends = {end for job in place.statuses().values() for end in job}
+    assert ends == {("bert_ort", "FINISHED"), ("bert_base_size", "FINISHED")}
+    told = [json.loads(file.read_text()) for file in (place.root / "sweeps").glob("*/job-*.json")]
+    assert len(told) == 2 and all(math.isnan(job["objective"][0]) for job in told)
+
+
+def test_the_experiment_that_the_readme_leads_with_names_what_there_is(compose: Callable[..., Config]) -> None:
+    swept = yaml.safe_load((ROOT / "conf" / "experiment" / "hundredfold.yaml").read_text(encoding="utf-8"))
+    names = swept["hydra"]["sweeper"]["params"]["optim"].replace(" ", "").split(",")
+    assert len(set(names)) == len(names) > 10
+    for name in names:
+        config = compose("experiment=hundredfold", f"optim={name}")
+        assert (config.optim.name, config.baseline.name) == (name, "bert_base_size")
+
+
+def test_it_compares_small_students_and_anchors_with_an_untrained_network(place: Place) -> None:
+    small = [f"baseline.steps.untrained.{name}" for name in ("layers=1", "heads=2", "neurons=8", "width=16")]
+    asked = ["optim=tfidf,student_1l", "optim@baseline=bert_base_size", "objective=[quality/accuracy,delta/accuracy_pp]"]
+    done = place.run("-m", "experiment=hundredfold", *asked, *small)
+    assert done.returncode == 0, done.stderr
+    assert "student_1l" in done.stdout and "tfidf" in done.stdout
+    figures = [run.data.metrics for run in place.runs() if run.data.tags.get("optim") == "student_1l"]
+    assert len(figures) == 1 and figures[0]["delta/speedup"] > 0 and figures[0]["quality/accuracy"] > 0
+    told = [json.loads(file.read_text())["objective"] for file in (place.root / "sweeps").glob("*/job-*.json")]
+    assert len(told) == 2 and all(0 < accuracy <= 1 and math.isnan(change) for accuracy, change in told)
+
+
+def test_an_optimization_is_added_with_one_file(place: Place) -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8").partition("```yaml\n")[2].partition("```")[0]
+    (place.folder / "conf" / "optim" / "quick_bert.yaml").write_text(text, encoding="utf-8")
+    done = place.run("optim=quick_bert")
+    assert done.returncode == 0, done.stderr
+    assert [run.data.tags["optim"] for run in place.runs()] == ["bert_ort", "quick_bert"]

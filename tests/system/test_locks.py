@@ -1,0 +1,192 @@
+"""Taking turns, between real processes: any number work at once, one that measures is alone, a kill frees what was held."""
+
+import json
+import multiprocessing
+import os
+import signal
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+import pytest
+
+from pipeline.system import locks
+from tests.support.sweeping import wait_for
+
+A_WHILE_S = 0.4  # long enough to see that something does not happen
+Start = Callable[..., BaseProcess]
+
+
+@pytest.fixture
+def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
+    """Start a function of this module in a process of its own; the lock lies in the test's directory."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    processes: list[BaseProcess] = []
+
+    def started(target: Callable[..., None], *arguments: object) -> BaseProcess:
+        process = multiprocessing.get_context("spawn").Process(target=target, args=arguments)
+        process.start()
+        processes.append(process)
+        return process
+
+    yield started
+    for process in processes:
+        process.kill()
+        process.join()
+
+
+def hold(kind: str, path: Path) -> None:
+    """Write "asks" and then, once it is this process's turn, "holds" to a file; until that file is gone."""
+    signal.signal(signal.SIGTERM, _exit)
+    path.write_text("asks")
+    turn: AbstractContextManager[None] = locks.alone() if kind == "alone" else locks.working()
+    with turn:
+        path.write_text("holds")
+        while path.exists():
+            time.sleep(0.01)
+
+
+def _exit(number: int, frame: object) -> None:
+    raise SystemExit(128 + number)
+
+
+def holds(path: Path) -> bool:
+    return path.exists() and path.read_text() == "holds"
+
+
+def stays_out(path: Path) -> bool:
+    wait_for(path.exists)
+    time.sleep(A_WHILE_S)
+    return not holds(path)
+
+
+def test_any_number_work_at_once_and_one_that_measures_waits_for_them_all(start: Start, tmp_path: Path) -> None:
+    first, second, third = (tmp_path / name for name in ("first", "second", "third"))
+    start(hold, "working", first)
+    start(hold, "working", second)
+    wait_for(lambda: holds(first) and holds(second))
+    start(hold, "alone", third)
+    assert stays_out(third)
+    first.unlink()
+    assert stays_out(third)
+    second.unlink()
+    wait_for(lambda: holds(third))
+
+
+def test_nobody_works_or_measures_beside_one_that_measures(start: Start, tmp_path: Path) -> None:
+    first, work, measure = (tmp_path / name for name in ("first", "work", "measure"))
+    start(hold, "alone", first)
+    wait_for(lambda: holds(first))
+    start(hold, "working", work)
+    start(hold, "alone", measure)
+    assert stays_out(work) and stays_out(measure)
+    first.unlink()
+    wait_for(lambda: holds(work) or holds(measure))
+    for path in sorted((work, measure), key=holds, reverse=True):  # each in its turn
+        wait_for(lambda path=path: holds(path))  # type: ignore[misc]
+        assert not (holds(work) and holds(measure))
+        path.unlink()
+
+
+@pytest.mark.parametrize("kind", ["working", "alone"])
+def test_a_killed_process_holds_nobody_up(kind: str, start: Start, tmp_path: Path) -> None:
+    killed, waiting = tmp_path / "killed", tmp_path / "waiting"
+    process = start(hold, kind, killed)
+    wait_for(lambda: holds(killed))
+    start(hold, "alone", waiting)
+    assert stays_out(waiting)
+    process.kill()
+    wait_for(lambda: holds(waiting))
+
+
+@pytest.mark.parametrize(("kind", "number"), [("working", signal.SIGTERM), ("alone", signal.SIGINT)])
+def test_a_process_that_waits_for_its_turn_can_be_ended(kind: str, number: int, start: Start, tmp_path: Path) -> None:
+    holder, waiting = tmp_path / "holder", tmp_path / "waiting"
+    start(hold, "alone", holder)
+    wait_for(lambda: holds(holder))
+    process = start(hold, kind, waiting)
+    assert stays_out(waiting) and process.pid is not None
+    os.kill(process.pid, number)
+    process.join(5)
+    assert process.exitcode == (143 if number == signal.SIGTERM else 1)
+
+
+def test_one_that_rests_lets_others_measure_and_works_on_afterwards(start: Start, tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    with locks.working(), locks.working():
+        start(hold, "alone", first)
+        assert stays_out(first)
+        with locks.resting():
+            wait_for(lambda: holds(first))
+            first.unlink()
+        start(hold, "alone", second)
+        assert stays_out(second)
+    wait_for(lambda: holds(second))
+
+
+@pytest.mark.parametrize("inner", [locks.working, locks.alone])
+def test_after_working_or_measuring_inside_of_it_it_still_works(
+    inner: Callable[[], AbstractContextManager[None]], start: Start, tmp_path: Path
+) -> None:
+    path = tmp_path / "measure"
+    with locks.working():
+        with inner():
+            pass
+        start(hold, "alone", path)
+        assert stays_out(path)
+    wait_for(lambda: holds(path))
+
+
+def measure_while_named(lock: Path, path: Path) -> None:
+    """Measure while holding a lock by name."""
+    with locks.working(), locks.held(lock, "waiting"):
+        path.write_text("asks")
+        while path.exists():
+            time.sleep(0.01)
+        with locks.alone():
+            path.write_text("holds")
+
+
+def test_one_that_waits_for_a_lock_by_name_lets_its_holder_measure(start: Start, tmp_path: Path) -> None:
+    lock, path = tmp_path / "locks" / "baseline", tmp_path / "measure"
+    process = start(measure_while_named, lock, path)
+    wait_for(path.exists)
+    with locks.working():
+        path.unlink()
+        with locks.held(lock, "waiting"):
+            assert holds(path), "it was measured while this process waited"
+    process.join(20)
+    assert process.exitcode == 0
+
+
+def take_turns(times: int, path: Path) -> None:
+    """Work and measure in turns; write down when."""
+    with path.open("w", encoding="utf-8") as file:
+        for _ in range(times):
+            with locks.working():
+                _logged(file.write, "working")
+                with locks.alone():
+                    _logged(file.write, "alone")
+
+
+def _logged(write: Callable[[str], object], kind: str) -> None:
+    start = time.monotonic()
+    time.sleep(0.03)
+    write(json.dumps([kind, start, time.monotonic()]) + "\n")
+
+
+def test_of_many_that_take_turns_none_measures_beside_another(start: Start, tmp_path: Path) -> None:
+    paths = [tmp_path / f"{number}.jsonl" for number in range(3)]
+    for process in [start(take_turns, 8, path) for path in paths]:
+        process.join(60)
+        assert process.exitcode == 0
+    logs = [[json.loads(line) for line in path.read_text().splitlines()] for path in paths]
+    assert [len(log) for log in logs] == [16, 16, 16]
+    for log in logs:
+        others = [entry for other in logs if other is not log for entry in other]
+        for _, begun, done in (entry for entry in log if entry[0] == "alone"):
+            assert [entry for entry in others if entry[1] < done and begun < entry[2]] == []

@@ -1,0 +1,37 @@
+"""What a run keeps of every call and block, as Parquet."""
+
+from pathlib import Path
+
+import pyarrow.parquet as parquet
+
+from pipeline.tracking import contents
+from tests.tracking.test_runs import against, report
+
+
+def test_blocks_are_kept_with_what_the_processor_did(tmp_path: Path) -> None:
+    contents.write_blocks(report(2.0, against(2.0, 6.0)), tmp_path / "blocks.parquet")
+    rows = parquet.read_table(tmp_path / "blocks.parquet").to_pylist()
+    assert [(row["who"], row["pair"], row["block"]) for row in rows[:5]] == [
+        ("candidate", 0, 0), ("candidate", 0, 1), ("baseline", 0, 0), ("baseline", 0, 1), ("candidate", 1, 0),
+    ]  # fmt: skip
+    last = {"calls": 1, "wall_ms": 60.0, "cpu_ms": 6.0, "switches": 4, "descheduled": True}
+    assert len(rows) == 8 and rows[-1] == {"who": "baseline", "pair": 1, "block": 1, **last}
+    contents.write_blocks(report(2.0), tmp_path / "alone.parquet")
+    assert parquet.read_table(tmp_path / "alone.parquet")["who"].to_pylist() == ["baseline"] * 4
+
+
+def test_of_the_baseline_latency_has_its_processes_alone(tmp_path: Path) -> None:
+    contents.write_latency(report(2.0), tmp_path / "latency.parquet")
+    calls = parquet.read_table(tmp_path / "latency.parquet").to_pylist()
+    assert [(call["who"], call["pair"]) for call in calls] == [("baseline", 0)] * 3 + [("baseline", 1)] * 3
+
+
+def test_of_repeated_measurements_every_call_is_kept(tmp_path: Path) -> None:
+    pairs = against(2.0, 6.0).pairs
+    contents.write_repetitions([pairs, pairs[:1]], tmp_path / "latency.parquet")
+    calls = parquet.read_table(tmp_path / "latency.parquet").to_pylist()
+    assert [(call["repetition"], call["pair"], call["who"]) for call in calls[::3]] == [
+        (0, 0, "candidate"), (0, 0, "baseline"), (0, 1, "candidate"), (0, 1, "baseline"), (1, 0, "candidate"),
+        (1, 0, "baseline"),
+    ]  # fmt: skip
+    assert {call["ms"] for call in calls if call["who"] == "candidate"} == {2.0}
