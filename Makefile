@@ -11,7 +11,7 @@ PY     := .venv/bin/python
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
 
-run: .venv/.ready ## the main job: make run OPTIM=bert ARGS="data=clinc150 seed=1"
+run: .venv/.ready ## the main job: make run OPTIM=baseline ARGS="data=clinc150 seed=1"
 	$(PY) -m pipeline optim=$(OPTIM) $(ARGS)
 
 sweep: .venv/.ready ## every optimization on the shipped data set
@@ -20,7 +20,7 @@ sweep: .venv/.ready ## every optimization on the shipped data set
 compare: .venv/.ready ## table and plot again, from what MLflow holds
 	$(PY) -m pipeline compare $(ARGS)
 
-decide: .venv/.ready ## the optimization to ship: make decide ARGS="budget.size_mb=30 budget.accuracy_loss=0.01"
+decide: .venv/.ready ## the optimization to ship: make decide ARGS="constraints.size_mb=30 constraints.accuracy_loss=0.01"
 	$(PY) -m pipeline decide $(ARGS)
 
 report: .venv/.ready ## one HTML page of an experiment, or of a sweep: make report ARGS="data=clinc150"

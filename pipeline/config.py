@@ -134,7 +134,7 @@ class Measure(Settings):
     threads: int = setting(1, min=1)  # threads the classifier may use while it is timed
     seed: int = setting(0, min=0)  # draws the queries; the same for every optimization
     precision: float = setting(0.03, above=0)  # pairs are added until the speed-up's interval is narrower than this share
-    budget_s: float = setting(60.0, min=0)  # or until a further pair would take longer than this
+    max_seconds: float = setting(60.0, min=0)  # or until a further pair would take longer than this
     margin: float = setting(0.02, min=0)  # speeds that differ by less than this share are taken as equal
     profile: bool = True  # also where the time goes: by tokens, threads, batch size and concurrent clients
     price_per_core_hour: float | None = setting(None, above=0)  # for the cost of a million queries, in its currency
@@ -144,7 +144,7 @@ class Measure(Settings):
         return {key: value for key, value in plain(self).items() if key not in NOT_DECISIVE}
 
 
-NOT_DECISIVE = ("precision", "budget_s", "margin", "profile", "price_per_core_hour")
+NOT_DECISIVE = ("precision", "max_seconds", "margin", "profile", "price_per_core_hour")
 
 
 @dataclass(frozen=True)
@@ -159,7 +159,7 @@ PREFERENCES = ("latency", "size", "accuracy", "cost")
 
 
 @dataclass(frozen=True)
-class Budget(Settings):
+class Constraints(Settings):
     """`python -m pipeline decide`: bounds that what is shipped must keep; null: it may be as it likes."""
 
     latency_p95_ms: float | None = setting(None, above=0)
@@ -176,6 +176,16 @@ class Budget(Settings):
     min_in_scope_accuracy: float | None = setting(None, min=0, max=1)
     min_oos_recall: float | None = setting(None, min=0, max=1)
     min_oos_precision: float | None = setting(None, min=0, max=1)
+
+
+@dataclass(frozen=True)
+class Decide(Settings):
+    """`python -m pipeline decide`: how one is chosen of those that keep the constraints."""
+
+    prefer: str = setting("latency", choices=PREFERENCES)
+    strict: bool = True  # a constraint must hold for the whole interval, not for the metric alone
+    only: str | None = None  # the one optimization that may be chosen
+    dry_run: bool = False  # decide, and register nothing
 
 
 @dataclass(frozen=True)
@@ -210,17 +220,17 @@ class Frontier(Settings):
     """What a search for the Pareto front chooses from, and for how long."""
 
     n_trials: int = setting(12, min=1)
-    budget_s: float = setting(15.0, above=0)  # of measuring for each trial at most
+    max_seconds: float = setting(15.0, above=0)  # of measuring for each trial at most
     depth: list[int] = field(default_factory=lambda: [1, 2, 3])  # layers
-    neurons: list[float] = field(default_factory=lambda: [0.3333, 0.5, 1.0])  # share of feed-forward neurons
-    pieces: list[int] = field(default_factory=lambda: [0, 16000])  # of the vocabulary; 0: all
+    neurons_kept: list[float] = field(default_factory=lambda: [0.3333, 0.5, 1.0])  # share of feed-forward neurons
+    vocab_size: list[int] = field(default_factory=lambda: [0, 16000])  # of the vocabulary; 0: all
     rank: list[int] = field(default_factory=lambda: [0, 128])  # of word embeddings; 0: as they are
     bits: list[int] = field(default_factory=lambda: [8, 4])  # of word embeddings
-    rule: list[str] = field(default_factory=lambda: ["odds", "energy"])  # figure of the decision rule
+    oos_score: list[str] = field(default_factory=lambda: ["odds", "energy"])  # of the decision rule
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("depth", "neurons", "pieces", "rank", "bits", "rule"):
+        for name in ("depth", "neurons_kept", "vocab_size", "rank", "bits", "oos_score"):
             values = list(getattr(self, name))
             if not values or len(set(values)) < len(values):
                 raise ConfigError(f"frontier.{name}={values}: must be a list of different values")
@@ -237,11 +247,8 @@ class Config(Settings):
     measure: Measure = field(default_factory=Measure)
     noise: Noise = field(default_factory=Noise)
     frontier: Frontier = field(default_factory=Frontier)
-    budget: Budget = field(default_factory=Budget)
-    prefer: str = setting("latency", choices=PREFERENCES)  # of those that keep the budget
-    strict: bool = True  # a bound must be kept by the whole interval, not by the figure alone
-    only: str | None = None  # the one optimization that may be chosen
-    dry_run: bool = False  # decide, and register nothing
+    constraints: Constraints = field(default_factory=Constraints)
+    decide: Decide = field(default_factory=Decide)
     track: Track = field(default_factory=Track)
     publish: Publish = field(default_factory=Publish)
     sweep: Sweep = field(default_factory=Sweep)

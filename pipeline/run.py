@@ -25,7 +25,7 @@ from pipeline.evaluation.session import Reference, TestSet, measure
 from pipeline.models import checkpoints
 from pipeline.reporting.comparison import log_comparison, summarize
 from pipeline.reporting.plots import noted, profile, reliability
-from pipeline.steps.execute import Made, carry_out, check_order
+from pipeline.steps.execute import StepsResult, check_order, run_steps
 from pipeline.system import locks, machine
 from pipeline.tracking import server
 from pipeline.tracking.identity import config_yaml, dataset, identity, is_baseline, parameters, settings_for
@@ -59,7 +59,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Waiting:
+class Pending:
     """What was made, and is not measured yet."""
 
     run_id: str  # in MLflow, where it waits
@@ -75,9 +75,9 @@ def run(config: Config, finished: str = "", waiting: str = "") -> Outcome:
     Raises UserError for what the user can mend, before anything is written where possible.
     """
     check(config)
-    with locks.working():
+    with locks.shared():
         job = prepare(config)
-        known = outcome_of(job, finished)
+        known = finished_outcome(job, finished)
         if known is not None:
             return known
         if is_baseline(config, job.context, config.optim):
@@ -93,31 +93,31 @@ def run(config: Config, finished: str = "", waiting: str = "") -> Outcome:
     return Outcome(row, *stages_of(made, before))
 
 
-def make(config: Config, finished: str = "") -> Waiting | Outcome:
+def make(config: Config, finished: str = "") -> Pending | Outcome:
     """Carry out one optimization, and the baseline that it will be compared with; its run in MLflow waits to be measured.
 
     `finished` and what is raised: as for `run`.
     """
     check(config)
-    with locks.working():
+    with locks.shared():
         job = prepare(config)
-        known = outcome_of(job, finished)
+        known = finished_outcome(job, finished)
         if known is not None:
             return known
         with job.tracker.run(identity(config, job.context, config.optim), waits=True) as tracked:
-            made = follow(job, config.optim, tracked)
+            made = run_and_log_steps(job, config.optim, tracked)
             same = is_baseline(config, job.context, config.optim)
-            before = None if same else carry_out(config.baseline, job.context, job.store)
-    return Waiting(tracked.run_id, *stages_of(made, before))
+            before = None if same else run_steps(config.baseline, job.context, job.store)
+    return Pending(tracked.run_id, *stages_of(made, before))
 
 
-def outcome_of(job: Job, finished: str) -> Outcome | None:
+def finished_outcome(job: Job, finished: str) -> Outcome | None:
     """What came of an earlier attempt, if that was finished."""
     row = job.tracker.row_of(finished, identity(job.config, job.context, job.config.optim)) if finished else None
     return None if row is None else Outcome(row, (), ())
 
 
-def stages_of(made: Made, before: Made | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def stages_of(made: StepsResult, before: StepsResult | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Names of the stages that were made, and of those that were reused; `before` is the baseline."""
     stages = [*(before.stages if before else ()), *made.before, *made.stages]
     new = {stage.directory.name: None for stage in stages if not stage.reused}
@@ -125,7 +125,7 @@ def stages_of(made: Made, before: Made | None) -> tuple[tuple[str, ...], tuple[s
     return tuple(new), tuple(old)
 
 
-def baseline(job: Job) -> tuple[Reference, Made]:
+def baseline(job: Job) -> tuple[Reference, StepsResult]:
     """The baseline's artifact and accuracy; made, measured and tracked in a run of its own if that was not done yet."""
     optim = job.config.baseline
     with only_one(job):
@@ -134,22 +134,22 @@ def baseline(job: Job) -> tuple[Reference, Made]:
             log.info("the baseline %s has no comparable run yet: it comes first", optim.name)
             row, made = optimize(job, optim, None)
         else:
-            made = carry_out(optim, job.context, job.store)
+            made = run_steps(optim, job.context, job.store)
     splits = job.context.splits
     return Reference(made.artifact, job.tracker.predictions(row.run_id, splits.labels, splits.oos)), made
 
 
-def optimize(job: Job, optim: Optim, reference: Reference | None, waiting: str = "") -> tuple[Row, Made]:
+def optimize(job: Job, optim: Optim, reference: Reference | None, waiting: str = "") -> tuple[Row, StepsResult]:
     """Carry out an optimization, measure it, log it all in one MLflow run: a new one, or the one that waits."""
     config, splits, own = job.config, job.context.splits, identity(job.config, job.context, optim)
     with job.tracker.resume(waiting, own) if waiting else job.tracker.run(own) as tracked:
-        made = carry_out(optim, job.context, job.store) if waiting else follow(job, optim, tracked)
+        made = run_steps(optim, job.context, job.store) if waiting else run_and_log_steps(job, optim, tracked)
         test = TestSet(list(splits.test["text"]), np.array(splits.test["label"]), list(splits.labels), splits.oos)
         report = measure(optim.name, made.artifact, test, config.measure, reference)
-        tracked.log_report(report, made.figures)
-        log_figures(tracked, report)
+        tracked.log_report(report, made.metrics)
+        log_metrics(tracked, report)
         row = Row(
-            optim.name, {**made.figures, **report.metrics()}, tracked.run_id, reference is None,
+            optim.name, {**made.metrics, **report.metrics()}, tracked.run_id, reference is None,
             settings_for(config, optim), config.seed, verdict=report.verdict, contended=report.contended,
         )  # fmt: skip
         log_comparison(job, tracked, row)
@@ -158,18 +158,18 @@ def optimize(job: Job, optim: Optim, reference: Reference | None, waiting: str =
     return row, made
 
 
-def follow(job: Job, optim: Optim, tracked: Run) -> Made:
+def run_and_log_steps(job: Job, optim: Optim, tracked: Run) -> StepsResult:
     """Carry out an optimization, and log how it came about: its settings, training curves, searches."""
     config = replace(job.config, optim=optim)
     tracked.log_start(config_yaml(config), parameters(config), dataset(config, job.context.splits))
-    made = carry_out(optim, replace(job.context, on_trial=tracked.log_trial), job.store)
+    made = run_steps(optim, replace(job.context, on_trial=tracked.log_trial), job.store)
     tracked.log_curves(made.curves)
     log_notes(tracked, made)
     return made
 
 
-def log_notes(tracked: Run, made: Made) -> None:
-    """The steps' own figures; and the trials of their searches, which were told already if they were made in this run."""
+def log_notes(tracked: Run, made: StepsResult) -> None:
+    """The steps' own metrics; and the trials of their searches, which were told already if they were made in this run."""
     for stage in made.stages:
         notes = stage.manifest["notes"]
         for trial in notes.get("search", {}).get("trials", ()) if stage.reused else ():
@@ -180,7 +180,7 @@ def log_notes(tracked: Run, made: Made) -> None:
                 tracked.log_folder(Path(folder))
 
 
-def log_figures(tracked: Run, report: Report) -> None:
+def log_metrics(tracked: Run, report: Report) -> None:
     """How far scores are to be believed; and where the time goes, if that was measured."""
     with tempfile.TemporaryDirectory() as folder:
         if report.quality:

@@ -27,13 +27,13 @@ from hydra.core.global_hydra import GlobalHydra
 from pipeline.commands.configuration.compose import configs, parse_arguments
 from pipeline.config import Config, Optim, Step, Track
 from pipeline.steps.base import Context
-from pipeline.steps.execute import Made, carry_out, check_order
+from pipeline.steps.execute import StepsResult, check_order, run_steps
 from pipeline.steps.finetune import Finetune
 from pipeline.steps.low_rank import LowRank
-from pipeline.steps.random_init import Untrained
+from pipeline.steps.random_init import RandomInit
 from pipeline.steps.store import Store
 
-Carried = Callable[..., tuple[Made, Context]]  # what the fixture `carried` gives
+Carried = Callable[..., tuple[StepsResult, Context]]  # what the fixture `carried` gives
 LEARNED = [  # with these the tiny network knows the toy data
     "optim.steps.finetune.epochs=8", "optim.steps.finetune.learning_rate=3e-3", "optim.steps.finetune.batch_size=8",
 ]  # fmt: skip
@@ -110,7 +110,7 @@ def _short(optim: Optim) -> Optim:
 
 def _short_step(step: Step) -> Step:
     changes: dict[str, Any] = {}
-    if isinstance(step, Untrained):
+    if isinstance(step, RandomInit):
         changes = {"layers": 1, "width": 24, "neurons": 32}
     elif isinstance(step, LowRank):
         changes = {"embeddings": 8}
@@ -140,12 +140,12 @@ def small(root: Path, toy_csv: Path) -> list[str]:
 
 @pytest.fixture
 def carried(compose: Callable[..., Config], root: Path, toy_csv: Path) -> Carried:
-    """Overrides -> what optim=bert makes with further steps, its training as short as can be."""
+    """Overrides -> what optim=baseline makes with further steps, its training as short as can be."""
 
-    def carry(*overrides: str) -> tuple[Made, Context]:
-        config = compose("optim=bert", *small(root, toy_csv), *overrides)
+    def carry(*overrides: str) -> tuple[StepsResult, Context]:
+        config = compose("optim=baseline", *small(root, toy_csv), *overrides)
         check_order(config.optim, config.backbone)
         context = Context(config.data.load(0), config.backbone, 0)  # type: ignore[attr-defined]
-        return carry_out(config.optim, context, Store(root)), context
+        return run_steps(config.optim, context, Store(root)), context
 
     return carry

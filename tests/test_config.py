@@ -159,12 +159,14 @@ def test_a_whole_number_and_a_float_of_that_value_have_the_same_digest(compose: 
 def test_steps_keep_the_order_in_which_they_were_given(compose: Callable[..., Config]) -> None:
     names = ["zeta", "alpha", "middle"]
     extra = [item for n in names for item in (f"+step@optim.steps.{n}=load", f"optim.steps.{n}.checkpoint=x")]
-    config = compose("optim=bert", *extra)
+    config = compose("optim=baseline", *extra)
     assert list(config.optim.steps) == list(plain(config)["optim"]["steps"]) == ["finetune", *names]
 
 
 def test_a_step_is_added_and_removed_on_the_command_line(compose: Callable[..., Config]) -> None:
-    config = compose("~optim.steps.finetune", "+step@optim.steps.ready=load", "optim.steps.ready.checkpoint=some/where")
+    config = compose(
+        "~optim.steps.finetune", "+step@optim.steps.ready=load_checkpoint", "optim.steps.ready.checkpoint=some/where"
+    )
     assert plain(config.optim.steps["ready"]) == {"kind": "load", "checkpoint": "some/where", "revision": None}
     assert list(config.optim.steps) == ["ready"] and list(config.baseline.steps) == ["finetune"]
 

@@ -21,18 +21,18 @@ from pipeline.config import CONF, Config
 from pipeline.evaluation.latency.process import ROOT
 from pipeline.run import Outcome, run, stages_of
 from pipeline.runtimes.base import load as classifier
-from pipeline.steps.execute import Made, carry_out
+from pipeline.steps.execute import StepsResult, run_steps
 from pipeline.tracking.job import prepare
 from tests.conftest import shrunk, small, write_csv
 from tests.support import forked
 
 OPTIMS = sorted(file.stem for file in (CONF / "optim").glob("*.yaml"))
 MEASURED = (
-    "bert_ort",
+    "baseline_onnx",
     "bert",
-    "bert_int8",
+    "baseline_int8",
     "movement_pruning",
-    "distillation_ort_int8",
+    "distillation_onnx_int8",
 )  # the baseline, each way to be stored
 
 
@@ -44,13 +44,13 @@ def runs_of(root: Path, experiment: str = "toy/tiny") -> list:  # type: ignore[t
 
 
 def test_there_are_optimizations_to_test() -> None:
-    assert {"bert", "distilbert", "distillation_ort_int8", "movement_pruning", "structured_pruning"} <= set(OPTIMS)
+    assert {"bert", "distilbert", "distillation_onnx_int8", "movement_pruning", "structured_pruning"} <= set(OPTIMS)
 
 
-def made(config: Config) -> Made:
+def made(config: Config) -> StepsResult:
     """The artifact, made but not measured."""
     job = prepare(config)
-    return carry_out(config.optim, job.context, job.store)
+    return run_steps(config.optim, job.context, job.store)
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,12 @@ def everything(
     root = folder / "mlruns"
     root.mkdir()
     shutil.copy(ready_database, root / "mlflow.db")
-    arguments = ["-m", "optim=glob(*)", "optim@baseline=bert_ort", *small(root, write_csv(folder / "toy.csv", toy_rows))]
+    arguments = [
+        "-m",
+        "optim=glob(*)",
+        "optim@baseline=baseline_onnx",
+        *small(root, write_csv(folder / "toy.csv", toy_rows)),
+    ]
     jobs = {job.config.optim.name: shrunk(job.config) for job in configs(parse_arguments(arguments))}
     done = {name: made(config) for name, config in jobs.items()}
     outcomes = {name: run(jobs[name]) for name in MEASURED}
@@ -99,12 +104,12 @@ def test_an_optimization_runs_from_configuration_to_comparison(optim: str, every
     assert metrics["size/mb"] >= metrics["size/weights_mb"] > 0
     assert 0 < metrics["latency/p50_ms"] <= metrics["latency/p95_ms"] <= metrics["latency/p99_ms"]
     assert metrics["memory/peak_mb"] > 10 and metrics["throughput/texts_per_s"] > 0 and metrics["load/ms"] > 0
-    assert metrics["delta/speedup"] == 1 if optim == "bert_ort" else metrics["delta/speedup"] > 0
+    assert metrics["delta/speedup"] == 1 if optim == "baseline_onnx" else metrics["delta/speedup"] > 0
     artifacts = {a.path for a in MlflowClient(f"sqlite:///{root / 'mlflow.db'}").list_artifacts(run.info.run_id)}
     assert artifacts == {
         "config.yaml", "environment.json", "predictions.parquet", "latency.parquet", "blocks.parquet", "classifier",
         "comparison.png", "comparison.svg", "comparison.md", "comparison.csv", "speedup.png", "speedup.svg",
-        "reliability.png", "reliability.svg", *(() if optim == "bert_ort" else ("flips.md", "flips.csv")),
+        "reliability.png", "reliability.svg", *(() if optim == "baseline_onnx" else ("flips.md", "flips.csv")),
     }  # fmt: skip
 
 
@@ -123,14 +128,14 @@ def _trained_again(*_: object) -> None:
 def test_a_second_run_trains_nothing(
     compose: Callable[..., Config], tiny: list[str], root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    small = ["optim=bert_ort_int8", "optim@baseline=bert_ort", *tiny]
+    small = ["optim=baseline_onnx_int8", "optim@baseline=baseline_onnx", *tiny]
     run(compose(*small))
     stages = sorted((root / "stages").glob("finetune-*/manifest.json"))
     before = [stage.read_text() for stage in stages]
     monkeypatch.setattr("pipeline.steps.finetune.Finetune.make", _trained_again)
     run(compose(*small))
     assert len(stages) == 1 and [stage.read_text() for stage in stages] == before
-    assert [r.data.tags["optim"] for r in runs_of(root)] == ["bert_ort", "bert_ort_int8", "bert_ort_int8"]
+    assert [r.data.tags["optim"] for r in runs_of(root)] == ["baseline_onnx", "baseline_onnx_int8", "baseline_onnx_int8"]
 
 
 def test_a_run_that_fails_is_failed_with_its_reason(
@@ -141,7 +146,7 @@ def test_a_run_that_fails_is_failed_with_its_reason(
 
     monkeypatch.setattr("pipeline.steps.finetune.Finetune.make", broken)
     with pytest.raises(RuntimeError, match="out of luck"):
-        run(compose("optim=bert", *tiny))
+        run(compose("optim=baseline", *tiny))
     (failed,) = runs_of(root)
     assert failed.info.status == "FAILED" and "out of luck" in failed.data.tags["reason"]
     assert not list((root / "stages").glob("finetune-*"))
@@ -150,10 +155,10 @@ def test_a_run_that_fails_is_failed_with_its_reason(
 def test_a_loaded_checkpoint_predicts_as_it_did_when_it_was_stored(
     compose: Callable[..., Config], tiny: list[str], root: Path
 ) -> None:
-    trained = made(compose("optim=bert", *tiny)).artifact
-    load = ["~optim.steps.finetune", "+step@optim.steps.load=load", f"optim.steps.load.checkpoint={trained}"]
+    trained = made(compose("optim=baseline", *tiny)).artifact
+    load = ["~optim.steps.finetune", "+step@optim.steps.load=load_checkpoint", f"optim.steps.load.checkpoint={trained}"]
     settings = [item for item in tiny if not item.startswith("optim.steps.finetune")]
-    loaded = made(compose("optim=bert", *load, *settings)).artifact
+    loaded = made(compose("optim=baseline", *load, *settings)).artifact
     assert loaded != trained
     texts = ["rain tomorrow", "play a song", "order a pizza, and then another one"]
     assert classifier(loaded, threads=1).logits(texts) == pytest.approx(classifier(trained, threads=1).logits(texts))
@@ -162,7 +167,12 @@ def test_a_loaded_checkpoint_predicts_as_it_did_when_it_was_stored(
 def longer(tiny: list[str], epochs: int) -> list[str]:
     """A job in which torch trains, and that is measured in a moment."""
     trained = [f"{where}.steps.finetune.epochs={epochs}" for where in ("optim", "baseline")]
-    return ["optim=bert_ort", "optim@baseline=bert_ort", *(item for item in tiny if ".epochs=" not in item), *trained]
+    return [
+        "optim=baseline_onnx",
+        "optim@baseline=baseline_onnx",
+        *(item for item in tiny if ".epochs=" not in item),
+        *trained,
+    ]
 
 
 def start(tiny: list[str], epochs: int) -> subprocess.Popen[str]:

@@ -5,7 +5,7 @@ python -m pipeline benchmark-training data=clinc150 data.path=... optim.steps.fi
 
 Both train the same network on the same texts for as many epochs. First in short trainings on a few texts, in turns: they
 give the ratio of texts per second with its 95 % interval; then each once on all texts, for the validation accuracies. The
-optimization must begin with finetune, as optim=bert does. Other settings are those of python -m pipeline.
+optimization must begin with finetune, as optim=baseline does. Other settings are those of python -m pipeline.
 """
 
 import tempfile
@@ -28,7 +28,7 @@ TEXTS = 1024  # of each of them
 
 def main(arguments: Sequence[str]) -> None:
     """Takes the overrides of a run, optim=baseline unless another is given."""
-    print(benchmark(one_config(["optim=bert", *arguments])).told())
+    print(benchmark(one_config(["optim=baseline", *arguments])).told())
 
 
 @dataclass(frozen=True)
@@ -65,12 +65,12 @@ def benchmark(config: Config, pairs: int = PAIRS, texts: int = TEXTS) -> Outcome
 
     step = next(iter(config.optim.steps.values()), None)
     if not isinstance(step, Finetune):
-        raise ConfigError(f"optim={config.optim.name} does not begin with finetune; take optim=bert")
+        raise ConfigError(f"optim={config.optim.name} does not begin with finetune; take optim=baseline")
     context = Context(config.data.load(config.seed), config.backbone, config.seed)  # type: ignore[attr-defined]
     train = context.splits.train
     some = train.select(range(min(texts, len(train))))
     rates: dict[str, list[float]] = {"ours": [], "defaults": []}
-    with locks.alone(), bar("short trainings", "training", 2 * pairs) as progress:
+    with locks.exclusive(), bar("short trainings", "training", 2 * pairs) as progress:
         for pair in range(pairs):
             for name in ("ours", "defaults") if pair % 2 else ("defaults", "ours"):
                 rates[name].append(len(some) / _trained(name, step, context, some, 1)[1])

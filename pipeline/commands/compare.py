@@ -29,7 +29,7 @@ def compare(config: Config) -> None:
     rows = tracker.rows(comparable)
     explained = noise_floor.explained(tracker, rows)
     folder = config.folder("comparison")
-    with locks.working():
+    with locks.shared():
         made = tables.write(rows, None, config.experiment_name, folder, explained)
     print(f"{made.plain()}\n\n{explained}\n")
     print(f"plot: {folder / 'comparison.png'}, and beside it speedup.png")

@@ -1,12 +1,12 @@
-"""Which optimization to ship: the best that keeps a budget, registered as the champion, every other explained.
+"""Which optimization to ship: the best that keeps the constraints, registered as the champion, every other explained.
 
-python -m pipeline decide data=clinc150 budget.size_mb=30 budget.latency_p95_ms=3 budget.accuracy_loss=0.01
-python -m pipeline decide prefer=size budget.min_accuracy=0.9 dry_run=true
-python -m pipeline decide only=student_2l budget.accuracy_loss=0.01             may this one be shipped? the exit code tells
-python -m pipeline decide sweep.id=20261126T080000_1a2b3c budget.speedup=5
+python -m pipeline decide data=clinc150 constraints.size_mb=30 constraints.accuracy_loss=0.01
+python -m pipeline decide decide.prefer=size constraints.min_accuracy=0.9 decide.dry_run=true
+python -m pipeline decide decide.only=student_2l constraints.accuracy_loss=0.01    may this one be shipped? the exit code tells
+python -m pipeline decide sweep.id=20261126T080000_1a2b3c constraints.speedup=5
 
-Exit codes: 0 one was chosen, 3 none keeps the budget, 2 a mistake: nothing to decide on, or runs that don't compare. Other
-settings are those of python -m pipeline; the bounds are explained in conf/config.yaml.
+Exit codes: 0 one was chosen, 3 none keeps the constraints, 2 a mistake: nothing to decide on, or runs that don't compare.
+Other settings are those of python -m pipeline; the bounds are explained in conf/config.yaml.
 """
 
 import os
@@ -37,20 +37,20 @@ def decide(config: Config) -> int:
     from pipeline.tracking.server import in_one_line
 
     experiment, tracker = config.experiment_name, open_experiment(config)
-    with locks.working():
+    with locks.shared():
         candidates = gather(tracker.evidence(config.sweep.id), experiment, config.sweep.id)
-        decision = decided(experiment, candidates, config.budget, config.prefer, config.strict, config.dry_run, config.only)
+        decision = decided(experiment, candidates, config.constraints, config.decide)
         explained = noise_floor.explained(tracker, [row for candidate in candidates for row in candidate.rows])
         for candidate in candidates:
             if candidate is not decision.chosen:
                 print(f"not {candidate.name}: {decision.why_not(candidate)}")
         print(f"\n{decision.verdict()}")
-        if decision.chosen is not None and not config.dry_run:
+        if decision.chosen is not None and not config.decide.dry_run:
             with in_one_line(tracker.connection):
                 decision = replace(decision, registered=ship(decision, config, tracker))
             print(f"registered: {decision.registered}")
         folder = config.folder("decision")
-        if config.dry_run:  # what ships stays beside it
+        if config.decide.dry_run:  # what ships stays beside it
             folder = folder.with_name(f"{folder.name}_dry_run")
         write(decision, folder, explained)
         if decision.chosen is not None and decision.registered is not None:

@@ -1,7 +1,7 @@
 """Why is it not faster? One page of findings about a classifier, each with what to do.
 
-python -m pipeline doctor distillation_ort_int8                  the newest run of an optimization
-python -m pipeline doctor distillation_ort_int8 data=clinc150    in another experiment
+python -m pipeline doctor distillation_onnx_int8                  the newest run of an optimization
+python -m pipeline doctor distillation_onnx_int8 data=clinc150    in another experiment
 python -m pipeline doctor RUN_ID                                 a run, by its id in MLflow
 
 The page is also kept as doctor.md with the run. Other settings are those of python -m pipeline.
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str]) -> None:
         os.environ[name] = "1"
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # torch's profiler says when it starts and stops
     if not arguments or "=" in arguments[0] or arguments[0].startswith("-"):
-        raise ConfigError("name a run or an optimization first: python -m pipeline doctor distillation_ort_int8")
+        raise ConfigError("name a run or an optimization first: python -m pipeline doctor distillation_onnx_int8")
     diagnose(arguments[0], one_config(arguments[1:]))
 
 
@@ -69,7 +69,7 @@ def diagnose(word: str, config: "Config") -> None:
     with tempfile.TemporaryDirectory() as name:
         artifact = artifact_of(subject.client, subject.run, Path(config.track.root).resolve(), Path(name))
         data = subject.run.data.params.get("data", "unknown")
-        with locks.working():
+        with locks.shared():
             texts, told = texts_for(config, subject.tags.get("data_hash"), data)
             facts = examine(artifact, config.measure.threads, texts, Path(name))
     head = heading(subject, facts, told)

@@ -2,7 +2,7 @@
 
 python -m pipeline frontier                                          of the default data, 12 trials
 python -m pipeline frontier data=clinc150 data.path=... frontier.n_trials=40 optim.steps.distill.epochs=6
-python -m pipeline frontier 'frontier.depth=[2,3]' 'frontier.rank=[0,96,128]' frontier.budget_s=30
+python -m pipeline frontier 'frontier.depth=[2,3]' 'frontier.rank=[0,96,128]' frontier.max_seconds=30
 
 What there is to choose from is in conf/config.yaml, under frontier; how students learn, in
 optim=student_2l_low_rank. A killed search goes on where it was. Other settings are those of python -m pipeline.
@@ -28,26 +28,26 @@ def frontier(config: Config) -> None:
 
     from pipeline.reporting.plots import pareto
     from pipeline.run import check, run
+    from pipeline.search.pareto_search import described, judge, run_search
     from pipeline.search.space import Choice, choices, optim_of
-    from pipeline.search.walk import described, judge, walk
     from pipeline.selection.trials import Judged, front
-    from pipeline.steps.execute import carry_out
+    from pipeline.steps.execute import run_steps
     from pipeline.system import locks
     from pipeline.tracking.job import prepare
 
     every = [optim_of(choice, config.optim) for choice in choices(config.frontier)]  # a wrong value costs no training
     first = replace(config, optim=every[0])
     check(first)
-    with locks.working():
+    with locks.shared():
         job = prepare(first)
-        baseline = carry_out(config.baseline, job.context, job.store).artifact
+        baseline = run_steps(config.baseline, job.context, job.store).artifact
 
         def judged(choice: Choice) -> Judged:
-            made = carry_out(optim_of(choice, config.optim), job.context, job.store)
+            made = run_steps(optim_of(choice, config.optim), job.context, job.store)
             return judge(made.artifact, baseline, job.context, config)
 
         folder = folder_of(config, job.comparable)
-        tried = walk(config, folder, judged)
+        tried = run_search(config, folder, judged)
         title = f"{config.data.name}, {len(tried)} students against {config.baseline.name}"
         pareto.save(tried, title, folder / "frontier.png")
         (folder / "frontier.json").write_text(json.dumps(described(tried), indent=1) + "\n", encoding="utf-8")

@@ -1,10 +1,10 @@
 """A classifier measured against itself, again and again: what the numbers of this machine are worth.
 
 python -m pipeline noise                                                        the default optimization, 40 times
-python -m pipeline noise optim=distillation_ort_int8 measure.budget_s=20        another one, 20 s each time
+python -m pipeline noise optim=distillation_onnx_int8 measure.max_seconds=20        another one, 20 s each time
 python -m pipeline noise noise.repetitions=10 noise.slowdown=0.05               is a slowdown of 5 % found?
 
-It takes noise.repetitions times measure.budget_s and a little more, and the same overrides as the program itself.
+It takes noise.repetitions times measure.max_seconds and a little more, and the same overrides as the program itself.
 """
 
 import os
@@ -46,21 +46,21 @@ def noise(config: Config) -> None:
     from pipeline.evaluation.session import draw
     from pipeline.reporting import noise_record
     from pipeline.run import check
-    from pipeline.steps.execute import carry_out
+    from pipeline.steps.execute import run_steps
     from pipeline.system import locks
     from pipeline.tracking import view
     from pipeline.tracking.identity import config_yaml, dataset, identity, parameters
     from pipeline.tracking.job import prepare
 
     check(config)
-    with locks.working():
+    with locks.shared():
         job = prepare(config)
     settings, splits, done = config.noise, job.context.splits, []
     with job.tracker.run(identity(config, job.context, config.optim)) as run:
         noise_record.mark(job.tracker, run, config)
         run.log_start(config_yaml(config), parameters(config) | noise_record.parameters(config), dataset(config, splits))
-        with locks.working():
-            artifact = carry_out(config.optim, job.context, job.store).artifact
+        with locks.shared():
+            artifact = run_steps(config.optim, job.context, job.store).artifact
         queries, folder = (
             draw(list(splits.test["text"]), config.measure),
             noise_record.folder_of(config.track.root, run.run_id),
@@ -69,7 +69,7 @@ def noise(config: Config) -> None:
             done.append(repetition)
             findings = Findings(config.optim.name, config.measure, settings.slowdown, tuple(done))
             noise_record.write_json(findings, folder)
-        with locks.working():
+        with locks.shared():
             noise_record.finish(job.tracker, run, findings, folder)
     _tell(findings, folder, view.address(job.tracker.connection, config.track.root, job.tracker.experiment_id))
 

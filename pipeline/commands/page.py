@@ -37,7 +37,7 @@ def page(config: Config) -> Path:
     title = experiment if config.sweep.id is None else f"{experiment}, sweep {config.sweep.id}"
     known = noise_floor.newest(tracker)
     noise = known.sentence() if known is not None else noise_floor.NOT_MEASURED
-    with locks.working():
+    with locks.shared():
         candidates = evidence(tracker.evidence(config.sweep.id), experiment, config.sweep.id)
         address = f"{ui}/#/experiments/{tracker.experiment_id}/runs/"
         champion = Registry(connection, experiment).at(CHAMPION)

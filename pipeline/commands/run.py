@@ -67,7 +67,7 @@ def main(argv: Sequence[str]) -> int:
 def _sweep(arguments: Any, jobs: list[Composed], run: Callable[..., Callable[[], Any]]) -> int:
     from pipeline.run import check
     from pipeline.sweep.job import measure_all
-    from pipeline.sweep.whole import begin, end
+    from pipeline.sweep.lifecycle import begin, end
 
     published = [job.config.publish.hub for job in jobs if job.config.publish.hub]
     if len(set(published)) < len(published):
@@ -102,12 +102,12 @@ def _sweep_job(cfg: Any) -> float | tuple[float, ...]:
     """
     from hydra.core.hydra_config import HydraConfig
 
-    from pipeline.sweep.job import carry_out
+    from pipeline.sweep.job import run_job
 
     hydra = HydraConfig.get()
     config = named(checked(cfg), list(hydra.overrides.task))
     assert config.sweep.id is not None
     record = Record(config.track.root, config.sweep.id)
     own = record.numbered(config, int(hydra.job.num), list(hydra.overrides.task))
-    objective = carry_out(own, later=hydra.sweeper._target_ == LISTED)
+    objective = run_job(own, later=hydra.sweeper._target_ == LISTED)
     return objective[0] if len(objective) == 1 else objective

@@ -20,7 +20,7 @@ from pipeline.evaluation.rows import Row
 from pipeline.reporting import noise_floor, tables
 from pipeline.reporting.comparison import others_of
 from pipeline.runtimes.base import DESCRIPTION, Description
-from pipeline.steps.execute import Made
+from pipeline.steps.execute import StepsResult
 from pipeline.tracking.identity import base_models
 from pipeline.tracking.job import Job
 from pipeline.tracking.server import without_password
@@ -60,7 +60,7 @@ class Card:
     backbone: str
     steps: tuple[str, ...]
     table_markdown: str  # the measured comparison
-    plot: Path  # its figure
+    plot: Path  # of the comparison
     metrics: Mapping[str, float]  # by their names in MLflow
     labels: tuple[str, ...]
     base_models: tuple[str, ...] = ()  # repositories on the Hub
@@ -220,7 +220,7 @@ def _explained(error: BaseException, token: str) -> str:
     return f"the Hub refused with HTTP {status}{f' ({said[:300]})' if said else ''}; {way_out}"
 
 
-def publish(job: Job, row: Row, made: Made) -> None:
+def publish(job: Job, row: Row, made: StepsResult) -> None:
     """Publish the artifact with its model card."""
     config = job.config
     assert config.publish.hub is not None

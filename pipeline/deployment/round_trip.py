@@ -47,7 +47,7 @@ def require_same_speed(
     """
     if reported is None or not isfinite(reported.low):
         return "its speed was not checked: the run has no interval (one pair was measured)"
-    with locks.alone(), contextlib.closing(bar("measuring what is registered", "pair")) as progress:
+    with locks.exclusive(), contextlib.closing(bar("measuring what is registered", "pair")) as progress:
         session = Session(draw(list(texts), settings), settings, quietest(settings.threads), progress)
         pairs, _ = compare(Subject(back), Subject(baseline), session)
     found = speedup(pairs)

@@ -86,13 +86,13 @@ def _require_checkable(run: Any, config: Config) -> Splits:
 
 def _evidence(decision: Decision, row: Row) -> dict[str, str]:
     """Tags of the version; a server takes no more than some thousand characters of each."""
-    figures = {key: f"{row.metrics[key]:.5g}" for key in EVIDENCE if key in row.metrics}
+    metrics = {key: f"{row.metrics[key]:.5g}" for key in EVIDENCE if key in row.metrics}
     asked = {
-        "budget": " ".join(decision.asked()) or "none",
-        "prefer": decision.prefer,
-        "strict": f"{decision.strict}".lower(),
+        "constraints": " ".join(decision.asked()) or "none",
+        "prefer": decision.settings.prefer,
+        "strict": f"{decision.settings.strict}".lower(),
     }
-    return {"optim": row.optim, "decision": decision.verdict()[:1000], **asked, **figures}
+    return {"optim": row.optim, "decision": decision.verdict()[:1000], **asked, **metrics}
 
 
 def _reported(row: Row, config: Config) -> Interval | None:

@@ -17,14 +17,10 @@ class Curve:
 
 @dataclass(frozen=True)
 class Profile:
-    """All curves of a classifier, and single figures by their names in MLflow."""
+    """All curves of a classifier, and single metrics by their names in MLflow."""
 
     curves: tuple[Curve, ...]
-    figures: dict[str, float] = field(default_factory=dict)
-
-    def metrics(self) -> dict[str, float]:
-        """The single figures."""
-        return dict(self.figures)
+    metrics: dict[str, float] = field(default_factory=dict)
 
     def points(self) -> list[tuple[str, int, float]]:
         """For line charts: the metric's name, such as `profile/by_tokens/p50_ms`, x as its step, and its value."""

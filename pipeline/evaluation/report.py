@@ -34,20 +34,20 @@ class Latency:
     tasks: int | None = None  # threads that a process really has, the runtime's own included; None where it is not told
 
     def summary(self) -> dict[str, float]:
-        """Mean, standard deviation (of single calls, ddof 1) and percentiles in ms, with the cold figures beside them.
+        """Mean, standard deviation (of single calls, ddof 1) and percentiles in ms, with the cold metrics beside them.
 
         p95 is the geometric mean of what the processes have, with the bounds that follow from how they differ.
         """
         samples = np.concatenate([process.ms for process in self.processes])
         spread = float(samples.std(ddof=1)) if samples.size > 1 else 0.0
-        figures = {"latency/mean_ms": float(samples.mean()), "latency/std_ms": spread}
+        metrics = {"latency/mean_ms": float(samples.mean()), "latency/std_ms": spread}
         for percentile in PERCENTILES:
-            figures[f"latency/p{percentile}_ms"] = float(np.percentile(samples, percentile))
+            metrics[f"latency/p{percentile}_ms"] = float(np.percentile(samples, percentile))
         if len(self.processes) > 1:
             p95 = ratio_interval(np.log([np.percentile(process.ms, 95) for process in self.processes]))
-            figures |= {"latency/p95_ms": p95.value, "latency/p95_ms_low": p95.low, "latency/p95_ms_high": p95.high}
+            metrics |= {"latency/p95_ms": p95.value, "latency/p95_ms_low": p95.low, "latency/p95_ms_high": p95.high}
         return {
-            **figures,
+            **metrics,
             "latency/first_call_ms": self.first_call_ms,
             "throughput/texts_per_s": self.texts_per_s,
             "load/ms": self.load_ms,
@@ -77,7 +77,7 @@ class Predictions:
     scores: np.ndarray  # float64 (n,), 0 to 1, see `pipeline.runtimes.decision_rule`
     labels: list[str]
     oos: int | None  # index of the out-of-scope label
-    refused: np.ndarray  # bool (n,), whether a decision rule has turned the text away
+    abstained: np.ndarray  # bool (n,), whether a decision rule has turned the text away
 
     @property
     def right(self) -> np.ndarray:
@@ -107,7 +107,7 @@ class Report:
         flat = {f"quality/{name}": value for name, value in self.quality.items()}
         flat |= {f"argmax/{name}": value for name, value in self.argmax.items()}
         flat |= self.latency.summary() | self.size.summary() | self.conditions.metrics()
-        flat |= self.profile.metrics() if self.profile is not None else {}
+        flat |= self.profile.metrics if self.profile is not None else {}
         flat |= {} if self.descheduled is None else {"machine/descheduled_blocks": self.descheduled}
         flat |= {} if self.latency.tasks is None else {"machine/worker_threads": float(self.latency.tasks)}
         if self.comparison is None:  # it is the baseline, and equals itself
@@ -134,19 +134,19 @@ class Report:
 
     @property
     def contended(self) -> str:
-        """Why figures are doubtful, and which, in one phrase; "" where nothing is known against them."""
+        """Why metrics are doubtful, and which, in one phrase; "" where nothing is known against them."""
         later = f"memory, throughput and profile only: {self.contended_afterwards}" if self.contended_afterwards else ""
-        return self.conditions.contended or put_off(self.descheduled) or later
+        return self.conditions.contended or descheduled_reason(self.descheduled) or later
 
     def tags(self) -> dict[str, str]:
-        """What is not a number: verdict, why no more pairs were measured, why figures are doubtful if they are, cores."""
+        """What is not a number: verdict, why no more pairs were measured, why metrics are doubtful if they are, cores."""
         stopped = self.comparison.stopped if self.comparison is not None else ""
         pinned = ", ".join(map(str, self.latency.cores))
         told = zip(TAGS, (self.verdict, stopped, self.contended, pinned), strict=True)
         return {name: value for name, value in told if value}
 
 
-def put_off(share: float | None) -> str:
+def descheduled_reason(share: float | None) -> str:
     """What is said of a share of descheduled blocks; "" where it is small or not known."""
     return f"a worker was put off its core in {share:.0%} of the blocks" if share and share > DESCHEDULED else ""
 
@@ -169,13 +169,13 @@ class Comparison:
 
     def metrics(self, candidate: Report) -> dict[str, float]:
         """Speed-ups with their bounds, the size ratio (above 1: smaller), the changes of quality in percentage points."""
-        figures: dict[str, float] = {}
+        metrics: dict[str, float] = {}
         for name, interval in (("", speedup(self.pairs)), ("_p95", speedup_p95(self.pairs))):
             bounds = {f"delta/speedup{name}_low": interval.low, f"delta/speedup{name}_high": interval.high}
             known = bounds if np.isfinite(interval.high) else {}  # one pair has no interval
-            figures |= {f"delta/speedup{name}": interval.value, **known}
+            metrics |= {f"delta/speedup{name}": interval.value, **known}
         return {
-            **figures,
+            **metrics,
             "delta/pairs": float(len(self.pairs)),
             "delta/margin": self.margin,
             "delta/size_ratio": self.size.total_bytes / candidate.size.total_bytes,

@@ -1,4 +1,4 @@
-"""`Row`: one optimization in a comparison, as table and figures need it; read from MLflow or just measured.
+"""`Row`: one optimization in a comparison, as table and metrics need it; read from MLflow or just measured.
 
 A row has no samples: what it says of a ratio's uncertainty are the bounds that its run carries.
 """
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from pipeline.evaluation.quality.weighted import FIGURES, PROPORTIONS
+from pipeline.evaluation.quality.weighted import PROPORTIONS, QUALITY_METRICS
 from pipeline.evaluation.report import PERCENTILES, SPEEDUPS
 from pipeline.evaluation.statistics import Interval
 
@@ -22,13 +22,13 @@ METRICS = (
     *SPEEDUPS, "delta/size_ratio", "delta/accuracy_pp",
 )  # fmt: skip  # of every report; the steps add what they checked and reached
 OF_SOME = (
-    *(f"delta/{figure}_pp{bound}" for figure in FIGURES for bound in ("", "_low", "_high") if figure + bound != "accuracy"),
-    *(f"argmax/{figure}" for figure in (*FIGURES, "ece")),
-    "delta/agreement", "delta/gained", "delta/lost", *(f"delta/{figure}_mcnemar_p" for figure in PROPORTIONS),
+    *(f"delta/{name}_pp{bound}" for name in QUALITY_METRICS for bound in ("", *BOUNDS) if name + bound != "accuracy"),
+    *(f"argmax/{metric}" for metric in (*QUALITY_METRICS, "ece")),
+    "delta/agreement", "delta/gained", "delta/lost", *(f"delta/{metric}_mcnemar_p" for metric in PROPORTIONS),
     "memory/pss_loaded_mb", "memory/pss_warm_mb", "memory/pss_peak_mb", "memory/peak_warm_mb", "delta/pairs", "delta/margin",
-    "latency/p95_ms_low", "latency/p95_ms_high", *(f"quality/{figure}{bound}" for figure in FIGURES for bound in BOUNDS),
+    "latency/p95_ms_low", "latency/p95_ms_high", *(f"quality/{name}{bound}" for name in QUALITY_METRICS for bound in BOUNDS),
 )  # fmt: skip  # of the same sections: where the platform tells, the profile is measured, or there is a baseline
-MOST_DECIMALS = 4  # MLflow has five digits
+MAX_DECIMALS = 4  # MLflow has five digits
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,8 @@ class Row:
 
 def _decimals(interval: Interval) -> int:
     """Two, or as many as show the interval's width, and that it excludes 1 where it does."""
-    decimals = max(2, math.ceil(-math.log10(max(interval.high - interval.low, 10**-MOST_DECIMALS))))
-    while interval.excludes_1 and decimals < MOST_DECIMALS and round(_nearest_1(interval), decimals) == 1:
+    decimals = max(2, math.ceil(-math.log10(max(interval.high - interval.low, 10**-MAX_DECIMALS))))
+    while interval.excludes_1 and decimals < MAX_DECIMALS and round(_nearest_1(interval), decimals) == 1:
         decimals += 1
     return decimals
 

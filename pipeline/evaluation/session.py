@@ -51,7 +51,7 @@ def measure(name: str, artifact: Path, test: TestSet, settings: Measure, referen
     Raises MeasureError when a worker process fails.
     """
     queries = draw(test.texts, settings)
-    with locks.alone(), contextlib.closing(bar(f"measuring {name}", "pair" if reference else "process")) as progress:
+    with locks.exclusive(), contextlib.closing(bar(f"measuring {name}", "pair" if reference else "process")) as progress:
         watch = machine.Watch.start()
         session = Session(queries, settings, machine.quietest(settings.threads), progress)
         if reference is None:
@@ -94,7 +94,7 @@ def draw(texts: list[str], settings: Measure) -> list[str]:
 
 
 def judged(predictions: Predictions) -> dict[str, float]:
-    """How good they are, with the bounds of each figure, and how far their scores are from the shares that are right."""
+    """How good they are, with the bounds of each metric, and how far their scores are from the shares that are right."""
     from pipeline.evaluation.quality.scores import quality_of
 
     truth, labels = predictions.truth, len(predictions.labels)
@@ -114,5 +114,5 @@ def against(baseline: Predictions, candidate: Predictions) -> PairedQuality:
 
 def answers(logits: np.ndarray, test: TestSet, rule: Rule) -> Predictions:
     """What a classifier with this decision rule says of the test split; logits float32 (n, n_labels)."""
-    labels, scores, refused = rule.answer(logits)
-    return Predictions(test.texts, test.truth, labels, scores, test.labels, test.oos, refused)
+    labels, scores, abstained = rule.answer(logits)
+    return Predictions(test.texts, test.truth, labels, scores, test.labels, test.oos, abstained)

@@ -40,9 +40,9 @@ def summarize(job: Job, row: Row) -> None:
     """Print the table, where things are, and what to do next."""
     config, tracker = job.config, job.tracker
     if config.sweep.id is not None:  # the whole is told at its end
-        figures = {column.title: column.text(row) for column in tables.COLUMNS}
+        metrics = {column.title: column.text(row) for column in tables.COLUMNS}
         shown = ("accuracy %", "faster", "verdict", "smaller")
-        log.info("%s: %s", row.name, ", ".join(f"{title} {figures[title]}" for title in shown))
+        log.info("%s: %s", row.name, ", ".join(f"{title} {metrics[title]}" for title in shown))
         return
     rows = [row, *others_of(job, row)]
     print(f"\n{tables.table(rows).plain()}\n\n{noise_floor.explained(tracker, rows)}\n")

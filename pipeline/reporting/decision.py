@@ -8,12 +8,16 @@ from pipeline.selection.decision import Decision
 
 
 def page(decision: Decision, explained: str) -> str:
-    """`decision.md`; `explained` is what the table's figures mean."""
-    how = "the whole 95 % interval of a figure must keep its bound" if decision.strict else "figures without their intervals"
+    """`decision.md`; `explained` is what the table's metrics mean."""
+    how = (
+        "the whole 95 % interval of a metric must keep its bound"
+        if decision.settings.strict
+        else "metrics without their intervals"
+    )
     lines = [
         f"# Decision: {decision.experiment}",
         f"**{decision.verdict()}**",
-        f"Asked for: {', '.join(decision.asked()) or 'no bounds'}, prefer={decision.prefer} ({how}).",
+        f"Asked for: {', '.join(decision.asked()) or 'no bounds'}, prefer={decision.settings.prefer} ({how}).",
     ]
     if decision.registered is not None:
         lines.append(f"Registered as {decision.registered}.")
@@ -34,7 +38,7 @@ def page(decision: Decision, explained: str) -> str:
 
 
 def write(decision: Decision, folder: Path, explained: str) -> None:
-    """decision.json, decision.md and the figures."""
+    """decision.json, decision.md and the metrics."""
     chosen = decision.chosen.rows[0].optim if decision.chosen is not None else None
     tables.write(decision.rows(), chosen, decision.experiment, folder, explained)
     (folder / "decision.json").write_text(json.dumps(decision.plain(), indent=1, allow_nan=False) + "\n", encoding="utf-8")

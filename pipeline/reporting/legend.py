@@ -1,4 +1,4 @@
-"""What the figures of a comparison mean, in sentences for a reader who has never seen a confidence interval.
+"""What the metrics of a comparison mean, in sentences for a reader who has never seen a confidence interval.
 
 Only what occurs in the rows is explained.
 """
@@ -28,7 +28,7 @@ VERDICTS = {
     SLOWER: "the whole interval is below 1x, so it is slower than the baseline.",
     EQUIVALENT: "equally fast, for all that matters: the whole interval is within {margin} of 1x.",
     INCONCLUSIVE: "not known yet: 1x is within the interval, so it may be faster or slower. Measuring longer narrows it "
-    "(a larger measure.budget_s, a smaller measure.precision).",
+    "(a larger measure.max_seconds, a smaller measure.precision).",
 }
 MB = "MB: 2^20 bytes."
 MORE = {  # by metric, in the order of the columns
@@ -52,7 +52,7 @@ MORE = {  # by metric, in the order of the columns
     "cost/price_per_million_texts": "price/M: price of a million texts, in the currency of measure.price_per_core_hour.",
 }
 BUSY = (
-    "!: the machine was busy with other things, as said below the table: figures may be too high, intervals wide. Measure "
+    "!: the machine was busy with other things, as said below the table: metrics may be too high, intervals wide. Measure "
     "again when it is quiet."
 )
 

@@ -23,7 +23,7 @@ class Floor:
     repetitions: int
     excluded: int  # of them: the interval excluded 1, although a classifier is as fast as itself
     width: float  # of the intervals, the median, a share
-    budget_s: float  # of each repetition
+    max_seconds: float  # of each repetition
     date: str  # of its end, UTC, as 2026-11-25
     busy: bool = False  # most of the repetitions were measured beside other work
 
@@ -31,13 +31,13 @@ class Floor:
         """For below a comparison."""
         return (
             f"noise floor here: a model against itself, {self.repetitions} times: the interval excluded 1 in "
-            f"{self.excluded}, its median width {100 * self.width:.1f} % ({self.optim}, {self.budget_s:g} s, {self.date}"
+            f"{self.excluded}, its median width {100 * self.width:.1f} % ({self.optim}, {self.max_seconds:g} s, {self.date}"
             f"{', beside other work' if self.busy else ''})"
         )
 
 
 def explained(tracker: Tracker, rows: Sequence[Row]) -> str:
-    """What a comparison's figures mean, and what they are worth on this machine: its noise floor. A Markdown list."""
+    """What a comparison's metrics mean, and what they are worth on this machine: its noise floor. A Markdown list."""
     known = newest(tracker)
     return f"{legend(rows)}\n- {known.sentence() if known is not None else NOT_MEASURED}"
 
@@ -66,5 +66,5 @@ def _floor(run: Any) -> Floor:
         run_id=info.run_id, optim=data.tags["optim"], repetitions=int(data.metrics["noise/repetitions"]),
         excluded=int(data.metrics["noise/excludes_1_count"]), width=data.metrics["noise/width"],
         busy=2 * data.metrics.get("noise/contended_count", 0) > data.metrics["noise/repetitions"],
-        budget_s=float(data.params["budget_s"]), date=f"{datetime.fromtimestamp(info.end_time / 1000, UTC):%Y-%m-%d}",
+        max_seconds=float(data.params["max_seconds"]), date=f"{datetime.fromtimestamp(info.end_time / 1000, UTC):%Y-%m-%d}",
     )  # fmt: skip

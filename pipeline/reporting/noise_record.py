@@ -1,4 +1,4 @@
-"""What is kept of a noise run: `noise.json` after every repetition; table, figure and raw calls at its end; in MLflow."""
+"""What is kept of a noise run: `noise.json` after every repetition; table, metric and raw calls at its end; in MLflow."""
 
 import csv
 import json
@@ -33,7 +33,7 @@ def parameters(config: Config) -> dict[str, object]:
     noise, measure = config.noise, config.measure
     return {
         "repetitions": noise.repetitions, "slowdown": noise.slowdown,
-        "budget_s": measure.budget_s, "precision": measure.precision, "margin": measure.margin,
+        "max_seconds": measure.max_seconds, "precision": measure.precision, "margin": measure.margin,
     }  # fmt: skip
 
 

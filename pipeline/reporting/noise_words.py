@@ -5,7 +5,7 @@ from pipeline.evaluation.statistics import FASTER, SLOWER
 from pipeline.reporting.tables import Table
 
 TELLING = 0.25  # a share of wrong intervals that is known no better than this tells little
-MOST_LINES = 12  # of the table
+MAX_LINES = 12  # of the table
 
 
 def conclusion(findings: Findings) -> str:
@@ -61,10 +61,10 @@ def _percent(share: float) -> str:
 
 def table(findings: Findings) -> Table:
     """One line a number of pairs; the last one as configured. Long ones are thinned out."""
-    every = -(-len(findings.by_budget) // MOST_LINES)
+    every = -(-len(findings.by_budget) // MAX_LINES)
     shown = [(f"{budget.seconds:.1f} s", budget) for budget in findings.by_budget[::-every][::-1]]
     settings = findings.settings
-    rule = f"{100 * settings.precision:g} % or {settings.budget_s:g} s *"
+    rule = f"{100 * settings.precision:g} % or {settings.max_seconds:g} s *"
     rows = [
         [name, str(budget.pairs), f"{100 * budget.width:.2f} %", f"{budget.excluded} of {budget.repetitions}"]
         for name, budget in [*shown, (rule, findings.as_configured)]
@@ -78,5 +78,5 @@ def legend(findings: Findings) -> str:
     return (
         "width: of the 95 % interval, as a share of the speed-up. excludes 1: intervals that call the two different. "
         f"* as configured: until the width is below {100 * settings.precision:g} % (measure.precision) or "
-        f"{settings.budget_s:g} s (measure.budget_s) are spent."
+        f"{settings.max_seconds:g} s (measure.max_seconds) are spent."
     )

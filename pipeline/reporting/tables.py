@@ -9,7 +9,7 @@ from pathlib import Path
 from pipeline.evaluation.rows import BOUNDS, Row, order
 
 CURVES = ("training/", "profile/")  # of these a run has many values
-WIDEST = 160  # characters, for a terminal
+MAX_WIDTH = 160  # characters, for a terminal
 LEAST_NEWS = (  # left out first where a terminal is too narrow
     "macro F1 %", "ECE %", "texts/s", "PSS MB", "texts/s/core", "zeros %", "with zeros MB", "peak MB", "price/M", "smaller",
     "without rule %", "p95 ms", "in-scope %",
@@ -86,7 +86,7 @@ class Table:
         kept, dropped = list(range(len(self.cells[0]))), []
         widths = [max(len(row[i]) for row in self.cells) for i in kept]
         for title in LEAST_NEWS:
-            if sum(widths[i] + 2 for i in kept) - 2 > WIDEST and title in self.cells[0]:
+            if sum(widths[i] + 2 for i in kept) - 2 > MAX_WIDTH and title in self.cells[0]:
                 kept.remove(self.cells[0].index(title))
                 dropped.append(title)
         lines = []
@@ -138,7 +138,7 @@ def write(
 ) -> Table:
     """Write comparison.png, .svg, .md, .csv and speedup.png, .svg; the optimization `current` gets the ring.
 
-    `explained` is what the figures mean (see `pipeline.reporting.noise_floor.explained`).
+    `explained` is what the metrics mean (see `pipeline.reporting.noise_floor.explained`).
     """
     from pipeline.reporting.plots import speedup, tradeoff
 

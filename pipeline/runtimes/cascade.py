@@ -17,7 +17,7 @@ from pipeline.runtimes.base import DESCRIPTION, Description, checked_open, load,
 from pipeline.runtimes.decision_rule import Rule
 
 FILE, CHEAP, BETTER = "cascade.json", "cheap", "better"
-LEAST = 1e-6  # of what is thought of a label
+MIN_PROBABILITY = 1e-6  # of what is thought of a label
 
 
 class CascadeClassifier:
@@ -37,10 +37,10 @@ class CascadeClassifier:
         """Log-probabilities of what `encode` gave: float32 (texts, labels)."""
         *inputs, texts = encoded
         logits = self._parts[0].forward(*inputs)
-        thought = thoughts(logits, self._rules[0])
-        unsure = np.flatnonzero(sureness(logits, self._rules[0]) < self._threshold)
+        thought = log_probabilities(logits, self._rules[0])
+        unsure = np.flatnonzero(confidence(logits, self._rules[0]) < self._threshold)
         if len(unsure):
-            thought[unsure] = thoughts(self._parts[1].logits([texts[row] for row in unsure]), self._rules[1])
+            thought[unsure] = log_probabilities(self._parts[1].logits([texts[row] for row in unsure]), self._rules[1])
         return thought
 
     def logits(self, texts: Sequence[str]) -> np.ndarray:
@@ -48,14 +48,14 @@ class CascadeClassifier:
         return self.forward(*self.encode(texts))
 
 
-def sureness(logits: np.ndarray, rule: Rule) -> np.ndarray:
+def confidence(logits: np.ndarray, rule: Rule) -> np.ndarray:
     """The scores of the cheap one's answers, float64 (n,), 0 where it takes a text as out of scope."""
     labels, scores, _ = rule.answer(logits)
     sure: np.ndarray = scores if rule.oos is None else np.where(labels == rule.oos, 0.0, scores)
     return sure
 
 
-def thoughts(logits: np.ndarray, rule: Rule) -> np.ndarray:
+def log_probabilities(logits: np.ndarray, rule: Rule) -> np.ndarray:
     """Log-probabilities, float32 (n, labels), whose largest is the answer under a rule and has its score.
 
     The other labels share what the score leaves, in proportion to their softmax, so that they stay below the answer.
@@ -66,9 +66,9 @@ def thoughts(logits: np.ndarray, rule: Rule) -> np.ndarray:
     others = np.exp(shifted / rule.temperature)
     others[rows, labels] = 0
     others *= ((1 - scores) / np.maximum(others.sum(axis=1), 1e-300))[:, None]
-    share = np.maximum(scores, others.max(axis=1) * (1 + 1e-6) + LEAST)
+    share = np.maximum(scores, others.max(axis=1) * (1 + 1e-6) + MIN_PROBABILITY)
     others[rows, labels] = share
-    shares = np.maximum(others / others.sum(axis=1, keepdims=True), LEAST * 1e-6)
+    shares = np.maximum(others / others.sum(axis=1, keepdims=True), MIN_PROBABILITY * 1e-6)
     thought: np.ndarray = np.log(shares).astype(np.float32)
     return thought
 

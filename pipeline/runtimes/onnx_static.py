@@ -20,7 +20,7 @@ METHODS = ("minmax", "percentile", "entropy")
 Inputs = Mapping[str, np.ndarray]  # input_ids and attention_mask, int64 (1, tokens)
 
 
-class Static:
+class StaticQuantization:
     """A graph whose ranges were measured once, of which networks with any of its nodes in int8 are made."""
 
     def __init__(self, graph: Path, texts: Sequence[Inputs], method: str, percentile: float, scratch: Path) -> None:

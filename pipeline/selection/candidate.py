@@ -1,16 +1,19 @@
-"""An optimization as the evidence shows it: its runs, one a seed, each figure with its bounds."""
+"""An optimization as the evidence shows it: its runs, one a seed, each metric with its bounds."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.special import stdtrit
 
-from pipeline.evaluation.quality.weighted import FIGURES
+from pipeline.evaluation.quality.weighted import QUALITY_METRICS
 from pipeline.evaluation.rows import Row
 from pipeline.evaluation.statistics import CONFIDENCE, Interval
 
 EXACT = ("size/mb", "memory/peak_mb", "cost/texts_per_core_s")  # or told without bounds; others are uncertain
-OF_THE_BASELINE = {"delta/speedup": 1.0, **{f"delta/{figure}_pp": 0.0 for figure in FIGURES}}  # itself against itself
+OF_THE_BASELINE = {
+    "delta/speedup": 1.0,
+    **{f"delta/{metric}_pp": 0.0 for metric in QUALITY_METRICS},
+}  # itself against itself
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class Candidate:
         """Whether the others are compared with it."""
         return self.rows[0].is_baseline
 
-    def figure(self, key: str) -> Interval | None:
+    def metric(self, key: str) -> Interval | None:
         """A metric with its bounds; None where a run lacks it. What is not `EXACT`, and of a run that has no bounds for it
         (it measured one pair, or was made before they were), may be anything.
 

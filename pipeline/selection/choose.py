@@ -1,4 +1,4 @@
-"""Pareto front and preference: figures whose intervals overlap are not ranked."""
+"""Pareto front and preference: metrics whose intervals overlap are not ranked."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from pipeline.evaluation.statistics import Interval
 from pipeline.selection.candidate import Candidate
 from pipeline.selection.pareto import pareto_front
 
-MEANS = {  # preference -> metrics, the first that is known counts; and whether more of it is better
+METRICS_OF_PREFERENCE = {  # preference -> metrics, the first that is known counts; and whether more of it is better
     "latency": (("delta/speedup",), True),
     "size": (("size/mb",), False),
     "accuracy": (("delta/accuracy_pp", "quality/accuracy"), True),  # an untrained baseline has no accuracy to compare with
@@ -28,12 +28,12 @@ def _good(candidate: Candidate, preference: str) -> float:
 
 
 def _oriented(candidate: Candidate, preference: str) -> Interval | None:
-    """A figure such that more is better."""
-    keys, more = MEANS[preference]
-    figure = next((found for found in map(candidate.figure, keys) if found is not None), None)
-    if figure is None or more:
-        return figure
-    return Interval(-figure.value, -figure.high, -figure.low)
+    """A metric such that more is better."""
+    keys, more = METRICS_OF_PREFERENCE[preference]
+    metric = next((found for found in map(candidate.metric, keys) if found is not None), None)
+    if metric is None or more:
+        return metric
+    return Interval(-metric.value, -metric.high, -metric.low)
 
 
 def choose(candidates: Sequence[Candidate], prefer: str) -> tuple[Candidate, list[str]]:
@@ -43,7 +43,7 @@ def choose(candidates: Sequence[Candidate], prefer: str) -> tuple[Candidate, lis
     decides, and at last the name.
     """
     if len(candidates) == 1:
-        return candidates[0], ["no other keeps the budget"]
+        return candidates[0], ["no other keeps the constraints"]
     left, words = list(candidates), list[str]()
     for preference in (prefer, *(name for name in PREFERENCES if name != prefer)):
         kept = _best(left, preference)
@@ -60,8 +60,8 @@ def choose(candidates: Sequence[Candidate], prefer: str) -> tuple[Candidate, lis
 
 def _best(candidates: Sequence[Candidate], preference: str) -> list[Candidate]:
     known = [(candidate, _oriented(candidate, preference)) for candidate in candidates]
-    figures = [figure for _, figure in known if figure is not None]
-    if not figures:
+    metrics = [metric for _, metric in known if metric is not None]
+    if not metrics:
         return list(candidates)
-    best = max(figures, key=lambda figure: figure.value)
-    return [candidate for candidate, figure in known if figure is not None and figure.high >= best.low]
+    best = max(metrics, key=lambda metric: metric.value)
+    return [candidate for candidate, metric in known if metric is not None and metric.high >= best.low]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
-from pipeline.config import Budget
+from pipeline.config import Constraints, Decide
 from pipeline.errors import TrackError
 from pipeline.errors import nearest as did_you_mean
 from pipeline.evaluation.rows import Row, averaged
@@ -33,14 +33,12 @@ class Decision:
     """Which optimization is shipped, and why no other is."""
 
     experiment: str
-    budget: Budget
-    prefer: str
-    strict: bool
+    constraints: Constraints
+    settings: Decide
     candidates: tuple[Candidate, ...]
     failed: tuple[tuple[Failure, ...], ...]  # of each candidate the bounds that it fails
     chosen: Candidate | None
-    words: tuple[str, ...]  # how one was chosen of those that keep the budget
-    dry_run: bool = False
+    words: tuple[str, ...]  # how one was chosen of those that keep the constraints
     registered: Registered | None = None
 
     @property
@@ -51,33 +49,33 @@ class Decision:
     def verdict(self) -> str:
         """In one line."""
         if self.chosen is not None:
-            return f"{'a dry run: ' if self.dry_run else ''}ship {self.chosen.name}: {'; '.join(self.words)}"
+            return f"{'a dry run: ' if self.settings.dry_run else ''}ship {self.chosen.name}: {'; '.join(self.words)}"
         closest, failed = nearest(list(zip(self.candidates, self.failed, strict=True)))
-        return f"nothing keeps the budget; nearest is {closest.name}: {', '.join(failure.words for failure in failed)}"
+        return f"nothing keeps the constraints; nearest is {closest.name}: {', '.join(failure.words for failure in failed)}"
 
     def why_not(self, candidate: Candidate) -> str:
-        """Why a candidate is not shipped, with figure and bound; "" for the one that is."""
+        """Why a candidate is not shipped, with metric and bound; "" for the one that is."""
         if candidate is self.chosen:
             return ""
         failed = next(failed for each, failed in zip(self.candidates, self.failed, strict=True) if each is candidate)
         if failed:
             return "; ".join(failure.words for failure in failed)
-        return f"keeps the budget, but {'; '.join(self.words)}"
+        return f"keeps the constraints, but {'; '.join(self.words)}"
 
     def asked(self) -> list[str]:
-        """The budget's bounds as they were given."""
-        return [f"budget.{limit.key}={bound:g}" for limit, bound in limits_of(self.budget)]
+        """The constraints as they were given."""
+        return [f"constraints.{limit.key}={bound:g}" for limit, bound in limits_of(self.constraints)]
 
     def plain(self) -> dict[str, Any]:
         """For `decision.json`."""
         return {
             "experiment": self.experiment,
-            "budget": {limit.key: bound for limit, bound in limits_of(self.budget)},
-            "prefer": self.prefer,
-            "strict": self.strict,
+            "constraints": {limit.key: bound for limit, bound in limits_of(self.constraints)},
+            "prefer": self.settings.prefer,
+            "strict": self.settings.strict,
             "chosen": self.chosen.name if self.chosen is not None else None,
             "run_id": self.chosen.best_run().run_id if self.chosen is not None else None,
-            "dry_run": self.dry_run,
+            "dry_run": self.settings.dry_run,
             "registered": None if self.registered is None else vars(self.registered),
             "verdict": self.verdict(),
             "pareto_front": self.front,
@@ -87,7 +85,7 @@ class Decision:
                     "runs": [row.run_id for row in candidate.rows],
                     "rejected": {failure.key: failure.words for failure in failed},
                     "why_not": self.why_not(candidate),
-                    "figures": {limit.metric: _bounds(candidate, limit.metric) for limit in LIMITS},
+                    "metrics": {limit.metric: _bounds(candidate, limit.metric) for limit in LIMITS},
                 }
                 for candidate, failed in zip(self.candidates, self.failed, strict=True)
             ],
@@ -101,32 +99,30 @@ class Decision:
 def decide(
     experiment: str,
     candidates: Sequence[Candidate],
-    budget: Budget,
-    prefer: str,
-    strict: bool,
-    dry_run: bool = False,
-    only: str | None = None,
+    constraints: Constraints,
+    settings: Decide,
 ) -> Decision:
-    """Of candidates that compare, the best that keeps the budget; of several seeds, the run that is shipped must too.
+    """Of candidates that compare, the best that keeps the constraints; of several seeds, the run that is shipped must too.
 
     Raises TrackError where only one may be chosen and it is not among them.
     """
+    only, strict = settings.only, settings.strict
     names = list(dict.fromkeys(candidate.rows[0].optim for candidate in candidates))
     if only is not None and only not in names:
-        raise TrackError(f"only={only}: it has no finished run here{did_you_mean(only, names)}")
+        raise TrackError(f"decide.only={only}: it has no finished run here{did_you_mean(only, names)}")
     failed = [
         [NOT_ASKED]
         if only not in (None, candidate.rows[0].optim)
-        else failures(candidate, budget, strict) or failures(Candidate((candidate.best_run(),)), budget, strict)
+        else failures(candidate, constraints, strict) or failures(Candidate((candidate.best_run(),)), constraints, strict)
         for candidate in candidates
     ]
     kept = [candidate for candidate, failures in zip(candidates, failed, strict=True) if not failures]
-    chosen, words = choose(kept, prefer) if kept else (None, [])
+    chosen, words = choose(kept, settings.prefer) if kept else (None, [])
     told = tuple(map(tuple, failed))
-    return Decision(experiment, budget, prefer, strict, tuple(candidates), told, chosen, tuple(words), dry_run)
+    return Decision(experiment, constraints, settings, tuple(candidates), told, chosen, tuple(words))
 
 
 def _bounds(candidate: Candidate, metric: str) -> list[float] | None:
-    """A figure and its bounds, without them where nothing is known of them."""
-    figure = candidate.figure(metric)
-    return None if figure is None else [value for value in (figure.value, figure.low, figure.high) if isfinite(value)]
+    """A metric and its bounds, without them where nothing is known of them."""
+    found = candidate.metric(metric)
+    return None if found is None else [value for value in (found.value, found.low, found.high) if isfinite(value)]

@@ -15,7 +15,7 @@ SAME = {  # tag -> what differs where it does, and what to do
     "baseline": ("baselines", "run them again with one"),
 }
 OF_A_SEED = {"data_hash": ("data", "run them again with the same data and the same split"), **SAME}  # a seed may cut data
-MOST_NAMED = 4
+MAX_NAMED = 4
 
 
 def gather(found: Sequence[Found], experiment: str, sweep_id: str | None) -> list[Candidate]:
@@ -72,5 +72,5 @@ def _require_one_baseline(found: Sequence[Found]) -> None:
 
 
 def _names(names: Sequence[str]) -> str:
-    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    return ", ".join(names[:MOST_NAMED]) + more
+    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+    return ", ".join(names[:MAX_NAMED]) + more

@@ -1,19 +1,19 @@
-"""A budget's bounds, and which of them a candidate fails: each told with the figure and the bound."""
+"""The constraints, and which of them a candidate fails: each told with the metric and the bound."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
 
-from pipeline.config import Budget, plain
+from pipeline.config import Constraints, plain
 from pipeline.evaluation.statistics import Interval
 from pipeline.selection.candidate import Candidate
 
 
 @dataclass(frozen=True)
 class Limit:
-    """One key of the budget: the metric that it bounds, and how both are shown."""
+    """One constraint: the metric that it bounds, and how both are shown."""
 
-    key: str  # of `Budget`
+    key: str  # of `Constraints`
     metric: str
     words: str
     at_most: bool = False
@@ -49,43 +49,43 @@ class Failure:
 
     key: str
     words: str  # "p95 3.21 ms [3.10, 3.40], at most 3 ms"
-    excess: float  # how far it is beyond the bound, as a share of the bound; infinite where the figure is not known
+    excess: float  # how far it is beyond the bound, as a share of the bound; infinite where the metric is not known
 
 
 NOT_JUDGED = Failure("trained", "its weights are random, its answers were not judged", float("inf"))
 NOT_ASKED = Failure("only", "another one is asked for", float("inf"))
 
 
-def limits_of(budget: Budget) -> list[tuple[Limit, float]]:
+def limits_of(constraints: Constraints) -> list[tuple[Limit, float]]:
     """Those that are given."""
-    given = plain(budget)
+    given = plain(constraints)
     return [(limit, given[limit.key]) for limit in LIMITS if given[limit.key] is not None]
 
 
-def failures(candidate: Candidate, budget: Budget, strict: bool) -> list[Failure]:
-    """The bounds it fails. With `strict` the whole interval must keep a bound, else the figure alone."""
-    found = (_failure(limit, bound, candidate.figure(limit.metric), strict) for limit, bound in limits_of(budget))
-    unjudged = [NOT_JUDGED] if candidate.figure("quality/accuracy") is None else []
+def failures(candidate: Candidate, constraints: Constraints, strict: bool) -> list[Failure]:
+    """The bounds it fails. With `strict` the whole interval must keep a bound, else the metric alone."""
+    found = (_failure(limit, bound, candidate.metric(limit.metric), strict) for limit, bound in limits_of(constraints))
+    unjudged = [NOT_JUDGED] if candidate.metric("quality/accuracy") is None else []
     return unjudged + [failure for failure in found if failure is not None]
 
 
-def _failure(limit: Limit, given: float, figure: Interval | None, strict: bool) -> Failure | None:
+def _failure(limit: Limit, given: float, metric: Interval | None, strict: bool) -> Failure | None:
     bound = given * limit.bound_scale + 0.0  # no -0
     asked = f"{'at most' if limit.at_most else 'at least'} {bound:g}{limit.unit}"
-    if figure is None:
+    if metric is None:
         return Failure(limit.key, f"{limit.words} was not measured, {asked} is asked", float("inf"))
-    shown = Interval(*(limit.scale * value for value in (figure.value, figure.low, figure.high)))
+    shown = Interval(*(limit.scale * value for value in (metric.value, metric.low, metric.high)))
     worst = (shown.high if limit.at_most else shown.low) if strict else shown.value
     beyond = worst - bound if limit.at_most else bound - worst
     if beyond <= 0:
         return None
     kept = shown.value <= bound if limit.at_most else shown.value >= bound
-    doubt = "; the figure keeps it, its interval does not" if kept and isfinite(shown.low) else ""
+    doubt = "; the metric keeps it, its interval does not" if kept and isfinite(shown.low) else ""
     return Failure(limit.key, f"{limit.words} {told(shown, limit)}, {asked}{doubt}", beyond / max(abs(bound), 1e-9))
 
 
 def told(shown: Interval, limit: Limit) -> str:
-    """A figure with its bounds, if it has some, in the limit's unit."""
+    """A metric with its bounds, if it has some, in the limit's unit."""
     if not isfinite(shown.low):
         return f"{shown.value:.{limit.decimals}f}{limit.unit} without an interval"
     bounds = f" [{shown.low:.{limit.decimals}f}, {shown.high:.{limit.decimals}f}]" if shown.low < shown.high else ""

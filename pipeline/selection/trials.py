@@ -9,7 +9,7 @@ from pipeline.selection.pareto import pareto_front
 
 @dataclass(frozen=True)
 class Judged:
-    """A trial's figures."""
+    """A trial's metrics."""
 
     speedup: float  # against the baseline, paired, on validation texts
     size_mb: float
@@ -18,7 +18,7 @@ class Judged:
 
 @dataclass(frozen=True)
 class Tried:
-    """A trial that has ended; without figures where that choice can't be made."""
+    """A trial that has ended; without metrics where that choice can't be made."""
 
     name: str
     choice: dict[str, Any]

@@ -47,7 +47,7 @@ class StepKind(Protocol):
         """Write the artifact into the empty directory `artifact`; returns notes for the stage's manifest.
 
         `scratch` survives a kill: what lies there can be gone on with. Notes that are shown: "curves" (one dict an epoch)
-        and "figures" (name in MLflow -> float: what was checked or reached). Raises OptimizationError when it can't be done
+        and "metrics" (name in MLflow -> float: what was checked or reached). Raises OptimizationError when it can't be done
         with this classifier, or when a check of the result fails.
         """
         ...

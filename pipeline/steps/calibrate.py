@@ -1,7 +1,7 @@
 """`calibrate`: the decision rule of a classifier, fitted on the validation split; its weights stay as they are.
 
 A temperature makes scores as large as the shares that are right. Where the data has an out-of-scope label, a threshold is
-chosen for what the two kinds of error cost, and for the figure "odds" a weight too; scores shift when a classifier is made
+chosen for what the two kinds of error cost, and for the score "odds" a weight too; scores shift when a classifier is made
 smaller, so this is the last step of an optimization, and fitted for each anew.
 """
 
@@ -17,12 +17,12 @@ from scipy.special import log_softmax
 from pipeline.config import Optim, Step, kind, setting
 from pipeline.errors import OptimizationError
 from pipeline.runtimes.base import Description
-from pipeline.runtimes.decision_rule import FIGURES, Rule
+from pipeline.runtimes.decision_rule import OOS_SCORES, Rule
 from pipeline.steps.base import ANY, Context, versions
 from pipeline.steps.shared.inference import logits_of
 
 NO_RULE = "none"
-HOTTEST = 20.0  # temperatures from 1/20 to 20 are tried
+MAX_TEMPERATURE = 20.0  # temperatures from 1/20 to 20 are tried
 
 
 @kind("step", "calibrate")
@@ -30,7 +30,7 @@ HOTTEST = 20.0  # temperatures from 1/20 to 20 are tried
 class Calibrate(Step):
     """Settings of `conf/step/calibrate.yaml`."""
 
-    figure: str = setting("odds", choices=(*FIGURES, NO_RULE))
+    oos_score: str = setting("odds", choices=(*OOS_SCORES, NO_RULE))
     missed_cost: float = setting(1.0, min=0)
     wrong_cost: float = setting(1.0, min=0)
     oos_share: float | None = setting(0.2, min=0, max=1)
@@ -47,40 +47,40 @@ class Calibrate(Step):
         }
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
-        """Fit temperature and threshold; figures: both. Raises OptimizationError where nothing can be fitted."""
+        """Fit temperature and threshold; metrics: both. Raises OptimizationError where nothing can be fitted."""
         assert context.source is not None
         validation, description = context.splits.validation, Description.read(context.source)
         truth = np.array(validation["label"])
         logits = logits_of(context.source, list(validation["text"]), "fitting the decision rule")
         rule = Rule(fit_temperature(logits, truth), oos=description.oos)
         told = {"calibrate/temperature": rule.temperature}
-        if description.oos is not None and self.figure != NO_RULE:
-            rule = self._with_threshold(replace(rule, figure=self.figure), logits, truth)
+        if description.oos is not None and self.oos_score != NO_RULE:
+            rule = self._with_threshold(replace(rule, oos_score=self.oos_score), logits, truth)
             told["calibrate/threshold"] = rule.threshold
-            if self.figure == "odds":
+            if self.oos_score == "odds":
                 told["calibrate/weight"] = rule.weight
         shutil.copytree(context.source, artifact, dirs_exist_ok=True)
         replace(description, decision=rule.described()).write(artifact)
-        return {"figures": told}
+        return {"metrics": told}
 
     def _with_threshold(self, rule: Rule, logits: np.ndarray, truth: np.ndarray) -> Rule:
         outside = truth == rule.oos
         if outside.all() or not outside.any():
             raise OptimizationError(
                 f"the validation split has {outside.sum()} out-of-scope texts of {len(truth)}: no threshold can be fitted; "
-                "give data.validation with both kinds, or set optim.steps.calibrate.figure=none"
+                "give data.validation with both kinds, or set optim.steps.calibrate.oos_score=none"
             )
-        if self.figure == "odds":
-            energy = replace(rule, figure="energy").figures(logits)
+        if self.oos_score == "odds":
+            energy = replace(rule, oos_score="energy").oos_scores(logits)
             rule = replace(rule, weight=fit_weight(energy, logits[:, rule.oos].astype(np.float64), outside))
         answered = replace(rule, threshold=-np.inf).answer(logits).labels
-        counts = weights(outside, self.oos_share)
+        counts = sample_weights(outside, self.oos_share)
         missed, wrong = self.missed_cost * counts[outside][0], self.wrong_cost * counts[~outside][0]
-        threshold = fit_threshold(rule.figures(logits), outside, answered == truth, missed, wrong)
+        threshold = fit_threshold(rule.oos_scores(logits), outside, answered == truth, missed, wrong)
         return replace(rule, threshold=threshold)
 
 
-def weights(outside: np.ndarray, oos_share: float | None) -> np.ndarray:
+def sample_weights(outside: np.ndarray, oos_share: float | None) -> np.ndarray:
     """How much each text counts, such that out-of-scope ones are this share of all: float64 (n,), 1 in sum.
 
     outside: bool (n,), whether it is out of scope. Each counts the same where the share is None or one kind is missing.
@@ -91,12 +91,12 @@ def weights(outside: np.ndarray, oos_share: float | None) -> np.ndarray:
     return counts
 
 
-def share_of(optim: Optim) -> float | None:
+def oos_share_of(optim: Optim) -> float | None:
     """The share of out-of-scope texts that an optimization's decision rule is fitted for; None: that of validation.
 
     None too where it has no rule with a threshold of its own.
     """
-    rules = [step for step in optim.steps.values() if isinstance(step, Calibrate) and step.figure != NO_RULE]
+    rules = [step for step in optim.steps.values() if isinstance(step, Calibrate) and step.oos_score != NO_RULE]
     return rules[-1].oos_share if rules else None
 
 
@@ -107,7 +107,7 @@ def fit_temperature(logits: np.ndarray, truth: np.ndarray) -> float:
     def surprise(log_temperature: float) -> float:
         return -float(log_softmax(wide / np.exp(log_temperature), axis=1)[rows, truth].mean())
 
-    bound = np.log(HOTTEST)
+    bound = np.log(MAX_TEMPERATURE)
     return float(np.exp(minimize_scalar(surprise, bounds=(-bound, bound), method="bounded").x))
 
 
@@ -126,19 +126,19 @@ def fit_weight(energy: np.ndarray, oos_logit: np.ndarray, outside: np.ndarray) -
     return float(max(0.0, -of_oos / of_energy)) if of_energy > 0 else 0.0
 
 
-def fit_threshold(figures: np.ndarray, outside: np.ndarray, right: np.ndarray, missed: float, wrong: float) -> float:
+def fit_threshold(scores: np.ndarray, outside: np.ndarray, right: np.ndarray, missed: float, wrong: float) -> float:
     """The threshold with the least cost: `missed` for each text that is out of scope and answered, `wrong` for each in-scope
     one that is refused or, answered, not `right`.
 
-    `figures` float64 (n,), `outside` and `right` bool (n,). It lies halfway between two texts' figures; of several
+    `scores` float64 (n,), `outside` and `right` bool (n,). It lies halfway between two texts' scores; of several
     thresholds that cost the same, the middle one.
     """
-    order = np.argsort(figures, kind="stable")
-    values, outside, right = figures[order], outside[order], right[order]
+    order = np.argsort(scores, kind="stable")
+    values, outside, right = scores[order], outside[order], right[order]
     saved = np.where(outside, missed, np.where(right, -wrong, 0.0))  # by refusing this text too
     cost = -np.concatenate([[0.0], np.cumsum(saved)])  # when the first k are refused, but for a constant
     between = np.concatenate([[values[0] - 1], (values[1:] + values[:-1]) / 2, [values[-1] + 1]])
-    possible = np.concatenate([[True], values[1:] > values[:-1], [True]])  # equal figures can't be told apart
+    possible = np.concatenate([[True], values[1:] > values[:-1], [True]])  # equal scores can't be told apart
     cost = np.where(possible, cost, np.inf)
     best = np.flatnonzero(cost <= cost.min() + 1e-12)
     return float(between[best[len(best) // 2]])

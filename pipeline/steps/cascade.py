@@ -19,9 +19,9 @@ import numpy as np
 from pipeline.config import Backbone, Optim, Step, kind, setting
 from pipeline.errors import ConfigError, OptimizationError
 from pipeline.runtimes.base import Description, load
-from pipeline.runtimes.cascade import BETTER, CHEAP, FILE, sureness
+from pipeline.runtimes.cascade import BETTER, CHEAP, FILE, confidence
 from pipeline.steps.base import Context
-from pipeline.steps.calibrate import share_of, weights
+from pipeline.steps.calibrate import oos_share_of, sample_weights
 from pipeline.steps.shared.inference import logits_of
 from pipeline.system import locks
 
@@ -54,7 +54,7 @@ class Cascade(Step):
         return {"data": context.splits.content_hash}
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
-        """Fit the threshold, put both together; figures: threshold, share that the cheap one answers.
+        """Fit the threshold, put both together; metrics: threshold, share that the cheap one answers.
 
         Notes, under "cascade": the curve, and what the better one is worth "alone".
         """
@@ -69,12 +69,12 @@ class Cascade(Step):
             logits = logits_of(directory, texts, f"{name} classifier")
             right[name] = description.rule.answer(logits).labels == truth
             if name == CHEAP:
-                sure = sureness(logits, description.rule)
+                sure = confidence(logits, description.rule)
             batched = batched and description.batched
             shutil.copytree(directory, artifact / name)
-        with locks.alone():
+        with locks.exclusive():
             seconds = {name: _seconds(context.needed[name], texts[:TIMED]) for name in (CHEAP, BETTER)}
-        counts = weights(truth == context.splits.oos, share_of(self.better))
+        counts = sample_weights(truth == context.splits.oos, oos_share_of(self.better))
         threshold = fit_threshold(sure, right[CHEAP], right[BETTER], self.loss, counts)
         curve = curve_of(sure, right[CHEAP], right[BETTER], seconds, counts)
         alone = {"latency_ms": 1e3 * seconds[BETTER], "validation_accuracy": float(counts @ right[BETTER])}
@@ -83,9 +83,9 @@ class Cascade(Step):
         Description("cascade", labels, length, context.splits.oos, batched=batched).write(artifact)
         share = float(counts @ (sure >= threshold))
         log.info("the cheap classifier answers %.0f %% of such texts, from a score of %.3f on", 100 * share, threshold)
-        figures = {"cascade/threshold": threshold, "cascade/answered_cheaply": share}
+        metrics = {"cascade/threshold": threshold, "cascade/answered_cheaply": share}
         names = [self.cheap.name, self.better.name]
-        return {"figures": figures, "cascade": {"names": names, "curve": curve, "alone": alone, "answered_cheaply": share}}
+        return {"metrics": metrics, "cascade": {"names": names, "curve": curve, "alone": alone, "answered_cheaply": share}}
 
 
 def fit_threshold(sure: np.ndarray, cheap: np.ndarray, better: np.ndarray, loss: float, counts: np.ndarray) -> float:

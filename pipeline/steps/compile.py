@@ -22,7 +22,7 @@ from pipeline.system.cpu import bfloat16, flags
 
 log = logging.getLogger(__name__)
 COMPILERS = ("c++", "g++", "clang++", "cl")
-MOST_TEXTS = 1024  # of a batch
+MAX_TEXTS = 1024  # of a batch
 
 
 @kind("step", "compile")
@@ -52,7 +52,7 @@ class Compile(Step):
         }
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
-        """Compile, compare; figure: the largest difference of a logit, which in bfloat16 may be any."""
+        """Compile, compare; metric: the largest difference of a logit, which in bfloat16 may be any."""
         import torch
 
         from pipeline.runtimes.torch import read
@@ -68,7 +68,7 @@ class Compile(Step):
         replace(described, runtime="torch_compiled", pad_id=pad_id).write(artifact)
         made = load(artifact, threads)
         tolerance = TOLERANCE if self.precision == "float32" else float("inf")
-        return {"figures": {"export/max_difference": largest_difference(model, made, context, tolerance)}}
+        return {"metrics": {"export/max_difference": largest_difference(model, made, context, tolerance)}}
 
 
 def compiled(model: Any, precision: str, max_length: int, target: Path) -> None:
@@ -92,7 +92,7 @@ def compiled(model: Any, precision: str, max_length: int, target: Path) -> None:
 
     ids, mask = torch.ones(2, 8, dtype=torch.int64), torch.ones(2, 8, dtype=torch.int64)
     mask[1, 5:] = 0
-    free = {0: torch.export.Dim("batch", max=MOST_TEXTS), 1: torch.export.Dim("length", min=2, max=max_length)}
+    free = {0: torch.export.Dim("batch", max=MAX_TEXTS), 1: torch.export.Dim("length", min=2, max=max_length)}
     settings = {"freezing": True, "cpp.dynamic_threads": True}
     try:
         with warnings.catch_warnings(action="ignore"), redirect_stderr(io.StringIO()), torch.no_grad():

@@ -15,12 +15,12 @@ from pipeline.errors import ConfigError
 from pipeline.steps.base import ANY, Context, as_kind
 from pipeline.steps.store import Recipe, Stage, Store
 
-OF_THE_ARTIFACT = ("prune/sparsity", "size/dense_mb")  # figures that a later step makes untrue
+OF_THE_ARTIFACT = ("prune/sparsity", "size/dense_mb")  # metrics that a later step makes untrue
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Made:
+class StepsResult:
     """An optimization, carried out."""
 
     artifact: Path
@@ -34,9 +34,9 @@ class Made:
         return {s.directory.name: s.manifest["notes"]["curves"] for s in self.stages if "curves" in s.manifest["notes"]}
 
     @property
-    def figures(self) -> dict[str, float]:
+    def metrics(self) -> dict[str, float]:
         """What the steps checked and reached, by its name in MLflow."""
-        told: list[dict[str, float]] = [stage.manifest["notes"].get("figures", {}) for stage in self.stages]
+        told: list[dict[str, float]] = [stage.manifest["notes"].get("metrics", {}) for stage in self.stages]
         steps = {name: value for notes in told[:-1] for name, value in notes.items() if name not in OF_THE_ARTIFACT}
         return steps | told[-1]
 
@@ -74,7 +74,7 @@ def plan(optim: Optim, context: Context) -> list[Recipe]:
     return recipes
 
 
-def carry_out(optim: Optim, context: Context, store: Store) -> Made:
+def run_steps(optim: Optim, context: Context, store: Store) -> StepsResult:
     """Make or reuse every stage, those of the optimizations that a step needs included. Raises what the steps raise."""
     stages: list[Stage] = []
     before: list[Stage] = []
@@ -83,7 +83,7 @@ def carry_out(optim: Optim, context: Context, store: Store) -> Made:
         if stage is None:
             needed = {}
             for need, other in as_kind(step).needs(context.backbone).items():
-                made = carry_out(other, context, store)
+                made = run_steps(other, context, store)
                 needed[need] = made.artifact
                 before += [*made.before, *made.stages]
             here = replace(context, source=stages[-1].artifact if stages else None, needed=needed)
@@ -91,4 +91,4 @@ def carry_out(optim: Optim, context: Context, store: Store) -> Made:
         how = "reused, nothing to do" if stage.reused else f"made in {stage.manifest['seconds']:.0f} s"
         log.info("%s: %s is %s (%s)", optim.name, name, how, stage.directory.name)
         stages.append(stage)
-    return Made(stages[-1].artifact, recipe.fingerprint, tuple(stages), tuple(before))
+    return StepsResult(stages[-1].artifact, recipe.fingerprint, tuple(stages), tuple(before))

@@ -21,7 +21,7 @@ from pipeline.steps.base import Context, versions
 log = logging.getLogger(__name__)
 TOLERANCE = 1e-4  # of a logit
 BATCHES = (1, 2, 7)  # texts
-MOST_TOKENS = 1024  # a batch, except that one text may have more
+MAX_TOKENS = 1024  # a batch, except that one text may have more
 TEXTS = 128  # of the validation split
 
 
@@ -42,7 +42,7 @@ class ExportOnnx(Step):
         return {"data": context.splits.content_hash, "versions": packages}
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
-        """Export, fuse, compare; notes: "fused", the number of each fused operator; figure: the largest difference found."""
+        """Export, fuse, compare; notes: "fused", the number of each fused operator; metric: the largest difference found."""
         import torch
 
         from pipeline.runtimes.onnx import MODEL, OnnxClassifier
@@ -60,7 +60,7 @@ class ExportOnnx(Step):
         replace(described, runtime="onnx", pad_id=pad_id).write(artifact)
         exported = load(artifact, threads)
         assert isinstance(exported, OnnxClassifier)
-        return {"fused": fused, "figures": {"export/max_difference": largest_difference(model, exported, context)}}
+        return {"fused": fused, "metrics": {"export/max_difference": largest_difference(model, exported, context)}}
 
 
 def largest_difference(model: Any, exported: Classifier, context: Context, tolerance: float = TOLERANCE) -> float:
@@ -100,7 +100,7 @@ def _batches(vocabulary: int, max_length: int, pad_id: int) -> Iterator[tuple[np
     random = np.random.default_rng(0)
     lengths = {n + more for n in (2**i for i in range(max_length.bit_length())) for more in (0, 1)} | {max_length}
     for length in sorted(n for n in lengths if n <= max_length):
-        for batch in (n for n in BATCHES if n == 1 or n * length <= MOST_TOKENS):
+        for batch in (n for n in BATCHES if n == 1 or n * length <= MAX_TOKENS):
             ids = random.integers(0, vocabulary, (batch, length))
             used = random.integers(1, length + 1, (batch, 1))
             used[0] = length

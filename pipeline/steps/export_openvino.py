@@ -35,7 +35,7 @@ class ExportOpenvino(Step):
         return {"data": context.splits.content_hash, "versions": packages}
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
-        """Export, convert, compare; figure: the largest difference of a logit, which in bf16 may be any."""
+        """Export, convert, compare; metric: the largest difference of a logit, which in bf16 may be any."""
         import torch
 
         from pipeline.runtimes.onnx_graph import export
@@ -53,7 +53,7 @@ class ExportOpenvino(Step):
         replace(described, runtime="openvino", pad_id=pad_id).write(artifact)
         exported = load(artifact, threads)
         tolerance = TOLERANCE if self.precision == "f32" else float("inf")
-        return {"figures": {"export/max_difference": largest_difference(model, exported, context, tolerance)}}
+        return {"metrics": {"export/max_difference": largest_difference(model, exported, context, tolerance)}}
 
 
 def require_openvino(*packages: str) -> None:

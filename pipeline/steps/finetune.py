@@ -26,8 +26,8 @@ class Finetune(Trained):
     model: str = setting("teacher", choices=("teacher", "student"))
     learning_rate: float = setting(3e-4, above=0, max=1)
     batch_size: int = setting(64, min=1)
-    head_rate: float = setting(10.0, above=0, max=1000)
-    most_steps: int | None = setting(750, min=1)
+    head_lr_multiplier: float = setting(10.0, above=0, max=1000)
+    max_steps: int | None = setting(750, min=1)
     label_smoothing: float = setting(0.1, min=0, max=0.9)
 
     code_version: ClassVar[int] = 3
@@ -38,10 +38,10 @@ class Finetune(Trained):
         return self.model
 
     def epochs_on(self, texts: int) -> int:
-        """As many as are asked for, or as make `most_steps` with so many texts; one at least."""
-        if self.most_steps is None:
+        """As many as are asked for, or as make `max_steps` with so many texts; one at least."""
+        if self.max_steps is None:
             return self.epochs
-        return max(1, min(self.epochs, round(self.most_steps / math.ceil(texts / self.batch_size))))
+        return max(1, min(self.epochs, round(self.max_steps / math.ceil(texts / self.batch_size))))
 
     def inputs(self, context: Context) -> dict[str, Any]:
         """Raises BackboneError when the weights are not to be had."""
@@ -66,7 +66,7 @@ class Finetune(Trained):
         model, tokenizer = start(context.backbone, self.model, labels, context.seed)
         epochs = self.epochs_on(len(context.splits.train))
         if epochs < self.epochs:
-            log.info("%d epochs instead of %d: so many make most_steps=%d", epochs, self.epochs, self.most_steps)
+            log.info("%d epochs instead of %d: so many make max_steps=%d", epochs, self.epochs, self.max_steps)
         recipe = replace(self.recipe(context, self.label_smoothing), epochs=epochs)
         curves = train(model, tokenizer, context.splits.train, context.splits.validation, recipe, scratch)
         save(model, tokenizer, Description("torch", labels, context.backbone.max_length, context.splits.oos), artifact)

@@ -10,10 +10,10 @@ from pipeline.models.checkpoints import download, sha256
 from pipeline.steps.base import Context, versions
 
 
-@kind("step", "load")
+@kind("step", "load_checkpoint")
 @dataclass(frozen=True)
-class Load(Step):
-    """Settings of `conf/step/load.yaml`."""
+class LoadCheckpoint(Step):
+    """Settings of `conf/step/load_checkpoint.yaml`."""
 
     checkpoint: str = MISSING
     revision: str | None = None

@@ -38,7 +38,7 @@ class LowRank(Step):
         return {"versions": versions("torch", "transformers")}
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
-        """Factor the matrices; figure: the share of parameters that is left."""
+        """Factor the matrices; metric: the share of parameters that is left."""
         from pipeline.runtimes.base import Description
         from pipeline.runtimes.torch import read, read_tokenizer, save_compact
 
@@ -48,7 +48,7 @@ class LowRank(Step):
         self._factor(model)
         log.info("low rank: %s of %s parameters are left", f"{_parameters(model):,}", f"{before:,}")
         save_compact(model, read_tokenizer(context.source), Description.read(context.source), artifact)
-        return {"figures": {"low_rank/parameters_kept": _parameters(model) / before}}
+        return {"metrics": {"low_rank/parameters_kept": _parameters(model) / before}}
 
     def _factor(self, model: Any) -> None:
         from torch import nn

@@ -22,8 +22,8 @@ class Prune(Trained):
 
     method: str = setting("magnitude", choices=("magnitude", "movement"))
     sparsity: float = setting(0.6, above=0, max=0.99)
-    rise_from: float = setting(0.1, min=0, max=0.99)
-    rise_to: float = setting(0.7, above=0, max=1)
+    ramp_start: float = setting(0.1, min=0, max=0.99)
+    ramp_end: float = setting(0.7, above=0, max=1)
     epochs: int = setting(6, min=1)
     label_smoothing: float = setting(0.1, min=0, max=0.9)
 
@@ -33,11 +33,11 @@ class Prune(Trained):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.rise_from >= self.rise_to:
-            raise ConfigError(f"rise_from={self.rise_from}: must be below rise_to={self.rise_to}")
+        if self.ramp_start >= self.ramp_end:
+            raise ConfigError(f"ramp_start={self.ramp_start}: must be below ramp_end={self.ramp_end}")
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
-        """Train and prune; figures: the sparsity reached, and the size of the same network with its zeros stored."""
+        """Train and prune; metrics: the sparsity reached, and the size of the same network with its zeros stored."""
         from transformers import set_seed
 
         from pipeline.runtimes.base import Description
@@ -51,7 +51,7 @@ class Prune(Trained):
         pruning.attach(model, self.method)
         model.base_model.get_input_embeddings().requires_grad_(not self.freeze_embeddings)
         recipe = self.recipe(context, self.label_smoothing, keep="last")
-        pruner = pruning.Pruner(model, pruning.Schedule(self.sparsity, self.rise_from, self.rise_to))
+        pruner = pruning.Pruner(model, pruning.Schedule(self.sparsity, self.ramp_start, self.ramp_end))
         adamw = pruning.optimizer(model, self.learning_rate, self.weight_decay)
         splits = context.splits
         curves = train(
@@ -62,5 +62,5 @@ class Prune(Trained):
         dense = sum(tensor.numel() * tensor.element_size() for tensor in model.state_dict().values())
         weights = (artifact / "weights.safetensors").stat().st_size
         rest = sum(path.stat().st_size for path in artifact.iterdir()) - weights
-        figures = {"prune/sparsity": pruning.sparsity_of(model), "size/dense_mb": (dense + rest) / BYTES_PER_MB}
-        return {"curves": curves, "figures": figures}
+        metrics = {"prune/sparsity": pruning.sparsity_of(model), "size/dense_mb": (dense + rest) / BYTES_PER_MB}
+        return {"curves": curves, "metrics": metrics}

@@ -23,7 +23,7 @@ class PruneStructured(Trained):
 
     heads_kept: float = setting(0.5, above=0, max=1)
     neurons_kept: float = setting(0.5, above=0, max=1)
-    importance_texts: int = setting(512, min=1)
+    importance_samples: int = setting(512, min=1)
     epochs: int = setting(6, min=1)
     label_smoothing: float = setting(0.1, min=0, max=0.9)
 
@@ -32,7 +32,7 @@ class PruneStructured(Trained):
     gives: ClassVar[str] = "torch"
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
-        """Prune and train; figures: the shares of heads, neurons and encoder parameters that are left.
+        """Prune and train; metrics: the shares of heads, neurons and encoder parameters that are left.
 
         Raises OptimizationError when the network is not built like BERT or DistilBERT.
         """
@@ -42,17 +42,17 @@ class PruneStructured(Trained):
 
         assert context.source is not None
         model, tokenizer = read(context.source), read_tokenizer(context.source)
-        figures = self._prune(model, tokenizer, context)  # the same each time, so an interrupted training fits it
+        metrics = self._prune(model, tokenizer, context)  # the same each time, so an interrupted training fits it
         recipe = self.recipe(context, self.label_smoothing)
         curves = train(model, tokenizer, context.splits.train, context.splits.validation, recipe, scratch)
         save_compact(model, tokenizer, Description.read(context.source), artifact)
-        return {"curves": curves, "figures": figures}
+        return {"curves": curves, "metrics": metrics}
 
     def _prune(self, model: Any, tokenizer: Any, context: Context) -> dict[str, float]:
         from pipeline.models.students import batches, narrow
 
         before = _counted(model)
-        some = batches(tokenizer, context.splits.train, self.importance_texts, context.backbone.max_length, context.seed)
+        some = batches(tokenizer, context.splits.train, self.importance_samples, context.backbone.max_length, context.seed)
         narrow(model, some, self.heads_kept, self.neurons_kept)
         left = _counted(model)
         log.info("kept: %s", ", ".join(f"{left[name]:,} of {before[name]:,} {name}" for name in before))

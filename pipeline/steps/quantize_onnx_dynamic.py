@@ -15,10 +15,10 @@ from pipeline.steps.shared.agreement import checked
 from pipeline.system.cpu import REDUCED, int8_support, reduces, warn_if_slow
 
 
-@kind("step", "quantize_onnx")
+@kind("step", "quantize_onnx_dynamic")
 @dataclass(frozen=True)
-class QuantizeOnnx(Step):
-    """Settings of `conf/step/quantize_onnx.yaml`."""
+class QuantizeOnnxDynamic(Step):
+    """Settings of `conf/step/quantize_onnx_dynamic.yaml`."""
 
     per_channel: bool = True
     reduce_range: str = setting("auto", choices=REDUCED)
@@ -37,7 +37,7 @@ class QuantizeOnnx(Step):
         }
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
-        """Quantize; figure: the share of validation texts for which the prediction stays as it was."""
+        """Quantize; metric: the share of validation texts for which the prediction stays as it was."""
         from pipeline.runtimes.onnx import MODEL
         from pipeline.runtimes.onnx_graph import quantize
         from pipeline.runtimes.onnx_weight_only import EMBEDDINGS, shrink
@@ -51,7 +51,7 @@ class QuantizeOnnx(Step):
         quantize(graph, artifact / MODEL, self.per_channel, reduces(self.reduce_range), scratch)
         shutil.copy(context.source / TOKENIZER, artifact)
         replace(Description.read(context.source), batched=False).write(artifact)
-        return {"figures": checked(context.source, artifact, context.splits.validation["text"], self._advice())}
+        return {"metrics": checked(context.source, artifact, context.splits.validation["text"], self._advice())}
 
     def _advice(self) -> str:
         if not self.per_channel:

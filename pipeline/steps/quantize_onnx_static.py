@@ -15,7 +15,7 @@ import numpy as np
 
 from pipeline.config import Step, kind, setting
 from pipeline.runtimes.base import DESCRIPTION, TOKENIZER, Description, Encoder
-from pipeline.runtimes.onnx_static import METHODS, Inputs, Static
+from pipeline.runtimes.onnx_static import METHODS, Inputs, StaticQuantization
 from pipeline.steps.base import Context, versions
 from pipeline.steps.shared.agreement import checked
 from pipeline.system.cpu import REDUCED, int8_support, reduces, warn_if_slow
@@ -24,14 +24,14 @@ from pipeline.system.progress import bar
 log = logging.getLogger(__name__)
 
 
-@kind("step", "quantize_static")
+@kind("step", "quantize_onnx_static")
 @dataclass(frozen=True)
-class QuantizeStatic(Step):
-    """Settings of `conf/step/quantize_static.yaml`."""
+class QuantizeOnnxStatic(Step):
+    """Settings of `conf/step/quantize_onnx_static.yaml`."""
 
     method: str = setting("minmax", choices=METHODS)
     percentile: float = setting(99.99, above=50, max=100)
-    texts: int = setting(256, min=1)
+    calibration_samples: int = setting(256, min=1)
     agreement: float = setting(0.99, min=0, max=1)
     per_channel: bool = True
     reduce_range: str = setting("auto", choices=REDUCED)
@@ -50,19 +50,19 @@ class QuantizeStatic(Step):
         }
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
-        """Quantize; figures: agreement on validation, products kept in fp32; notes: "effects", where some had to be kept."""
+        """Quantize; metrics: agreement on validation, products kept in fp32; notes: "effects", where some had to be kept."""
         from pipeline.runtimes.onnx import MODEL
 
         assert context.source is not None
         warn_if_slow(int8_support())
         texts, judged = self._texts(context)
-        static = Static(context.source / MODEL, texts, self.method, self.percentile, scratch)
+        static = StaticQuantization(context.source / MODEL, texts, self.method, self.percentile, scratch)
         kept, effects = self._kept(static, context.source / MODEL, judged, scratch)
         static.write(artifact / MODEL, kept, self.per_channel, reduces(self.reduce_range))
         for name in (TOKENIZER, DESCRIPTION):
             shutil.copy(context.source / name, artifact)
         same = checked(context.source, artifact, context.splits.validation["text"], "try another method or agreement=1")
-        return {"figures": same | {"quantize/kept_fp32": float(len(kept))}, "effects": effects}
+        return {"metrics": same | {"quantize/kept_fp32": float(len(kept))}, "effects": effects}
 
     def _texts(self, context: Context) -> tuple[list[Inputs], list[Inputs]]:
         """Encoded training texts: those that ranges are measured on, and as many others that the result is judged by."""
@@ -70,7 +70,7 @@ class QuantizeStatic(Step):
         description = Description.read(context.source)
         encode = Encoder(context.source, description.max_length, description.pad_id, threads=1)
         train = list(context.splits.train["text"])
-        drawn = np.random.default_rng(context.seed).permutation(len(train))[: 2 * self.texts]
+        drawn = np.random.default_rng(context.seed).permutation(len(train))[: 2 * self.calibration_samples]
         encoded: list[Inputs] = [
             dict(zip(("input_ids", "attention_mask"), encode([train[row]]), strict=True)) for row in drawn
         ]
@@ -78,7 +78,7 @@ class QuantizeStatic(Step):
         return encoded[:half], encoded[half:] or encoded
 
     def _kept(
-        self, static: Static, graph: Path, judged: Sequence[Inputs], scratch: Path
+        self, static: StaticQuantization, graph: Path, judged: Sequence[Inputs], scratch: Path
     ) -> tuple[list[str], dict[str, float]]:
         """The nodes to keep in fp32, and the effect of each, which is only measured where some must be."""
         expected = _logits(graph, judged)

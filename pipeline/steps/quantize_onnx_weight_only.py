@@ -14,10 +14,10 @@ from pipeline.steps.base import Context, versions
 from pipeline.steps.shared.agreement import checked
 
 
-@kind("step", "quantize_weights")
+@kind("step", "quantize_onnx_weight_only")
 @dataclass(frozen=True)
-class QuantizeWeights(Step):
-    """Settings of `conf/step/quantize_weights.yaml`."""
+class QuantizeOnnxWeightOnly(Step):
+    """Settings of `conf/step/quantize_onnx_weight_only.yaml`."""
 
     block: int = setting(32, choices=(16, 32, 64, 128, 256))
 
@@ -30,7 +30,7 @@ class QuantizeWeights(Step):
         return {"data": context.splits.content_hash, "versions": versions("onnx", "onnxruntime", "onnx-ir", "tokenizers")}
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
-        """Quantize; figure: share of validation texts whose prediction stays as it was; notes: "made", operators by name."""
+        """Quantize; metric: share of validation texts whose prediction stays as it was; notes: "made", operators by name."""
         from pipeline.runtimes.onnx import MODEL
         from pipeline.runtimes.onnx_weight_only import PRODUCTS, shrink
 
@@ -39,6 +39,6 @@ class QuantizeWeights(Step):
         for name in (TOKENIZER, DESCRIPTION):
             shutil.copy(context.source / name, artifact)
         return {
-            "figures": checked(context.source, artifact, context.splits.validation["text"], "try a smaller block"),
+            "metrics": checked(context.source, artifact, context.splits.validation["text"], "try a smaller block"),
             "made": made,
         }

@@ -31,7 +31,7 @@ Row = dict[str, np.ndarray]  # input_ids and attention_mask, int64 (1, tokens)
 class QuantizeOpenvino(Step):
     """Settings of `conf/step/quantize_openvino.yaml`."""
 
-    texts: int = setting(300, min=1)
+    calibration_samples: int = setting(300, min=1)
     max_drop: float | None = setting(0.005, min=0, max=1)
 
     code_version: ClassVar[int] = 1
@@ -48,7 +48,7 @@ class QuantizeOpenvino(Step):
         }
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
-        """Quantize; figure: the share of validation texts for which the prediction stays as it was."""
+        """Quantize; metric: the share of validation texts for which the prediction stays as it was."""
         assert context.source is not None
         warn_if_slow(int8_support())
         openvino = library()
@@ -60,7 +60,7 @@ class QuantizeOpenvino(Step):
         for name in (TOKENIZER, DESCRIPTION, SETTINGS):
             shutil.copy(context.source / name, artifact)
         advice = "set max_drop lower" if self.max_drop is not None else "set max_drop"
-        return {"figures": checked(context.source, artifact, context.splits.validation["text"], advice)}
+        return {"metrics": checked(context.source, artifact, context.splits.validation["text"], advice)}
 
     def _quantized(self, network: Any, context: Context) -> Any:
         import nncf
@@ -74,7 +74,7 @@ class QuantizeOpenvino(Step):
             return dict(zip(("input_ids", "attention_mask"), encode([text]), strict=True))
 
         train, validation = list(context.splits.train["text"]), context.splits.validation
-        drawn = np.random.default_rng(context.seed).permutation(len(train))[: self.texts]
+        drawn = np.random.default_rng(context.seed).permutation(len(train))[: self.calibration_samples]
         measured = nncf.Dataset([encoded(train[row]) for row in drawn])
         settings = {"model_type": nncf.ModelType.TRANSFORMER, "subset_size": len(drawn)}
         if self.max_drop is None:

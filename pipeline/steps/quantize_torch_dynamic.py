@@ -14,10 +14,10 @@ from pipeline.steps.shared.agreement import checked
 from pipeline.system.cpu import int8_support, warn_if_slow
 
 
-@kind("step", "quantize_dynamic")
+@kind("step", "quantize_torch_dynamic")
 @dataclass(frozen=True)
-class QuantizeDynamic(Step):
-    """Settings of `conf/step/quantize_dynamic.yaml`."""
+class QuantizeTorchDynamic(Step):
+    """Settings of `conf/step/quantize_torch_dynamic.yaml`."""
 
     per_channel: bool = True
 
@@ -30,7 +30,7 @@ class QuantizeDynamic(Step):
         return {"data": context.splits.content_hash, "versions": versions("torch", "transformers", "tokenizers")}
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
-        """Quantize; figure: the share of validation texts on which the prediction stays as it was."""
+        """Quantize; metric: the share of validation texts on which the prediction stays as it was."""
         from pipeline.runtimes import torch_int8
         from pipeline.runtimes.base import Description
         from pipeline.runtimes.torch import read, read_tokenizer
@@ -45,4 +45,4 @@ class QuantizeDynamic(Step):
         description = replace(Description.read(context.source), runtime="torch_int8", batched=False)
         torch_int8.save(model, read_tokenizer(context.source), description, artifact)
         advice = "compare the accuracies before it is used" if self.per_channel else "try per_channel=true"
-        return {"figures": checked(context.source, artifact, context.splits.validation["text"], advice)}
+        return {"metrics": checked(context.source, artifact, context.splits.validation["text"], advice)}

@@ -1,4 +1,4 @@
-"""`untrained`: a BERT of any size with random weights, to compare size and latency with where its weights are not to be had.
+"""`random_init`: a BERT of any size with random weights, to compare size and latency with where its weights are not to be had.
 
 How fast and how large a network is does not depend on its weights. What it answers means nothing, and is not judged.
 """
@@ -13,24 +13,24 @@ from pipeline.models.checkpoints import identity
 from pipeline.steps.base import Context, versions
 
 
-@kind("step", "untrained")
+@kind("step", "random_init")
 @dataclass(frozen=True)
-class Untrained(Step):
-    """Settings of `conf/step/untrained.yaml`: those of BERT-base."""
+class RandomInit(Step):
+    """Settings of `conf/step/random_init.yaml`: those of BERT-base."""
 
-    layers: int = setting(12, min=1)
-    width: int = setting(768, min=1)
-    heads: int = setting(12, min=1)
-    neurons: int = setting(3072, min=1)
-    positions: int = setting(512, min=8)
+    num_layers: int = setting(12, min=1)
+    hidden_size: int = setting(768, min=1)
+    num_heads: int = setting(12, min=1)
+    intermediate_size: int = setting(3072, min=1)
+    max_positions: int = setting(512, min=8)
 
     code_version: ClassVar[int] = 1
     gives: ClassVar[str] = "torch"
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.width % self.heads:
-            raise ConfigError(f"width={self.width}: must be a multiple of heads={self.heads}")
+        if self.hidden_size % self.num_heads:
+            raise ConfigError(f"hidden_size={self.hidden_size}: must be a multiple of num_heads={self.num_heads}")
 
     def role(self, backbone: Backbone) -> str:
         """The teacher, for its tokenizer."""
@@ -60,8 +60,9 @@ class Untrained(Step):
         torch.manual_seed(0)
         names = dict(enumerate(labels))
         config = BertConfig(
-            vocab_size=len(tokenizer), hidden_size=self.width, num_hidden_layers=self.layers,
-            num_attention_heads=self.heads, intermediate_size=self.neurons, max_position_embeddings=self.positions,
+            vocab_size=len(tokenizer), hidden_size=self.hidden_size, num_hidden_layers=self.num_layers,
+            num_attention_heads=self.num_heads, intermediate_size=self.intermediate_size,
+            max_position_embeddings=self.max_positions,
             num_labels=len(labels), id2label=names, label2id={name: i for i, name in names.items()},
         )  # fmt: skip
         model = BertForSequenceClassification(config)

@@ -12,10 +12,10 @@ from pipeline.steps.base import Context
 from pipeline.steps.shared.distilling import Distilling
 
 
-@kind("step", "recover")
+@kind("step", "recovery_distillation")
 @dataclass(frozen=True)
-class Recover(Distilling):
-    """Settings of `conf/step/recover.yaml`."""
+class RecoveryDistillation(Distilling):
+    """Settings of `conf/step/recovery_distillation.yaml`."""
 
     freeze_embeddings: bool = False
 

@@ -14,13 +14,13 @@ from pipeline.steps.base import Context
 from pipeline.steps.shared.distilling import Distilling, read_teacher
 
 
-@kind("step", "static")
+@kind("step", "static_embeddings")
 @dataclass(frozen=True)
-class Static(Distilling):
-    """Settings of `conf/step/static.yaml`."""
+class StaticEmbeddings(Distilling):
+    """Settings of `conf/step/static_embeddings.yaml`."""
 
-    width: int = setting(128, min=1)
-    neurons: int = setting(256, min=1)
+    hidden_size: int = setting(128, min=1)
+    intermediate_size: int = setting(256, min=1)
     epochs: int = setting(20, min=1)
     learning_rate: float = setting(3e-3, above=0, max=1)
     batch_size: int = setting(64, min=1)
@@ -31,7 +31,7 @@ class Static(Distilling):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.hidden or self.relations:
+        if self.hidden_loss_weight or self.relation_loss_weight:
             raise ConfigError(
                 "static has no layers whose hidden states or relations could be learned; set hidden=0 and relations=0"
             )
@@ -51,9 +51,9 @@ class Static(Distilling):
 
         teacher = read_teacher(context, "give it a teacher in torch")
         tokenizer, labels = read_tokenizer(context.needed["teacher"]), list(context.splits.labels)
-        vectors = vectors_of(teacher, tokenizer, min(self.width, teacher.config.hidden_size))
+        vectors = vectors_of(teacher, tokenizer, min(self.hidden_size, teacher.config.hidden_size))
         torch.manual_seed(context.seed)
-        network = StaticNetwork(vectors, self.neurons, len(labels))
+        network = StaticNetwork(vectors, self.intermediate_size, len(labels))
         curves = self.learn(network, tokenizer, context, scratch)
         state = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
         state["vectors"], state["scales"] = quantized(state.pop("vectors.weight"))

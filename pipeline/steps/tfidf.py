@@ -44,7 +44,7 @@ class Tfidf(Step):
         }
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
-        """Train with each strength, keep the one that is best on validation; figure: that strength."""
+        """Train with each strength, keep the one that is best on validation; metric: that strength."""
         from safetensors.numpy import save_file
         from sklearn.feature_extraction.text import TfidfVectorizer
         from sklearn.linear_model import LogisticRegression
@@ -69,7 +69,7 @@ class Tfidf(Step):
         (artifact / FEATURES).write_text(json.dumps(names, ensure_ascii=False, separators=(",", ":")), encoding="utf-8")
         save_file(_all_labels(best, vectorizer.idf_, len(splits.labels)), artifact / WEIGHTS)
         Description("tfidf", list(splits.labels), context.backbone.max_length, splits.oos).write(artifact)
-        return {"figures": {"tfidf/strength": float(best.C), "tfidf/features": float(len(names))}}  # type: ignore[union-attr]
+        return {"metrics": {"tfidf/strength": float(best.C), "tfidf/features": float(len(names))}}  # type: ignore[union-attr]
 
 
 def _all_labels(found: Any, idf: np.ndarray, count: int) -> dict[str, np.ndarray]:

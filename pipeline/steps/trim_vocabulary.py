@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 class TrimVocabulary(Step):
     """Settings of `conf/step/trim_vocabulary.yaml`."""
 
-    pieces: int = setting(16000, min=1)
+    vocab_size: int = setting(16000, min=1)
 
     code_version: ClassVar[int] = 2
     takes: ClassVar[tuple[str, ...]] = ("torch",)
@@ -34,7 +34,7 @@ class TrimVocabulary(Step):
         return {"data": context.splits.content_hash, "versions": versions("torch", "transformers", "tokenizers")}
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
-        """Trim; figures: pieces that are left, and the share of validation texts that are tokenized as before."""
+        """Trim; metrics: pieces that are left, and the share of validation texts that are tokenized as before."""
         from tokenizers import Tokenizer
 
         from pipeline.models.vocabulary import kept_pieces, trimmed
@@ -44,7 +44,7 @@ class TrimVocabulary(Step):
         description, before = Description.read(context.source), Tokenizer.from_file(str(context.source / TOKENIZER))
         before.no_truncation()
         before.no_padding()
-        kept = kept_pieces(before, list(context.splits.train["text"]), self.pieces)
+        kept = kept_pieces(before, list(context.splits.train["text"]), self.vocab_size)
         after = trimmed(before, kept)
         same = [
             one.tokens == other.tokens
@@ -52,15 +52,15 @@ class TrimVocabulary(Step):
                 *(each.encode_batch(list(context.splits.validation["text"])) for each in (before, after)), strict=True
             )
         ]
-        model = fewer(read(context.source), kept, description.max_length)
+        model = trim_embeddings(read(context.source), kept, description.max_length)
         share = sum(same) / len(same)
         log.info("%d of %d word pieces are kept; %.1f %% of the validation texts are tokenized as before",
                  len(kept), before.get_vocab_size(), 100 * share)  # fmt: skip
         save_fitting(model, _as_transformers(after, read_tokenizer(context.source)), description, artifact)
-        return {"figures": {"trim/pieces": float(len(kept)), "trim/tokenized_as_before": share}}
+        return {"metrics": {"trim/pieces": float(len(kept)), "trim/tokenized_as_before": share}}
 
 
-def fewer(model: Any, kept: list[int], max_length: int) -> Any:
+def trim_embeddings(model: Any, kept: list[int], max_length: int) -> Any:
     """A network with these rows of its word embeddings, in this order, and the first `max_length` positions.
 
     Raises OptimizationError where it has no such embeddings.

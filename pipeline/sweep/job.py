@@ -26,7 +26,7 @@ Part = Callable[[Config, Status], Status]  # what is done of a job: its status b
 log = logging.getLogger(__name__)
 
 
-def carry_out(config: Config, later: bool = False) -> tuple[float, ...]:
+def run_job(config: Config, later: bool = False) -> tuple[float, ...]:
     """Run the job; where it is to be measured `later`, only make it. What was done before the sweep was killed, counts.
 
     Returns its objective, NaN where it failed and where it is not measured yet.
@@ -107,7 +107,7 @@ def _do(config: Config, part: Part) -> None:
     status = record.status(number)
     assert status is not None
     try:
-        with locks.working():
+        with locks.shared():
             record.write(part(config, status))
     except KeyboardInterrupt:
         record.write(replace(status, state="killed", reason="it was interrupted"))

@@ -25,7 +25,7 @@ PRELOADED = [
     "pipeline.reporting.plots.tradeoff",
     "pipeline.evaluation.quality.scores",
     "mlflow.store.tracking.sqlalchemy_store",
-    "pipeline.sweep.warm",
+    "pipeline.sweep.preload",
 ]
 LONGEST_TMPDIR = 60  # the server's socket lies below it, and the path of a socket has 107 characters at most
 WATCH_S = 1.0
@@ -42,7 +42,7 @@ def in_a_process(sweep: str, work: Callable[..., None], *arguments: Any) -> int:
     if forked:
         context.set_forkserver_preload(PRELOADED)
     process: BaseProcess = context.Process(target=_child, args=(sweep, work, *arguments), daemon=False)
-    with locks.working():  # the server's imports are work too
+    with locks.shared():  # the server's imports are work too
         process.start()
     try:
         process.join()

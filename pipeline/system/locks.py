@@ -43,7 +43,7 @@ def _acquire(acquire: Callable[..., object], waiting: str) -> None:
 
 
 @contextlib.contextmanager
-def working() -> Iterator[None]:
+def shared() -> Iterator[None]:
     """Work, beside others that work; waits while one measures."""
     global _working
     lock = _lock()
@@ -58,7 +58,7 @@ def working() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def resting() -> Iterator[None]:
+def released() -> Iterator[None]:
     """Let others measure meanwhile: for waiting. After an error nothing works on, so no new turn is waited for."""
     global _working
     held, _working = _working, 0
@@ -72,9 +72,9 @@ def resting() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def alone() -> Iterator[None]:
+def exclusive() -> Iterator[None]:
     """Measure: waits until no other job works or measures."""
-    with resting():
+    with released():
         lock = _lock()
         _acquire(lock.acquire_write, "waiting until the other jobs on this machine rest, to measure alone")
         try:
@@ -92,7 +92,7 @@ def held(path: Path, waiting: str) -> Iterator[None]:
         lock.acquire(timeout=0)
     except Timeout:
         log.info("%s", waiting)
-        with resting():
+        with released():
             lock.acquire()
     try:
         yield

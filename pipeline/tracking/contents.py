@@ -32,7 +32,7 @@ def write_predictions(predictions: Predictions, path: Path) -> None:
         "score": predictions.scores,
         "label": names[predictions.truth],
         "correct": predictions.right,
-        "refused": predictions.refused,
+        "refused": predictions.abstained,
     }
     parquet.write_table(pa.table(table), path)
 
@@ -41,8 +41,8 @@ def read_predictions(path: Path, labels: Sequence[str], oos: int | None) -> Pred
     """What `write_predictions` wrote. Raises OSError, ValueError or KeyError where that is damaged, or of other labels."""
     table, place = parquet.read_table(path), {label: index for index, label in enumerate(labels)}
     predicted, truth = (np.array([place[name] for name in table[key].to_pylist()]) for key in ("prediction", "label"))
-    refused = table["refused"].to_numpy() if "refused" in table.column_names else np.zeros(len(truth), dtype=bool)
-    return Predictions(table["text"].to_pylist(), truth, predicted, table["score"].to_numpy(), list(labels), oos, refused)
+    abstained = table["refused"].to_numpy() if "refused" in table.column_names else np.zeros(len(truth), dtype=bool)
+    return Predictions(table["text"].to_pylist(), truth, predicted, table["score"].to_numpy(), list(labels), oos, abstained)
 
 
 def write_flips(report: Report, folder: Path) -> None:

@@ -42,7 +42,7 @@ class Run:
         self._client.log_dict(self.run_id, contents.environment(), "environment.json")
 
     def log_curves(self, curves: Mapping[str, list[dict[str, float]]]) -> None:
-        """Training curves: one point an epoch, `training/<figure>`."""
+        """Training curves: one point an epoch, `training/<metric>`."""
         from mlflow.entities import Metric
 
         now = int(time.time() * 1000)
@@ -75,14 +75,14 @@ class Run:
         """The files of a folder."""
         self._client.log_artifacts(self.run_id, str(folder))
 
-    def log_report(self, report: Report, figures: Mapping[str, float]) -> None:
+    def log_report(self, report: Report, of_steps: Mapping[str, float]) -> None:
         """The final metrics and tags, what the steps reached, curves; predictions and raw samples as Parquet, flips."""
         from mlflow.entities import Metric, RunTag
 
         now = int(time.time() * 1000)
         metrics = [
             Metric(key, value if key.startswith("quality/") else digits(value), now, 0)
-            for key, value in {**figures, **report.metrics()}.items()
+            for key, value in {**of_steps, **report.metrics()}.items()
         ]
         points = report.profile.points() if report.profile is not None else []
         metrics += [Metric(name, digits(value), now, x) for name, x, value in points]

@@ -44,13 +44,13 @@ def settle(tracker: Tracker, sweep_id: str, job: int, optim: str, killed: bool, 
     client.set_terminated(run_id, status)
 
 
-def close_sweep(tracker: Tracker, sweep_id: str, status: str, folder: Path, note: str, figures: Mapping[str, float]) -> None:
+def close_sweep(tracker: Tracker, sweep_id: str, status: str, folder: Path, note: str, metrics: Mapping[str, float]) -> None:
     """End the sweep's run with its comparison (the files of `folder`), its description and counts of jobs by state."""
     run_id = tracker.sweep_run(sweep_id)
     if run_id is None:
         return
     tracker.client.log_artifacts(run_id, str(folder))
     tracker.client.set_tag(run_id, NOTE, note)
-    for name, value in figures.items():
+    for name, value in metrics.items():
         tracker.client.log_metric(run_id, name, value)
     tracker.client.set_terminated(run_id, status)

@@ -19,8 +19,8 @@ from pipeline.system.cores import free_memory
 
 Batch = Mapping[str, torch.Tensor]
 States = list[torch.Tensor]  # of one text: hidden states (length, width), of some layers; (1, width) where they were pooled
-MOST_REMEMBERED = 4 * 2**30  # bytes
-SHARE_OF_MEMORY = 0.25  # of what is free
+MAX_CACHE_BYTES = 4 * 2**30  # bytes
+MAX_MEMORY_SHARE = 0.25  # of what is free
 
 
 def loss(
@@ -53,9 +53,9 @@ class Distillation:
         self._seen: dict[str, list[torch.Tensor]] = {}
         self._hooks: list[Any] = []
         self._heads = 1
-        self._memory = Memory(0)
+        self._memory = HiddenStateCache(0)
         self._ids: torch.Tensor | None = None
-        self.asks: dict[str, bool] = {}  # what the network shall give besides logits
+        self.forward_arguments: dict[str, bool] = {}  # what the network shall give besides logits
 
     def also(
         self, student: Any, teacher: Any, hidden: float, relations: float, ids: torch.Tensor | None = None
@@ -69,8 +69,8 @@ class Distillation:
         if hidden:
             if student.config.hidden_size != teacher.config.hidden_size:
                 raise OptimizationError("hidden: student and teacher have hidden states of different widths; set hidden=0")
-            self.asks = {"output_hidden_states": True}
-            self._memory = Memory(int(min(MOST_REMEMBERED, SHARE_OF_MEMORY * free_memory())))
+            self.forward_arguments = {"output_hidden_states": True}
+            self._memory = HiddenStateCache(int(min(MAX_CACHE_BYTES, MAX_MEMORY_SHARE * free_memory())))
         if relations:
             self._watch(student, teacher)
         return self
@@ -123,7 +123,7 @@ class Distillation:
         if self._ids is not None:
             ids = self._ids.to(ids.device)[ids]
         with torch.no_grad():
-            return self._teacher.to(ids.device)(**{**inputs, "input_ids": ids}, **self.asks)
+            return self._teacher.to(ids.device)(**{**inputs, "input_ids": ids}, **self.forward_arguments)
 
     def _states(self, inputs: Batch, texts: Sequence[int], count: int) -> list[States]:
         """What a student of so many states learns from in some texts of a batch."""
@@ -146,7 +146,7 @@ def same_pieces(student: Mapping[str, int], teacher: Mapping[str, int]) -> torch
     return ids
 
 
-class Memory:
+class HiddenStateCache:
     """The hidden states that a teacher gave for texts, by their rows, for as many texts as there is room for."""
 
     def __init__(self, room: int) -> None:

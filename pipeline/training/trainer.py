@@ -49,7 +49,9 @@ class Recipe:
     max_length: int
     seed: int
     label_smoothing: float = 0.0
-    head_rate: float = 1.0  # how many times as fast the last layer learns, which is new where the others are pretrained
+    head_lr_multiplier: float = (
+        1.0  # how many times as fast the last layer learns, which is new where the others are pretrained
+    )
     dropout: float | None = None  # share of activations that a step of training leaves out; None: as the network has it
     keep: str = "best"  # "best": the epoch that is best on validation; "last": where earlier epochs are other networks
 
@@ -57,7 +59,7 @@ class Recipe:
 class Objective(Protocol):
     """A loss that knows which texts are in the batch."""
 
-    asks: dict[str, bool]  # what the network shall give besides logits: arguments of its forward
+    forward_arguments: dict[str, bool]  # what the network shall give besides logits: arguments of its forward
 
     def __call__(
         self, outputs: Any, inputs: Mapping[str, torch.Tensor], labels: torch.Tensor, rows: torch.Tensor
@@ -126,7 +128,7 @@ class _Trainer(Trainer):  # type: ignore[misc]  # transformers is not typed
         if self.objective is None or not model.training:
             return super().compute_loss(model, inputs, return_outputs, **settings)
         labels = inputs.pop("labels")
-        outputs = model(**inputs, **self.objective.asks)
+        outputs = model(**inputs, **self.objective.forward_arguments)
         loss = self.objective(outputs, inputs, labels, rows)
         return (loss, outputs) if return_outputs else loss
 
@@ -161,7 +163,7 @@ def _adamw(model: Any, recipe: Recipe) -> torch.optim.Optimizer:
     settings = [
         {
             "params": parameters,
-            "lr": recipe.learning_rate * (recipe.head_rate if of_head else 1),
+            "lr": recipe.learning_rate * (recipe.head_lr_multiplier if of_head else 1),
             "weight_decay": recipe.weight_decay if decays else 0.0,
         }
         for (of_head, decays), parameters in groups.items()

@@ -67,7 +67,7 @@ def search(
         log.info(
             "trial %d of %d: %s", len(_ended(study)) + 1, n_trials, ", ".join(f"{k}={v:.4g}" for k, v in chosen.items())
         )
-        _carry_out(study, trial, chosen, scratch, train)
+        _run_trial(study, trial, chosen, scratch, train)
         ended = _described(study.trials[trial.number])
         log.info("trial %d: %s, validation accuracy %.4f", len(_ended(study)), ended["state"], ended["value"])
         tell(ended)
@@ -101,7 +101,7 @@ def cut_torn_line(journal: Path) -> None:
         journal.write_bytes(whole[: whole.rfind(b"\n") + 1])
 
 
-def _carry_out(study: optuna.Study, trial: optuna.Trial, chosen: dict[str, float], scratch: Path, train: Train) -> None:
+def _run_trial(study: optuna.Study, trial: optuna.Trial, chosen: dict[str, float], scratch: Path, train: Train) -> None:
     folder = scratch / f"trial-{digest(chosen)[:16]}"  # by its settings: an enqueued trial finds its checkpoint
     try:
         value = train(chosen, folder, _Reporter(trial))

@@ -15,7 +15,7 @@ from pipeline.cli import main
 from pipeline.config import CONF, Config, plain
 from pipeline.evaluation.latency.process import ROOT
 
-LOAD, EPOCHS, OWN = "+step@optim.steps.more=load", "optim.steps.finetune.epochs", "data=files backbone=tiny"
+LOAD, EPOCHS, OWN = "+step@optim.steps.more=load_checkpoint", "optim.steps.finetune.epochs", "data=files backbone=tiny"
 OPTIM = "# For a test.\ndefaults:\n  - /step/finetune@steps.finetune\n  - _self_\nname: {name}\n{rest}"
 
 # What is typed (FILES is a directory of wrong files, see `files`), and the words that the line must have.
@@ -28,7 +28,7 @@ MISTAKES: list[tuple[str, list[str]]] = [
     ("measure=fast", ["'fast'", "conf/measure", "book, quick, standard"]),
     ("track=sever", ["did you mean track=server?"]),
     ("experiment=quickstrt", ["did you mean experiment=quickstart?"]),
-    ("optim@baselin=bert", ["optim@baselin", "optim@baseline"]),
+    ("optim@baselin=baseline", ["optim@baselin", "optim@baseline"]),
     (f"{LOAD.removesuffix('load')}lod", ["'lod'", "conf/step", "did you mean step=load?"]),
     ("~optim.steps.finetun", ["optim.steps.finetun", "does not exist"]),
     ("data.kind=quickstar", ["data.kind=quickstar", "did you mean quickstart?"]),
@@ -38,7 +38,7 @@ MISTAKES: list[tuple[str, list[str]]] = [
     ("optim.steps.finetun.epochs=3", ["optim.steps.finetun: no such key", "did you mean finetune?"]),
     ("+backbone.teacher.hubb=x", ["backbone.teacher.hubb: no such key", "did you mean hub?"]),
     ("+foo=1", ["foo: no such key", "measure, noise, objective, only"]),
-    ("-m --cfg job optim=bert,bert_ort", ["--cfg shows one configuration"]),
+    ("-m --cfg job optim=baseline,baseline_onnx", ["--cfg shows one configuration"]),
     # types
     (f"{EPOCHS}=three", [EPOCHS, "'three'", "Integer"]),
     ("optim.steps.finetune.freeze_embeddings=perhaps", ["optim.steps.finetune.freeze_embeddings", "'perhaps'"]),
@@ -64,13 +64,13 @@ MISTAKES: list[tuple[str, list[str]]] = [
     ("optim", ["'optim'", "="]),
     ("optim=[bert", ["can't read", "optim=[bert"]),
     ("seed=${nope}", ["seed", "nope"]),
-    ("optim=bert,distilbert", ["optim=bert,distilbert", "-m"]),
+    ("optim=baseline,distilbert", ["optim=baseline,distilbert", "-m"]),
     ("--multirum", ["--multirum", "--help"]),
     ("--cfg jobs", ["--cfg", "jobs"]),
     ("--resolve", ["--resolve", "--cfg"]),
     ("--config-dir nowhere", ["--config-dir", "nowhere", "no such directory"]),
     # sweeps
-    ("-m optim=bert,distilbrt", ["'distilbrt'", "did you mean optim=distilbert?"]),
+    ("-m optim=baseline,distilbrt", ["'distilbrt'", "did you mean optim=distilbert?"]),
     ("-m optim=glob(nothing*)", ["optim", "nothing*"]),
     ("-m seed=1,-1", ["seed=-1", "at least 0"]),
     (f"-m {EPOCHS}=choice(1,x)", [EPOCHS, "'x'", "Integer"]),

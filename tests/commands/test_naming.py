@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.config import Config
 from pipeline.steps.base import Context
-from pipeline.steps.execute import Made
+from pipeline.steps.execute import StepsResult
 from pipeline.steps.store import Stage
 from pipeline.tracking.identity import base_models, is_baseline
 
@@ -15,10 +15,10 @@ from pipeline.tracking.identity import base_models, is_baseline
 @pytest.mark.parametrize(
     ("overrides", "name"),
     [
-        (["optim=bert"], "bert"),
-        (["optim=bert", "+step@optim.steps.q=quantize_dynamic"], "bert-q"),
-        (["optim=distillation_ort", "~optim.steps.export"], "distillation_ort-no-export"),
-        (["optim=bert", "+step@optim.steps.q=quantize_dynamic", "optim.name=mine"], "mine"),
+        (["optim=baseline"], "bert"),
+        (["optim=baseline", "+step@optim.steps.q=quantize_torch_dynamic"], "bert-q"),
+        (["optim=distillation_onnx", "~optim.steps.export"], "distillation_onnx-no-export"),
+        (["optim=baseline", "+step@optim.steps.q=quantize_torch_dynamic", "optim.name=mine"], "mine"),
     ],
 )
 def test_a_composed_optimization_has_a_name_of_its_own(
@@ -28,7 +28,7 @@ def test_a_composed_optimization_has_a_name_of_its_own(
 
 
 def test_only_what_makes_the_baseline_to_the_byte_is_the_baseline(compose: Callable[..., Config], tiny: list[str]) -> None:
-    config = compose("optim=bert", *tiny)
+    config = compose("optim=baseline", *tiny)
     context = Context(config.data.load(config.seed), config.backbone, config.seed)  # type: ignore[attr-defined]
     assert is_baseline(config, context, config.optim)
     (step,) = config.optim.steps.values()
@@ -39,7 +39,7 @@ def test_only_what_makes_the_baseline_to_the_byte_is_the_baseline(compose: Calla
 @pytest.mark.parametrize(
     ("overrides", "models"),
     [
-        (["optim=bert", "backbone=bert_base"], ("google-bert/bert-base-uncased",)),
+        (["optim=baseline", "backbone=bert_base"], ("google-bert/bert-base-uncased",)),
         (["optim=distillation", "backbone=bert_base"], ("distilbert/distilbert-base-uncased",)),
         (["optim=distillation", "backbone=book"], ("transformersbook/distilbert-base-uncased-distilled-clinc",)),
         (["optim=distillation", "backbone=minilm"], ("sentence-transformers/all-MiniLM-L6-v2",)),
@@ -52,11 +52,11 @@ def test_the_model_card_names_the_weights_that_were_used(
     assert base_models(compose(*overrides)) == models
 
 
-def test_a_later_step_makes_the_figures_of_the_artifact_before_untrue() -> None:
-    def stage(**figures: float) -> Stage:
-        return Stage(None, {"notes": {"figures": figures}}, reused=True)  # type: ignore[arg-type]  # it is not read
+def test_a_later_step_makes_the_metrics_of_the_artifact_before_untrue() -> None:
+    def stage(**metrics: float) -> Stage:
+        return Stage(None, {"notes": {"metrics": metrics}}, reused=True)  # type: ignore[arg-type]  # it is not read
 
     pruned, exported = stage(**{"prune/sparsity": 0.6, "prune/epochs": 3.0}), stage(**{"export/max_difference": 1e-6})
-    assert Made(None, "", (pruned,)).figures == {"prune/sparsity": 0.6, "prune/epochs": 3.0}  # type: ignore[arg-type]
-    figures = Made(None, "", (pruned, exported)).figures  # type: ignore[arg-type]
-    assert figures == {"prune/epochs": 3.0, "export/max_difference": 1e-6}
+    assert StepsResult(None, "", (pruned,)).metrics == {"prune/sparsity": 0.6, "prune/epochs": 3.0}  # type: ignore[arg-type]
+    metrics = StepsResult(None, "", (pruned, exported)).metrics  # type: ignore[arg-type]
+    assert metrics == {"prune/epochs": 3.0, "export/max_difference": 1e-6}

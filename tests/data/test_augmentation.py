@@ -12,7 +12,7 @@ from pipeline.data.augmentation import Augment, augmented
 from pipeline.errors import DataError
 from pipeline.runtimes.base import load
 from pipeline.steps.base import Context
-from pipeline.steps.execute import Made, carry_out, plan
+from pipeline.steps.execute import StepsResult, plan, run_steps
 from pipeline.steps.shared.transfer import Transfer, read
 from pipeline.steps.store import Store
 
@@ -52,19 +52,21 @@ def test_a_mixed_text_begins_as_its_own_and_ends_as_another() -> None:
 
 
 @pytest.fixture
-def transferred(compose: Callable[..., Config], tiny: list[str], root: Path) -> Callable[[Augment], tuple[Made, Context]]:
-    config = compose("optim=bert", *tiny)
+def transferred(
+    compose: Callable[..., Config], tiny: list[str], root: Path
+) -> Callable[[Augment], tuple[StepsResult, Context]]:
+    config = compose("optim=baseline", *tiny)
     context = Context(config.data.load(0), config.backbone, 0)  # type: ignore[attr-defined]
 
-    def make(augment: Augment) -> tuple[Made, Context]:
+    def make(augment: Augment) -> tuple[StepsResult, Context]:
         optim = Optim("any", {**config.optim.steps, "transfer": Transfer(augment=augment)})
-        return carry_out(optim, context, Store(root)), context
+        return run_steps(optim, context, Store(root)), context
 
     return make
 
 
 def test_each_text_of_a_transfer_set_has_its_teachers_logits_and_unlabelled_ones_no_label(
-    transferred: Callable[[Augment], tuple[Made, Context]], tmp_path: Path
+    transferred: Callable[[Augment], tuple[StepsResult, Context]], tmp_path: Path
 ) -> None:
     made, context = transferred(Augment())
     splits = context.splits
@@ -82,7 +84,7 @@ def test_each_text_of_a_transfer_set_has_its_teachers_logits_and_unlabelled_ones
 
 
 def test_a_transfer_sets_fingerprint_knows_what_is_in_it_not_where_it_lay(
-    transferred: Callable[[Augment], tuple[Made, Context]], tmp_path: Path
+    transferred: Callable[[Augment], tuple[StepsResult, Context]], tmp_path: Path
 ) -> None:
     _, context = transferred(Augment())
     for name, told in (("a.txt", "one text"), ("b.txt", "one text"), ("c.txt", "another")):
@@ -100,7 +102,7 @@ def test_a_transfer_sets_fingerprint_knows_what_is_in_it_not_where_it_lay(
 
 @pytest.mark.parametrize(("content", "told"), [(None, "no such file"), (b"\n \n", "no text in it"), (b"\xff\xfe", "UTF-8")])
 def test_a_file_of_texts_that_is_none_is_one_line(
-    content: bytes | None, told: str, transferred: Callable[[Augment], tuple[Made, Context]], tmp_path: Path
+    content: bytes | None, told: str, transferred: Callable[[Augment], tuple[StepsResult, Context]], tmp_path: Path
 ) -> None:
     file = tmp_path / "more.txt"
     if content is not None:

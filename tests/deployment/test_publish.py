@@ -108,7 +108,7 @@ def pushed(hub: Hub, artifact: Path, repository: str = "ada/tiny") -> dict[str, 
     return hub.repositories["ada/tiny"]
 
 
-def refused(action: str, hub: Hub, artifact: Path, repository: str = "ada/tiny", **settings: str) -> str:
+def abstained(action: str, hub: Hub, artifact: Path, repository: str = "ada/tiny", **settings: str) -> str:
     output, log = done(action, repository, hub, artifact, **settings)
     assert output.startswith(f"publish error: publish.hub={repository}: ") and output.count("\n") == 1, log
     return output
@@ -145,7 +145,7 @@ def test_another_runtime_takes_the_place_of_what_was_published_and_loads_as_its_
 
 def test_random_weights_are_not_published(hub: Hub, artifact: Path) -> None:
     replace(Description.read(artifact), trained=False).write(artifact)
-    assert "its weights are random" in refused("publish", hub, artifact) and not hub.repositories
+    assert "its weights are random" in abstained("publish", hub, artifact) and not hub.repositories
 
 
 def test_files_of_a_repository_in_which_nothing_was_published_stay(hub: Hub, artifact: Path) -> None:
@@ -165,7 +165,7 @@ def test_the_card_has_the_hubs_metadata_the_table_the_steps_and_no_password() ->
 
 
 def test_the_card_says_how_a_decision_rule_is_applied() -> None:
-    rule = {"temperature": 2.0, "figure": "energy", "threshold": 1.0}
+    rule = {"temperature": 2.0, "metric": "energy", "threshold": 1.0}
     described = [Description("torch", LABELS, 8, 0, decision=decision) for decision in (None, rule)]
     plain, ruled = (model_card("ada/tiny", description, "standard", CARD) for description in described)
     assert "not by transformers" in ruled and "Answerer" in ruled and "text-classification" in ruled
@@ -175,14 +175,14 @@ def test_the_card_says_how_a_decision_rule_is_applied() -> None:
 @pytest.mark.parametrize(("path", "status"), FAULTS)
 def test_a_hub_that_fails_is_told_in_one_line_and_has_nothing_new(path: str, status: int, hub: Hub, artifact: Path) -> None:
     hub.fault = (path, status)
-    line = refused("publish", hub, artifact)
+    line = abstained("publish", hub, artifact)
     assert FAULTS[path, status] in line and "the run itself is kept" in line
     assert hub.repositories.get("ada/tiny", {}).keys() <= {".gitattributes"}
 
 
 def test_a_hub_that_is_not_there_is_told_in_one_line(hub: Hub, artifact: Path) -> None:
     for action in ("check", "publish"):
-        assert "HF_ENDPOINT" in refused(action, hub, artifact, HF_ENDPOINT="http://127.0.0.1:9")
+        assert "HF_ENDPOINT" in abstained(action, hub, artifact, HF_ENDPOINT="http://127.0.0.1:9")
 
 
 @pytest.mark.parametrize("repository", ["", "a/b/c", "ada/", "ada/a b", "ada/über", "-a", "ada/a--b", "ada/x.git", "a" * 97])
@@ -193,15 +193,15 @@ def test_a_name_that_the_hub_would_not_take_is_told(repository: str) -> None:
 
 @pytest.mark.parametrize(("token", "told"), [("", "no token"), ("hf_…", "no usable token"), ("hf_expired", "HTTP 401")])
 def test_a_token_that_is_none_is_told_before_any_work(token: str, told: str, hub: Hub, artifact: Path) -> None:
-    line = refused("check", hub, artifact, HF_TOKEN=token)
+    line = abstained("check", hub, artifact, HF_TOKEN=token)
     assert told in line and "expired" not in line
 
 
 def test_what_can_not_be_written_to_is_told_before_any_work(hub: Hub, artifact: Path) -> None:
-    assert "HF_HUB_OFFLINE" in refused("check", hub, artifact, HF_HUB_OFFLINE="1")
-    assert "ada, who can write to: ada, acme" in refused("check", hub, artifact, "bob/tiny")
+    assert "HF_HUB_OFFLINE" in abstained("check", hub, artifact, HF_HUB_OFFLINE="1")
+    assert "ada, who can write to: ada, acme" in abstained("check", hub, artifact, "bob/tiny")
     hub.role = "read"
-    assert "for reading only" in refused("check", hub, artifact)
+    assert "for reading only" in abstained("check", hub, artifact)
 
 
 def test_checking_what_is_right_says_nothing_and_changes_nothing(hub: Hub, artifact: Path) -> None:

@@ -43,7 +43,7 @@ from tests.support.sweeping import wait_for
 NAME = "toy-tiny"
 SMALL, BASELINE = (
     ("prefer=size",),
-    ("budget.speedup=1",),
+    ("constraints.speedup=1",),
 )  # what picks which: one pair has no interval, so it keeps no speed-up
 Decide = Callable[..., int]
 
@@ -55,13 +55,13 @@ def measured(tmp_path_factory: pytest.TempPathFactory, ready_database: Path, toy
     (folder / "mlruns").mkdir()
     shutil.copy(ready_database, folder / "mlruns" / "mlflow.db")
     write_csv(folder / "toy.csv", toy_rows)
-    for config in composed(folder, "optim=bert_ort_int8", "+step@optim.steps.c=calibrate", "optim.name=small"):
+    for config in composed(folder, "optim=baseline_onnx_int8", "+step@optim.steps.c=calibrate", "optim.name=small"):
         run(shrunk(config))
     return folder
 
 
 def composed(folder: Path, *overrides: str) -> list[Config]:
-    arguments = [*small(folder / "mlruns", folder / "toy.csv"), "optim@baseline=bert_ort", *overrides]
+    arguments = [*small(folder / "mlruns", folder / "toy.csv"), "optim@baseline=baseline_onnx", *overrides]
     return [job.config for job in configs(parse_arguments(arguments))]
 
 
@@ -104,7 +104,7 @@ def test_what_keeps_the_budget_is_registered_with_its_evidence_and_answers_as_it
     size = Path(measured / "mlruns" / "stages")
     assert size.exists() and decided("prefer=size") == 0
     told = capsys.readouterr().out
-    assert "not bert_ort: keeps the budget, but small is the best in size" in told
+    assert "not baseline_onnx: keeps the constraints, but small is the best in size" in told
     assert f"registered: {NAME} version 1; loaded back: the same predictions; its speed was not checked" in told
     assert aliases(client) == {"champion": "1"}
     version = client.get_model_version(NAME, "1")
@@ -168,8 +168,8 @@ def test_the_program_predicts_with_the_champion_from_words_files_and_standard_in
 def test_nothing_is_registered_where_nothing_keeps_the_budget_or_it_is_a_dry_run(
     client: MlflowClient, decided: Decide, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert decided("budget.size_mb=0.001") == 3
-    assert "nothing keeps the budget; nearest is small: size" in capsys.readouterr().out
+    assert decided("constraints.size_mb=0.001") == 3
+    assert "nothing keeps the constraints; nearest is small: size" in capsys.readouterr().out
     assert decided("prefer=size", "dry_run=true") == 0
     with pytest.raises(UserError, match="no finished run yet"):
         decided("data.name=other")
@@ -188,7 +188,7 @@ def test_a_rollback_makes_the_one_before_the_champion_again(
     with pytest.raises(TrackError, match="no previous champion"):
         rollback(config)
     assert decided(*BASELINE) == 0 and aliases(client) == {"champion": "2", "previous": "1"}
-    assert client.get_model_version(NAME, "2").tags["optim"] == "bert_ort"
+    assert client.get_model_version(NAME, "2").tags["optim"] == "baseline_onnx"
     rollback(config)
     assert aliases(client) == {"champion": "1", "previous": "2"}
     assert "version 1 is the champion again" in capsys.readouterr().out
@@ -232,7 +232,9 @@ def crowned(measured: Path, client: MlflowClient) -> str:
     experiment = client.get_experiment_by_name("toy/tiny").experiment_id
     (run,) = client.search_runs([experiment], "tags.role = 'baseline'")
     artifact = artifact_of(client, run, measured / "mlruns", measured / "nowhere")
-    number = registry_of(measured).add(run.info.run_id, artifact, {"threads": 1, "batch_size": 32}, {"optim": "bert_ort"})
+    number = registry_of(measured).add(
+        run.info.run_id, artifact, {"threads": 1, "batch_size": 32}, {"optim": "baseline_onnx"}
+    )
     registry_of(measured).promote(number)
     return number
 
@@ -339,7 +341,7 @@ def test_where_only_the_first_of_both_aliases_could_be_moved_it_is_moved_back(
 
 
 def test_two_decisions_at_once_end_with_a_champion_that_loads(measured: Path, client: MlflowClient) -> None:
-    settings = ["optim@baseline=bert_ort", *small(measured / "mlruns", measured / "toy.csv")]
+    settings = ["optim@baseline=baseline_onnx", *small(measured / "mlruns", measured / "toy.csv")]
     both = [
         subprocess.Popen(
             [sys.executable, "-m", "pipeline", "decide", *pick, *settings],

@@ -26,7 +26,7 @@ from tests.support import instant
 
 LABELS = ["food", "music", "Wetter ☂"]
 TEXTS = ["play a song", "no", "is it sunny, or will it rain in the afternoon? " * 3, "Übergröße", "order a pizza", "x" * 200]
-QUICK = Measure(queries=5, warmup_calls=2, batch_size=4, budget_s=0, profile=False)
+QUICK = Measure(queries=5, warmup_calls=2, batch_size=4, max_seconds=0, profile=False)
 TEST = Examples(TEXTS, np.array([1, 0, 2, 2, 0, 1]), LABELS, oos=None)
 SAID = answers(np.eye(3, dtype=np.float32)[[0, 0, 1, 1, 1, 1]], TEST, Rule())  # by a baseline, 2 of 6 right
 
@@ -143,7 +143,7 @@ BROKEN: dict[str, Callable[[Path], object]] = {
     "runtime '../evil' is not a name": lambda directory: rewrite(directory, runtime="../evil"),
     "No module named 'pipeline.runtimes.abacus'": lambda directory: rewrite(directory, runtime="abacus"),
     "unexpected keyword argument 'colour'": lambda directory: rewrite(directory, colour="red"),
-    "no such decision rule": lambda directory: rewrite(directory, decision={"figure": "energy"}),
+    "no such decision rule": lambda directory: rewrite(directory, decision={"metric": "energy"}),
     "not a classifier that can be read": lambda directory: (directory / "model.onnx").write_bytes(bytes(100)),
 }
 

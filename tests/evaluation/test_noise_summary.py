@@ -40,7 +40,7 @@ def findings(count: int, pairs: int, slowdown: float = 0.0, noise: float = 0.008
         )
         for _ in range(count)
     ]
-    return Findings("bert", Measure(budget_s=2.0 * pairs + 1), slowdown, tuple(repetitions))
+    return Findings("bert", Measure(max_seconds=2.0 * pairs + 1), slowdown, tuple(repetitions))
 
 
 def test_it_finds_the_noise_that_is_in_the_pairs() -> None:
@@ -64,7 +64,7 @@ def test_the_table_has_a_line_a_budget_and_one_as_configured() -> None:
     titles, *rows = table(findings(10, 30)).cells
     assert titles == ["stopped after", "pairs", "median width", "excludes 1"] and 5 < len(rows) <= 13
     assert rows[-2][:2] == ["60.0 s", "30"] and rows[-1][:2] == ["3 % or 61 s *", "6"] and rows[-1][3].endswith("of 10")
-    assert "61 s (measure.budget_s)" in legend(findings(10, 30))
+    assert "61 s (measure.max_seconds)" in legend(findings(10, 30))
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_the_table_has_a_line_a_budget_and_one_as_configured() -> None:
         (findings(200, 8), "That fits"),
         (findings(3, 8), "so few repetitions tell little"),
         (findings(40, 8, slowdown=0.05), "made slower by 5 % on purpose, was called slower than itself in 40 of 40"),
-        (Findings("bert", Measure(budget_s=17), 0, findings(40, 8, slowdown=0.02).repetitions), "That is too often"),
+        (Findings("bert", Measure(max_seconds=17), 0, findings(40, 8, slowdown=0.02).repetitions), "That is too often"),
     ],
     ids=["fits", "few", "slowed", "too often"],
 )

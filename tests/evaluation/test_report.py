@@ -1,4 +1,4 @@
-"""Figures against a second computation, written out by hand, and against pinned numbers."""
+"""Metrics against a second computation, written out by hand, and against pinned numbers."""
 
 import math
 import statistics
@@ -49,7 +49,7 @@ def test_quality_agrees_with_a_count_by_hand(seed: int, oos: int | None) -> None
 
 
 @pytest.mark.parametrize(("oos", "where"), [(2, "predicted"), (2, "truth"), (2, "both")])
-def test_a_figure_that_no_text_counts_for_is_left_out(oos: int, where: str) -> None:
+def test_a_metric_that_no_text_counts_for_is_left_out(oos: int, where: str) -> None:
     predicted, truth = np.array([0, 1, 2, 0, 2]), np.array([0, 2, 1, 1, 2])
     if where in ("predicted", "both"):
         predicted[predicted == oos] = 0

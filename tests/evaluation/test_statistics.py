@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pipeline.evaluation.latency.pairs import ENOUGH, reason_to_stop
+from pipeline.evaluation.latency.pairs import MIN_PAIRS_FOR_PRECISION, reason_to_stop
 from pipeline.evaluation.latency.samples import WAITED, Block, Pair, Samples, speedup, speedup_p95
 from pipeline.evaluation.statistics import EQUIVALENT, FASTER, INCONCLUSIVE, SLOWER, Interval, ratio_interval, verdict
 
@@ -105,7 +105,7 @@ def session(rng: np.random.Generator, noise: Noise, truth: float, order_effect: 
         first = len(pairs) % 2 == 0
         log_ratio = np.log(truth) + (-order_effect if first else order_effect) + noise(rng)
         pairs.append(Pair(samples(float(np.exp(-log_ratio))), samples(1.0), first, 1.6 * (len(pairs) + 1)))
-        if reason_to_stop(pairs, precision=0.03, budget_s=20):
+        if reason_to_stop(pairs, precision=0.03, max_seconds=20):
             return pairs
 
 
@@ -123,5 +123,5 @@ def test_the_interval_misses_the_truth_in_about_5_of_100_sessions_as_the_program
     found = [speedup(pairs) for pairs in sessions]
     missed = np.mean([not interval.low <= truth <= interval.high for interval in found])
     assert 0.03 <= missed <= 0.07
-    assert min(len(pairs) for pairs in sessions) == ENOUGH
+    assert min(len(pairs) for pairs in sessions) == MIN_PAIRS_FOR_PRECISION
     assert abs(np.mean([np.log(interval.value / truth) for interval in found])) < 0.001  # and is not drawn to one side

@@ -129,7 +129,7 @@ def made(step: PruneStructured, context: Context, scratch: Path) -> tuple[Path, 
 
 
 def test_the_step_counts_what_is_left_and_says_how_the_training_went(context: Context, tmp_path: Path) -> None:
-    step = PruneStructured(heads_kept=0.5, neurons_kept=0.25, epochs=2, bfloat16="never", importance_texts=40)
+    step = PruneStructured(heads_kept=0.5, neurons_kept=0.25, epochs=2, bfloat16="never", importance_samples=40)
     artifact, notes = made(step, context, tmp_path / "scratch")
     model = read(artifact)
     heads = [layer.part(layer.kind.query).weight.shape[0] // 8 for layer in layers(model)]
@@ -139,7 +139,7 @@ def test_the_step_counts_what_is_left_and_says_how_the_training_went(context: Co
     parameters = sum(
         3 * (32 * r + r) + 32 * r + 32 + 32 * n + n + 32 * n + 32 + 4 * 32 for r, n in zip(rows, neurons, strict=True)
     )
-    assert notes["figures"] == {
+    assert notes["metrics"] == {
         "prune/heads_kept": 0.5,
         "prune/neurons_kept": sum(neurons) / 144,
         "prune/parameters_kept": pytest.approx(parameters / (3 * (4 * 33 * 32 + 33 * 48 + 49 * 32 + 4 * 32))),
@@ -160,7 +160,7 @@ class Interrupted(Progress):
 def test_an_interrupted_step_that_goes_on_writes_the_bytes_of_one_that_was_not(
     context: Context, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    step = PruneStructured(epochs=2, bfloat16="never", importance_texts=40, learning_rate=1e-3)
+    step = PruneStructured(epochs=2, bfloat16="never", importance_samples=40, learning_rate=1e-3)
     whole, notes = made(step, context, tmp_path / "whole")
     scratch = tmp_path / "interrupted"
     with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):

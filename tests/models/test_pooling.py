@@ -82,7 +82,7 @@ def test_it_is_stored_so_that_transformers_can_not_take_it_for_another_network(
 
 @pytest.mark.parametrize("bits", [4, 8])
 def test_the_whole_way_to_int8_says_the_same(carried: Carried, bits: int) -> None:
-    exported = ["+step@optim.steps.export=export_onnx", "+step@optim.steps.quantize=quantize_onnx"]
+    exported = ["+step@optim.steps.export=export_onnx", "+step@optim.steps.quantize=quantize_onnx_dynamic"]
     exported += ["optim.steps.export.fuse=layers", "optim.steps.quantize.embedding_bits=4"] if bits == 4 else []
     made, context = carried(MEAN, *LEARNED, *exported)
     texts = list(context.splits.test["text"])

@@ -36,7 +36,7 @@ class Place:
         self.root = folder / "mlruns"
         self.root.mkdir()
         shutil.copy(database, self.root / "mlflow.db")
-        trained = ["optim.steps.finetune.epochs=1", "baseline.steps.finetune.epochs=1", "optim=bert_ort"]
+        trained = ["optim.steps.finetune.epochs=1", "baseline.steps.finetune.epochs=1", "optim=baseline_onnx"]
         self.overrides = [*small(self.root, write_csv(folder / "toy.csv", rows)), *trained]
         self.client = MlflowClient(f"sqlite:///{self.root / 'mlflow.db'}")
 
@@ -68,7 +68,7 @@ def place(tmp_path_factory: pytest.TempPathFactory, ready_database: Path, toy_ro
 @pytest.fixture(scope="module")
 def measured(place: Place) -> tuple[Run, str]:
     """A classifier against itself, and what was said of it."""
-    code, out, err = place.run(f"noise.repetitions={REPETITIONS}", "measure.budget_s=1.5")
+    code, out, err = place.run(f"noise.repetitions={REPETITIONS}", "measure.max_seconds=1.5")
     assert code == 0, err
     return place.runs()[0], out
 
@@ -82,7 +82,7 @@ def test_a_classifier_is_rarely_called_different_from_itself(measured: tuple[Run
 def test_the_run_has_its_metrics_curves_tags_and_files(place: Place, measured: tuple[Run, str]) -> None:
     run, _ = measured
     metrics, tags = run.data.metrics, run.data.tags
-    assert (run.info.status, tags["kind"], tags["optim"]) == ("FINISHED", "noise", "bert_ort") and tags["fingerprint"]
+    assert (run.info.status, tags["kind"], tags["optim"]) == ("FINISHED", "noise", "baseline_onnx") and tags["fingerprint"]
     assert "latency/p50_ms" not in metrics
     assert metrics["noise/excludes_1"] == metrics["noise/excludes_1_count"] / REPETITIONS
     assert 0 <= metrics["noise/excludes_1_low"] <= metrics["noise/excludes_1"] <= metrics["noise/excludes_1_high"] <= 1
@@ -106,7 +106,7 @@ def test_the_run_has_its_metrics_curves_tags_and_files(place: Place, measured: t
 def test_the_raw_pairs_are_kept(place: Place, measured: tuple[Run, str]) -> None:
     folder = place.files(measured[0])
     told = json.loads((folder / "noise.json").read_text(encoding="utf-8"))
-    assert len(told["repetitions"]) == REPETITIONS and told["measure"]["budget_s"] == 1.5
+    assert len(told["repetitions"]) == REPETITIONS and told["measure"]["max_seconds"] == 1.5
     pairs = [(number, pair) for number, item in enumerate(told["repetitions"]) for pair in item["pairs"]]
     lines = list(csv.DictReader((folder / "noise.csv").open(encoding="utf-8")))
     assert [(int(line["repetition"]), float(line["median_log_ratio"])) for line in lines] == [
@@ -130,11 +130,11 @@ def test_a_comparison_can_refer_to_it_and_has_no_row_of_it(
     assert tracker.newest_comparable() is None and tracker.rows(run.data.tags["comparable"]) == []
     place.client.create_run(run.info.experiment_id, tags=run.data.tags)  # one that is not finished
     known = noise_floor.newest(tracker)
-    assert known is not None and (known.run_id, known.optim, known.budget_s) == (run.info.run_id, "bert_ort", 1.5)
+    assert known is not None and (known.run_id, known.optim, known.max_seconds) == (run.info.run_id, "baseline_onnx", 1.5)
     assert known.sentence().startswith(
         f"noise floor here: a model against itself, {REPETITIONS} times: the interval excluded"
     )
-    assert f"(bert_ort, 1.5 s, {known.date}" in known.sentence()
+    assert f"(baseline_onnx, 1.5 s, {known.date}" in known.sentence()
 
 
 def test_a_quiet_noise_floor_goes_before_a_newer_one_beside_other_work(root: Path, compose: Callable[..., Config]) -> None:
@@ -146,7 +146,7 @@ def test_a_quiet_noise_floor_goes_before_a_newer_one_beside_other_work(root: Pat
         run_id = tracker.client.create_run(tracker.experiment_id, tags=tags).info.run_id
         for name, value in (("repetitions", 5), ("excludes_1_count", 0), ("width", 0.02), ("contended_count", contended)):
             tracker.client.log_metric(run_id, f"noise/{name}", value)
-        for name, text in (("slowdown", "0.0"), ("budget_s", "20.0")):
+        for name, text in (("slowdown", "0.0"), ("max_seconds", "20.0")):
             tracker.client.log_param(run_id, name, text)
         tracker.client.set_terminated(run_id)
         made.append(run_id)
@@ -167,7 +167,7 @@ def test_a_machine_that_was_not_measured_has_no_floor(
 def test_a_slowdown_is_found_and_is_no_noise_floor(
     place: Place, measured: tuple[Run, str], compose: Callable[..., Config]
 ) -> None:
-    code, out, err = place.run("noise.slowdown=3", "noise.repetitions=2", "measure.budget_s=2.5")
+    code, out, err = place.run("noise.slowdown=3", "noise.repetitions=2", "measure.max_seconds=2.5")
     assert code == 0, err
     run = place.runs()[0]
     assert run.data.metrics["noise/slower_count"] == run.data.metrics["noise/excludes_1"] * 2 == 2

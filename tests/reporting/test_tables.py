@@ -19,7 +19,7 @@ from pipeline.commands.compare import compare
 from pipeline.config import Config
 from pipeline.evaluation.rows import Row
 from pipeline.reporting.legend import legend
-from pipeline.reporting.tables import COLUMNS, LEAST_NEWS, WIDEST, table, to_csv, write
+from pipeline.reporting.tables import COLUMNS, LEAST_NEWS, MAX_WIDTH, table, to_csv, write
 
 
 def row(optim: str, accuracy: float = 0.9, p50: float = 8.0, mb: float = 80.0, **more: float) -> Row:
@@ -107,7 +107,7 @@ def test_a_terminal_gets_no_more_columns_than_it_is_wide_and_is_told_what_it_lac
         [replace(row("a_name_of_its_settings, 45_characters_in_all_", **EVERYTHING), verdict="faster"), row("bert")]
     )
     head, rule, *lines, told = made.plain().splitlines()
-    assert {len(line) for line in (head, rule, *lines)} == {len(head)} and len(head) <= WIDEST
+    assert {len(line) for line in (head, rule, *lines)} == {len(head)} and len(head) <= MAX_WIDTH
     lacking = told.removeprefix("not shown here, but in comparison.md: ").split(", ")
     assert lacking == list(LEAST_NEWS[: len(lacking)]) and lacking[:2] == ["macro F1 %", "ECE %"]
     assert not [title for title in lacking if f" {title} " in f"{head} ".replace("texts/s/core", "")]

@@ -16,13 +16,13 @@ from pipeline.runtimes.base import load
 from pipeline.runtimes.static import quantized
 from pipeline.runtimes.tfidf import features
 from pipeline.steps.base import Context
-from pipeline.steps.execute import Made, carry_out, check_order
-from pipeline.steps.static_embeddings import Static
+from pipeline.steps.execute import StepsResult, check_order, run_steps
+from pipeline.steps.static_embeddings import StaticEmbeddings
 from pipeline.steps.store import Store
 from pipeline.steps.tfidf import Tfidf
 from tests.conftest import small, write_csv
 
-Carried = Callable[..., tuple[Made, Context]]
+Carried = Callable[..., tuple[StepsResult, Context]]
 STATIC = "optim.steps.static"
 
 
@@ -30,16 +30,16 @@ STATIC = "optim.steps.static"
 def carried(compose: Callable[..., Config], root: Path, toy_csv: Path) -> Carried:
     """The name of an optimization and overrides -> what it makes, and the context it is made in."""
 
-    def carry(name: str, *overrides: str) -> tuple[Made, Context]:
+    def carry(name: str, *overrides: str) -> tuple[StepsResult, Context]:
         config = compose(f"optim={name}", *small(root, toy_csv), *overrides)
         check_order(config.optim, config.backbone)
         context = Context(config.data.load(0), config.backbone, 0)  # type: ignore[attr-defined]
-        return carry_out(config.optim, context, Store(root)), context
+        return run_steps(config.optim, context, Store(root)), context
 
     return carry
 
 
-def accuracy(made: Made, context: Context) -> float:
+def accuracy(made: StepsResult, context: Context) -> float:
     test = context.splits.test
     return float(np.mean(load(made.artifact, 1).logits(test["text"][:]).argmax(1) == np.array(test["label"])))
 
@@ -84,7 +84,7 @@ def test_two_classes_have_two_logits(
     data = write_csv(tmp_path / "two.csv", [row for row in toy_rows if row[1] != "food"])
     config = compose("optim=tfidf", *small(root, data))
     context = Context(config.data.load(0), config.backbone, 0)  # type: ignore[attr-defined]
-    made = carry_out(config.optim, context, Store(root))
+    made = run_steps(config.optim, context, Store(root))
     assert load(made.artifact, 1).logits(["rain"]).shape == (1, 2) and accuracy(made, context) > 0.9
 
 
@@ -97,7 +97,7 @@ def test_strengths_that_are_none_are_refused() -> None:
 def test_a_static_classifier_without_layers_is_asked_for_none() -> None:
     for wrong in ({"hidden": 1.0}, {"relations": 0.5}):
         with pytest.raises(ConfigError, match="static has no layers"):
-            Static("static", **wrong)  # type: ignore[arg-type]
+            StaticEmbeddings("static", **wrong)  # type: ignore[arg-type]
 
 
 def test_a_static_classifier_computes_what_its_trained_network_does_and_learns_from_its_teacher(carried: Carried) -> None:

@@ -14,7 +14,7 @@ from pipeline.config import Backbone, Config
 from pipeline.data.splits import Cut, Part, Splits, assemble
 from pipeline.errors import ConfigError, OptimizationError
 from pipeline.runtimes.base import Description
-from pipeline.runtimes.decision_rule import FIGURES, Rule
+from pipeline.runtimes.decision_rule import OOS_SCORES, Rule
 from pipeline.steps.base import Context
 from pipeline.steps.calibrate import Calibrate, fit_temperature, fit_threshold, fit_weight
 from pipeline.steps.execute import check_order
@@ -33,8 +33,8 @@ EXPECTED = {
 
 
 def test_without_a_rule_the_answer_is_the_largest_logit_and_its_softmax_probability() -> None:
-    labels, scores, refused = Rule(oos=OOS).answer(LOGITS)
-    assert labels.tolist() == [0, 2, 3] and not refused.any() and Rule(oos=OOS).plain
+    labels, scores, abstained = Rule(oos=OOS).answer(LOGITS)
+    assert labels.tolist() == [0, 2, 3] and not abstained.any() and Rule(oos=OOS).plain
     np.testing.assert_allclose(scores, softmax(LOGITS.astype(np.float64), axis=1).max(axis=1))
 
 
@@ -44,21 +44,21 @@ def test_a_temperature_changes_scores_and_no_answer() -> None:
     np.testing.assert_allclose(scores, softmax(LOGITS.astype(np.float64) / 2, axis=1).max(axis=1))
 
 
-@pytest.mark.parametrize("figure", FIGURES)
-def test_a_text_whose_figure_is_below_the_threshold_is_refused_others_get_the_best_in_scope_label(figure: str) -> None:
-    rule = Rule(2.0, figure, oos=OOS)
-    np.testing.assert_allclose(rule.figures(LOGITS), EXPECTED[figure], atol=1e-6)
-    threshold = float(EXPECTED[figure][1]) + 0.01
-    labels, scores, refused = replace(rule, threshold=threshold).answer(LOGITS)
-    assert refused.tolist() == (EXPECTED[figure] < threshold).tolist() and not refused[0] and refused[1]
+@pytest.mark.parametrize("oos_score", OOS_SCORES)
+def test_a_text_whose_metric_is_below_the_threshold_is_refused_others_get_the_best_in_scope_label(metric: str) -> None:
+    rule = Rule(2.0, metric, oos=OOS)
+    np.testing.assert_allclose(rule.oos_scores(LOGITS), EXPECTED[metric], atol=1e-6)
+    threshold = float(EXPECTED[metric][1]) + 0.01
+    labels, scores, abstained = replace(rule, threshold=threshold).answer(LOGITS)
+    assert abstained.tolist() == (EXPECTED[metric] < threshold).tolist() and not abstained[0] and abstained[1]
     best = softmax(LOGITS.astype(np.float64) / 2, axis=1)[:, :3].max(axis=1)
-    assert labels.tolist() == [0, OOS, OOS if refused[2] else 0]
-    np.testing.assert_allclose(scores, np.where(refused, 1 - best, best))
+    assert labels.tolist() == [0, OOS, OOS if abstained[2] else 0]
+    np.testing.assert_allclose(scores, np.where(abstained, 1 - best, best))
 
 
 @pytest.mark.parametrize(
     ("described", "oos"),
-    [({"figure": "energy"}, None), ({"figure": "luck"}, 1), ({"temperature": 0.0}, 1), ({"colour": "red"}, 1)],
+    [({"oos_score": "energy"}, None), ({"oos_score": "luck"}, 1), ({"temperature": 0.0}, 1), ({"colour": "red"}, 1)],
 )
 def test_what_is_no_rule_is_refused(described: dict[str, Any], oos: int | None) -> None:
     with pytest.raises((ValueError, TypeError)):
@@ -74,8 +74,10 @@ def test_a_rule_survives_being_written_and_read(tmp_path: Path) -> None:
 
 
 def test_odds_take_off_the_out_of_scope_logit_as_often_as_tells_texts_apart_best() -> None:
-    energies = Rule(figure="energy", oos=OOS).figures(LOGITS)
-    np.testing.assert_allclose(Rule(figure="odds", weight=0.5, oos=OOS).figures(LOGITS), energies - 0.5 * LOGITS[:, OOS])
+    energies = Rule(oos_score="energy", oos=OOS).oos_scores(LOGITS)
+    np.testing.assert_allclose(
+        Rule(oos_score="odds", weight=0.5, oos=OOS).oos_scores(LOGITS), energies - 0.5 * LOGITS[:, OOS]
+    )
 
     rng = np.random.default_rng(1)
     outside = np.arange(40_000) < 4_000
@@ -97,18 +99,18 @@ def test_the_fitted_temperature_is_the_one_that_made_the_logits_too_sure() -> No
 def test_the_threshold_is_where_errors_cost_least_by_trying_all() -> None:
     rng = np.random.default_rng(1)
     outside = rng.random(200) < 0.3
-    figures = np.round(rng.normal(size=200) + np.where(outside, -1, 1), 1)  # with ties
+    metrics = np.round(rng.normal(size=200) + np.where(outside, -1, 1), 1)  # with ties
     right = ~outside & (rng.random(200) < 0.9)
 
     def cost(threshold: float, missed: float, wrong: float) -> float:
-        refused = figures < threshold
-        return float(missed * (outside & ~refused).sum() + wrong * (~outside & (refused | ~right)).sum())
+        abstained = metrics < threshold
+        return float(missed * (outside & ~abstained).sum() + wrong * (~outside & (abstained | ~right)).sum())
 
-    tried = np.concatenate([np.unique(figures) - 0.05, [99.0]])
+    tried = np.concatenate([np.unique(metrics) - 0.05, [99.0]])
     for missed, wrong in ((1.0, 1.0), (5.0, 1.0), (1.0, 5.0), (0.0, 1.0), (1.0, 0.0)):
-        found = fit_threshold(figures, outside, right, missed, wrong)
+        found = fit_threshold(metrics, outside, right, missed, wrong)
         assert cost(found, missed, wrong) == pytest.approx(min(cost(each, missed, wrong) for each in tried))
-    cheap, dear = (fit_threshold(figures, outside, right, missed, 1.0) for missed in (0.2, 5.0))
+    cheap, dear = (fit_threshold(metrics, outside, right, missed, 1.0) for missed in (0.2, 5.0))
     assert cheap < dear, "the dearer a missed one, the more is refused"
 
 
@@ -155,13 +157,13 @@ def test_a_rule_is_fitted_on_validation_alone_and_the_weights_stay(tmp_path: Pat
     splits = splits_of([("rain", "weather"), ("no", "oos")], VALIDATION)
     target, notes = calibrated(tmp_path, "one", replace(splits, test=Unreadable(), train=Unreadable()))  # type: ignore[arg-type]
     rule = Description.read(target).rule
-    assert rule.figure == "odds" and rule.oos == splits.oos and rule.temperature > 0
+    assert rule.oos_score == "odds" and rule.oos == splits.oos and rule.temperature > 0
     fitted = {
         "calibrate/temperature": rule.temperature,
         "calibrate/threshold": rule.threshold,
         "calibrate/weight": rule.weight,
     }
-    assert notes["figures"] == fitted
+    assert notes["metrics"] == fitted
     assert (target / "model.onnx").read_bytes() == (tmp_path / "source" / "model.onnx").read_bytes()
     assert Description.read(tmp_path / "source").decision is None, "its input stays as it was"
 
@@ -171,18 +173,18 @@ def test_costs_decide_how_much_is_refused(tmp_path: Path) -> None:
     never = Description.read(calibrated(tmp_path, "never", splits, missed_cost=0.0)[0]).rule
     always = Description.read(calibrated(tmp_path, "always", splits, wrong_cost=0.0)[0]).rule
     assert never.threshold < always.threshold
-    none, notes = calibrated(tmp_path, "none", splits, figure="none")
-    assert Description.read(none).rule.figure is None and set(notes["figures"]) == {"calibrate/temperature"}
+    none, notes = calibrated(tmp_path, "none", splits, oos_score="none")
+    assert Description.read(none).rule.oos_score is None and set(notes["metrics"]) == {"calibrate/temperature"}
 
 
 def test_without_out_of_scope_texts_in_validation_one_line_says_what_to_do(tmp_path: Path) -> None:
     splits = splits_of([("rain", "weather")], VALIDATION[:3])
-    with pytest.raises(OptimizationError, match=r"0 out-of-scope texts of 3.*figure=none"):
+    with pytest.raises(OptimizationError, match=r"0 out-of-scope texts of 3.*oos_score=none"):
         calibrated(tmp_path, "target", splits)
 
 
 def test_nothing_may_follow_a_fitted_rule(compose: Callable[..., Config]) -> None:
-    config = compose("optim=bert", "+step@optim.steps.c=calibrate", "+step@optim.steps.q=quantize_dynamic")
+    config = compose("optim=baseline", "+step@optim.steps.c=calibrate", "+step@optim.steps.q=quantize_torch_dynamic")
     with pytest.raises(ConfigError, match="quantize_dynamic takes torch, but the step before gives calibrated"):
         check_order(config.optim, config.backbone)
 

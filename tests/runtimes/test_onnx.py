@@ -30,7 +30,7 @@ from pipeline.runtimes.base import Description, load
 from pipeline.runtimes.onnx import OnnxClassifier, session
 from pipeline.runtimes.onnx_graph import export, fuse
 from pipeline.steps.base import Context
-from pipeline.steps.execute import Made, carry_out, check_order
+from pipeline.steps.execute import StepsResult, check_order, run_steps
 from pipeline.steps.export_onnx import TOLERANCE, compare_on_ids
 from pipeline.steps.store import Store
 from tests.conftest import shrunk, small, write_csv
@@ -168,16 +168,16 @@ def test_a_network_too_large_for_one_file_is_refused(tmp_path: Path, monkeypatch
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory, toy_rows: list[tuple[str, str]]) -> Made:
-    """`optim=bert_ort` on the tiny backbone."""
+def made(tmp_path_factory: pytest.TempPathFactory, toy_rows: list[tuple[str, str]]) -> StepsResult:
+    """`optim=baseline_onnx` on the tiny backbone."""
     folder = tmp_path_factory.mktemp("made")
     overrides = small(folder, write_csv(folder / "toy.csv", toy_rows))
-    config = shrunk(next(configs(parse_arguments(["optim=bert_ort", *overrides]))).config)
+    config = shrunk(next(configs(parse_arguments(["optim=baseline_onnx", *overrides]))).config)
     context = Context(config.data.load(config.seed), config.backbone, config.seed)  # type: ignore[attr-defined]
-    return carry_out(config.optim, context, Store(folder))
+    return run_steps(config.optim, context, Store(folder))
 
 
-def test_an_exported_classifier_is_whole_and_measured_like_any_other(made: Made) -> None:
+def test_an_exported_classifier_is_whole_and_measured_like_any_other(made: StepsResult) -> None:
     texts = ["rain", "play a song about rain", "order a pizza " * 60]  # the last is longer than max_length
     torch_artifact, artifact = (stage.artifact for stage in made.stages)
     expected = load(torch_artifact, 1).logits(texts)
@@ -187,12 +187,12 @@ def test_an_exported_classifier_is_whole_and_measured_like_any_other(made: Made)
         assert worker.time(texts).ms.shape == (3,)
     assert {path.name for path in artifact.iterdir()} == {"model.onnx", "tokenizer.json", "classifier.json"}
     assert made.stages[-1].manifest["notes"]["fused"]["Attention"] == 2
-    assert 0 <= made.figures["export/max_difference"] <= TOLERANCE
+    assert 0 <= made.metrics["export/max_difference"] <= TOLERANCE
     before, after = Description.read(torch_artifact), Description.read(artifact)
     assert after.runtime == "onnx" and after.labels == before.labels and after.max_length == before.max_length
 
 
-def test_an_exported_classifier_is_served_without_torch_and_transformers(made: Made) -> None:
+def test_an_exported_classifier_is_served_without_torch_and_transformers(made: StepsResult) -> None:
     program = (
         "import sys; from pathlib import Path; from pipeline.runtimes.base import load\n"
         f"print(load(Path({str(made.artifact)!r}), 1).logits(['rain', 'a song']).shape, "
@@ -204,7 +204,7 @@ def test_an_exported_classifier_is_served_without_torch_and_transformers(made: M
 
 
 @pytest.mark.parametrize("name", ["model.onnx", "tokenizer.json"])
-def test_a_missing_or_broken_file_is_told_in_python_s_own_error_types(made: Made, name: str, tmp_path: Path) -> None:
+def test_a_missing_or_broken_file_is_told_in_python_s_own_error_types(made: StepsResult, name: str, tmp_path: Path) -> None:
     artifact = Path(shutil.copytree(made.artifact, tmp_path / "artifact"))
     file = artifact / name
     file.write_bytes(file.read_bytes()[:50])
@@ -219,6 +219,6 @@ def test_export_follows_any_torch_step_by_composition_and_nothing_else(compose: 
     for optim in ("bert", "distilbert"):
         config = compose(f"optim={optim}", "+step@optim.steps.x=export_onnx")
         check_order(config.optim, config.backbone)
-    config = compose("optim=bert_ort", "+step@optim.steps.again=export_onnx")
+    config = compose("optim=baseline_onnx", "+step@optim.steps.again=export_onnx")
     with pytest.raises(ConfigError, match=r"steps\.again: export_onnx takes torch, but the step before gives onnx"):
         check_order(config.optim, config.backbone)

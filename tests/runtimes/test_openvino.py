@@ -18,7 +18,7 @@ from tests.conftest import LEARNED, Carried
 pytest.importorskip("openvino", reason="the extra openvino is not installed")
 pytest.importorskip("nncf", reason="the extra openvino is not installed")
 EXPORTED = [*LEARNED, "+step@optim.steps.export=export_openvino"]
-QUANTIZED = [*EXPORTED, "+step@optim.steps.quantize=quantize_openvino", "optim.steps.quantize.texts=30"]
+QUANTIZED = [*EXPORTED, "+step@optim.steps.quantize=quantize_openvino", "optim.steps.quantize.calibration_samples=30"]
 
 
 def test_it_computes_what_torch_does_on_texts_of_any_length_together_or_alone(carried: Carried) -> None:
@@ -51,7 +51,7 @@ def test_int8_is_smaller_and_predicts_the_same(carried: Carried, max_drop: str) 
     texts = list(context.splits.test["text"])
     assert np.mean(load(fp32, 1).logits(texts).argmax(1) == load(int8, 1).logits(texts).argmax(1)) >= 0.9
     assert (int8 / "model.bin").stat().st_size < 0.5 * (fp32 / "model.bin").stat().st_size
-    assert made.figures["quantize/agreement"] >= 0.9
+    assert made.metrics["quantize/agreement"] >= 0.9
 
 
 def test_without_the_extra_it_is_one_line(carried: Carried, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,37 +14,41 @@ from pipeline.commands import frontier as program
 from pipeline.config import Config, Frontier
 from pipeline.errors import ConfigError, OptimizationError
 from pipeline.reporting.plots import pareto
+from pipeline.search.pareto_search import quality_of, run_search
 from pipeline.search.space import choices, name_of, optim_of
-from pipeline.search.walk import quality_of, walk
 from pipeline.selection.trials import Judged, Tried, front
 from pipeline.steps.execute import check_order
 from pipeline.tracking.runs import Tracker
 from pipeline.tracking.server import connect
 from tests.conftest import shrunk, small
 
-SPACE = Frontier(depth=[1, 2], neurons=[0.5, 1.0], pieces=[0], rank=[0, 8], bits=[8], rule=["energy"], n_trials=5)
+SPACE = Frontier(
+    depth=[1, 2], neurons_kept=[0.5, 1.0], vocab_size=[0], rank=[0, 8], bits=[8], oos_score=["energy"], n_trials=5
+)
 Choice = dict[str, Any]
 
 
 @pytest.fixture
 def config(compose: Callable[..., Config], root: Path, toy_csv: Path) -> Config:
-    composed = compose("optim=student_2l_low_rank", "optim@baseline=bert_ort", *small(root, toy_csv))
+    composed = compose("optim=student_2l_low_rank", "optim@baseline=baseline_onnx", *small(root, toy_csv))
     return replace(shrunk(composed), frontier=SPACE)
 
 
 def judged(choice: Choice) -> Judged:
     """Fewer layers are faster, more are better; rank 8 is smaller."""
-    return Judged(10.0 / choice["depth"], 8.0 - choice["rank"] / 2 + choice["neurons"], 0.5 + choice["depth"] / 10)
+    return Judged(10.0 / choice["depth"], 8.0 - choice["rank"] / 2 + choice["neurons_kept"], 0.5 + choice["depth"] / 10)
 
 
 def test_every_choice_makes_an_optimization_whose_steps_are_in_order(config: Config) -> None:
-    space = Frontier(depth=[1], neurons=[0.5], pieces=[0, 60], rank=[0, 8], bits=[8, 4], rule=["energy", "margin"])
+    space = Frontier(
+        depth=[1], neurons_kept=[0.5], vocab_size=[0, 60], rank=[0, 8], bits=[8, 4], oos_score=["energy", "margin"]
+    )
     every = list(choices(space))
     assert len(every) == 16 and len({name_of(choice) for choice in every}) == 16
     for choice in every:
         optim = optim_of(choice, config.optim)
         check_order(optim, config.backbone)
-        assert ("recover" in optim.steps) == bool(choice["pieces"] or choice["rank"])
+        assert ("recover" in optim.steps) == bool(choice["vocab_size"] or choice["rank"])
     steps = config.optim.steps
     own: dict[str, Any] = {
         "calibrate": replace(steps["calibrate"], oos_share=0.1), "quantize": replace(steps["quantize"], per_channel=False),  # type: ignore[call-arg]
@@ -90,12 +94,12 @@ def test_it_tries_different_choices_and_after_a_kill_only_those_that_are_left(co
         return judged(choice)
 
     with pytest.raises(KeyboardInterrupt):
-        walk(config, tmp_path, killed)
-    tried = walk(config, tmp_path, killed)
+        run_search(config, tmp_path, killed)
+    tried = run_search(config, tmp_path, killed)
     assert len(tried) == 5 and len({name_of(one.choice) for one in tried}) == 5
     assert len(seen) == 6 and seen[3] == seen[2], "the one that was killed comes first"
     everything = replace(config, frontier=replace(SPACE, n_trials=100))
-    assert len(walk(everything, tmp_path, judged)) == 8, "all there are"
+    assert len(run_search(everything, tmp_path, judged)) == 8, "all there are"
     assert len(seen) == 6
 
 
@@ -107,7 +111,7 @@ def test_a_choice_that_can_not_be_made_is_told_and_left_out(
             raise OptimizationError("too large")
         return judged(choice)
 
-    tried = walk(replace(config, frontier=replace(SPACE, n_trials=8)), tmp_path, refused)
+    tried = run_search(replace(config, frontier=replace(SPACE, n_trials=8)), tmp_path, refused)
     assert sum(one.judged is None for one in tried) == 4 and "can't be made: " in caplog.text
     pareto.save(tried, "title", tmp_path / "frontier.png")
     assert (tmp_path / "frontier.png").stat().st_size > 10_000
@@ -116,7 +120,7 @@ def test_a_choice_that_can_not_be_made_is_told_and_left_out(
 def test_from_the_command_to_runs_in_mlflow_of_what_is_on_the_front_and_test_texts_are_seen_last(
     config: Config, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from pipeline.search import walk as module
+    from pipeline.search import pareto_search as module
 
     order: list[str] = []
     honest = module.judge
@@ -136,7 +140,7 @@ def test_from_the_command_to_runs_in_mlflow_of_what_is_on_the_front_and_test_tex
 
     monkeypatch.setattr(module, "judge", judge)
     monkeypatch.setattr(spine, "run", run)
-    wanted = replace(config, frontier=replace(SPACE, depth=[1], neurons=[1.0], n_trials=2, budget_s=0.1))
+    wanted = replace(config, frontier=replace(SPACE, depth=[1], neurons_kept=[1.0], n_trials=2, max_seconds=0.1))
     program.frontier(wanted)
     out = capsys.readouterr().out
     assert order[:2] == ["judged", "judged"] and all(word.startswith("run ") for word in order[2:]) and len(order) > 2
@@ -158,7 +162,7 @@ def test_a_value_that_a_step_refuses_is_told_before_anything_is_made(config: Con
 
 
 def test_wrong_spaces_are_refused() -> None:
-    wrongs: list[dict[str, Any]] = [{"depth": []}, {"bits": [8, 8]}, {"n_trials": 0}, {"budget_s": 0}]
+    wrongs: list[dict[str, Any]] = [{"depth": []}, {"bits": [8, 8]}, {"n_trials": 0}, {"max_seconds": 0}]
     for wrong in wrongs:
         with pytest.raises(ConfigError):
             Frontier(**wrong)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.config import Budget
+from pipeline.config import Constraints, Decide
 from pipeline.errors import TrackError
 from pipeline.evaluation.rows import Row
 from pipeline.reporting.decision import write
@@ -47,10 +47,10 @@ ALL = [BASELINE, SMALL, FAST]
 
 
 def words(candidate: Candidate, strict: bool = True, **bounds: float) -> list[str]:
-    return [failure.words for failure in failures(candidate, Budget(**bounds), strict)]
+    return [failure.words for failure in failures(candidate, Constraints(**bounds), strict)]
 
 
-def test_each_rejection_names_the_figure_its_interval_and_the_bound() -> None:
+def test_each_rejection_names_the_metric_its_interval_and_the_bound() -> None:
     assert words(SMALL, latency_p95_ms=3, size_mb=16, speedup=5, accuracy_loss=0.01, min_accuracy=0.88) == []
     assert words(BASELINE, size_mb=30, speedup=1.5) == [
         "size 80.0 MB, at most 30 MB", "speed-up 1.00x, at least 1.5x",
@@ -62,7 +62,7 @@ def test_each_rejection_names_the_figure_its_interval_and_the_bound() -> None:
 def test_a_bound_must_hold_for_the_whole_interval_unless_not_strict() -> None:
     bounds: dict[str, Any] = {"latency_p95_ms": 2.01, "accuracy_loss": 0.0055, "min_accuracy": 0.89}
     assert [text.partition(" ")[0] for text in words(SMALL, **bounds)] == ["p95", "change", "accuracy"]
-    assert all("the figure keeps it, its interval does not" in text for text in words(SMALL, **bounds))
+    assert all("the metric keeps it, its interval does not" in text for text in words(SMALL, **bounds))
     assert words(SMALL, strict=False, **bounds) == []
 
 
@@ -73,7 +73,7 @@ def test_a_speedup_of_one_pair_has_no_interval_and_keeps_no_strict_bound() -> No
     assert words(Candidate((quick,)), speedup=3) == ["speed-up 9.00x without an interval, at least 3x"]
     assert words(Candidate((quick,)), strict=False, speedup=3) == []
     assert choose([Candidate((quick,)), SMALL], "latency")[1][0] == "in latency, quick, small can't be told apart"
-    told = json.dumps(decide("toy", [Candidate((quick,))], Budget(speedup=3), "size", True).plain(), allow_nan=False)
+    told = json.dumps(decide("toy", [Candidate((quick,))], Constraints(speedup=3), Decide("size")).plain(), allow_nan=False)
     assert '"delta/speedup": [9.0]' in told
 
 
@@ -82,7 +82,7 @@ def test_the_front_are_those_that_no_other_beats_in_all_three() -> None:
     assert [each.name for each in front([*ALL, beaten])] == ["bert", "small", "fast"]
 
 
-def test_the_preferred_figure_decides_where_it_can_be_told_apart() -> None:
+def test_the_preferred_metric_decides_where_it_can_be_told_apart() -> None:
     assert choose(ALL, "latency")[0] is FAST and choose(ALL, "size")[0] is SMALL and choose(ALL, "accuracy")[0] is BASELINE
 
 
@@ -97,40 +97,40 @@ def test_what_can_not_be_told_apart_is_not_ranked_and_the_next_preference_decide
 
 def test_over_seeds_the_bounds_hold_how_much_seeds_differ() -> None:
     seeds = [replace(row("x", speedup=value, width=0.0), seed=seed) for seed, value in enumerate((4.0, 4.4, 3.6))]
-    figure = Candidate(tuple(seeds)).figure("delta/speedup")
-    assert figure is not None and figure.value == pytest.approx(4)
+    metric = Candidate(tuple(seeds)).metric("delta/speedup")
+    assert metric is not None and metric.value == pytest.approx(4)
     half = 4.302653 * 0.4 / 3**0.5  # Student's t with two degrees of freedom
-    assert [figure.low, figure.high] == pytest.approx([4 - half, 4 + half])
+    assert [metric.low, metric.high] == pytest.approx([4 - half, 4 + half])
     assert Candidate(tuple(seeds)).name == "x (3 seeds)"
     best = [replace(each, metrics=each.metrics | {"training/validation_accuracy": 0.9 + 0.01 * each.seed}) for each in seeds]  # type: ignore[operator]
     assert Candidate(tuple(best)).best_run().seed == 2
 
 
 def decided(strict: bool = True, prefer: str = "latency", **bounds: float) -> Decision:
-    return decide("toy/tiny", ALL, Budget(**bounds), prefer, strict)
+    return decide("toy/tiny", ALL, Constraints(**bounds), Decide(prefer, strict))
 
 
 def test_every_candidate_but_the_chosen_has_its_reason() -> None:
     decision = decided(size_mb=50, accuracy_loss=0.01)
     assert decision.chosen is SMALL and decision.verdict().startswith("ship small: ")
     assert "size 80.0 MB" in decision.why_not(BASELINE) and "change of accuracy" in decision.why_not(FAST)
-    assert decided(size_mb=50).why_not(SMALL) == "keeps the budget, but fast is the best in latency"
+    assert decided(size_mb=50).why_not(SMALL) == "keeps the constraints, but fast is the best in latency"
 
 
 def test_only_one_may_be_asked_for() -> None:
-    kept = decide("toy", ALL, Budget(size_mb=50, accuracy_loss=0.01), "latency", True, only="small")
+    kept = decide("toy", ALL, Constraints(size_mb=50, accuracy_loss=0.01), Decide(only="small"))
     assert kept.chosen is SMALL and kept.why_not(FAST) == "another one is asked for"
-    failed = decide("toy", ALL, Budget(size_mb=15, speedup=9), "latency", True, only="small")
+    failed = decide("toy", ALL, Constraints(size_mb=15, speedup=9), Decide(only="small"))
     assert failed.chosen is None and "nearest is small: size 16.0 MB, at most 15 MB, speed-up" in failed.verdict()
-    with pytest.raises(TrackError, match="only=smal: it has no finished run here; did you mean small"):
-        decide("toy", ALL, Budget(), "latency", True, only="smal")
+    with pytest.raises(TrackError, match=r"decide\.only=smal: it has no finished run here; did you mean small"):
+        decide("toy", ALL, Constraints(), Decide(only="smal"))
 
 
 def test_an_impossible_budget_names_what_comes_nearest() -> None:
     decision = decided(size_mb=15, speedup=9)
     assert decision.chosen is None
     assert decision.verdict() == (
-        "nothing keeps the budget; nearest is fast: size 40.0 MB, at most 15 MB"
+        "nothing keeps the constraints; nearest is fast: size 40.0 MB, at most 15 MB"
     )  # it fails one bound, small fails two
 
 
@@ -138,7 +138,11 @@ def test_json_and_page_say_what_was_decided_and_why(tmp_path: Path) -> None:
     decision = replace(decided(size_mb=50, accuracy_loss=0.01), registered=Registered("toy-tiny", "2", "1", "checked"))
     write(decision, tmp_path, "- what it means")
     told = json.loads((tmp_path / "decision.json").read_text())
-    assert (told["chosen"], told["run_id"], told["budget"]) == ("small", "run-small", {"size_mb": 50, "accuracy_loss": 0.01})
+    assert (told["chosen"], told["run_id"], told["constraints"]) == (
+        "small",
+        "run-small",
+        {"size_mb": 50, "accuracy_loss": 0.01},
+    )
     assert {each["name"]: list(each["rejected"]) for each in told["candidates"]} == {
         "bert": ["size_mb"], "small": [], "fast": ["accuracy_loss"],
     }  # fmt: skip
@@ -147,7 +151,7 @@ def test_json_and_page_say_what_was_decided_and_why(tmp_path: Path) -> None:
         "**ship small: ",
         "- **fast**: change of accuracy",
         "toy-tiny version 2; version 1 is the previous one; checked",
-        "budget.size_mb=50",
+        "constraints.size_mb=50",
         "what it means",
     ):
         assert part in page

@@ -12,11 +12,11 @@ from pipeline.config import Config
 from pipeline.errors import ConfigError
 from pipeline.reporting.plots.cascade import draw
 from pipeline.runtimes.base import Description, load, packages_of
-from pipeline.runtimes.cascade import thoughts
+from pipeline.runtimes.cascade import log_probabilities
 from pipeline.runtimes.decision_rule import Rule
 from pipeline.steps.base import Context
 from pipeline.steps.cascade import Cascade, curve_of, fit_threshold
-from pipeline.steps.execute import Made, carry_out, check_order
+from pipeline.steps.execute import StepsResult, check_order, run_steps
 from pipeline.steps.store import Store
 from tests.conftest import small
 
@@ -27,13 +27,13 @@ def test_the_answer_of_a_rule_is_the_largest_of_its_thoughts_and_has_its_score()
     logits = np.random.default_rng(0).normal(size=(300, 6)).astype(np.float32) * 3
     for rule in (Rule(), Rule(1.7), Rule(0.8, "energy", 4.0, oos=2), Rule(1.3, "margin", 0.5, oos=5)):
         expected = rule.answer(logits)
-        thought = thoughts(logits, rule)
+        thought = log_probabilities(logits, rule)
         assert np.array_equal(thought.argmax(axis=1), expected.labels)
         probabilities = np.exp(thought - thought.max(axis=1, keepdims=True))
         probabilities /= probabilities.sum(axis=1, keepdims=True)
         scores = probabilities[np.arange(len(logits)), expected.labels]
         largest = expected.scores > 0.5  # else another label may have had more, and must not have
-        assert np.allclose(scores[largest], expected.scores[largest], atol=1e-5) and (~expected.refused).any()
+        assert np.allclose(scores[largest], expected.scores[largest], atol=1e-5) and (~expected.abstained).any()
 
 
 EVEN = np.full(5, 0.2)  # what each of five texts counts
@@ -69,17 +69,17 @@ def test_the_curve_goes_from_the_cheap_one_alone_to_both_for_each_text() -> None
 
 
 @pytest.fixture
-def made(compose: Callable[..., Config], root: Path, toy_csv: Path) -> tuple[Made, Context]:
+def made(compose: Callable[..., Config], root: Path, toy_csv: Path) -> tuple[StepsResult, Context]:
     """tfidf answers what it is sure of, a tiny network the rest."""
-    optims = [f"optim@{CASCADE}.cheap=tfidf", f"optim@{CASCADE}.better=bert_ort"]
+    optims = [f"optim@{CASCADE}.cheap=tfidf", f"optim@{CASCADE}.better=baseline_onnx"]
     config = compose("optim=cascade", *small(root, toy_csv), *optims, f"{CASCADE}.loss=0.2")
     check_order(config.optim, config.backbone)
     context = Context(config.data.load(0), config.backbone, 0)  # type: ignore[attr-defined]
-    return carry_out(config.optim, context, Store(root)), context
+    return run_steps(config.optim, context, Store(root)), context
 
 
 def test_the_cheap_one_answers_what_it_is_sure_of_and_the_better_one_the_rest(
-    made: tuple[Made, Context], tmp_path: Path
+    made: tuple[StepsResult, Context], tmp_path: Path
 ) -> None:
     artifact, context = Path(shutil.copytree(made[0].artifact, tmp_path / "copy")), made[1]
     texts = [*context.splits.test["text"], "zzz"]
@@ -104,7 +104,7 @@ def test_a_cascade_without_a_part_is_one_line() -> None:
         Cascade("cascade").needs(None)  # type: ignore[arg-type]
 
 
-def test_a_damaged_cascade_is_an_error_that_says_where(made: tuple[Made, Context], tmp_path: Path) -> None:
+def test_a_damaged_cascade_is_an_error_that_says_where(made: tuple[StepsResult, Context], tmp_path: Path) -> None:
     copy = Path(shutil.copytree(made[0].artifact, tmp_path / "copy"))
     (copy / "cascade.json").write_text("{}")
     with pytest.raises(ValueError, match="not a classifier that can be read"):

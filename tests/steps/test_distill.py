@@ -18,30 +18,30 @@ from pipeline.runtimes.base import load
 from pipeline.runtimes.torch import read
 from pipeline.steps.base import Context
 from pipeline.steps.distill import Distill, Search
-from pipeline.steps.execute import Made, carry_out, check_order, plan
+from pipeline.steps.execute import StepsResult, check_order, plan, run_steps
 from pipeline.steps.shared.transfer import read as read_transfer
 from pipeline.steps.store import Stage, Store
 from tests.conftest import small
 
 DISTILL = "optim.steps.distill"
-Distilled = Callable[..., tuple[Made, Context]]
+Distilled = Callable[..., tuple[StepsResult, Context]]
 
 
 @pytest.fixture
 def distilled(compose: Callable[..., Config], root: Path, toy_csv: Path) -> Distilled:
     """Overrides, after short trainings of teacher and student -> what is made, and the context it is made in."""
 
-    def make(*overrides: str) -> tuple[Made, Context]:
+    def make(*overrides: str) -> tuple[StepsResult, Context]:
         short = [f"{DISTILL}.teacher.steps.finetune.epochs=2", f"{DISTILL}.epochs=2", "baseline.steps.finetune.epochs=2"]
         config = compose("optim=distillation", *small(root, toy_csv), *short, *overrides)
         check_order(config.optim, config.backbone)
         context = Context(config.data.load(0), config.backbone, 0)  # type: ignore[attr-defined]
-        return carry_out(config.optim, context, Store(root)), context
+        return run_steps(config.optim, context, Store(root)), context
 
     return make
 
 
-def by_kind(made: Made, kind: str) -> Stage:
+def by_kind(made: StepsResult, kind: str) -> Stage:
     """The stage of a kind among those that were needed before."""
     return next(stage for stage in made.before if stage.manifest["kind"] == kind)
 
@@ -51,8 +51,8 @@ def test_the_teacher_is_the_baselines_stage_and_its_logits_are_another_both_made
 ) -> None:
     first, context = distilled()
     teacher, transfer = by_kind(first, "finetune"), by_kind(first, "transfer")
-    bert = compose("optim=bert", *small(root, toy_csv), "optim.steps.finetune.epochs=2")
-    (baseline,) = carry_out(bert.optim, context, Store(root)).stages
+    bert = compose("optim=baseline", *small(root, toy_csv), "optim.steps.finetune.epochs=2")
+    (baseline,) = run_steps(bert.optim, context, Store(root)).stages
     assert baseline.reused and baseline.directory == teacher.directory
     second, _ = distilled(f"{DISTILL}.temperature=5")
     assert second.artifact != first.artifact
@@ -110,7 +110,7 @@ def test_a_students_fingerprint_knows_every_setting_its_search_and_its_teacher(
         "relations": 1.0, "augment": Augment(copies=1),
         "alpha": 0.5, "temperature": 4.0, "epochs": 3, "learning_rate": 1e-4,
         "batch_size": 8, "weight_decay": 0.02, "warmup_ratio": 0.2, "freeze_embeddings": False, "bfloat16": "never",
-        "dropout": 0.2, "search": Search(n_trials=2), "head_rate": 2.0,
+        "dropout": 0.2, "search": Search(n_trials=2), "head_lr_multiplier": 2.0,
     }  # fmt: skip
     assert set(other) == {item.name for item in fields(Distill)} - {"kind", "teacher"}
     finetune: Any = base.teacher.steps["finetune"]
@@ -154,7 +154,7 @@ def test_a_quantized_teacher_has_no_layers_to_start_from_but_logits_to_learn_fro
 def test_a_backbones_distilled_classifier_is_loaded_not_trained(distilled: Distilled, tmp_path: Path) -> None:
     trained, context = distilled()
     published = replace(context.backbone, distilled=Weights(path=str(trained.artifact), finetuned=True))
-    made = carry_out(Optim("loaded", {"distill": Distill("distill")}), replace(context, backbone=published), Store(tmp_path))
+    made = run_steps(Optim("loaded", {"distill": Distill("distill")}), replace(context, backbone=published), Store(tmp_path))
     assert made.curves == {} and made.before == ()
     for other in ({"depth": 1}, {"neurons_kept": 0.5}, {"start": "teacher"}):  # it is no such student
         assert Distill("distill", **other).role(published) == "teacher"

@@ -11,9 +11,9 @@ import pytest
 from pipeline.config import Backbone, Config, Optim, Step
 from pipeline.errors import BackboneError, ConfigError
 from pipeline.steps.base import Context
-from pipeline.steps.execute import carry_out, check_order, plan
+from pipeline.steps.execute import check_order, plan, run_steps
 from pipeline.steps.finetune import Finetune
-from pipeline.steps.load_checkpoint import Load
+from pipeline.steps.load_checkpoint import LoadCheckpoint
 from pipeline.steps.store import Store
 
 
@@ -55,8 +55,8 @@ def fingerprint(context: Context, *steps: Step) -> str:
 
 
 def test_steps_are_carried_out_in_order_and_share_the_stages_they_have_in_common(tmp_path: Path, context: Context) -> None:
-    first = carry_out(words("a", "b", "c"), context, Store(tmp_path))
-    second = carry_out(words("a", "b", "d"), context, Store(tmp_path))
+    first = run_steps(words("a", "b", "c"), context, Store(tmp_path))
+    second = run_steps(words("a", "b", "d"), context, Store(tmp_path))
     assert (first.artifact / "words").read_text() == "a b c " and (second.artifact / "words").read_text() == "a b d "
     assert [stage.reused for stage in second.stages] == [True, True, False]
 
@@ -65,7 +65,7 @@ def test_a_fingerprint_changes_with_every_setting_the_seed_the_data_and_the_orde
     base = Finetune("finetune")
     other: dict[str, Any] = {
         "model": "student", "epochs": 3, "learning_rate": 1e-4, "batch_size": 8, "weight_decay": 0.02, "warmup_ratio": 0.2,
-        "label_smoothing": 0.3, "freeze_embeddings": False, "bfloat16": "never", "head_rate": 1, "most_steps": 20,
+        "label_smoothing": 0.3, "freeze_embeddings": False, "bfloat16": "never", "head_lr_multiplier": 1, "max_steps": 20,
         "dropout": 0.0,
     }  # fmt: skip
     assert set(other) == {item.name for item in fields(Finetune)} - {"kind"}
@@ -103,15 +103,15 @@ def test_a_checkpoint_is_known_by_its_bytes_not_by_where_it_lies(context: Contex
         directory.mkdir()
         (directory / "config.json").write_text("{}")
         (directory / "model.safetensors").write_bytes(weights)
-    first, same, other = (fingerprint(context, Load("load", str(path))) for path in (here, there, changed))
+    first, same, other = (fingerprint(context, LoadCheckpoint("load", str(path))) for path in (here, there, changed))
     assert first != other
     assert first == same
 
 
 def test_what_a_step_needs_is_looked_for_before_anything_is_made(context: Context, tmp_path: Path) -> None:
-    optim = Optim("any", {"a": Append(first=True), "b": Load("load", str(tmp_path / "none"))})
+    optim = Optim("any", {"a": Append(first=True), "b": LoadCheckpoint("load", str(tmp_path / "none"))})
     with pytest.raises(BackboneError, match="no such directory"):
-        carry_out(optim, context, Store(tmp_path))
+        run_steps(optim, context, Store(tmp_path))
     assert not (tmp_path / "stages").exists()
 
 

@@ -19,8 +19,8 @@ from pipeline.runtimes.base import Description, load
 from pipeline.runtimes.onnx import session
 from pipeline.runtimes.onnx_graph import quantize
 from pipeline.steps.base import Context
-from pipeline.steps.execute import Made, carry_out, check_order, plan
-from pipeline.steps.quantize_onnx_dynamic import QuantizeOnnx
+from pipeline.steps.execute import StepsResult, check_order, plan, run_steps
+from pipeline.steps.quantize_onnx_dynamic import QuantizeOnnxDynamic
 from pipeline.steps.shared.inference import logits_of
 from pipeline.steps.store import Store, listing
 from pipeline.system.cpu import Int8Support, int8_of, int8_support
@@ -55,13 +55,13 @@ def test_what_a_processor_can_do_follows_from_its_flags(
     assert ("neither" in found.why or " no " in found.why) is not fast
 
 
-Quantized = Callable[..., Made]
+Quantized = Callable[..., StepsResult]
 
 
 @pytest.fixture(scope="module")
 def context(tmp_path_factory: pytest.TempPathFactory, toy_rows: list[tuple[str, str]]) -> Context:
     folder = tmp_path_factory.mktemp("data")
-    config = composed("optim=bert", *small(folder, write_csv(folder / "toy.csv", toy_rows)))
+    config = composed("optim=baseline", *small(folder, write_csv(folder / "toy.csv", toy_rows)))
     return Context(config.data.load(config.seed), config.backbone, config.seed)  # type: ignore[attr-defined]
 
 
@@ -74,10 +74,10 @@ def quantized(tmp_path_factory: pytest.TempPathFactory, context: Context) -> Qua
     """Settings of `quantize_onnx` -> a tiny network that was trained, exported and quantized; all but the last only once."""
     store = Store(tmp_path_factory.mktemp("store"))
 
-    def make(**settings: object) -> Made:
-        optim = composed("optim=bert_ort_int8", "backbone=tiny", *TRAINED).optim
+    def make(**settings: object) -> StepsResult:
+        optim = composed("optim=baseline_onnx_int8", "backbone=tiny", *TRAINED).optim
         last = replace(optim.steps["quantize"], **settings)  # type: ignore[arg-type]
-        return carry_out(replace(optim, steps={**optim.steps, "quantize": last}), context, store)
+        return run_steps(replace(optim, steps={**optim.steps, "quantize": last}), context, store)
 
     return make
 
@@ -101,7 +101,7 @@ def test_int8_predicts_what_fp32_does_and_is_smaller(quantized: Quantized, conte
     assert len(set(expected)) > 1  # it has learned something
     with Worker(int8, threads=1) as worker:
         assert np.mean(worker.logits(texts, batch_size=4).argmax(1) == expected) >= 0.9
-    assert made.figures["quantize/agreement"] >= 0.9
+    assert made.metrics["quantize/agreement"] >= 0.9
     assert {path.name for path in int8.iterdir()} == {path.name for path in fp32.iterdir()}
     assert Description.read(int8) == replace(Description.read(fp32), batched=False)
     assert (int8 / "model.onnx").stat().st_size < 0.75 * (fp32 / "model.onnx").stat().st_size
@@ -141,7 +141,7 @@ def test_a_reduced_range_is_seven_bits(quantized: Quantized) -> None:
 
 
 def test_what_auto_comes_to_decides_the_fingerprint(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
-    optim = composed("optim=bert_ort_int8", "backbone=tiny").optim
+    optim = composed("optim=baseline_onnx_int8", "backbone=tiny").optim
     seen = []
     for support in (HAS, LACKS, HAS):
         monkeypatch.setattr("pipeline.system.cpu.int8_support", lambda support=support: support)
@@ -155,7 +155,7 @@ def test_the_stage_that_is_quantized_stays_as_it_was(quantized: Quantized, conte
     before = listing(source)
     for folder in ("artifact", "scratch"):
         (tmp_path / folder).mkdir()
-    QuantizeOnnx("quantize_onnx").make(replace(context, source=source), tmp_path / "artifact", tmp_path / "scratch")
+    QuantizeOnnxDynamic("quantize_onnx").make(replace(context, source=source), tmp_path / "artifact", tmp_path / "scratch")
     assert listing(source) == before
 
 
@@ -167,7 +167,7 @@ def test_it_warns_where_int8_is_not_faster_and_where_predictions_change(
     monkeypatch.setattr("pipeline.steps.shared.agreement.ENOUGH", 1.1)
     for folder in ("artifact", "scratch"):
         (tmp_path / folder).mkdir()
-    step = QuantizeOnnx("quantize_onnx", per_channel=False)
+    step = QuantizeOnnxDynamic("quantize_onnx", per_channel=False)
     step.make(replace(context, source=source), tmp_path / "artifact", tmp_path / "scratch")
     slow, changed = (record.getMessage() for record in caplog.records if record.levelname == "WARNING")
     assert slow == "warning: int8 makes it smaller but less fast than it could be: it lacks VNNI"
@@ -175,6 +175,6 @@ def test_it_warns_where_int8_is_not_faster_and_where_predictions_change(
 
 
 def test_it_takes_an_onnx_classifier_only() -> None:
-    optim = composed("optim=bert", "+step@optim.steps.q=quantize_onnx").optim
+    optim = composed("optim=baseline", "+step@optim.steps.q=quantize_onnx_dynamic").optim
     with pytest.raises(ConfigError, match=r"optim\.steps\.q: quantize_onnx takes onnx, but the step before gives torch"):
         check_order(optim, Backbone("any"))

@@ -10,18 +10,19 @@ import pytest
 
 from pipeline.errors import ConfigError, OptimizationError
 from pipeline.runtimes.base import Description, load
-from pipeline.runtimes.onnx_static import METHODS, Static
-from pipeline.steps.execute import Made
-from pipeline.steps.quantize_onnx_static import QuantizeStatic
+from pipeline.runtimes.onnx_static import METHODS, StaticQuantization
+from pipeline.steps.execute import StepsResult
+from pipeline.steps.quantize_onnx_static import QuantizeOnnxStatic
 from tests.conftest import LEARNED, Carried
 
 STATIC = [
-    "+step@optim.steps.export=export_onnx", "+step@optim.steps.quantize=quantize_static", "optim.steps.export.fuse=parts",
-    "optim.steps.quantize.texts=16", *LEARNED,
+    "+step@optim.steps.export=export_onnx", "+step@optim.steps.quantize=quantize_onnx_static",
+    "optim.steps.export.fuse=parts",
+    "optim.steps.quantize.calibration_samples=16", *LEARNED,
 ]  # fmt: skip
 
 
-def operators(made: Made) -> Counter[str]:
+def operators(made: StepsResult) -> Counter[str]:
     return Counter(node.op_type for node in onnx.load(made.artifact / "model.onnx").graph.node)
 
 
@@ -41,7 +42,7 @@ def test_it_predicts_what_fp32_does_whatever_else_is_asked_with_it(carried: Carr
 
 def test_ranges_are_of_training_texts_only(carried: Carried) -> None:
     made, context = carried(*STATIC)
-    step = QuantizeStatic("quantize_static", texts=16)
+    step = QuantizeOnnxStatic("quantize_static", calibration_samples=16)
     object.__setattr__(context, "source", made.stages[-2].artifact)
     measured, judged = step._texts(context)
     assert len(measured) == len(judged) == 16
@@ -57,7 +58,7 @@ def test_where_predictions_must_stay_the_most_sensitive_products_do_as_few_as_ar
     from pipeline.steps import quantize_onnx_static
 
     whole, _ = carried(*STATIC, "optim.steps.quantize.agreement=0")
-    assert whole.figures["quantize/kept_fp32"] == 0
+    assert whole.metrics["quantize/kept_fp32"] == 0
     honest, calls = quantize_onnx_static._logits, list[int]()
 
     def disturbed(graph: Path, texts: Any) -> np.ndarray:
@@ -70,8 +71,8 @@ def test_where_predictions_must_stay_the_most_sensitive_products_do_as_few_as_ar
         return -logits if quantized else logits
 
     monkeypatch.setattr(quantize_onnx_static, "_logits", disturbed)
-    made, _ = carried(*STATIC, "optim.steps.quantize.agreement=0.9", "optim.steps.quantize.texts=15")
-    assert made.figures["quantize/kept_fp32"] == 1 and len(calls) > 10
+    made, _ = carried(*STATIC, "optim.steps.quantize.agreement=0.9", "optim.steps.quantize.calibration_samples=15")
+    assert made.metrics["quantize/kept_fp32"] == 1 and len(calls) > 10
     assert operators(made)["DequantizeLinear"] == operators(whole)["DequantizeLinear"] - 2  # its weights and what it takes
 
 
@@ -82,7 +83,7 @@ def test_where_every_product_must_stay_in_fp32_none_is_quantized(carried: Carrie
     some = [
         dict(zip(("input_ids", "attention_mask"), encode([text]), strict=True)) for text in context.splits.train["text"][:4]
     ]
-    static = Static(fp32, some, "minmax", 99.9, tmp_path)
+    static = StaticQuantization(fp32, some, "minmax", 99.9, tmp_path)
     static.write(tmp_path / "kept.onnx", static.nodes, True, True)
     assert "DequantizeLinear" not in {node.op_type for node in onnx.load(tmp_path / "kept.onnx").graph.node}
 
@@ -95,4 +96,4 @@ def test_a_graph_with_fused_attention_is_refused_with_what_to_set(carried: Carri
 def test_wrong_settings_are_refused() -> None:
     for wrong in ({"method": "mean"}, {"percentile": 40}, {"texts": 0}, {"agreement": 1.1}, {"reduce_range": "yes"}):
         with pytest.raises(ConfigError):
-            QuantizeStatic("quantize_static", **wrong)  # type: ignore[arg-type]
+            QuantizeOnnxStatic("quantize_static", **wrong)  # type: ignore[arg-type]

@@ -10,11 +10,13 @@ from pipeline.runtimes.base import Description, load
 from tests.conftest import LEARNED, Carried
 
 WEIGHTS = [
-    "+step@optim.steps.export=export_onnx", "+step@optim.steps.quantize=quantize_weights", "optim.steps.export.fuse=parts",
+    "+step@optim.steps.export=export_onnx", "+step@optim.steps.quantize=quantize_onnx_weight_only",
+    "optim.steps.export.fuse=parts",
     "optim.steps.quantize.block=16", *LEARNED,
 ]  # fmt: skip
 EMBEDDINGS = [
-    "+step@optim.steps.export=export_onnx", "+step@optim.steps.quantize=quantize_onnx", "optim.steps.export.fuse=layers",
+    "+step@optim.steps.export=export_onnx", "+step@optim.steps.quantize=quantize_onnx_dynamic",
+    "optim.steps.export.fuse=layers",
     "optim.steps.quantize.embedding_bits=4", *LEARNED,
 ]  # fmt: skip
 

@@ -18,13 +18,13 @@ from pipeline.runtimes.base import Description, load
 from pipeline.runtimes.compact import FILE
 from pipeline.runtimes.torch import read, read_tokenizer, save
 from pipeline.steps.base import Context
-from pipeline.steps.execute import carry_out, check_order
-from pipeline.steps.quantize_torch_dynamic import QuantizeDynamic
+from pipeline.steps.execute import check_order, run_steps
+from pipeline.steps.quantize_torch_dynamic import QuantizeTorchDynamic
 from pipeline.steps.store import Store
 from tests.runtimes.test_compact import NETWORKS, TEXTS, network, smaller, sparse, stored
 
 SHAPES = ((1, 1), (1, 7), (3, 11), (16, 2), (33, 17))  # texts, tokens
-STEP = QuantizeDynamic("quantize_dynamic")
+STEP = QuantizeTorchDynamic("quantize_dynamic")
 Quantized = Callable[..., tuple[Path, Path, dict[str, Any]]]
 
 
@@ -39,7 +39,7 @@ def context(compose: Callable[..., Config], tiny: list[str]) -> Context:
 def quantized(context: Context, tmp_path: Path) -> Quantized:
     """A network and the step -> the directories before and after, and the notes."""
 
-    def carried_out(model: Any, step: QuantizeDynamic = STEP) -> tuple[Path, Path, dict[str, Any]]:
+    def carried_out(model: Any, step: QuantizeTorchDynamic = STEP) -> tuple[Path, Path, dict[str, Any]]:
         source, artifact = stored(model, tmp_path / "source"), tmp_path / "artifact"
         artifact.mkdir()
         return source, artifact, step.make(replace(context, source=source), artifact, tmp_path)
@@ -77,7 +77,7 @@ def test_what_was_stored_gives_the_same_logits_to_the_bit(
 
 @pytest.mark.parametrize("per_channel", [False, True])
 def test_int8_values_are_weights_over_the_scale_of_their_layer_or_row(per_channel: bool, quantized: Quantized) -> None:
-    source, artifact, _ = quantized(network(), QuantizeDynamic(per_channel=per_channel))
+    source, artifact, _ = quantized(network(), QuantizeTorchDynamic(per_channel=per_channel))
     tensors, weights = load_file(artifact / FILE), read(source).state_dict()
     linears = [name.removesuffix(".scale") for name in tensors if name.endswith(".scale")]
     assert len(linears) == 3 * 6 + 2  # of three layers, the pooler and the head
@@ -113,7 +113,7 @@ def test_the_step_counts_on_how_many_validation_texts_the_prediction_stays(conte
     source, artifact, notes = quantized(network())
     texts = sorted(context.splits.validation["text"], key=len)  # few enough for one batch
     same = load(source, 1).logits(texts).argmax(1) == load(artifact, 1).logits(texts).argmax(1)
-    assert 1 < len(texts) <= 32 and notes == {"figures": {"quantize/agreement": same.mean()}}
+    assert 1 < len(texts) <= 32 and notes == {"metrics": {"quantize/agreement": same.mean()}}
 
 
 def spoilt() -> Any:
@@ -129,9 +129,9 @@ def spoilt() -> Any:
 def test_predictions_that_change_are_warned_of_with_what_to_try(
     quantized: Quantized, caplog: pytest.LogCaptureFixture
 ) -> None:
-    _, _, notes = quantized(spoilt(), QuantizeDynamic(per_channel=False))
-    assert notes["figures"]["quantize/agreement"] < 0.98
-    assert f"only {100 * notes['figures']['quantize/agreement']:.1f} %" in caplog.text and "per_channel=true" in caplog.text
+    _, _, notes = quantized(spoilt(), QuantizeTorchDynamic(per_channel=False))
+    assert notes["metrics"]["quantize/agreement"] < 0.98
+    assert f"only {100 * notes['metrics']['quantize/agreement']:.1f} %" in caplog.text and "per_channel=true" in caplog.text
 
 
 def test_the_library_that_multiplies_is_set_when_an_artifact_is_loaded(quantized: Quantized) -> None:
@@ -167,11 +167,11 @@ def test_int8_after_structured_pruning_is_served_by_a_worker_process(quantized: 
 def test_bert_int8_is_a_config_that_the_store_carries_out(
     compose: Callable[..., Config], tiny: list[str], context: Context, tmp_path: Path
 ) -> None:
-    config = compose("optim=bert_int8", *tiny)
+    config = compose("optim=baseline_int8", *tiny)
     check_order(config.optim, config.backbone)
-    assert config.optim.name == "bert_int8" and list(config.optim.steps) == ["finetune", "quantize"]
-    made = carry_out(config.optim, context, Store(tmp_path))
-    assert Description.read(made.artifact).runtime == "torch_int8" and set(made.figures) == {"quantize/agreement"}
+    assert config.optim.name == "baseline_int8" and list(config.optim.steps) == ["finetune", "quantize"]
+    made = run_steps(config.optim, context, Store(tmp_path))
+    assert Description.read(made.artifact).runtime == "torch_int8" and set(made.metrics) == {"quantize/agreement"}
 
 
 def test_a_dense_source_is_quantized_like_a_compact_one(context: Context, quantized: Quantized, tmp_path: Path) -> None:

@@ -52,16 +52,16 @@ def test_a_low_rank_network_is_stored_and_read_back_runs_in_every_runtime_and_is
     made, _ = carried(*steps)
     model = read(made.artifact)
     assert model.base_model.get_input_embeddings()[0].weight.shape == (model.config.vocab_size, 8)
-    assert 0 < made.figures["low_rank/parameters_kept"] < 1
+    assert 0 < made.metrics["low_rank/parameters_kept"] < 1
     torch_logits = load(made.artifact, 1).logits(TEXTS)
-    exported, _ = carried(*steps, "+step@optim.steps.export=export_onnx", "+step@optim.steps.int8=quantize_onnx")
+    exported, _ = carried(*steps, "+step@optim.steps.export=export_onnx", "+step@optim.steps.int8=quantize_onnx_dynamic")
     assert np.allclose(load(exported.stages[-2].artifact, 1).logits(TEXTS), torch_logits, atol=1e-4)
     assert load(exported.artifact, 1).logits(TEXTS).shape == torch_logits.shape
     with pytest.raises(OptimizationError, match="feed-forward matrices are factored already"):
         LowRank("low_rank", embeddings=None, feed_forward=4)._factor(model)
     again, _ = carried(
         *steps,
-        "+step@optim.steps.again=recover",
+        "+step@optim.steps.again=recovery_distillation",
         "optim.steps.again.epochs=1",
         "optim.steps.again.teacher.steps.finetune.epochs=1",
     )
@@ -117,13 +117,13 @@ def test_a_trimmed_network_says_the_same_of_texts_whose_pieces_are_all_there(car
     before, context = carried(pooled)
     model = read(before.artifact)
     tokenizer = Tokenizer.from_file(str(before.artifact / "tokenizer.json"))
-    made, _ = carried(pooled, "+step@optim.steps.trim=trim_vocabulary", "optim.steps.trim.pieces=1")
+    made, _ = carried(pooled, "+step@optim.steps.trim=trim_vocabulary", "optim.steps.trim.vocab_size=1")
     smaller = read(made.artifact)
     words = smaller.base_model.get_input_embeddings().weight
-    assert len(words) == made.figures["trim/pieces"] <= tokenizer.get_vocab_size()
+    assert len(words) == made.metrics["trim/pieces"] <= tokenizer.get_vocab_size()
     assert smaller.config.max_position_embeddings == context.backbone.max_length < model.config.max_position_embeddings
     texts = list(context.splits.test["text"])
-    assert made.figures["trim/tokenized_as_before"] == 1.0
+    assert made.metrics["trim/tokenized_as_before"] == 1.0
     assert np.allclose(load(made.artifact, 1).logits(texts), load(before.artifact, 1).logits(texts), atol=1e-5)
     encoded = read_tokenizer(made.artifact)(texts[:3], padding=True, return_tensors="pt")  # as training takes them
     with torch.no_grad():

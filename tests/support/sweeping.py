@@ -19,7 +19,7 @@ Rows = list[tuple[str, str]]  # text and label
 ROOT = Path(__file__).resolve().parents[2]
 HOWS = ("mistake", "raise", "exit", "_exit", "kill", "broken", "wait")
 TROUBLE = """
-defaults: [bert_ort, /schema/step/trouble@steps.trouble, _self_]
+defaults: [baseline_onnx, /schema/step/trouble@steps.trouble, _self_]
 name: {how}
 steps: {{trouble: {{kind: trouble, how: {how}}}}}
 """
@@ -69,7 +69,7 @@ class Place:
         """Start the program, with the tiny backbone and a baseline that is measured in a moment; a session of its own."""
         paths = {"PLACE": f"{self.folder}", "TMPDIR": f"{self.folder}/tmp", "PYTHONPATH": f"{self.folder}/site:{ROOT}"}
         settings = {
-            "optim@baseline": "bert_ort", "backbone": "tiny", "measure": "quick", "data": "files", "data.name": "toy",
+            "optim@baseline": "baseline_onnx", "backbone": "tiny", "measure": "quick", "data": "files", "data.name": "toy",
             "data.train": self.folder / "toy.csv", "track.root": self.root,
         }  # fmt: skip
         given = {argument.partition("=")[0] for argument in arguments}

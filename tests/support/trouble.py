@@ -61,7 +61,7 @@ def register() -> None:
     from pipeline.system import locks
 
     kind("step", "trouble")(Trouble)
-    make, alone = Store._make, locks.alone
+    make, alone = Store._make, locks.exclusive
 
     def logged_make(store: Store, recipe: Recipe, how: Make) -> Stage:
         with logged(recipe.name):
@@ -74,7 +74,7 @@ def register() -> None:
             yield
 
     Store._make = logged_make  # type: ignore[method-assign, assignment]
-    locks.alone = logged_alone
+    locks.exclusive = logged_alone
 
 
 def wait_here(until: Callable[[], bool]) -> None:

@@ -15,7 +15,17 @@ import yaml
 from pipeline.config import Config
 from tests.support.sweeping import ROOT, Place, Rows
 
-JOBS = ["bert_ort", "mistake", "raise", "exit", "_exit", "kill", "student", "distillation_ort", "distillation_ort_int8"]
+JOBS = [
+    "baseline_onnx",
+    "mistake",
+    "raise",
+    "exit",
+    "_exit",
+    "kill",
+    "student",
+    "distillation_onnx",
+    "distillation_onnx_int8",
+]
 ENDS = {"mistake": "FAILED", "raise": "FAILED", "exit": "FAILED", "_exit": "FAILED", "kill": "KILLED"}
 GOOD = [name for name in JOBS if name not in ENDS]
 Ended = tuple[Place, CompletedProcess[str]]
@@ -70,13 +80,13 @@ def test_a_run_that_failed_has_its_reason_and_where_there_is_one_its_traceback(t
 def test_the_parent_has_the_comparison_with_what_is_missing(troubled: Ended) -> None:
     place, done = troubled
     (parent,) = place.parents()
-    figures = {f"{name}.{kind}" for name in ("comparison", "speedup") for kind in ("png", "svg")}
-    assert artifacts_of(place, parent) == {*figures, "comparison.md", "comparison.csv", "summary.txt"}
+    metrics = {f"{name}.{kind}" for name in ("comparison", "speedup") for kind in ("png", "svg")}
+    assert artifacts_of(place, parent) == {*metrics, "comparison.md", "comparison.csv", "summary.txt"}
     table = text_of(place, parent, "comparison.md")
     cells = [line.strip("| ").split(" | ") for line in table.splitlines()[2 : 2 + len(JOBS)]]
-    rows = {name.removesuffix(" !"): figures for name, *figures in cells}  # !: the machine was busy
+    rows = {name.removesuffix(" !"): metrics for name, *metrics in cells}  # !: the machine was busy
     missing = {"mistake (failed)", "raise (failed)", "exit (exited)", "_exit (exited)", "kill (killed)"}
-    assert set(rows) == {"bert_ort *", *GOOD[1:], *missing}
+    assert set(rows) == {"baseline_onnx *", *GOOD[1:], *missing}
     assert all(set(rows[name]) == {"-"} for name in missing) and all("-" not in rows[name] for name in GOOD[1:])
     assert table.split("\n\n")[0] in parent.data.tags["mlflow.note.content"]
     assert "student" in done.stdout and "_exit (exited)" in done.stdout
@@ -97,9 +107,9 @@ def test_the_summary_tells_each_job_on_one_line_with_what_it_made_and_why_it_fai
     assert why["kill"] == "its process was killed by SIGKILL" and not any(why[name] for name in GOOD)
     assert [name for name, line in jobs.items() if line.split()[2] == "finished"] == GOOD
     made, reused = slice(head.index("made"), head.index("reused")), slice(head.index("reused"), head.index("why"))
-    assert jobs["bert_ort"][made].split(", ")[0] == "finetune" and jobs["bert_ort"][reused].strip() == "-"
-    assert "transfer" in jobs["distillation_ort"][made] and "finetune" in jobs["distillation_ort"][reused]
-    assert "distill" in jobs["distillation_ort_int8"][reused] and "distill" not in jobs["distillation_ort_int8"][made]
+    assert jobs["baseline_onnx"][made].split(", ")[0] == "finetune" and jobs["baseline_onnx"][reused].strip() == "-"
+    assert "transfer" in jobs["distillation_onnx"][made] and "finetune" in jobs["distillation_onnx"][reused]
+    assert "distill" in jobs["distillation_onnx_int8"][reused] and "distill" not in jobs["distillation_onnx_int8"][made]
     assert f"sweep {parent.data.tags['sweep_id']}: 4 of 9 jobs finished, 5 not" in lines
 
 
@@ -138,7 +148,7 @@ def test_settings_are_rows_and_seeds_are_their_means_with_a_spread(parallel: End
     (parent,) = place.parents()
     titles, _, *rows = [line.strip("| ").split(" | ") for line in text_of(place, parent, "comparison.md").splitlines()[:5]]
     cells = {row[0].removesuffix(" !"): dict(zip(titles, row, strict=True)) for row in rows}  # !: the machine was busy
-    assert set(cells) == {"bert_ort (2 seeds) *", "student epochs=1 (2 seeds)", "student epochs=2 (2 seeds)"}
+    assert set(cells) == {"baseline_onnx (2 seeds) *", "student epochs=1 (2 seeds)", "student epochs=2 (2 seeds)"}
     runs = [run for run in place.runs("tags.settings = 'epochs=1'") if run.data.tags["optim"] == "student"]
     first, second = (run.data.metrics["throughput/texts_per_s"] for run in runs)
     mean, spread = (first + second) / 2, abs(first - second) / math.sqrt(2)
@@ -149,7 +159,7 @@ def test_settings_are_rows_and_seeds_are_their_means_with_a_spread(parallel: End
 def test_jobs_at_the_same_time_build_what_they_share_once(parallel: Ended) -> None:
     place, _ = parallel
     assert {status for runs in place.statuses().values() for _, status in runs} == {"FINISHED"}
-    baselines = [run for run in place.runs() if run.data.tags.get("optim") == "bert_ort"]
+    baselines = [run for run in place.runs() if run.data.tags.get("optim") == "baseline_onnx"]
     assert len(place.statuses()) == 4 and len(baselines) == 2, "one baseline for each seed"
     made = Counter(entry["what"] for entry in place.log() if entry["what"] != "measuring")
     assert set(made.values()) == {1}
@@ -176,11 +186,11 @@ def place(tmp_path: Path, ready_database: Path, toy_rows: Rows) -> Iterator[Plac
 
 def test_an_untrained_network_has_no_quality_to_tell_a_sweeper_and_does_not_fail_for_it(place: Place) -> None:
     small = [f"optim.steps.untrained.{name}" for name in ("layers=1", "heads=2", "neurons=8", "width=8,16")]
-    done = place.run("-m", "optim=bert_base_size", *small)
+    done = place.run("-m", "optim=bert_base_random", *small)
     assert done.returncode == 0, done.stderr
     assert place.parents()[0].info.status == "FINISHED"
     ends = {end for job in place.statuses().values() for end in job}
-    assert ends == {("bert_ort", "FINISHED"), ("bert_base_size", "FINISHED")}
+    assert ends == {("baseline_onnx", "FINISHED"), ("bert_base_random", "FINISHED")}
     told = [json.loads(file.read_text()) for file in (place.root / "sweeps").glob("*/job-*.json")]
     assert len(told) == 2 and all(math.isnan(job["objective"][0]) for job in told)
 
@@ -191,17 +201,17 @@ def test_the_experiment_that_the_readme_leads_with_names_what_there_is(compose: 
     assert len(set(names)) == len(names) > 10
     for name in names:
         config = compose("experiment=hundredfold", f"optim={name}")
-        assert (config.optim.name, config.baseline.name) == (name, "bert_base_size")
+        assert (config.optim.name, config.baseline.name) == (name, "bert_base_random")
 
 
 def test_it_compares_small_students_and_anchors_with_an_untrained_network(place: Place) -> None:
     small = [f"baseline.steps.untrained.{name}" for name in ("layers=1", "heads=2", "neurons=8", "width=16")]
-    asked = ["optim=tfidf,student_1l", "optim@baseline=bert_base_size", "objective=[quality/accuracy,delta/accuracy_pp]"]
+    asked = ["optim=tfidf,student_1l", "optim@baseline=bert_base_random", "objective=[quality/accuracy,delta/accuracy_pp]"]
     done = place.run("-m", "experiment=hundredfold", *asked, *small)
     assert done.returncode == 0, done.stderr
     assert "student_1l" in done.stdout and "tfidf" in done.stdout
-    figures = [run.data.metrics for run in place.runs() if run.data.tags.get("optim") == "student_1l"]
-    assert len(figures) == 1 and figures[0]["delta/speedup"] > 0 and figures[0]["quality/accuracy"] > 0
+    metrics = [run.data.metrics for run in place.runs() if run.data.tags.get("optim") == "student_1l"]
+    assert len(metrics) == 1 and metrics[0]["delta/speedup"] > 0 and metrics[0]["quality/accuracy"] > 0
     told = [json.loads(file.read_text())["objective"] for file in (place.root / "sweeps").glob("*/job-*.json")]
     assert len(told) == 2 and all(0 < accuracy <= 1 and math.isnan(change) for accuracy, change in told)
 
@@ -211,4 +221,4 @@ def test_an_optimization_is_added_with_one_file(place: Place) -> None:
     (place.folder / "conf" / "optim" / "quick_bert.yaml").write_text(text, encoding="utf-8")
     done = place.run("optim=quick_bert")
     assert done.returncode == 0, done.stderr
-    assert [run.data.tags["optim"] for run in place.runs()] == ["bert_ort", "quick_bert"]
+    assert [run.data.tags["optim"] for run in place.runs()] == ["baseline_onnx", "quick_bert"]

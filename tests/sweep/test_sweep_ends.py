@@ -31,7 +31,7 @@ def ended(tmp_path_factory: pytest.TempPathFactory, ready_database: Path, toy_ro
         }
         (places["ctrl-c while measuring"].folder / "go").touch()
         (places["ctrl-c while measuring"].folder / "hold").write_text("0")
-        processes = {name: places[name].start("-m", "optim=wait,bert_ort", "optim@baseline=wait") for name in ENDS}
+        processes = {name: places[name].start("-m", "optim=wait,baseline_onnx", "optim@baseline=wait") for name in ENDS}
         for name, process in processes.items():
             wait_for(places[name].waiting.exists, process)
         for name, (number, whom, _) in ENDS.items():
@@ -48,7 +48,7 @@ def test_a_sweep_that_is_ended_ends_its_job_too_and_says_so(name: str, ended: di
     (parent,) = place.parents()
     assert parent.info.status == "KILLED" and parent.data.metrics["sweep/finished"] == 0
     if "measuring" in name:
-        assert place.statuses() == {0: [("wait", "KILLED")], 1: [("bert_ort", "KILLED")]}
+        assert place.statuses() == {0: [("wait", "KILLED")], 1: [("baseline_onnx", "KILLED")]}
         assert "0 of 2 jobs finished, 2 not" in output
     else:
         assert place.statuses() == {0: [("wait", "KILLED")]}, "and the second job was not started"
@@ -59,7 +59,7 @@ def test_a_sweep_that_is_ended_ends_its_job_too_and_says_so(name: str, ended: di
     assert not list(place.here.iterdir())
 
 
-JOBS = ["bert_ort", "wait", "broken", "bert_ort_int8"]
+JOBS = ["baseline_onnx", "wait", "broken", "baseline_onnx_int8"]
 Statuses = dict[int, list[tuple[str, str]]]
 
 
@@ -90,20 +90,20 @@ Killed = tuple[Place, list[Statuses], subprocess.CompletedProcess[str]]
 
 def test_a_killed_sweep_goes_on_with_the_same_command_in_the_runs_that_were_made(killed: Killed) -> None:
     place, (while_made, while_measured), last = killed
-    assert while_made == {0: [("bert_ort", "SCHEDULED")], 1: [("wait", "RUNNING")]}
+    assert while_made == {0: [("baseline_onnx", "SCHEDULED")], 1: [("wait", "RUNNING")]}
     twice = [("wait", "KILLED"), ("wait", "RUNNING")]
     assert while_measured == {
-        0: [("bert_ort", "FINISHED")],
+        0: [("baseline_onnx", "FINISHED")],
         1: twice,
         2: [("broken", "SCHEDULED")],
-        3: [("bert_ort_int8", "SCHEDULED")],
+        3: [("baseline_onnx_int8", "SCHEDULED")],
     }
     assert "1 of 4 jobs were finished, 3 more were made" in last.stderr
     assert place.statuses() == {
-        0: [("bert_ort", "FINISHED")],
+        0: [("baseline_onnx", "FINISHED")],
         1: [("wait", "KILLED"), ("wait", "FINISHED")],
         2: [("broken", "FAILED")],
-        3: [("bert_ort_int8", "FINISHED")],
+        3: [("baseline_onnx_int8", "FINISHED")],
     }
     (parent,) = place.parents()
     assert {run.data.tags.get("mlflow.parentRunId") for run in place.runs()} == {parent.info.run_id, None}

@@ -14,8 +14,8 @@ import pytest
 from pipeline.config import Config, Track
 from pipeline.evaluation.rows import Row, averaged
 from pipeline.sweep.job import _exit_words
+from pipeline.sweep.lifecycle import begin, end
 from pipeline.sweep.record import Record, Status, identity, settings_of, unended, varying
-from pipeline.sweep.whole import begin, end
 from pipeline.system.processes import this_process
 from pipeline.tracking.runs import Identity, Tracker
 from pipeline.tracking.server import connect
@@ -94,7 +94,7 @@ def test_jobs_are_named_by_what_differs_between_them() -> None:
     keys = varying(jobs)
     assert keys == {"seed", "optim.steps.finetune.epochs"} and varying(jobs[:1]) == set()
     assert [settings_of(job, keys) for job in jobs] == ["epochs=1", "epochs=2"] * 2
-    both = ["optim=bert", "++optim.steps.a.alpha=0.5", "measure.threads=2"]
+    both = ["optim=baseline", "++optim.steps.a.alpha=0.5", "measure.threads=2"]
     assert settings_of(both, {"optim", "optim.steps.a.alpha", "measure.threads"}) == "alpha=0.5 threads=2"
     assert JOB.name == "bert epochs=1" and replace(JOB, settings="").name == "bert"
 
@@ -159,7 +159,7 @@ def test_the_exit_code_says_what_became_of_the_jobs(
     root: Path,
     toy_csv: Path,
 ) -> None:
-    jobs = [compose("optim=bert", f"seed={seed}", *small(root, toy_csv)) for seed in (1, 2)]
+    jobs = [compose("optim=baseline", f"seed={seed}", *small(root, toy_csv)) for seed in (1, 2)]
     whole = begin(jobs, ["seed"], "the command")
     for number, (state, mendable) in enumerate(states):
         whole.record.write(replace(JOB, job=number, state=state, mendable=mendable, reason=f"it was {state}"))

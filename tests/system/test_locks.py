@@ -43,7 +43,7 @@ def hold(kind: str, path: Path) -> None:
     """Write "asks" and then, once it is this process's turn, "holds" to a file; until that file is gone."""
     signal.signal(signal.SIGTERM, _exit)
     path.write_text("asks")
-    turn: AbstractContextManager[None] = locks.alone() if kind == "alone" else locks.working()
+    turn: AbstractContextManager[None] = locks.exclusive() if kind == "alone" else locks.shared()
     with turn:
         path.write_text("holds")
         while path.exists():
@@ -117,10 +117,10 @@ def test_a_process_that_waits_for_its_turn_can_be_ended(kind: str, number: int, 
 
 def test_one_that_rests_lets_others_measure_and_works_on_afterwards(start: Start, tmp_path: Path) -> None:
     first, second = tmp_path / "first", tmp_path / "second"
-    with locks.working(), locks.working():
+    with locks.shared(), locks.shared():
         start(hold, "alone", first)
         assert stays_out(first)
-        with locks.resting():
+        with locks.released():
             wait_for(lambda: holds(first))
             first.unlink()
         start(hold, "alone", second)
@@ -128,12 +128,12 @@ def test_one_that_rests_lets_others_measure_and_works_on_afterwards(start: Start
     wait_for(lambda: holds(second))
 
 
-@pytest.mark.parametrize("inner", [locks.working, locks.alone])
+@pytest.mark.parametrize("inner", [locks.shared, locks.exclusive])
 def test_after_working_or_measuring_inside_of_it_it_still_works(
     inner: Callable[[], AbstractContextManager[None]], start: Start, tmp_path: Path
 ) -> None:
     path = tmp_path / "measure"
-    with locks.working():
+    with locks.shared():
         with inner():
             pass
         start(hold, "alone", path)
@@ -143,11 +143,11 @@ def test_after_working_or_measuring_inside_of_it_it_still_works(
 
 def measure_while_named(lock: Path, path: Path) -> None:
     """Measure while holding a lock by name."""
-    with locks.working(), locks.held(lock, "waiting"):
+    with locks.shared(), locks.held(lock, "waiting"):
         path.write_text("asks")
         while path.exists():
             time.sleep(0.01)
-        with locks.alone():
+        with locks.exclusive():
             path.write_text("holds")
 
 
@@ -155,7 +155,7 @@ def test_one_that_waits_for_a_lock_by_name_lets_its_holder_measure(start: Start,
     lock, path = tmp_path / "locks" / "baseline", tmp_path / "measure"
     process = start(measure_while_named, lock, path)
     wait_for(path.exists)
-    with locks.working():
+    with locks.shared():
         path.unlink()
         with locks.held(lock, "waiting"):
             assert holds(path), "it was measured while this process waited"
@@ -167,9 +167,9 @@ def take_turns(times: int, path: Path) -> None:
     """Work and measure in turns; write down when."""
     with path.open("w", encoding="utf-8") as file:
         for _ in range(times):
-            with locks.working():
+            with locks.shared():
                 _logged(file.write, "working")
-                with locks.alone():
+                with locks.exclusive():
                     _logged(file.write, "alone")
 
 

@@ -15,7 +15,15 @@ from pipeline.config import Config
 from pipeline.errors import OptimizationError
 from pipeline.models.pooling import pool
 from pipeline.models.students import layer_stack
-from pipeline.training.distillation import Distillation, Memory, hidden_loss, loss, relation_loss, same_pieces, texts_of
+from pipeline.training.distillation import (
+    Distillation,
+    HiddenStateCache,
+    hidden_loss,
+    loss,
+    relation_loss,
+    same_pieces,
+    texts_of,
+)
 from pipeline.training.trainer import train
 from tests.training.test_trainer import RECIPE
 
@@ -137,7 +145,7 @@ def test_a_teacher_is_asked_once_for_each_text_that_there_is_room_for() -> None:
 
         return give
 
-    memory = Memory(room=3 * 2 * 4 * 4)  # bytes: of three texts
+    memory = HiddenStateCache(room=3 * 2 * 4 * 4)  # bytes: of three texts
     for rows in ([5, 2], [2, 7, 5], [9, 7], [9, 2]):
         found = memory.of(rows, ask(rows))
         assert [int(states[0][0, 0]) for states in found] == rows
@@ -151,9 +159,9 @@ def test_the_loss_of_remembered_states_is_that_of_computed_ones(pooling: str) ->
     inputs = {"input_ids": torch.tensor([[1, 2, 3], [4, 5, 0]]), "attention_mask": torch.tensor([[1, 1, 1], [1, 1, 0]])}
     goal = Distillation(np.zeros((2, 2), np.float32), 0.0, 1.0).also(student, teacher, hidden=1.0, relations=0.0)
     labels, rows = torch.tensor([0, 1]), torch.tensor([0, 1])
-    computed = goal(student(**inputs, **goal.asks), inputs, labels, rows)
+    computed = goal(student(**inputs, **goal.forward_arguments), inputs, labels, rows)
     teacher.forward = None
-    remembered = goal(student(**inputs, **goal.asks), inputs, labels, rows)
+    remembered = goal(student(**inputs, **goal.forward_arguments), inputs, labels, rows)
     assert remembered.item() == pytest.approx(computed.item()) and computed > 0.1
 
 
@@ -178,7 +186,7 @@ def test_a_teacher_is_asked_with_its_own_ids_for_the_pieces_of_a_smaller_vocabul
     inputs = {"input_ids": torch.tensor([[2, 0, 1]]), "attention_mask": torch.ones(1, 3, dtype=torch.int64)}
     logits, first = student(**inputs).logits.detach(), torch.tensor([0])
     goal = Distillation(logits.numpy(), 0.0, 1.0).also(student, teacher, hidden=1.0, relations=0.0, ids=ids)
-    assert goal(student(**inputs, **goal.asks), inputs, first, first).item() == pytest.approx(0, abs=1e-6)
+    assert goal(student(**inputs, **goal.forward_arguments), inputs, first, first).item() == pytest.approx(0, abs=1e-6)
     assert same_pieces({"a": 0, "b": 1}, {"a": 0, "b": 1}) is None
     with pytest.raises(OptimizationError, match="another vocabulary; set hidden=0"):
         same_pieces({"a": 0, "z": 1}, {"a": 0, "b": 1})
@@ -192,9 +200,9 @@ def test_a_student_that_is_its_teacher_has_nothing_to_learn_of_states_and_relati
     logits = teacher(**inputs).logits.detach()
     goal = Distillation(logits.numpy(), 0.0, 1.0).also(student, teacher, hidden=1.0, relations=1.0)
     labels, rows = torch.tensor([0, 1]), torch.tensor([0, 1])
-    assert goal(student(**inputs, **goal.asks), inputs, labels, rows).item() == pytest.approx(0, abs=1e-5)
+    assert goal(student(**inputs, **goal.forward_arguments), inputs, labels, rows).item() == pytest.approx(0, abs=1e-5)
     layer_stack(student).layer[-1].attention.self.query.weight.data.mul_(3)
-    assert goal(student(**inputs, **goal.asks), inputs, labels, rows) > 2e-5
+    assert goal(student(**inputs, **goal.forward_arguments), inputs, labels, rows) > 2e-5
     goal.close()
     watched = (layer_stack(model).layer[-1].attention.self.query for model in (student, teacher))
     assert not any(module._forward_hooks for module in watched)

@@ -57,8 +57,8 @@ def test_the_share_follows_the_cubic_schedule_and_never_falls() -> None:
 
 
 def test_a_rise_that_ends_before_it_begins_is_one_line(compose: Callable[..., Config]) -> None:
-    with pytest.raises(ConfigError, match=r"optim\.steps\.prune\.rise_from=0\.8: must be below rise_to=0\.7$"):
-        compose("optim=magnitude_pruning", "optim.steps.prune.rise_from=0.8")
+    with pytest.raises(ConfigError, match=r"optim\.steps\.prune\.ramp_start=0\.8: must be below ramp_end=0\.7$"):
+        compose("optim=magnitude_pruning", "optim.steps.prune.ramp_start=0.8")
 
 
 @pytest.mark.parametrize("kind", NETWORKS)
@@ -164,12 +164,12 @@ def test_the_artifact_has_the_sparsity_and_the_sizes_that_are_told(
     method: str, pruned: Callable[..., tuple[Path, dict[str, Any]]], context: Context, tmp_path: Path
 ) -> None:
     artifact, notes = pruned(method)
-    figures, stored = notes["figures"], compact.read(artifact)
+    metrics, stored = notes["metrics"], compact.read(artifact)
     zeros = {name: int((tensor == 0).sum()) for name, tensor in matrices(stored).items()}
     sizes = {name: tensor.numel() for name, tensor in matrices(stored).items()}
     assert len(zeros) == 12
     assert all(abs(zeros[name] - 0.7 * sizes[name]) <= 1 for name in zeros)
-    assert figures["prune/sparsity"] == pytest.approx(sum(zeros.values()) / sum(sizes.values()))
+    assert metrics["prune/sparsity"] == pytest.approx(sum(zeros.values()) / sum(sizes.values()))
     assert len(notes["curves"]) == STEP.epochs
     assert context.source is not None
     before = load_file(context.source / "model.safetensors")
@@ -181,7 +181,7 @@ def test_the_artifact_has_the_sparsity_and_the_sizes_that_are_told(
     dense, small = (sum(file.stat().st_size for file in folder.iterdir()) for folder in (tmp_path / "dense", artifact))
     with (tmp_path / "dense" / "model.safetensors").open("rb") as file:
         header = 8 + int.from_bytes(file.read(8), "little")  # names of tensors, not counted
-    assert figures["size/dense_mb"] == pytest.approx((dense - header) / BYTES_PER_MB, rel=1e-3)
+    assert metrics["size/dense_mb"] == pytest.approx((dense - header) / BYTES_PER_MB, rel=1e-3)
     assert small < 0.8 * dense
 
 

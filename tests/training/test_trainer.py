@@ -185,7 +185,7 @@ def test_without_a_whole_checkpoint_training_begins_anew(
 
 
 def test_the_head_alone_learns_at_its_own_rate(trained: Callable[..., tuple[Any, Curves]]) -> None:
-    slow, fast = (weights(trained(epochs=1, learning_rate=1e-4, head_rate=rate)[0]) for rate in (1e-6, 100))
+    slow, fast = (weights(trained(epochs=1, learning_rate=1e-4, head_lr_multiplier=rate)[0]) for rate in (1e-6, 100))
     started = weights(start_of(trained))
     moved = {name: float((slow[name] - started[name]).abs().max()) for name in started}
     assert moved["classifier.weight"] < 1e-8 < 1e-5 < moved["bert.encoder.layer.0.output.dense.weight"]
@@ -214,6 +214,6 @@ def start_of(trained: Callable[..., tuple[Any, Curves]]) -> Any:
 
 
 def test_much_data_is_gone_over_fewer_times_than_little() -> None:
-    step = Finetune("finetune", epochs=8, batch_size=32, most_steps=1500)
+    step = Finetune("finetune", epochs=8, batch_size=32, max_steps=1500)
     assert [step.epochs_on(texts) for texts in (100, 5000, 15250, 10**6)] == [8, 8, 3, 1]
-    assert replace(step, most_steps=None).epochs_on(10**6) == 8
+    assert replace(step, max_steps=None).epochs_on(10**6) == 8

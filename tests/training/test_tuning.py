@@ -177,7 +177,7 @@ def test_each_trial_is_a_run_under_that_of_the_optimization_and_the_best_setting
 ) -> None:
     distill = "optim.steps.distill"
     config = compose(  # in ONNX Runtime, whose processes start fast
-        "optim=distillation_ort", *small(root, toy_csv), f"{distill}.teacher.steps.finetune.epochs=1",
+        "optim=distillation_onnx", *small(root, toy_csv), f"{distill}.teacher.steps.finetune.epochs=1",
         f"{distill}.search.n_trials=2", f"{distill}.search.epochs=[1,2]", f"{distill}.search.learning_rate=[1e-3,1e-2]",
     )  # fmt: skip
     for _ in range(2):
@@ -188,7 +188,7 @@ def test_each_trial_is_a_run_under_that_of_the_optimization_and_the_best_setting
     assert len(reached) == best["epochs"] and max(reached) == notes["search"]["best_value"]
     client = MlflowClient(f"sqlite:///{root / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("toy/tiny").experiment_id
-    parents = [found.info.run_id for found in client.search_runs([experiment], "tags.optim = 'distillation_ort'")]
+    parents = [found.info.run_id for found in client.search_runs([experiment], "tags.optim = 'distillation_onnx'")]
     assert len(parents) == 2
     for parent in parents:
         assert {"search_history.png", "search_importance.png"} <= {file.path for file in client.list_artifacts(parent)}

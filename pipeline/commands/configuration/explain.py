@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import config
+from pipeline.commands.configuration.renamed import no_such_key, renamed_choice
 from pipeline.errors import ConfigError, UserError, nearest
 
 
@@ -85,6 +86,9 @@ def _missing_config(error: Any) -> str:
     group, _, name = str(error.missing_cfg_file or (told[1] if told else "")).rpartition("/")
     if not group:
         return f"no config {name!r} in conf/"
+    new = renamed_choice(group, name)
+    if new is not None:
+        return f"{group}={name} is called {group}={new} now"
     options = error.options or [file.stem for file in (config.CONF / group).glob("*.yaml")]
     return f"no config {name!r} in conf/{group}{nearest(name, options).replace('mean ', f'mean {group}=')}"
 
@@ -93,7 +97,7 @@ def _missing_key(error: Any) -> str:
     where = error.full_key or str(error.key)
     parent = error.parent_node
     known = [str(key) for key in parent] if parent is not None and hasattr(parent, "keys") else []
-    return f"{where}: no such key{nearest(str(error.key), known)}"
+    return no_such_key(where, known)
 
 
 def _composition(error: Any) -> str:
@@ -104,7 +108,7 @@ def _composition(error: Any) -> str:
         return _first(error)
     if "ConfigKeyError" in text and schema is not None:
         known = [item.name for cls in _schemas() if cls.__name__ == schema[1] for item in fields(cls)]
-        return f"{key[1]}: no such key{nearest(key[1].rpartition('.')[2], known)}"
+        return no_such_key(key[1], known)
     return f"{key[1]}: {text.splitlines()[1].strip()}"
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import field
 from typing import Any
 
+from pipeline.commands.configuration.renamed import no_such_key
 from pipeline.config import KINDS, MISSING, Config, DataSource, Settings, Step
 from pipeline.errors import ConfigError, nearest
 
@@ -70,7 +71,7 @@ def _build(cls: Any, values: Mapping[str, Any], where: str) -> Any:
     known = {item.name for item in dataclasses.fields(cls)}
     for key in values:
         if key not in known:
-            raise ConfigError(f"{_join(where, key)}: no such key{nearest(str(key), known)}")
+            raise ConfigError(no_such_key(_join(where, str(key)), known))
     hints = typing.get_type_hints(cls)
     made = {key: _value(hints[key], key, value, _join(where, key)) for key, value in values.items()}
     try:

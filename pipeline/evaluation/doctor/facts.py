@@ -1,4 +1,4 @@
-"""What is known of a classifier, as plain figures: the findings follow from these alone."""
+"""What is known of a classifier, as plain metrics: the findings follow from these alone."""
 
 import re
 from collections.abc import Iterable

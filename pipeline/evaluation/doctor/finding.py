@@ -1,4 +1,4 @@
-"""`Finding`: what is the matter, the figures that show it, and what to do."""
+"""`Finding`: what is the matter, the metrics that show it, and what to do."""
 
 import enum
 from dataclasses import dataclass

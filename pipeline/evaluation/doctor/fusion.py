@@ -22,7 +22,7 @@ def fusion(facts: Facts) -> Finding:
         f"{1 - facts.operators.matrix:.0%} of the operators' time."
     )
     if facts.network.operators is None:
-        advice = "ONNX Runtime joins them into a few fast ones: step export_onnx, as in optim=distillation_ort."
+        advice = "ONNX Runtime joins them into a few fast ones: step export_onnx, as in optim=distillation_onnx."
         return Finding(Level.COSTS, "torch runs operators one by one: hardly any are fused", evidence, advice, share)
     counts = counted(facts.network.operators, facts.network.layers)
     found = "; ".join(f"{part}: {have} of {want}" for part, (have, want) in counts.items())

@@ -8,7 +8,7 @@ from pipeline.evaluation.doctor.facts import Facts
 from pipeline.evaluation.doctor.finding import Finding, Level
 
 WIDTH = 110
-MOST_OPERATORS = 8
+MAX_OPERATORS = 8
 TITLES = {Level.COSTS: "What costs time", Level.HINT: "Worth knowing", Level.FINE: "As it should be"}
 
 
@@ -34,7 +34,7 @@ class Page:
                 lines += _wrapped(finding.advice, "       ", "    -> ") if finding.advice else []
         for title, rows in self.tables.items():
             width = max(len(name) for name, _ in rows)
-            lines += ["", title.upper(), *(f"    {name:<{width}}  {figures}" for name, figures in rows)]
+            lines += ["", title.upper(), *(f"    {name:<{width}}  {metrics}" for name, metrics in rows)]
         return "\n".join(lines)
 
     def markdown(self) -> str:
@@ -47,7 +47,7 @@ class Page:
                 lines.append(f"1. **{_headline(finding)}.** {finding.evidence}{advice}")
         for title, rows in self.tables.items():
             lines += ["", f"## {title}", "", "| | |", "| --- | ---: |"]
-            lines += [f"| {name} | {figures.strip()} |" for name, figures in rows]
+            lines += [f"| {name} | {metrics.strip()} |" for name, metrics in rows]
         return "\n".join(lines) + "\n"
 
     def _levels(self) -> Iterator[tuple[Level, list[Finding]]]:
@@ -70,8 +70,8 @@ def _wrapped(text: str, indent: str, first: str | None = None) -> list[str]:
 def tables(facts: Facts) -> dict[str, list[tuple[str, str]]]:
     """Time by operator and bytes by part."""
     ranked = list(facts.operators.shares.items())
-    operators = [(name, f"{share:6.1%}") for name, share in ranked[:MOST_OPERATORS]]
-    rest = ranked[MOST_OPERATORS:]
+    operators = [(name, f"{share:6.1%}") for name, share in ranked[:MAX_OPERATORS]]
+    rest = ranked[MAX_OPERATORS:]
     if rest:
         operators.append((f"{len(rest)} others", f"{sum(share for _, share in rest):6.1%}"))
     total = sum(facts.sizes.values())

@@ -1,7 +1,7 @@
 """Energy, where the machine tells: the RAPL counters of its processor packages, read through `zeus`; never an estimate.
 
 It needs the library (the extra `energy`), Linux on a processor with these counters (Intel since 2011, AMD Zen), and the
-right to read them (root, on most systems). Virtual machines have none. Where one of these is missing, so is the figure.
+right to read them (root, on most systems). Virtual machines have none. Where one of these is missing, so is the metric.
 """
 
 from pathlib import Path

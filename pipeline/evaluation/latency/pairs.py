@@ -32,8 +32,10 @@ BLOCK_MS = 10.0  # before the other takes its turn: a processor's speed was seen
 BLOCK = 2, 25  # calls of a block, at least and at most
 FAST_MS = 5.0  # a shorter call feels what the other has left in the caches, so one that is not timed comes first
 PAIR_S, PAIR_SHARE = 2.0, 0.1  # how long a pair is timed at least: so long, but no more than this share of the budget
-FEWEST = 2  # pairs, whatever the budget, since one has no interval; without a budget it is one all the same
-ENOUGH = 6  # pairs, from which on a narrow interval is believed: with fewer it is too often narrow by chance
+MIN_PAIRS = 2  # pairs, whatever the budget, since one has no interval; without a budget it is one all the same
+MIN_PAIRS_FOR_PRECISION = (
+    6  # pairs, from which on a narrow interval is believed: with fewer it is too often narrow by chance
+)
 ALONE = 3  # processes of a classifier that is measured without another
 
 
@@ -64,7 +66,7 @@ def compare(candidate: Subject, baseline: Subject, session: Session) -> tuple[tu
         mine, theirs = samples if first else samples[::-1]
         pairs.append(Pair(mine, theirs, first, time.monotonic() - began))
         session.progress.update(1)
-        stopped = reason_to_stop(pairs, settings.precision, settings.budget_s)
+        stopped = reason_to_stop(pairs, settings.precision, settings.max_seconds)
         if stopped:
             return tuple(pairs), stopped
         if len(pairs) > 1:
@@ -72,20 +74,20 @@ def compare(candidate: Subject, baseline: Subject, session: Session) -> tuple[tu
             session.progress.set_postfix_str(f"{known.value:.2f}x, 95 % interval {known.low:.2f} to {known.high:.2f}")
 
 
-def reason_to_stop(pairs: Sequence[Pair], precision: float, budget_s: float) -> str:
+def reason_to_stop(pairs: Sequence[Pair], precision: float, max_seconds: float) -> str:
     """Why no further pair is needed or possible, else "". It looks at the interval's width, never at where it lies."""
-    if len(pairs) >= ENOUGH and speedup(pairs).width < precision:
+    if len(pairs) >= MIN_PAIRS_FOR_PRECISION and speedup(pairs).width < precision:
         return f"precision: the interval is narrower than {precision:.1%}"
     longest = pairs[-1].elapsed_s - (pairs[-2].elapsed_s if len(pairs) > 1 else 0)
-    if len(pairs) >= (FEWEST if budget_s > 0 else 1) and pairs[-1].elapsed_s + longest > budget_s:
-        return f"budget: {budget_s:g} s are spent"
+    if len(pairs) >= (MIN_PAIRS if max_seconds > 0 else 1) and pairs[-1].elapsed_s + longest > max_seconds:
+        return f"budget: {max_seconds:g} s are spent"
     return ""
 
 
 def alone(subject: Subject, session: Session) -> tuple[Samples, ...]:
     """Samples of several fresh processes of one classifier."""
     began, found = time.monotonic(), list[Samples]()
-    while len(found) < ALONE and (not found or time.monotonic() - began < session.settings.budget_s):
+    while len(found) < ALONE and (not found or time.monotonic() - began < session.settings.max_seconds):
         found += in_turns([subject], session)
         session.progress.update(1)
     return tuple(found)
@@ -96,7 +98,7 @@ def in_turns(subjects: Sequence[Subject], session: Session) -> list[Samples]:
     queries, settings = session.queries, session.settings
     warm_up = (queries * (1 + settings.warmup_calls // len(queries)))[: max(settings.warmup_calls, 1)]
     with ExitStack() as stack:
-        workers, hands = _started(subjects, session, stack)
+        workers, pipe_ends = _started(subjects, session, stack)
         typical_ms = []
         for worker in workers:
             worker.pin(session.cores)
@@ -104,8 +106,8 @@ def in_turns(subjects: Sequence[Subject], session: Session) -> list[Samples]:
         passes, warm = _passes(settings, len(queries) * sum(typical_ms) / 1000), warmed(settings, typical_ms)
         plans = relay_plans(len(queries), block_of(max(typical_ms)), passes, len(workers))
         for number in reversed(range(len(workers))):  # the first one begins at once
-            own, plan = hands[number], plans[number]
-            workers[number].begin("relay", texts=queries, blocks=plan, warm=warm[number], hands=own)
+            own, plan = pipe_ends[number], plans[number]
+            workers[number].begin("relay", texts=queries, blocks=plan, warm=warm[number], pipe_ends=own)
         return [_samples(blocks, passes) for blocks in _answers(workers)]
 
 
@@ -122,17 +124,17 @@ def warmed(settings: Measure, typical_ms: Sequence[float]) -> list[bool]:
 
 def _passes(settings: Measure, pass_s: float) -> int:
     """How often a pair answers all queries; the book's protocol says how many calls it are."""
-    least_s = 0.0 if settings.protocol == "book" else min(PAIR_S, settings.budget_s * PAIR_SHARE)
+    least_s = 0.0 if settings.protocol == "book" else min(PAIR_S, settings.max_seconds * PAIR_SHARE)
     return max(1, math.ceil(least_s / pass_s))
 
 
 def _started(subjects: Sequence[Subject], session: Session, stack: ExitStack) -> tuple[list[Worker], list[list[int]]]:
     """The workers, and the two ends of pipes that each takes turns by; both load at once, the second on other cores."""
     (read_1, write_1), (read_2, write_2) = os.pipe(), os.pipe()
-    hands, beside = [[read_1, write_2], [read_2, write_1]], machine.beside(session.cores)
+    pipe_ends, beside = [[read_1, write_2], [read_2, write_1]], machine.beside(session.cores)
     workers = []
     try:
-        for number, (subject, own) in enumerate(zip(subjects, hands, strict=False)):
+        for number, (subject, own) in enumerate(zip(subjects, pipe_ends, strict=False)):
             cores = beside if number else session.cores
             worker = Worker(subject.artifact, session.settings.threads, cores, subject.slowdown, own)
             workers.append(stack.enter_context(worker))
@@ -141,7 +143,7 @@ def _started(subjects: Sequence[Subject], session: Session, stack: ExitStack) ->
             os.close(end)  # the workers have them: when one ends, the other hears of it
     for worker in workers:
         assert worker.load_ms >= 0  # waits for it
-    return workers, hands[: len(workers)]
+    return workers, pipe_ends[: len(workers)]
 
 
 def _answers(workers: Sequence[Worker]) -> list[list[Timed]]:

@@ -36,13 +36,13 @@ class Worker:
     """A worker process with one artifact loaded; use it in a `with` statement, which ends the process.
 
     It is pinned to `cores` ([]: to none) and loads at once, beside this process: `load_ms` waits for it, as every request
-    does. With `slowdown`, its timed calls take longer by that share. It inherits `hands`, the ends of pipes by which it
+    does. With `slowdown`, its timed calls take longer by that share. It inherits `pipe_ends`, the ends of pipes by which it
     takes turns with another. Whatever is asked raises MeasureError when the process
     has died, could not load or answers with an error.
     """
 
     def __init__(
-        self, artifact: Path, threads: int, cores: Sequence[int] = (), slowdown: float = 0.0, hands: Sequence[int] = ()
+        self, artifact: Path, threads: int, cores: Sequence[int] = (), slowdown: float = 0.0, pipe_ends: Sequence[int] = ()
     ) -> None:
         self._artifact = artifact
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115  closed by close()
@@ -50,7 +50,7 @@ class Worker:
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         command = [sys.executable, "-m", "pipeline.evaluation.latency.worker"]
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, env=environment, pass_fds=hands
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, env=environment, pass_fds=pipe_ends
         )
         self._loaded: dict[str, Any] | None = None
         self._send("load", artifact=str(artifact), threads=threads, cores=list(cores), slowdown=slowdown)

@@ -107,12 +107,12 @@ def memory_of(told: Sequence[dict[str, float]]) -> dict[str, float]:
     calls. It tells no peak of the proportional set size: `memory/pss_peak_mb` is the largest that was seen, so a shorter one
     may have been missed. What the platform does not tell is left out.
     """
-    figures = {"memory/pss_loaded_mb": told[0].get("pss_mb"), "memory/peak_mb": told[1].get("peak_mb")}
+    metrics = {"memory/pss_loaded_mb": told[0].get("pss_mb"), "memory/peak_mb": told[1].get("peak_mb")}
     if len(told) > 2:
         seen = [moment["pss_mb"] for moment in told if "pss_mb" in moment]
-        figures |= {"memory/pss_warm_mb": told[-1].get("pss_mb"), "memory/pss_peak_mb": max(seen, default=None)}
-        figures |= {"memory/peak_warm_mb": told[-1].get("peak_mb")}
-    return {name: value for name, value in figures.items() if value is not None}
+        metrics |= {"memory/pss_warm_mb": told[-1].get("pss_mb"), "memory/pss_peak_mb": max(seen, default=None)}
+        metrics |= {"memory/peak_warm_mb": told[-1].get("peak_mb")}
+    return {name: value for name, value in metrics.items() if value is not None}
 
 
 def _by_tokens(singles: Singles) -> Curve:
@@ -195,7 +195,7 @@ def _energy(singles: Singles) -> dict[str, float]:
 def _cost(clients: Curve, cores: float, price_per_core_hour: float | None) -> dict[str, float]:
     """At the best number of clients: texts for each core and second, and the price of a million, in the price's currency."""
     speed = max(clients.series["texts_per_s"]) / cores
-    figures = {"cost/texts_per_core_s": speed}
+    metrics = {"cost/texts_per_core_s": speed}
     if price_per_core_hour is not None:
-        figures["cost/price_per_million_texts"] = price_per_core_hour / 3600 / speed * 1e6
-    return figures
+        metrics["cost/price_per_million_texts"] = price_per_core_hour / 3600 / speed * 1e6
+    return metrics

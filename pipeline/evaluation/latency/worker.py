@@ -1,4 +1,4 @@
-"""The worker process, `python -m pipeline.evaluation.latency.worker`: it loads an artifact and answers requests in JSON lines.
+"""The worker process: it loads an artifact and answers requests, one JSON a line.
 
     {"do": "load", "artifact": DIR, "threads": 1, "cores": [0]}        -> {"load_ms": ...}
     {"do": "pin", "cores": [0]}                                        -> {}
@@ -86,29 +86,29 @@ class Server:
             "tokens": tokens, "wall_ms": wall / 1e6, "cpu_ms": cpu / 1e6, "switches": waited,
         }  # fmt: skip
 
-    def relay(self, texts: list[str], blocks: list[list[int]], warm: bool, hands: list[int]) -> dict[str, Any]:
+    def relay(self, texts: list[str], blocks: list[list[int]], warm: bool, pipe_ends: list[int]) -> dict[str, Any]:
         """Answer blocks of these texts in turns with another process; each as `time` answers.
 
         A block is where it starts and ends, whether to wait for the other before it and whether to wake the other after it;
-        an empty one only waits. That is done with a byte through the pipes whose ends are `hands`: so no third process is
+        an empty one only waits. That is done with a byte through the pipes whose ends are `pipe_ends`: so no third process is
         busy. With `warm`, the text before a block's first one comes first, not timed: then caches are as this classifier
         leaves them. In the end the pipes are closed, after an error too, so the other never waits in vain.
         """
         timed = []
         try:
             for start, stop, waits, wakes in blocks:
-                if waits and not os.read(hands[0], 1):
+                if waits and not os.read(pipe_ends[0], 1):
                     raise EOFError(OTHER_ENDED)
                 if warm and start < stop:
                     decide(self._classifier.logits([texts[start - 1]]), self._rule)
                 if start < stop:
                     timed.append(self.time(texts[start:stop]))
                 if wakes:
-                    os.write(hands[1], b".")
+                    os.write(pipe_ends[1], b".")
         except BrokenPipeError:
             raise EOFError(OTHER_ENDED) from None
         finally:
-            for end in hands:
+            for end in pipe_ends:
                 os.close(end)
         return {"blocks": timed}
 
@@ -148,17 +148,17 @@ class Server:
 
         The proportional set size counts memory that several processes share as their share of it; only Linux tells it.
         """
-        told = {"pss_mb": _figure(Path("/proc/self/smaps_rollup"), "Pss:"), "peak_mb": _peak_figure()}
+        told = {"pss_mb": _metric(Path("/proc/self/smaps_rollup"), "Pss:"), "peak_mb": _peak_metric()}
         return {name: kb / 1024 for name, kb in told.items() if kb is not None}
 
     def tasks(self) -> dict[str, Any]:
         """How many threads this process has, those included that the runtime has started; None where it is not told."""
-        count = _figure(Path("/proc/self/status"), "Threads:")
+        count = _metric(Path("/proc/self/status"), "Threads:")
         return {"tasks": None if count is None else int(count)}
 
 
-def _figure(file: Path, name: str) -> float | None:
-    """A figure of a file of /proc, kilobytes or a count; None where it is not told."""
+def _metric(file: Path, name: str) -> float | None:
+    """A metric of a file of /proc, kilobytes or a count; None where it is not told."""
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -166,9 +166,9 @@ def _figure(file: Path, name: str) -> float | None:
     return next((float(line.split()[1]) for line in lines if line.startswith(name)), None)
 
 
-def _peak_figure() -> float | None:
+def _peak_metric() -> float | None:
     if sys.platform == "linux":  # ru_maxrss would count the parent's memory at the fork
-        return _figure(Path("/proc/self/status"), "VmHWM:")
+        return _metric(Path("/proc/self/status"), "VmHWM:")
     if resource is not None:
         return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) / (1024 if sys.platform == "darwin" else 1)
     import psutil

@@ -14,7 +14,7 @@ from tqdm import tqdm
 from pipeline.config import Measure, Noise
 from pipeline.evaluation.latency.pairs import Session, Subject, compare
 from pipeline.evaluation.latency.samples import Pair
-from pipeline.evaluation.report import put_off
+from pipeline.evaluation.report import descheduled_reason
 from pipeline.system import locks, machine
 from pipeline.system.machine import Conditions
 from pipeline.system.progress import bar
@@ -35,7 +35,7 @@ class Repetition:
         """Why it is doubtful, in one phrase; "" where nothing is known against it."""
         blocks = [block for pair in self.pairs for one in (pair.candidate, pair.baseline) for block in one.blocks]
         share = sum(block.descheduled for block in blocks) / len(blocks) if blocks else None
-        return self.conditions.contended or put_off(share)
+        return self.conditions.contended or descheduled_reason(share)
 
 
 def repeat(artifact: Path, queries: list[str], measure: Measure, settings: Noise) -> Iterator[Repetition]:
@@ -43,10 +43,10 @@ def repeat(artifact: Path, queries: list[str], measure: Measure, settings: Noise
 
     Other jobs of this program get their turn between two sessions. Raises MeasureError when a worker process fails.
     """
-    whole = replace(measure, precision=NEVER_PRECISE, budget_s=max(measure.budget_s, SOME_BUDGET_S))
+    whole = replace(measure, precision=NEVER_PRECISE, max_seconds=max(measure.max_seconds, SOME_BUDGET_S))
     with contextlib.closing(bar("measuring it against itself", "repetition", settings.repetitions)) as progress:
         for _ in range(settings.repetitions):
-            with locks.alone():
+            with locks.exclusive():
                 watch = machine.Watch.start()
                 session = Session(queries, whole, machine.quietest(measure.threads), tqdm(disable=True))
                 pairs, _ = compare(Subject(artifact, settings.slowdown), Subject(artifact), session)

@@ -1,4 +1,4 @@
-"""What follows from a classifier's measurements against itself: figures."""
+"""What follows from a classifier's measurements against itself: metrics."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 
 from pipeline.config import Measure
-from pipeline.evaluation.latency.pairs import FEWEST, reason_to_stop
+from pipeline.evaluation.latency.pairs import MIN_PAIRS, reason_to_stop
 from pipeline.evaluation.latency.samples import Pair, speedup
 from pipeline.evaluation.noise.repeat import Repetition
 from pipeline.evaluation.statistics import EQUIVALENT, FASTER, INCONCLUSIVE, SLOWER, Interval, ratio_interval, verdict
@@ -65,7 +65,7 @@ class Findings:
     def by_budget(self) -> list[Budget]:
         """Had all stopped after 2, 3, ... pairs, as far as half of the repetitions got."""
         found = []
-        for count in range(FEWEST, max(len(repetition.pairs) for repetition in self.repetitions) + 1):
+        for count in range(MIN_PAIRS, max(len(repetition.pairs) for repetition in self.repetitions) + 1):
             reached = [item.pairs[:count] for item in self.repetitions if len(item.pairs) >= count]
             if 2 * len(reached) >= len(self.repetitions):
                 found.append(_budget(reached, [speedup(pairs) for pairs in reached]))
@@ -123,7 +123,7 @@ class Findings:
 
 
 def _ruled(pairs: tuple[Pair, ...], settings: Measure) -> tuple[Pair, ...]:
-    stops = (n for n in range(FEWEST, len(pairs)) if reason_to_stop(pairs[:n], settings.precision, settings.budget_s))
+    stops = (n for n in range(MIN_PAIRS, len(pairs)) if reason_to_stop(pairs[:n], settings.precision, settings.max_seconds))
     return pairs[: next(stops, len(pairs))]
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 GAINED, LOST, CHANGED = "gained", "lost", "changed"  # only the candidate is right; only the baseline is; neither is
-MOST_CLASSES, MOST_QUERIES = 10, 20  # on the page that is read; the table has all
+MAX_CLASSES, MAX_QUERIES = 10, 20  # on the page that is read; the table has all
 
 
 @dataclass(frozen=True)
@@ -77,12 +77,12 @@ def markdown(flips: Flips, candidate: str, baseline: str) -> str:
         f"{flips.count(LOST)} were right and are wrong now, {flips.count(GAINED)} were wrong and are right now, "
         f"{flips.count(CHANGED)} are wrong both times, in another way.",
     ]
-    worse = [each for each in flips.classes if each.lost > each.gained][:MOST_CLASSES]
+    worse = [each for each in flips.classes if each.lost > each.gained][:MAX_CLASSES]
     if worse:
         rows = [f"| {_cell(c.label)} | {c.queries} | {c.lost} | {c.gained} | {c.change_pp:.1f} |" for c in worse]
         head = ["| class | queries | lost | gained | change pp |", "| --- | ---: | ---: | ---: | ---: |"]
         lines += ["## Classes hurt most", "\n".join([*head, *rows])]
-    lost = [flip for flip in flips.flips if flip.kind == LOST][:MOST_QUERIES]
+    lost = [flip for flip in flips.flips if flip.kind == LOST][:MAX_QUERIES]
     if lost:
         head = ["| query | is | said |", "| --- | --- | --- |"]
         rows = [f"| {_cell(f.text)} | {_cell(f.label)} | {_cell(f.candidate)} |" for f in lost]

@@ -49,18 +49,18 @@ def wilson(successes: int, n: int) -> Interval:
     return Interval(share, (middle - half) / scale, (middle + half) / scale)
 
 
-def bootstrap(n: int, figures: Callable[[np.ndarray], dict[str, np.ndarray]], seed: int = 0) -> dict[str, Interval]:
+def bootstrap(n: int, metrics: Callable[[np.ndarray], dict[str, np.ndarray]], seed: int = 0) -> dict[str, Interval]:
     """The bootstrap of n queries (Efron and Tibshirani 1993, percentiles): they are drawn again, with all their answers.
 
-    `figures` takes weights, float32 (resamples, n), and gives each figure for each resample. What is not finite for the
+    `metrics` takes weights, float32 (resamples, n), and gives each metric for each resample. What is not finite for the
     queries as they are is left out.
     """
     rng, drawn = np.random.default_rng(seed), []
     for start in range(0, RESAMPLES, CHUNK):
         rows = rng.integers(n, size=(min(CHUNK, RESAMPLES - start), n))
-        drawn.append(figures(np.stack([np.bincount(row, minlength=n) for row in rows]).astype(np.float32)))
+        drawn.append(metrics(np.stack([np.bincount(row, minlength=n) for row in rows]).astype(np.float32)))
     found = {}
-    for name, value in figures(np.ones((1, n), dtype=np.float32)).items():
+    for name, value in metrics(np.ones((1, n), dtype=np.float32)).items():
         if np.isfinite(value[0]):
             samples = np.concatenate([part[name] for part in drawn])
             low, high = np.nanpercentile(samples, [50 * (1 - CONFIDENCE), 50 * (1 + CONFIDENCE)])

@@ -1,4 +1,4 @@
-"""`PairedQuality`: how a candidate's quality differs from the baseline's on the same queries, figure by figure."""
+"""`PairedQuality`: how a candidate's quality differs from the baseline's on the same queries, metric by metric."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,7 @@ from pipeline.evaluation.statistics import Interval
 class PairedQuality:
     """Intervals candidate - baseline; shares from -1 to 1."""
 
-    differences: dict[str, Interval]  # by figure, see `pipeline.evaluation.quality.weighted`
+    differences: dict[str, Interval]  # by metric, see `pipeline.evaluation.quality.weighted`
     flips: dict[
         str, tuple[int, int]
     ]  # of the shares of fixed queries: those that only the candidate, only the baseline has right
@@ -58,7 +58,7 @@ def compare(baseline: np.ndarray, candidate: np.ndarray, truth: np.ndarray, labe
 
 
 def estimate(predicted: np.ndarray, truth: np.ndarray, labels: int, oos: int | None) -> dict[str, Interval]:
-    """Each figure of one classifier with its bounds: those of the bootstrap, of shares widened to Wilson's interval."""
+    """Each metric of one classifier with its bounds: those of the bootstrap, of shares widened to Wilson's interval."""
     found = bootstrap(len(truth), lambda weights: weighted(weights, predicted, truth, labels, oos))
     parts = _parts(truth, oos) | ({} if oos is None else {"oos_precision": predicted == oos})
     for name, of in parts.items():
@@ -68,6 +68,6 @@ def estimate(predicted: np.ndarray, truth: np.ndarray, labels: int, oos: int | N
 
 
 def _parts(truth: np.ndarray, oos: int | None) -> dict[str, np.ndarray]:
-    """The queries that each figure of `PROPORTIONS` is a share of."""
+    """The queries that each metric of `PROPORTIONS` is a share of."""
     parts = {"accuracy": np.ones(len(truth), dtype=bool)}
     return parts if oos is None else parts | {"in_scope_accuracy": truth != oos, "oos_recall": truth == oos}

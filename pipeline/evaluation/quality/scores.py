@@ -18,7 +18,7 @@ class Quality(evaluate.Metric):  # type: ignore[misc]  # evaluate is not typed
 
     accuracy; f1_macro over the labels that occur in truth or prediction; with `oos` (an index) also in_scope_accuracy (of
     the in-scope texts, those with the right intent), oos_recall (of the out-of-scope texts, those recognised) and
-    oos_precision (of the texts called out-of-scope, those that are), as in Larson et al. 2019. A figure that no text
+    oos_precision (of the texts called out-of-scope, those that are), as in Larson et al. 2019. A metric that no text
     counts for is left out.
     """
 
@@ -38,7 +38,7 @@ class Quality(evaluate.Metric):  # type: ignore[misc]  # evaluate is not typed
 
 
 def quality_of(predicted: np.ndarray, truth: np.ndarray, oos: int | None) -> dict[str, float]:
-    """The figures of `Quality` for label indices, both int64 (n,)."""
+    """The metrics of `Quality` for label indices, both int64 (n,)."""
     metric = Quality(keep_in_memory=True)
     result = metric.compute(predictions=predicted, references=truth, oos=oos)
     return dict(result or {})

@@ -3,13 +3,13 @@
 import numpy as np
 
 PROPORTIONS = ("accuracy", "in_scope_accuracy", "oos_recall")  # shares of a fixed set of queries that are answered right
-FIGURES = (*PROPORTIONS, "oos_precision", "f1_macro")
+QUALITY_METRICS = (*PROPORTIONS, "oos_precision", "f1_macro")
 
 
 def weighted(
     weights: np.ndarray, predicted: np.ndarray, truth: np.ndarray, labels: int, oos: int | None
 ) -> dict[str, np.ndarray]:
-    """Each figure of `FIGURES` that the data has, once a row of weights: float64 (resamples,); NaN where no query counts.
+    """Each of `QUALITY_METRICS` that the data has, once a row of weights: float64 (resamples,); NaN where no query counts.
 
     `weights` float32 (resamples, n), `predicted` and `truth` int64 (n,), indices of `labels` labels.
     """

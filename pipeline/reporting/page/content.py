@@ -20,7 +20,7 @@ from pipeline.selection.choose import front
 from pipeline.tracking.runs import Tracker
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
-MOST_FLIPS = 15  # shown of each optimization
+MAX_FLIPS = 15  # shown of each optimization
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Content:
 
     title: str
     shown: tuple[Shown, ...]
-    explained: tuple[str, ...]  # what the figures mean, sentence by sentence
+    explained: tuple[str, ...]  # what the metrics mean, sentence by sentence
     measured: dict[str, str]  # how: machine, versions, settings
     decision: dict[str, Any] | None = None  # decision.json
     columns: tuple[str, ...] = ()
@@ -128,7 +128,7 @@ def _flips(tracker: Tracker, row: Row, folder: Path) -> list[dict[str, str]]:
     if file is None:
         return []
     with file.open(encoding="utf-8", newline="") as opened:
-        return [flip for flip in csv.DictReader(opened) if flip["kind"] in (LOST, GAINED)][:MOST_FLIPS]
+        return [flip for flip in csv.DictReader(opened) if flip["kind"] in (LOST, GAINED)][:MAX_FLIPS]
 
 
 def _measured(tracker: Tracker, run_id: str) -> dict[str, str]:

@@ -9,13 +9,13 @@ import numpy as np
 from pipeline.steps.shared.inference import logits_of
 
 log = logging.getLogger(__name__)
-ENOUGH = 0.98  # of the predictions should stay as they are
+MIN_AGREEMENT = 0.98  # of the predictions should stay as they are
 
 
 def checked(source: Path, target: Path, texts: Sequence[str], advice: str) -> dict[str, float]:
-    """The figure of a step that quantizes; a warning with advice where too few predictions stay as they were."""
+    """The metric of a step that quantizes; a warning with advice where too few predictions stay as they were."""
     same = agreement(source, target, texts)
-    if same < ENOUGH:
+    if same < MIN_AGREEMENT:
         log.warning("warning: only %.1f %% of the predictions stay the same in int8; %s", 100 * same, advice)
     return {"quantize/agreement": same}
 

@@ -1,7 +1,7 @@
 """What the steps that learn from a teacher have in common: its settings, its transfer set and the training.
 
-The teacher is the very stage that `optim=bert` makes, and what it says of the transfer set is a stage besides: both are made
-once, whatever is distilled from them. The loss is in `pipeline/training/distillation.py`.
+The teacher is the very stage that `optim=baseline` makes, and what it says of the transfer set is a stage besides: both
+are made once, whatever is distilled from them. The loss is in `pipeline/training/distillation.py`.
 """
 
 from dataclasses import dataclass, field
@@ -23,8 +23,8 @@ class Distilling(Trained):
     teacher: Optim = field(default_factory=Optim)
     alpha: float = setting(0.0, min=0, max=1)
     temperature: float = setting(6.0, above=0, max=1000)
-    hidden: float = setting(0.0, min=0)
-    relations: float = setting(0.0, min=0)
+    hidden_loss_weight: float = setting(0.0, min=0)
+    relation_loss_weight: float = setting(0.0, min=0)
     augment: Augment = field(default_factory=Augment)
     epochs: int = setting(12, min=1)
     learning_rate: float = setting(3e-4, above=0, max=1)
@@ -37,7 +37,7 @@ class Distilling(Trained):
         """The teacher, and the transfer set that it has made."""
         if not self.teacher.steps:
             raise ConfigError(
-                f"a {self.kind} step has no teacher; /optim/bert@steps.NAME.teacher in its defaults gives it one"
+                f"a {self.kind} step has no teacher; /optim/baseline@steps.NAME.teacher in its defaults gives it one"
             )
         transfer = Optim(self.teacher.name, {**self.teacher.steps, "transfer": Transfer(augment=self.augment)})
         return {"teacher": self.teacher, "transfer": transfer}
@@ -52,12 +52,12 @@ class Distilling(Trained):
 
         texts, logits = read(context.needed["transfer"])
         goal = Distillation(logits, self.alpha, self.temperature)
-        if self.hidden or self.relations:
+        if self.hidden_loss_weight or self.relation_loss_weight:
             teacher = read_teacher(context, "set hidden=0 and relations=0")
             if takes_bfloat16(self.bfloat16):
                 teacher = teacher.bfloat16()  # in float32 asking it takes longer than all the rest of a step
             ids = same_pieces(tokenizer.get_vocab(), read_tokenizer(context.needed["teacher"]).get_vocab())
-            goal.also(model, teacher, self.hidden, self.relations, ids)
+            goal.also(model, teacher, self.hidden_loss_weight, self.relation_loss_weight, ids)
         try:
             return train(model, tokenizer, texts, context.splits.validation, self.recipe(context), scratch, goal, callbacks)
         finally:

@@ -20,7 +20,7 @@ class Trained(Step):
     weight_decay: float = setting(0.01, min=0, max=1)
     warmup_ratio: float = setting(0.1, min=0, max=0.99)
     freeze_embeddings: bool = True
-    head_rate: float = setting(1.0, above=0, max=1000)
+    head_lr_multiplier: float = setting(1.0, above=0, max=1000)
     dropout: float | None = setting(None, min=0, max=0.9)
     bfloat16: str = setting("auto", choices=("auto", "always", "never"))
 
@@ -41,5 +41,5 @@ class Trained(Step):
             epochs=self.epochs, learning_rate=self.learning_rate, batch_size=self.batch_size, weight_decay=self.weight_decay,
             warmup_ratio=self.warmup_ratio, freeze_embeddings=self.freeze_embeddings, bfloat16=self.bfloat16,
             max_length=context.backbone.max_length, seed=context.seed,
-            head_rate=self.head_rate, dropout=self.dropout, label_smoothing=label_smoothing, keep=keep,
+            head_lr_multiplier=self.head_lr_multiplier, dropout=self.dropout, label_smoothing=label_smoothing, keep=keep,
         )  # fmt: skip

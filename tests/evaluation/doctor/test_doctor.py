@@ -1,4 +1,4 @@
-"""The doctor: its figures are those of the artifact, its findings follow from them, a run gets its page."""
+"""The doctor: its metrics are those of the artifact, its findings follow from them, a run gets its page."""
 
 import shutil
 from dataclasses import replace

@@ -29,7 +29,7 @@ def log_run(root: Path, data_hash: str, latency_ms: float | None = 2.0, **tags: 
     client = MlflowClient(f"sqlite:///{root / 'mlflow.db'}")
     found = client.get_experiment_by_name("toy/tiny")
     number = found.experiment_id if found else client.create_experiment("toy/tiny", (root / "artifacts/toy").as_uri())
-    known = {"optim": "bert_ort_int8", "fingerprint": FINGERPRINT, "data_hash": data_hash, "baseline": "bert"}
+    known = {"optim": "baseline_onnx_int8", "fingerprint": FINGERPRINT, "data_hash": data_hash, "baseline": "bert"}
     run_id = str(client.create_run(number, tags=known | tags).info.run_id)
     if latency_ms is not None:
         client.log_metric(run_id, "latency/p50_ms", latency_ms)
@@ -64,14 +64,14 @@ def test_an_optimizations_newest_run_is_found_in_the_store_and_gets_the_page(
         return {}
 
     Store(root).get_or_make(recipe, copy)
-    code, out, err = ask("bert_ort_int8", *tiny)
+    code, out, err = ask("baseline_onnx_int8", *tiny)
     assert code == 0, err
     for text in (f"run {run_id}: runtime torch", "measured: 3.00x as fast as bert, 95 % interval 2.90 to 3.10: faster"):
         assert text in out
     assert "doubtful: other processes used 1.0 cores" in out and "18 texts of the test split" in out
     kept = MlflowClient(f"sqlite:///{root / 'mlflow.db'}").download_artifacts(run_id, "doctor.md")
     assert "torch runs operators one by one" in Path(kept).read_text(encoding="utf-8")
-    assert ask("bert_ort", *tiny)[2].count("python -m pipeline optim=bert_ort") == 1
+    assert ask("baseline_onnx", *tiny)[2].count("python -m pipeline optim=baseline_onnx") == 1
 
 
 def test_a_run_id_is_enough_and_its_classifier_may_come_from_mlflow(
@@ -79,7 +79,7 @@ def test_a_run_id_is_enough_and_its_classifier_may_come_from_mlflow(
 ) -> None:
     run_id = log_run(root, "other data")
     code, out, err = ask(run_id, *tiny)
-    assert code == 2 and not out and err.count("\n") == 1 and "python -m pipeline optim=bert_ort_int8 first" in err
+    assert code == 2 and not out and err.count("\n") == 1 and "python -m pipeline optim=baseline_onnx_int8 first" in err
     MlflowClient(f"sqlite:///{root / 'mlflow.db'}").log_artifacts(run_id, str(artifact), "classifier")
     code, out, err = ask(run_id, f"track.root={root}")
     assert code == 0, err
@@ -99,7 +99,7 @@ def test_a_damaged_stage_is_not_examined(root: Path, artifact: Path, ask: Ask, t
 @pytest.mark.parametrize(
     ("word", "told"),
     [
-        ("bert_ort_in8", "neither a run id nor an optimization; did you mean bert_ort_int8?"),
+        ("bert_ort_in8", "neither a run id nor an optimization; did you mean baseline_onnx_int8?"),
         ("it's", "neither a run id nor an optimization"),
         ("bert", "has no finished run yet"),
         ("0" * 32, ""),
@@ -120,4 +120,4 @@ def test_help_is_the_modules_own(monkeypatch: pytest.MonkeyPatch, capsys: pytest
     monkeypatch.setattr(sys, "argv", ["pipeline", "doctor", "--help"])
     with pytest.raises(SystemExit):
         main()
-    assert "python -m pipeline doctor distillation_ort_int8" in capsys.readouterr().out
+    assert "python -m pipeline doctor distillation_onnx_int8" in capsys.readouterr().out

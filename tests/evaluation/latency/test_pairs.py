@@ -17,7 +17,7 @@ import pytest
 from pipeline.config import Measure
 from pipeline.errors import MeasureError
 from pipeline.evaluation.latency.pairs import (
-    ENOUGH,
+    MIN_PAIRS_FOR_PRECISION,
     Session,
     Subject,
     _answers,
@@ -35,7 +35,7 @@ from pipeline.system.progress import bar
 from tests.support import instant
 
 QUERIES = ["play a song", "no", "is it sunny", "rain rain rain rain rain rain"] * 15
-SETTINGS = Measure(queries=len(QUERIES), warmup_calls=5, budget_s=0)
+SETTINGS = Measure(queries=len(QUERIES), warmup_calls=5, max_seconds=0)
 
 
 @pytest.fixture(scope="module")
@@ -51,14 +51,14 @@ def session() -> Iterator[Session]:
 
 
 def pair(log_ratio: float, first: bool, elapsed_s: float) -> Pair:
-    """A pair with these figures."""
+    """A pair with these metrics."""
     block = Block(4, 4.0, 4.0, 0)
     samples = Samples(np.ones(4), np.zeros(4), np.ones(4, np.int64), (block,))
     return Pair(replace(samples, ms=np.full(4, np.exp(-log_ratio))), samples, first, elapsed_s)
 
 
 def test_both_answer_every_query_in_blocks_and_the_one_started_first_alternates(artifact: Path, session: Session) -> None:
-    longer = session._replace(settings=replace(SETTINGS, budget_s=4, precision=1e-9))
+    longer = session._replace(settings=replace(SETTINGS, max_seconds=4, precision=1e-9))
     pairs, stopped = compare(Subject(artifact), Subject(artifact), longer)
     assert [pair.candidate_first for pair in pairs] == [number % 2 == 0 for number in range(len(pairs))] and len(pairs) > 1
     assert stopped == "budget: 4 s are spent"
@@ -73,12 +73,12 @@ def test_both_answer_every_query_in_blocks_and_the_one_started_first_alternates(
 
 
 def test_a_classifier_alone_is_measured_in_several_processes(artifact: Path, session: Session) -> None:
-    processes = alone(Subject(artifact), session._replace(settings=replace(SETTINGS, budget_s=10)))
+    processes = alone(Subject(artifact), session._replace(settings=replace(SETTINGS, max_seconds=10)))
     assert len(processes) == 3 and all(len(samples.ms) == 60 * samples.passes for samples in processes)
 
 
 def test_a_slowdown_is_found_whichever_of_the_two_has_it(artifact: Path, session: Session) -> None:
-    slowed, longer = Subject(artifact, slowdown=1.0), session._replace(settings=replace(SETTINGS, budget_s=2.5))
+    slowed, longer = Subject(artifact, slowdown=1.0), session._replace(settings=replace(SETTINGS, max_seconds=2.5))
     slower = compare(slowed, Subject(artifact), longer)[0]
     faster = compare(Subject(artifact), slowed, longer)[0]
     assert np.median([pair.median_log_ratio for pair in slower]) == pytest.approx(-np.log(2), abs=0.3)
@@ -87,15 +87,18 @@ def test_a_slowdown_is_found_whichever_of_the_two_has_it(artifact: Path, session
 
 def test_pairs_are_added_until_the_interval_is_narrow_or_the_budget_spent() -> None:
     steady = [pair(0.1 + 0.001 * (number % 3), number % 2 == 0, number + 1.0) for number in range(8)]
-    assert not reason_to_stop(steady[: ENOUGH - 1], precision=0.03, budget_s=60)  # too few to trust
-    assert reason_to_stop(steady[:ENOUGH], precision=0.03, budget_s=60) == "precision: the interval is narrower than 3.0%"
+    assert not reason_to_stop(steady[: MIN_PAIRS_FOR_PRECISION - 1], precision=0.03, max_seconds=60)  # too few to trust
+    assert (
+        reason_to_stop(steady[:MIN_PAIRS_FOR_PRECISION], precision=0.03, max_seconds=60)
+        == "precision: the interval is narrower than 3.0%"
+    )
     noisy = [pair(0.1 * (number % 3), number % 2 == 0, number + 1.0) for number in range(8)]
-    assert not reason_to_stop(noisy, precision=0.03, budget_s=60)
-    assert reason_to_stop(noisy, precision=0.03, budget_s=8.5) == "budget: 8.5 s are spent"
-    assert not reason_to_stop(noisy, precision=0.03, budget_s=9)  # a further one takes a second, as the last did
-    assert not reason_to_stop(noisy[:1], precision=0.03, budget_s=0.5)  # one has no interval
-    assert reason_to_stop(noisy[:2], precision=0.03, budget_s=0.5) == "budget: 0.5 s are spent"
-    assert reason_to_stop(noisy[:1], precision=0.03, budget_s=0) == "budget: 0 s are spent"  # it was asked for
+    assert not reason_to_stop(noisy, precision=0.03, max_seconds=60)
+    assert reason_to_stop(noisy, precision=0.03, max_seconds=8.5) == "budget: 8.5 s are spent"
+    assert not reason_to_stop(noisy, precision=0.03, max_seconds=9)  # a further one takes a second, as the last did
+    assert not reason_to_stop(noisy[:1], precision=0.03, max_seconds=0.5)  # one has no interval
+    assert reason_to_stop(noisy[:2], precision=0.03, max_seconds=0.5) == "budget: 0.5 s are spent"
+    assert reason_to_stop(noisy[:1], precision=0.03, max_seconds=0) == "budget: 0 s are spent"  # it was asked for
 
 
 def test_blocks_are_short_for_a_slow_classifier_and_never_single_calls() -> None:
@@ -136,7 +139,7 @@ def test_while_a_worker_answers_the_parent_uses_almost_nothing_and_idle_workers_
         assert busy.ask("memory") and idle.ask("memory")  # they are ready
         time.sleep(0.1)
         before, own, began = cpu_s(idle), time.process_time(), time.monotonic()
-        busy.begin("relay", texts=QUERIES, blocks=[[0, len(QUERIES), 0, 0]], warm=False, hands=[])
+        busy.begin("relay", texts=QUERIES, blocks=[[0, len(QUERIES), 0, 0]], warm=False, pipe_ends=[])
         (timed,) = busy.blocks()
         assert time.monotonic() - began > timed.ms.sum() / 1000 > 0.2
         assert time.process_time() - own < 0.01 * (time.monotonic() - began)
@@ -151,20 +154,23 @@ def cpu_s(worker: Worker) -> float:
 def test_when_one_of_the_two_fails_the_other_ends_too_and_the_error_is_its_own(artifact: Path) -> None:
     read_1, write_1 = os.pipe()
     read_2, write_2 = os.pipe()
-    with Worker(artifact, 1, hands=[read_1, write_2]) as first, Worker(artifact, 1, hands=[read_2, write_1]) as second:
+    with (
+        Worker(artifact, 1, pipe_ends=[read_1, write_2]) as first,
+        Worker(artifact, 1, pipe_ends=[read_2, write_1]) as second,
+    ):
         for end in (read_1, write_1, read_2, write_2):
             os.close(end)
         mine, theirs = relay_plans(len(QUERIES), 20, 1, 2)
         broken = [*QUERIES[:-1], None]  # the last text is none: it fails in the middle
-        second.begin("relay", texts=broken, blocks=theirs, warm=False, hands=[read_2, write_1])
-        first.begin("relay", texts=QUERIES, blocks=mine, warm=False, hands=[read_1, write_2])
+        second.begin("relay", texts=broken, blocks=theirs, warm=False, pipe_ends=[read_2, write_1])
+        first.begin("relay", texts=QUERIES, blocks=mine, warm=False, pipe_ends=[read_1, write_2])
         with pytest.raises(MeasureError, match="TypeError"):
             _answers([first, second])
         assert first.ask("memory") and second.ask("memory")  # both live
 
 
 def test_the_books_protocol_times_each_query_once_however_fast_it_is(artifact: Path, session: Session) -> None:
-    book = session._replace(settings=replace(SETTINGS, protocol="book", query="no", budget_s=60))
+    book = session._replace(settings=replace(SETTINGS, protocol="book", query="no", max_seconds=60))
     assert [samples.passes for samples in in_turns([Subject(artifact), Subject(artifact)], book)] == [1, 1]
 
 

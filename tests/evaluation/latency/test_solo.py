@@ -73,7 +73,7 @@ def test_the_other_curves_go_as_far_as_they_should(profile: Profile) -> None:
     assert curve(profile, "batch").x == BATCH_SIZES and curve(profile, "clients").x == CLIENTS
 
 
-def test_speed_and_time_of_a_batch_are_one_figure_told_twice(profile: Profile) -> None:
+def test_speed_and_time_of_a_batch_are_one_metric_told_twice(profile: Profile) -> None:
     series = curve(profile, "batch").series
     np.testing.assert_allclose(np.multiply(series["ms_per_text"], series["texts_per_s"]), 1000)
 
@@ -85,9 +85,9 @@ def test_slower_percentiles_are_slower(profile: Profile) -> None:
 
 def test_cost_is_of_the_best_number_of_clients(profile: Profile) -> None:
     speed = max(curve(profile, "clients").series["texts_per_s"]) / min(alone.usable_cores(), alone.SERVING_CORES)
-    assert profile.metrics()["cost/texts_per_core_s"] == pytest.approx(speed)
+    assert profile.metrics["cost/texts_per_core_s"] == pytest.approx(speed)
     a_million_s = 1e6 / speed
-    assert profile.metrics()["cost/price_per_million_texts"] == pytest.approx(0.04 * a_million_s / 3600)
+    assert profile.metrics["cost/price_per_million_texts"] == pytest.approx(0.04 * a_million_s / 3600)
 
 
 def test_every_point_of_every_curve_goes_into_a_chart(profile: Profile) -> None:

@@ -10,7 +10,7 @@ from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 from pipeline.evaluation.quality.intervals import bootstrap, mcnemar, tango, wilson
 from pipeline.evaluation.quality.paired import compare, estimate
 from pipeline.evaluation.quality.scores import quality_of
-from pipeline.evaluation.quality.weighted import FIGURES, weighted
+from pipeline.evaluation.quality.weighted import QUALITY_METRICS, weighted
 
 COUNTS = [(1, 7, 21), (16, 8, 86), (40, 20, 160), (0, 5, 44), (3, 0, 5500), (120, 150, 5500)]  # gained, lost, n
 
@@ -76,10 +76,10 @@ def sample(rng: np.random.Generator, n: int, gained: float, lost: float) -> tupl
 def test_weights_of_one_give_the_quality_that_is_reported_and_others_that_of_a_resample(oos: int | None) -> None:
     before, _, truth = sample(np.random.default_rng(1), 300, 0.1, 0.1)
     weights = np.stack([np.ones(300), np.random.default_rng(2).integers(0, 3, 300)]).astype(np.float32)
-    figures = weighted(weights, before, truth, 5, oos)
+    metrics = weighted(weights, before, truth, 5, oos)
     for row, repeats in enumerate(weights.astype(int)):
         expected = quality_of(np.repeat(before, repeats), np.repeat(truth, repeats), oos)
-        assert {name: values[row] for name, values in figures.items()} == pytest.approx(expected)
+        assert {name: values[row] for name, values in metrics.items()} == pytest.approx(expected)
 
 
 def test_the_bootstrap_agrees_with_scipys() -> None:
@@ -105,10 +105,10 @@ def test_what_is_right_every_time_is_not_certain_to_be() -> None:
     bounds = estimate(truth, truth, 3, oos=2)
     assert bounds["oos_recall"].value == 1 and bounds["oos_recall"].low == pytest.approx(0.7225, abs=1e-4)
     assert bounds["oos_precision"].low < 0.75 and bounds["accuracy"].low < 0.85
-    assert set(bounds) == set(FIGURES)
+    assert set(bounds) == set(QUALITY_METRICS)
 
 
-def test_a_figure_that_one_of_both_lacks_has_no_difference() -> None:
+def test_a_metric_that_one_of_both_lacks_has_no_difference() -> None:
     truth = np.array([0, 1, 2, 2] * 20)
     never, always = np.where(truth == 2, 0, truth), truth
     assert "oos_precision" not in compare(never, always, truth, 3, oos=2).differences

@@ -114,7 +114,7 @@ def test_what_was_measured_on_a_busy_machine_is_marked_and_explained() -> None:
 
 
 def test_long_names_leave_room_for_the_marks() -> None:
-    rows = [measured(f"distillation_ort_int8 epochs={i} {'temperature=0.5 ' * 5}", 2.0 + i, 0.01) for i in range(3)]
+    rows = [measured(f"distillation_onnx_int8 epochs={i} {'temperature=0.5 ' * 5}", 2.0 + i, 0.01) for i in range(3)]
     figure = drawn(rows)
     assert figure.axes[0].get_window_extent().width > 0.4 * figure.bbox.width
 

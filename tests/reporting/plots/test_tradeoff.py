@@ -15,8 +15,9 @@ from pipeline.reporting.plots.tradeoff import LOG_FROM_RATIO, WIDEST_LABEL, draw
 from tests.reporting.test_tables import FEW, row, speedup
 
 NAMES = [
-    "bert", "distilbert", "distillation", "distillation_int8", "distillation_ort_int8", "bert_int8", "bert_ort",
-    "trim_vocabulary", "pruned_50", "pruned_90_movement", "bert_ort_int8", "heads_removed", "low_rank_128", "bf16", "drop_4",
+    "bert", "distilbert", "distillation", "distillation_int8", "distillation_onnx_int8", "baseline_int8", "baseline_onnx",
+    "trim_vocabulary", "pruned_50", "pruned_90_movement", "baseline_onnx_int8", "heads_removed", "low_rank_128", "bf16",
+    "drop_4",
 ]  # fmt: skip
 
 

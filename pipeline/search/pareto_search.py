@@ -27,7 +27,7 @@ from pipeline.runtimes.base import Description
 from pipeline.search.space import Choice, choices, lists, name_of
 from pipeline.selection.trials import Judged, Tried, front
 from pipeline.steps.base import Context
-from pipeline.steps.calibrate import share_of, weights
+from pipeline.steps.calibrate import oos_share_of, sample_weights
 from pipeline.steps.shared.inference import logits_of
 from pipeline.system import locks, machine
 from pipeline.system.progress import bar
@@ -37,7 +37,7 @@ from pipeline.training.tuning import cut_torn_line
 log = logging.getLogger(__name__)
 
 
-def walk(config: Config, folder: Path, judge: Callable[[Choice], Judged]) -> list[Tried]:
+def run_search(config: Config, folder: Path, judge: Callable[[Choice], Judged]) -> list[Tried]:
     """Try as many different choices as are asked for, or all there are; those of an earlier, killed search count."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     study, space = _open(folder, config.seed), lists(config.frontier)
@@ -93,13 +93,13 @@ def _tried(study: optuna.Study) -> list[Tried]:
 def judge(artifact: Path, baseline: Path, context: Context, config: Config) -> Judged:
     """Latency, paired with the baseline's, size, and quality; all on the validation split."""
     texts, truth = list(context.splits.validation["text"]), np.array(context.splits.validation["label"])
-    settings = replace(config.measure, budget_s=min(config.measure.budget_s, config.frontier.budget_s))
-    with locks.alone(), contextlib.closing(bar("measuring", "pair")) as progress:
+    settings = replace(config.measure, max_seconds=min(config.measure.max_seconds, config.frontier.max_seconds))
+    with locks.exclusive(), contextlib.closing(bar("measuring", "pair")) as progress:
         session = Session(draw(texts, settings), settings, machine.quietest(settings.threads), progress)
         pairs, _ = compare(Subject(artifact), Subject(baseline), session)
     rule = Description.read(artifact).rule
     said = rule.answer(logits_of(artifact, texts, "judging")).labels
-    quality = quality_of(said, truth, context.splits.oos, share_of(config.optim))
+    quality = quality_of(said, truth, context.splits.oos, oos_share_of(config.optim))
     return Judged(speedup(pairs).value, size_of(artifact).total_bytes / BYTES_PER_MB, quality)
 
 
@@ -109,7 +109,7 @@ def quality_of(said: np.ndarray, truth: np.ndarray, oos: int | None, oos_share: 
     `said` and `truth`: int64 (n,).
     """
     outside = np.zeros(len(truth), dtype=bool) if oos is None else truth == oos
-    return float(weights(outside, oos_share) @ (said == truth))
+    return float(sample_weights(outside, oos_share) @ (said == truth))
 
 
 def described(tried: Sequence[Tried]) -> list[dict[str, Any]]:

@@ -21,14 +21,14 @@ DONE, MENDABLE, BROKEN = 0, 2, 1  # exit codes: all finished; what failed the us
 
 
 @dataclass(frozen=True)
-class Whole:
+class SweepRun:
     """A sweep that has begun."""
 
     record: Record
     trackers: dict[str, Tracker]  # by experiment
 
 
-def begin(configs: Sequence[Config], varying: Sequence[str], command: str, known: bool = True) -> Whole:
+def begin(configs: Sequence[Config], varying: Sequence[str], command: str, known: bool = True) -> SweepRun:
     """Start a sweep of these jobs, or go on with the one of the same jobs that was cut off.
 
     `known` is False where a sweeper chooses jobs as it goes, and how many there will be can't be told.
@@ -57,10 +57,10 @@ def begin(configs: Sequence[Config], varying: Sequence[str], command: str, known
     for tracker in trackers.values():
         tracker.close_orphans()
         open_sweep(tracker, record.sweep_id, command)
-    return Whole(record, trackers)
+    return SweepRun(record, trackers)
 
 
-def end(whole: Whole, interrupted: bool) -> int:
+def end(whole: SweepRun, interrupted: bool) -> int:
     """Settle every job's run, draw the comparison, tell the whole; returns the exit code."""
     record = whole.record
     statuses = [_over(status) for status in record.statuses()]

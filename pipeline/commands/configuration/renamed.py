@@ -1,0 +1,77 @@
+"""Names that were other ones before: whoever still uses an old one is told the new one."""
+
+from collections.abc import Iterable
+
+from pipeline.errors import nearest
+
+OPTIMIZATIONS = {
+    "bert": "baseline",
+    "bert_base_size": "bert_base_random",
+    "bert_calibrated": "baseline_calibrated",
+    "bert_compiled": "baseline_compiled",
+    "bert_int8": "baseline_int8",
+    "bert_openvino": "baseline_openvino",
+    "bert_openvino_int8": "baseline_openvino_int8",
+    "bert_ort": "baseline_onnx",
+    "bert_ort_4bit": "baseline_onnx_4bit",
+    "bert_ort_int8": "baseline_onnx_int8",
+    "bert_ort_static": "baseline_onnx_static",
+    "distillation_ort": "distillation_onnx",
+    "distillation_ort_int8": "distillation_onnx_int8",
+    "distillation_ort_int8_calibrated": "distillation_onnx_int8_calibrated",
+    "static": "static_embeddings",
+}
+STEPS = {
+    "load": "load_checkpoint",
+    "quantize_dynamic": "quantize_torch_dynamic",
+    "quantize_onnx": "quantize_onnx_dynamic",
+    "quantize_static": "quantize_onnx_static",
+    "quantize_weights": "quantize_onnx_weight_only",
+    "recover": "recovery_distillation",
+    "static": "static_embeddings",
+    "untrained": "random_init",
+}
+SETTINGS = {  # the last part of a key -> what it may be now
+    "budget": ("constraints",),
+    "budget_s": ("max_seconds",),
+    "dry_run": ("decide.dry_run",),
+    "figure": ("oos_score",),
+    "head_rate": ("head_lr_multiplier",),
+    "heads": ("num_heads",),
+    "hidden": ("hidden_loss_weight",),
+    "importance_texts": ("importance_samples",),
+    "layers": ("num_layers",),
+    "most_steps": ("max_steps",),
+    "neurons": ("intermediate_size", "neurons_kept"),
+    "only": ("decide.only",),
+    "pieces": ("vocab_size",),
+    "positions": ("max_positions",),
+    "prefer": ("decide.prefer",),
+    "relations": ("relation_loss_weight",),
+    "rise_from": ("ramp_start",),
+    "rise_to": ("ramp_end",),
+    "rule": ("oos_score",),
+    "strict": ("decide.strict",),
+    "texts": ("calibration_samples",),
+    "width": ("hidden_size",),
+}
+
+
+def renamed_choice(group: str, name: str) -> str | None:
+    """The new name of an optimization or a step; None where it never had another."""
+    return {"optim": OPTIMIZATIONS, "step": STEPS}.get(group, {}).get(name)
+
+
+def renamed_setting(leaf: str, known: Iterable[str]) -> str | None:
+    """What the last part of a key is called now; None where none of the `known` keys beside it was called so before."""
+    names = set(known)
+    return next((new for new in SETTINGS.get(leaf, ()) if new.partition(".")[0] in names), None)
+
+
+def no_such_key(where: str, known: Iterable[str]) -> str:
+    """What is said of a key that no schema has: what it is called now, or the nearest of those beside it."""
+    path, _, leaf = where.rpartition(".")
+    new = renamed_setting(leaf, known)
+    if new is not None:
+        return f"{where} is called {path}.{new} now" if path else f"{where} is called {new} now"
+    return f"{where}: no such key{nearest(leaf, known)}"
