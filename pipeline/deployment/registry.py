@@ -132,7 +132,7 @@ class Registry:
         with tempfile.TemporaryDirectory() as scratch:
             asked, said = Path(scratch) / "texts.json", Path(scratch) / "answers.json"
             asked.write_text(json.dumps(list(texts)), encoding="utf-8")
-            command = [sys.executable, "-I", str(PACKAGE / "serve" / "back.py"), uri, str(asked), str(said)]
+            command = [sys.executable, "-I", str(PACKAGE / "deployment" / "serve" / "back.py"), uri, str(asked), str(said)]
             try:
                 done = subprocess.run(
                     command, env=os.environ | place, capture_output=True, text=True, timeout=PATIENCE_S, cwd=scratch
@@ -170,7 +170,7 @@ def write(artifact: Path, bundle: Path, settings: Mapping[str, int]) -> None:
         shutil.copytree(PACKAGE, code, ignore=shutil.ignore_patterns("__pycache__", "*.csv", "*.png"))
         named = shutil.copytree(artifact, Path(scratch) / CLASSIFIER)  # the model keeps it under its own name
         save_model(
-            str(bundle), python_model=str(PACKAGE / "serve" / "model.py"), artifacts={CLASSIFIER: str(named)},
+            str(bundle), python_model=str(PACKAGE / "deployment" / "serve" / "model.py"), artifacts={CLASSIFIER: str(named)},
             code_paths=[str(code)], model_config=dict(settings), pip_requirements=requirements(artifact),
         )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""`random_init`: a BERT of any size with random weights, to compare size and latency with where its weights are not to be had.
+"""`random_init`: a BERT of any size with random weights, to compare size and latency with where no weights are to be had.
 
 How fast and how large a network is does not depend on its weights. What it answers means nothing, and is not judged.
 """

@@ -42,13 +42,13 @@ ACTION = """
 import json, logging, sys
 from pathlib import Path
 from pipeline.errors import UserError
-from pipeline.deployment.publish import Card, check, publish
+from pipeline.deployment.publish import Card, check, upload
 
 logging.basicConfig(level=logging.DEBUG)
 action, repository, artifact, card = sys.argv[1:]
 card = Card(**json.loads(card) | {"plot": Path(artifact).parent / "comparison.png"})
 try:
-    print(check(repository) if action == "check" else publish(Path(artifact), repository, card))
+    print(check(repository) if action == "check" else upload(Path(artifact), repository, card))
 except UserError as error:
     logging.exception("with its traceback")
     print(error)

@@ -128,7 +128,7 @@ def test_a_run_that_fails_keeps_the_reason_and_the_traceback(tracker: Tracker) -
     assert status(tracker, run.run_id) == "FAILED"
     assert tracker.client.get_run(run.run_id).data.tags["reason"] == "RuntimeError: out of luck"
     text = Path(tracker.client.download_artifacts(run.run_id, "traceback.txt")).read_text()
-    assert "Traceback" in text and "test_track.py" in text and "out of luck" in text
+    assert "Traceback" in text and "test_runs.py" in text and "out of luck" in text
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), SystemExit(143), UserError("mend it")], ids=repr)

@@ -90,7 +90,7 @@ class Server:
         """Answer blocks of these texts in turns with another process; each as `time` answers.
 
         A block is where it starts and ends, whether to wait for the other before it and whether to wake the other after it;
-        an empty one only waits. That is done with a byte through the pipes whose ends are `pipe_ends`: so no third process is
+        an empty one only waits. That is done with a byte through the pipes in `pipe_ends`: so no third process is
         busy. With `warm`, the text before a block's first one comes first, not timed: then caches are as this classifier
         leaves them. In the end the pipes are closed, after an error too, so the other never waits in vain.
         """
