@@ -138,13 +138,14 @@ class Measure(Settings):
     margin: float = setting(0.02, min=0)  # speeds that differ by less than this share are taken as equal
     profile: bool = True  # also where the time goes: by tokens, threads, batch size and concurrent clients
     price_per_core_hour: float | None = setting(None, above=0)  # for the cost of a million queries, in its currency
+    again: bool = False  # measure anew what was measured before, in the same way, of the same artifact
 
     def decisive(self) -> dict[str, Any]:
         """What two measurements must have in common to be compared: all but how long and for what was measured."""
         return {key: value for key, value in plain(self).items() if key not in NOT_DECISIVE}
 
 
-NOT_DECISIVE = ("precision", "max_seconds", "margin", "profile", "price_per_core_hour")
+NOT_DECISIVE = ("precision", "max_seconds", "margin", "profile", "price_per_core_hour", "again")
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -30,7 +31,9 @@ from pipeline.system import locks, machine
 from pipeline.tracking import server
 from pipeline.tracking.identity import config_yaml, dataset, identity, is_baseline, parameters, settings_for
 from pipeline.tracking.job import Job, only_one, prepare
+from pipeline.tracking.reuse import copy_measurement, find_measurement, measured_at, row_of_measurement
 from pipeline.tracking.run import Run
+from pipeline.tracking.runs import Identity
 
 log = logging.getLogger(__name__)
 CHANGES = ("delta/accuracy", "delta/f1", "delta/in_scope", "delta/oos")  # of what is answered, against the baseline
@@ -140,22 +143,55 @@ def baseline(job: Job) -> tuple[Reference, StepsResult]:
 
 
 def optimize(job: Job, optim: Optim, reference: Reference | None, waiting: str = "") -> tuple[Row, StepsResult]:
-    """Carry out an optimization, measure it, log it all in one MLflow run: a new one, or the one that waits."""
-    config, splits, own = job.config, job.context.splits, identity(job.config, job.context, optim)
+    """Run an optimization's steps, measure it, log it all in one MLflow run: a new one, or the one that waits.
+
+    A measurement of before is used again where nothing that decides it has changed (see `pipeline.tracking.reuse`).
+    """
+    config, own = job.config, identity(job.config, job.context, optim)
+    known = None if config.measure.again else find_measurement(job.tracker, own)
+    if known is not None:
+        log.info("%s: measured before (%s), reused; measure.again=true measures anew", optim.name, measured_at(known))
+    if known is not None and not waiting and _is_same_run(known, own, config.seed):
+        row = row_of_measurement(job.tracker, known)
+        made = run_steps(optim, job.context, job.store)
+        log_comparison(job, None, row)
+        return row, made
     with job.tracker.resume(waiting, own) if waiting else job.tracker.run(own) as tracked:
         made = run_steps(optim, job.context, job.store) if waiting else run_and_log_steps(job, optim, tracked)
-        test = TestSet(list(splits.test["text"]), np.array(splits.test["label"]), list(splits.labels), splits.oos)
-        report = measure(optim.name, made.artifact, test, config.measure, reference)
-        tracked.log_report(report, made.metrics)
-        log_metrics(tracked, report)
-        row = Row(
-            optim.name, {**made.metrics, **report.metrics()}, tracked.run_id, reference is None,
-            settings_for(config, optim), config.seed, verdict=report.verdict, contended=report.contended,
-        )  # fmt: skip
+        row = _measured(job, optim, made, reference, tracked) if known is None else _copied(job, optim, known, tracked)
         log_comparison(job, tracked, row)
-        if report.metrics()["size/mb"] <= config.track.artifact_max_mb:
+        if known is None and row.metrics["size/mb"] <= config.track.artifact_max_mb:
             tracked.log_classifier(made.artifact)
     return row, made
+
+
+def _is_same_run(known: Any, own: Identity, seed: int) -> bool:
+    """Whether a run of before is what a new one would be; else the new one gets a copy of its measurement."""
+    return (
+        own.sweep_id is None
+        and known.data.tags.get("settings", "") == own.settings
+        and known.data.params["seed"] == str(seed)
+    )
+
+
+def _measured(job: Job, optim: Optim, made: StepsResult, reference: Reference | None, tracked: Run) -> Row:
+    """Measure and log."""
+    config, splits = job.config, job.context.splits
+    test = TestSet(list(splits.test["text"]), np.array(splits.test["label"]), list(splits.labels), splits.oos)
+    report = measure(optim.name, made.artifact, test, config.measure, reference)
+    tracked.log_report(report, made.metrics)
+    log_plots(tracked, report)
+    return Row(
+        optim.name, {**made.metrics, **report.metrics()}, tracked.run_id, reference is None,
+        settings_for(config, optim), config.seed, verdict=report.verdict, contended=report.contended,
+    )  # fmt: skip
+
+
+def _copied(job: Job, optim: Optim, known: Any, tracked: Run) -> Row:
+    """Log a measurement of before."""
+    copy_measurement(job.tracker, known, tracked)
+    row = row_of_measurement(job.tracker, known)
+    return replace(row, run_id=tracked.run_id, settings=settings_for(job.config, optim), seed=job.config.seed)
 
 
 def run_and_log_steps(job: Job, optim: Optim, tracked: Run) -> StepsResult:
@@ -180,7 +216,7 @@ def log_notes(tracked: Run, made: StepsResult) -> None:
                 tracked.log_folder(Path(folder))
 
 
-def log_metrics(tracked: Run, report: Report) -> None:
+def log_plots(tracked: Run, report: Report) -> None:
     """How far scores are to be believed; and where the time goes, if that was measured."""
     with tempfile.TemporaryDirectory() as folder:
         if report.quality:

@@ -19,7 +19,7 @@ from mlflow import MlflowClient
 from pipeline.commands.configuration.compose import configs, parse_arguments
 from pipeline.config import CONF, Config
 from pipeline.evaluation.latency.process import ROOT
-from pipeline.run import Outcome, run, stages_of
+from pipeline.run import Outcome, Pending, make, run, stages_of
 from pipeline.runtimes.base import load as classifier
 from pipeline.steps.execute import StepsResult, run_steps
 from pipeline.tracking.job import prepare
@@ -29,7 +29,7 @@ from tests.support import forked
 OPTIMS = sorted(file.stem for file in (CONF / "optim").glob("*.yaml"))
 MEASURED = (
     "baseline_onnx",
-    "bert",
+    "baseline",
     "baseline_int8",
     "movement_pruning",
     "distillation_onnx_int8",
@@ -44,7 +44,7 @@ def runs_of(root: Path, experiment: str = "toy/tiny") -> list:  # type: ignore[t
 
 
 def test_there_are_optimizations_to_test() -> None:
-    assert {"bert", "distilbert", "distillation_onnx_int8", "movement_pruning", "structured_pruning"} <= set(OPTIMS)
+    assert {"baseline", "distilbert", "distillation_onnx_int8", "movement_pruning", "structured_pruning"} <= set(OPTIMS)
 
 
 def made(config: Config) -> StepsResult:
@@ -117,7 +117,7 @@ def test_over_all_optimizations_each_teacher_and_student_is_trained_once(everyth
     times = Counter(stage.rpartition("-")[0] for stage in everything.stages)
     assert len(set(everything.stages)) == len(everything.stages)
     assert times["finetune"] == times["transfer"] == 2 and times["prune_structured"] == 1, times
-    assert times["prune"] == times["quantize_dynamic"] == 2 and times["untrained"] == times["tfidf"] == 1, times
+    assert times["prune"] == times["quantize_torch_dynamic"] == 2 and times["random_init"] == times["tfidf"] == 1, times
     assert sum(times.values()) == len(list((everything.root / "stages").glob("*-*/manifest.json")))
 
 
@@ -125,17 +125,67 @@ def _trained_again(*_: object) -> None:
     raise AssertionError("it was trained again")
 
 
-def test_a_second_run_trains_nothing(
-    compose: Callable[..., Config], tiny: list[str], root: Path, monkeypatch: pytest.MonkeyPatch
+def quiet(root: Path) -> None:
+    """Forget that other work ran beside the measurements: tests run on busy machines too."""
+    client = MlflowClient(f"sqlite:///{root / 'mlflow.db'}")
+    for each in runs_of(root):
+        if "contended" in each.data.tags:
+            client.delete_tag(each.info.run_id, "contended")
+
+
+def test_a_second_run_trains_and_measures_nothing(
+    compose: Callable[..., Config],
+    tiny: list[str],
+    root: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     small = ["optim=baseline_onnx_int8", "optim@baseline=baseline_onnx", *tiny]
-    run(compose(*small))
+    first = run(compose(*small))
+    quiet(root)
+    assert "measured before" not in capsys.readouterr().out
     stages = sorted((root / "stages").glob("finetune-*/manifest.json"))
     before = [stage.read_text() for stage in stages]
     monkeypatch.setattr("pipeline.steps.finetune.Finetune.make", _trained_again)
-    run(compose(*small))
+    second = run(compose(*small))
     assert len(stages) == 1 and [stage.read_text() for stage in stages] == before
-    assert [r.data.tags["optim"] for r in runs_of(root)] == ["baseline_onnx", "baseline_onnx_int8", "baseline_onnx_int8"]
+    assert [r.data.tags["optim"] for r in runs_of(root)] == ["baseline_onnx", "baseline_onnx_int8"]
+    assert second.row.run_id == first.row.run_id and second.row.measured_at
+    told = capsys.readouterr().out
+    assert "baseline_onnx_int8 = " in told and "= measured before, and reused: baseline_onnx_int8 (20" in told
+    again = run(compose(*small, "measure.again=true"))
+    assert again.row.run_id != first.row.run_id and not again.row.measured_at
+    assert len(runs_of(root)) == 3
+
+
+def test_a_measurement_with_other_settings_or_beside_other_work_is_not_reused(
+    compose: Callable[..., Config], tiny: list[str], root: Path
+) -> None:
+    small = ["optim=baseline_onnx", "optim@baseline=baseline_onnx", *tiny]
+    first = run(compose(*small))
+    quiet(root)
+    assert run(compose(*small, "measure.margin=0.05")).row.run_id != first.row.run_id
+    MlflowClient(f"sqlite:///{root / 'mlflow.db'}").set_tag(first.row.run_id, "contended", "something else ran")
+    assert run(compose(*small)).row.run_id != first.row.run_id
+
+
+def test_in_a_sweep_a_measurement_of_before_is_copied_whole(
+    compose: Callable[..., Config], tiny: list[str], root: Path
+) -> None:
+    small = ["optim=baseline_onnx_int8", "optim@baseline=baseline_onnx", *tiny]
+    first = run(compose(*small)).row
+    quiet(root)
+    config = compose(*small, "sweep.id=s", "sweep.job=0")
+    waiting = make(config)
+    assert isinstance(waiting, Pending)
+    copied = run(config, waiting=waiting.run_id).row
+    client = MlflowClient(f"sqlite:///{root / 'mlflow.db'}")
+    old, new = (client.get_run(row.run_id) for row in (first, copied))
+    assert new.info.run_id == waiting.run_id != old.info.run_id and new.data.tags["measured_in"] == old.info.run_id
+    final = {name: value for name, value in old.data.metrics.items() if not name.startswith("training/")}
+    assert final.items() <= new.data.metrics.items() and copied.measured_at
+    files, ours = ({item.path for item in client.list_artifacts(run.info.run_id)} for run in (old, new))
+    assert files == ours and "classifier" in ours and "predictions.parquet" in ours
 
 
 def test_a_run_that_fails_is_failed_with_its_reason(

@@ -45,6 +45,7 @@ class Row:
     count: int = 1  # runs it is the mean of
     verdict: str = ""  # see `pipeline.evaluation.statistics.verdict`; of the baseline and of a mean there is none
     contended: str = ""  # why the machine was too busy to trust the latencies, where it was
+    measured_at: str = ""  # date and time, where the measurement is one of before that was used again
 
     @property
     def name(self) -> str:

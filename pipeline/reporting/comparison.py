@@ -17,14 +17,15 @@ from pipeline.tracking.run import Run
 log = logging.getLogger(__name__)
 
 
-def log_comparison(job: Job, tracked: Run, row: Row) -> None:
-    """Draw this run among all that compare with it, and log table and plot."""
+def log_comparison(job: Job, tracked: Run | None, row: Row) -> None:
+    """Draw this run among all that compare with it, and log table and plot; without `tracked` they are drawn only."""
     others = others_of(job, row)
     with tempfile.TemporaryDirectory() as name:  # another job may draw the same comparison at this moment
         folder = Path(name)
         explained = noise_floor.explained(job.tracker, [row, *others])
         table = tables.write([row, *others], row.optim, job.tracker.experiment, folder, explained)
-        tracked.log_comparison(folder, f"{table.markdown()}\n\n{explained}")
+        if tracked is not None:
+            tracked.log_comparison(folder, f"{table.markdown()}\n\n{explained}")
         target = job.config.folder("comparison")
         with locks.held(target.with_suffix(".lock"), "waiting for another job that draws"):
             shutil.copytree(folder, target, dirs_exist_ok=True)

@@ -107,18 +107,22 @@ class Table:
 def table(rows: Sequence[Row], missing: Sequence[str] = ()) -> Table:
     """Baseline first (marked *), then from the slowest to the fastest; columns that no row has are left out.
 
-    What was measured on a busy machine is marked !, with a note that says why. `missing` names what should be there and is
-    not: last, with empty cells.
+    What was measured on a busy machine is marked !, what was measured before =, with a note. `missing` names what should be
+    there and is not: last, with empty cells.
     """
     shown = [column for column in COLUMNS if any(column.text(row) != "-" for row in rows)]
-    marked = {True: " *", False: ""}
-    body = [
-        [f"{row.name}{marked[row.is_baseline]}{' !' if row.contended else ''}", *(column.text(row) for column in shown)]
-        for row in order(rows)
-    ]
+    body = [[row.name + _marks(row), *(column.text(row) for column in shown)] for row in order(rows)]
     absent = [[name, *("-" for _ in shown)] for name in missing]
-    notes = tuple(f"! {row.name}: {row.contended}" for row in order(rows) if row.contended)
-    return Table([["optimization", *(column.title for column in shown)], *body, *absent], notes)
+    notes = [f"! {row.name}: {row.contended}" for row in order(rows) if row.contended]
+    before = [f"{row.name} ({row.measured_at})" for row in order(rows) if row.measured_at]
+    if before:
+        notes.append(f"= measured before, and reused: {', '.join(before)}; measure.again=true measures anew")
+    return Table([["optimization", *(column.title for column in shown)], *body, *absent], tuple(notes))
+
+
+def _marks(row: Row) -> str:
+    marks = {"*": row.is_baseline, "!": row.contended, "=": row.measured_at}
+    return "".join(f" {mark}" for mark, applies in marks.items() if applies)
 
 
 def to_csv(rows: Sequence[Row]) -> str:

@@ -134,14 +134,19 @@ def write_blocks(report: Report, path: Path) -> None:
     parquet.write_table(pa.Table.from_pylist(table), path)
 
 
-def environment() -> dict[str, Any]:
-    """Machine, what it does not tell, load and versions, for the run's `environment.json`."""
+def installed() -> dict[str, str]:
+    """The versions of the packages that a result may depend on; "not installed" where one is missing."""
     versions = {}
     for name in PACKAGES:
         try:
             versions[name] = version(name)
         except PackageNotFoundError:
             versions[name] = "not installed"
-    told = {"machine": machine(), "missing": missing(), "python": platform.python_version(), "versions": versions}
+    return versions
+
+
+def environment() -> dict[str, Any]:
+    """Machine, what it does not tell, load and versions, for the run's `environment.json`."""
+    told = {"machine": machine(), "missing": missing(), "python": platform.python_version(), "versions": installed()}
     load = load_average()
     return told if load is None else told | {"load_average": load}

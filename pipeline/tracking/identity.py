@@ -1,6 +1,7 @@
 """What a run says of itself: its identity, its configuration, its data, what it compares with."""
 
 from dataclasses import replace
+from platform import python_version
 from typing import Any
 
 import yaml
@@ -11,6 +12,7 @@ from pipeline.models import checkpoints
 from pipeline.steps.base import Context
 from pipeline.steps.execute import plan
 from pipeline.system.machine import machine_name
+from pipeline.tracking.contents import installed
 from pipeline.tracking.runs import Identity
 from pipeline.tracking.server import without_password
 
@@ -20,6 +22,7 @@ def identity(config: Config, context: Context, optim: Optim) -> Identity:
     return Identity(
         optim=optim.name, baseline=config.baseline.name, fingerprint=plan(optim, context)[-1].fingerprint,
         data_hash=context.splits.content_hash, comparable=comparable_key(config, context), protocol=protocol_key(config),
+        measurement=measurement_key(config),
         sweep_id=config.sweep.id, job=config.sweep.job, settings=settings_for(config, optim),
         role="baseline" if is_baseline(config, context, optim) else "candidate",
     )  # fmt: skip
@@ -49,6 +52,12 @@ def comparable_key(config: Config, context: Context) -> str:
 def protocol_key(config: Config) -> str:
     """Equal for runs with the same backbone and measuring settings."""
     return digest(_protocol(config))[:16]
+
+
+def measurement_key(config: Config) -> str:
+    """Equal for runs whose measurement of the same artifact would be the same: all settings of measuring, and versions."""
+    settings = {name: value for name, value in plain(config.measure).items() if name != "again"}
+    return digest([settings, python_version(), installed()])[:16]
 
 
 def _protocol(config: Config) -> list[dict[str, Any]]:

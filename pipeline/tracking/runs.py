@@ -31,6 +31,7 @@ class Identity:
     data_hash: str
     comparable: str  # equal where data, backbone, measuring settings, machine and the very baseline are
     protocol: str = ""  # equal where backbone and measuring settings are
+    measurement: str = ""  # equal where a measurement may be used again, see `pipeline.tracking.reuse`
     sweep_id: str | None = None
     job: int | None = None  # of the sweep
     settings: str | None = None  # what the job has that others of the sweep have not
@@ -171,7 +172,7 @@ class Tracker:
     def rows(self, comparable: str) -> list[Row]:
         """The newest finished run of each optimization among those that compare."""
         newest: dict[tuple[str, bool], Row] = {}
-        for run in self._finished(f"tags.comparable = '{comparable}'"):
+        for run in self.finished(f"tags.comparable = '{comparable}'"):
             row = _row(run)
             newest.setdefault((row.optim, row.is_baseline), row)
         return list(newest.values())
@@ -181,7 +182,7 @@ class Tracker:
 
         A sweep's runs may have been compared with a baseline of before: that is among them.
         """
-        found = [(_row(run), dict(run.data.tags)) for run in self._finished("")]
+        found = [(_row(run), dict(run.data.tags)) for run in self.finished("")]
         if sweep_id is not None:
             keys = {tags["comparable"] for _, tags in found if tags.get("sweep_id") == sweep_id}
             found = [
@@ -197,15 +198,16 @@ class Tracker:
     def find(self, identity: Identity) -> Row | None:
         """The newest finished run of this very artifact, measured the same way."""
         same = f"tags.comparable = '{identity.comparable}' and tags.fingerprint = '{identity.fingerprint}'"
-        run = next(self._finished(f"{same} and tags.optim = '{identity.optim}'"), None)
+        run = next(self.finished(f"{same} and tags.optim = '{identity.optim}'"), None)
         return _row(run) if run is not None else None
 
     def newest_comparable(self) -> str | None:
         """The `comparable` tag of the experiment's newest finished run."""
-        run = next(self._finished(""), None)
+        run = next(self.finished(""), None)
         return run.data.tags.get("comparable") if run is not None else None
 
-    def _finished(self, condition: str) -> Iterator[Any]:
+    def finished(self, condition: str) -> Iterator[Any]:
+        """The finished runs of optimizations under a condition of MLflow's search, the newest first."""
         query = " and ".join(filter(None, ["attributes.status = 'FINISHED'", condition]))
         token = None
         while True:
@@ -224,6 +226,7 @@ def _row(run: Any) -> Row:
     return Row(
         tags["optim"], dict(run.data.metrics), run.info.run_id, tags.get("role") == "baseline", tags.get("settings", ""),
         int(seed) if seed.isdecimal() else None, verdict=tags.get("verdict", ""), contended=tags.get("contended", ""),
+        measured_at=tags.get("measured_at", ""),
     )  # fmt: skip
 
 

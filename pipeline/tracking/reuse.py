@@ -1,0 +1,71 @@
+"""A measurement that was made before: found by what decides it, and copied into a run of a sweep.
+
+It is the same where the artifact, the baseline, all settings of measuring, the machine and the versions of packages are. One
+that other work has disturbed is not used again.
+"""
+
+import logging
+import tempfile
+import time
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pipeline.evaluation.report import TAGS
+from pipeline.evaluation.rows import Row
+from pipeline.tracking.run import Run
+from pipeline.tracking.runs import Identity, Tracker
+
+log = logging.getLogger(__name__)
+COPIED_FROM, MEASURED_AT = "measured_in", "measured_at"  # tags of a copy: the run that was measured, and when
+OWN = ("config.yaml", "decision", "doctor.md")  # artifacts that each run has of its own
+OWN_SECTIONS = ("training/", "search/")  # and metrics
+
+
+def find_measurement(tracker: Tracker, own: Identity) -> Any | None:
+    """The newest finished run with the same measurement as a run of this identity would have; None where there is none."""
+    same = {"measurement": own.measurement, "comparable": own.comparable, "fingerprint": own.fingerprint, "role": own.role}
+    query = " and ".join(f"tags.{name} = '{value}'" for name, value in same.items())
+    doubtful = ""
+    for run in tracker.finished(f"{query} and tags.optim = '{own.optim}'"):
+        if "contended" not in run.data.tags:
+            return run
+        doubtful = doubtful or run.data.tags["contended"]
+    if doubtful:
+        log.info("%s was measured before, but on a busy machine (%s): it is measured again", own.optim, doubtful)
+    return None
+
+
+def row_of_measurement(tracker: Tracker, run: Any) -> Row:
+    """The row of such a run, marked as measured before."""
+    return replace(tracker.row(run.info.run_id), measured_at=measured_at(run))
+
+
+def measured_at(run: Any) -> str:
+    """When a run was measured: local date and time."""
+    ended = datetime.fromtimestamp(run.info.end_time / 1000).astimezone()
+    return str(run.data.tags.get(MEASURED_AT, f"{ended:%Y-%m-%d %H:%M}"))
+
+
+def copy_measurement(tracker: Tracker, source: Any, run: Run) -> None:
+    """Give a run the metrics, tags and files of one that was measured; its own settings and training stay."""
+    from mlflow.entities import Metric, RunTag
+
+    client, now = tracker.client, int(time.time() * 1000)
+    names = [name for name in source.data.metrics if not name.startswith(OWN_SECTIONS)]
+    points = [
+        Metric(point.key, point.value, now, point.step)
+        for name in names
+        for point in (client.get_metric_history(source.info.run_id, name) if name.startswith("profile/") else [])
+    ]
+    points += [Metric(name, source.data.metrics[name], now, 0) for name in names if not name.startswith("profile/")]
+    original = source.data.tags.get(COPIED_FROM, source.info.run_id)
+    tags = {name: source.data.tags[name] for name in TAGS if name in source.data.tags}
+    tags |= {COPIED_FROM: original, MEASURED_AT: measured_at(source)}
+    client.log_batch(run.run_id, metrics=points, tags=[RunTag(*tag) for tag in tags.items()])
+    with tempfile.TemporaryDirectory() as folder:
+        for item in client.list_artifacts(source.info.run_id):
+            if item.path not in OWN and not item.path.startswith("model-"):  # a registered model stays with its run
+                client.download_artifacts(source.info.run_id, item.path, folder)
+        run.log_folder(Path(folder))
