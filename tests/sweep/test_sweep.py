@@ -217,8 +217,8 @@ def test_it_compares_small_students_and_anchors_with_an_untrained_network(place:
 
 
 def test_an_optimization_is_added_with_one_file(place: Place) -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8").partition("```yaml\n")[2].partition("```")[0]
-    (place.folder / "conf" / "optim" / "quick_bert.yaml").write_text(text, encoding="utf-8")
-    done = place.run("optim=quick_bert")
+    text = (ROOT / "pipeline" / "README.md").read_text(encoding="utf-8").partition("```yaml\n")[2].partition("```")[0]
+    (place.folder / "conf" / "optim" / "quick_baseline.yaml").write_text(text, encoding="utf-8")
+    done = place.run("optim=quick_baseline")
     assert done.returncode == 0, done.stderr
-    assert [run.data.tags["optim"] for run in place.runs()] == ["baseline_onnx", "quick_bert"]
+    assert [run.data.tags["optim"] for run in place.runs()] == ["baseline_onnx", "quick_baseline"]
