@@ -23,7 +23,7 @@ FILES = sorted(CONF.glob("*/*.yaml"))
 REQUIRED = {
     "data/files": ["data.train=x.csv"],
     "data/hub": ["data.dataset=owner/name"],
-    "step/load": ["optim.steps.extra.checkpoint=x"],
+    "step/load_checkpoint": ["optim.steps.extra.checkpoint=x"],
     "track/server": ["track.uri=http://127.0.0.1:5000"],
 }
 KEYS = [
@@ -158,7 +158,7 @@ def test_a_whole_number_and_a_float_of_that_value_have_the_same_digest(compose: 
 
 def test_steps_keep_the_order_in_which_they_were_given(compose: Callable[..., Config]) -> None:
     names = ["zeta", "alpha", "middle"]
-    extra = [item for n in names for item in (f"+step@optim.steps.{n}=load", f"optim.steps.{n}.checkpoint=x")]
+    extra = [item for n in names for item in (f"+step@optim.steps.{n}=load_checkpoint", f"optim.steps.{n}.checkpoint=x")]
     config = compose("optim=baseline", *extra)
     assert list(config.optim.steps) == list(plain(config)["optim"]["steps"]) == ["finetune", *names]
 
@@ -167,7 +167,7 @@ def test_a_step_is_added_and_removed_on_the_command_line(compose: Callable[..., 
     config = compose(
         "~optim.steps.finetune", "+step@optim.steps.ready=load_checkpoint", "optim.steps.ready.checkpoint=some/where"
     )
-    assert plain(config.optim.steps["ready"]) == {"kind": "load", "checkpoint": "some/where", "revision": None}
+    assert plain(config.optim.steps["ready"]) == {"kind": "load_checkpoint", "checkpoint": "some/where", "revision": None}
     assert list(config.optim.steps) == ["ready"] and list(config.baseline.steps) == ["finetune"]
 
 

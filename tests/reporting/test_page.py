@@ -64,7 +64,7 @@ def test_the_page_says_what_was_decided() -> None:
     decision = {
         "chosen": "small", "verdict": "ship small: it is the best", "prefer": "size",
         "registered": {"model": "toy-tiny", "version": "1", "checked": "it says the same"},
-        "budget": {"size_mb": 30}, "candidates": [{"name": "bert", "why_not": "size 80.0 MB, at most 30 MB"}],
+        "constraints": {"size_mb": 30}, "candidates": [{"name": "bert", "why_not": "size 80.0 MB, at most 30 MB"}],
     }  # fmt: skip
     page = render(replace(CONTENT, decision=decision))
     for part in (

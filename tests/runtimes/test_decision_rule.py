@@ -45,12 +45,12 @@ def test_a_temperature_changes_scores_and_no_answer() -> None:
 
 
 @pytest.mark.parametrize("oos_score", OOS_SCORES)
-def test_a_text_whose_metric_is_below_the_threshold_is_refused_others_get_the_best_in_scope_label(metric: str) -> None:
-    rule = Rule(2.0, metric, oos=OOS)
-    np.testing.assert_allclose(rule.oos_scores(LOGITS), EXPECTED[metric], atol=1e-6)
-    threshold = float(EXPECTED[metric][1]) + 0.01
+def test_a_text_whose_score_is_below_the_threshold_is_out_of_scope_others_get_the_best_in_scope_label(oos_score: str) -> None:
+    rule = Rule(2.0, oos_score, oos=OOS)
+    np.testing.assert_allclose(rule.oos_scores(LOGITS), EXPECTED[oos_score], atol=1e-6)
+    threshold = float(EXPECTED[oos_score][1]) + 0.01
     labels, scores, abstained = replace(rule, threshold=threshold).answer(LOGITS)
-    assert abstained.tolist() == (EXPECTED[metric] < threshold).tolist() and not abstained[0] and abstained[1]
+    assert abstained.tolist() == (EXPECTED[oos_score] < threshold).tolist() and not abstained[0] and abstained[1]
     best = softmax(LOGITS.astype(np.float64) / 2, axis=1)[:, :3].max(axis=1)
     assert labels.tolist() == [0, OOS, OOS if abstained[2] else 0]
     np.testing.assert_allclose(scores, np.where(abstained, 1 - best, best))
@@ -185,7 +185,7 @@ def test_without_out_of_scope_texts_in_validation_one_line_says_what_to_do(tmp_p
 
 def test_nothing_may_follow_a_fitted_rule(compose: Callable[..., Config]) -> None:
     config = compose("optim=baseline", "+step@optim.steps.c=calibrate", "+step@optim.steps.q=quantize_torch_dynamic")
-    with pytest.raises(ConfigError, match="quantize_dynamic takes torch, but the step before gives calibrated"):
+    with pytest.raises(ConfigError, match="quantize_torch_dynamic takes torch, but the step before gives calibrated"):
         check_order(config.optim, config.backbone)
 
 

@@ -216,7 +216,7 @@ def test_a_missing_or_broken_file_is_told_in_python_s_own_error_types(made: Step
 
 
 def test_export_follows_any_torch_step_by_composition_and_nothing_else(compose: Callable[..., Config]) -> None:
-    for optim in ("bert", "distilbert"):
+    for optim in ("baseline", "distilbert"):
         config = compose(f"optim={optim}", "+step@optim.steps.x=export_onnx")
         check_order(config.optim, config.backbone)
     config = compose("optim=baseline_onnx", "+step@optim.steps.again=export_onnx")

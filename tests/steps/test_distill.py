@@ -144,7 +144,7 @@ def test_a_student_starts_from_layers_of_the_fine_tuned_teacher_or_from_the_back
 
 
 def test_a_quantized_teacher_has_no_layers_to_start_from_but_logits_to_learn_from(distilled: Distilled) -> None:
-    quantized = f"+step@{DISTILL}.teacher.steps.quantize=quantize_dynamic"
+    quantized = f"+step@{DISTILL}.teacher.steps.quantize=quantize_torch_dynamic"
     with pytest.raises(OptimizationError, match=r"quantized or exported teacher can't .*; set start=student$"):
         distilled(quantized, f"{DISTILL}.start=teacher")
     made, _ = distilled(quantized, f"{DISTILL}.start=student")

@@ -71,7 +71,7 @@ def composed(*overrides: str) -> Config:
 
 @pytest.fixture(scope="module")
 def quantized(tmp_path_factory: pytest.TempPathFactory, context: Context) -> Quantized:
-    """Settings of `quantize_onnx` -> a tiny network that was trained, exported and quantized; all but the last only once."""
+    """Settings of `quantize_onnx_dynamic` -> a tiny network that was trained, exported and quantized; all but the last only once."""
     store = Store(tmp_path_factory.mktemp("store"))
 
     def make(**settings: object) -> StepsResult:
@@ -155,7 +155,7 @@ def test_the_stage_that_is_quantized_stays_as_it_was(quantized: Quantized, conte
     before = listing(source)
     for folder in ("artifact", "scratch"):
         (tmp_path / folder).mkdir()
-    QuantizeOnnxDynamic("quantize_onnx").make(replace(context, source=source), tmp_path / "artifact", tmp_path / "scratch")
+    QuantizeOnnxDynamic("quantize_onnx_dynamic").make(replace(context, source=source), tmp_path / "artifact", tmp_path / "scratch")
     assert listing(source) == before
 
 
@@ -167,7 +167,7 @@ def test_it_warns_where_int8_is_not_faster_and_where_predictions_change(
     monkeypatch.setattr("pipeline.steps.shared.agreement.ENOUGH", 1.1)
     for folder in ("artifact", "scratch"):
         (tmp_path / folder).mkdir()
-    step = QuantizeOnnxDynamic("quantize_onnx", per_channel=False)
+    step = QuantizeOnnxDynamic("quantize_onnx_dynamic", per_channel=False)
     step.make(replace(context, source=source), tmp_path / "artifact", tmp_path / "scratch")
     slow, changed = (record.getMessage() for record in caplog.records if record.levelname == "WARNING")
     assert slow == "warning: int8 makes it smaller but less fast than it could be: it lacks VNNI"
@@ -176,5 +176,5 @@ def test_it_warns_where_int8_is_not_faster_and_where_predictions_change(
 
 def test_it_takes_an_onnx_classifier_only() -> None:
     optim = composed("optim=baseline", "+step@optim.steps.q=quantize_onnx_dynamic").optim
-    with pytest.raises(ConfigError, match=r"optim\.steps\.q: quantize_onnx takes onnx, but the step before gives torch"):
+    with pytest.raises(ConfigError, match=r"optim\.steps\.q: quantize_onnx_dynamic takes onnx, but the step before gives torch"):
         check_order(optim, Backbone("any"))

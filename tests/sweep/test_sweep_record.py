@@ -22,7 +22,7 @@ from pipeline.tracking.server import connect
 from pipeline.tracking.sweeps import open_sweep
 from tests.conftest import small
 
-JOB = Status(0, "bert", "epochs=1", "toy/tiny", "d1")
+JOB = Status(0, "baseline", "epochs=1", "toy/tiny", "d1")
 
 
 def gone() -> str:
@@ -96,16 +96,16 @@ def test_jobs_are_named_by_what_differs_between_them() -> None:
     assert [settings_of(job, keys) for job in jobs] == ["epochs=1", "epochs=2"] * 2
     both = ["optim=baseline", "++optim.steps.a.alpha=0.5", "measure.threads=2"]
     assert settings_of(both, {"optim", "optim.steps.a.alpha", "measure.threads"}) == "alpha=0.5 threads=2"
-    assert JOB.name == "bert epochs=1" and replace(JOB, settings="").name == "bert"
+    assert JOB.name == "baseline epochs=1" and replace(JOB, settings="").name == "baseline"
 
 
 def test_rows_that_differ_in_their_seed_only_become_their_mean_and_spread() -> None:
     def row(settings: str, accuracy: float, run: str, **more: float) -> Row:
-        return Row("bert", {"quality/accuracy": accuracy, **more}, run, True, settings, ord(run))
+        return Row("baseline", {"quality/accuracy": accuracy, **more}, run, True, settings, ord(run))
 
     one, mean = averaged([row("e=1", 0.5, "a"), row("e=2", 0.6, "b", only=1.0), row("e=2", 0.8, "c")])
-    assert one == row("e=1", 0.5, "a") and one.name == "bert e=1" and one.spread == {}
-    assert mean.name == "bert e=2 (2 seeds)" and mean.count == 2 and mean.is_baseline and mean.run_id == ""
+    assert one == row("e=1", 0.5, "a") and one.name == "baseline e=1" and one.spread == {}
+    assert mean.name == "baseline e=2 (2 seeds)" and mean.count == 2 and mean.is_baseline and mean.run_id == ""
     assert mean.metrics == pytest.approx({"quality/accuracy": 0.7}), "only what every run has"
     assert mean.spread == pytest.approx({"quality/accuracy": 0.2 / math.sqrt(2)})
     same_seed = [row("e=1", 0.5, "a"), replace(row("e=1", 0.9, "b"), seed=ord("a"))]
@@ -124,9 +124,9 @@ def test_an_exit_is_a_kill_only_where_the_code_is_a_signals(code: int | None, st
 def test_a_sweep_goes_on_only_where_one_of_the_same_jobs_was_cut_off(
     compose: Callable[..., Config], root: Path, toy_csv: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    jobs = [compose(f"optim={name}", *small(root, toy_csv)) for name in ("bert", "distilbert")]
+    jobs = [compose(f"optim={name}", *small(root, toy_csv)) for name in ("baseline", "distilbert")]
     first = begin(jobs, ["optim"], "the command")
-    first.record.write(Status(0, "bert", "", "toy/tiny", identity(jobs[0]), state="finished", objective=(0.5,)))
+    first.record.write(Status(0, "baseline", "", "toy/tiny", identity(jobs[0]), state="finished", objective=(0.5,)))
     first.record.write_sweep(process=gone())
     other = begin(jobs[:1], [], "another command")
     again = begin(jobs, ["optim"], "the command")
@@ -175,7 +175,7 @@ def test_the_exit_code_says_what_became_of_the_jobs(
 
 def test_a_run_that_is_made_waits_as_long_as_its_sweep_is_there_and_is_gone_on_with(root: Path) -> None:
     tracker = Tracker(connect(Track(root=str(root))), "toy/tiny")
-    job = Identity("int8", "bert", "f" * 64, "d" * 64, "same", sweep_id="s1", job=0)
+    job = Identity("int8", "baseline", "f" * 64, "d" * 64, "same", sweep_id="s1", job=0)
     open_sweep(tracker, "s1", "the command")
     tracker.client.set_tag(tracker.sweep_run("s1"), "process", "another machine 1 1")
     with tracker.run(job, waits=True) as run:
