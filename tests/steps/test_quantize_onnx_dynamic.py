@@ -155,7 +155,9 @@ def test_the_stage_that_is_quantized_stays_as_it_was(quantized: Quantized, conte
     before = listing(source)
     for folder in ("artifact", "scratch"):
         (tmp_path / folder).mkdir()
-    QuantizeOnnxDynamic("quantize_onnx_dynamic").make(replace(context, source=source), tmp_path / "artifact", tmp_path / "scratch")
+    QuantizeOnnxDynamic("quantize_onnx_dynamic").make(
+        replace(context, source=source), tmp_path / "artifact", tmp_path / "scratch"
+    )
     assert listing(source) == before
 
 
@@ -176,5 +178,7 @@ def test_it_warns_where_int8_is_not_faster_and_where_predictions_change(
 
 def test_it_takes_an_onnx_classifier_only() -> None:
     optim = composed("optim=baseline", "+step@optim.steps.q=quantize_onnx_dynamic").optim
-    with pytest.raises(ConfigError, match=r"optim\.steps\.q: quantize_onnx_dynamic takes onnx, but the step before gives torch"):
+    with pytest.raises(
+        ConfigError, match=r"optim\.steps\.q: quantize_onnx_dynamic takes onnx, but the step before gives torch"
+    ):
         check_order(optim, Backbone("any"))

@@ -185,7 +185,10 @@ def place(tmp_path: Path, ready_database: Path, toy_rows: Rows) -> Iterator[Plac
 
 
 def test_an_untrained_network_has_no_quality_to_tell_a_sweeper_and_does_not_fail_for_it(place: Place) -> None:
-    small = [f"optim.steps.untrained.{name}" for name in ("num_layers=1", "num_heads=2", "intermediate_size=8", "hidden_size=8,16")]
+    small = [
+        f"optim.steps.untrained.{name}"
+        for name in ("num_layers=1", "num_heads=2", "intermediate_size=8", "hidden_size=8,16")
+    ]
     done = place.run("-m", "optim=bert_base_random", *small)
     assert done.returncode == 0, done.stderr
     assert place.parents()[0].info.status == "FINISHED"
@@ -205,7 +208,10 @@ def test_the_experiment_that_the_readme_leads_with_names_what_there_is(compose: 
 
 
 def test_it_compares_small_students_and_anchors_with_an_untrained_network(place: Place) -> None:
-    small = [f"baseline.steps.untrained.{name}" for name in ("num_layers=1", "num_heads=2", "intermediate_size=8", "hidden_size=16")]
+    small = [
+        f"baseline.steps.untrained.{name}"
+        for name in ("num_layers=1", "num_heads=2", "intermediate_size=8", "hidden_size=16")
+    ]
     asked = ["optim=tfidf,student_1l", "optim@baseline=bert_base_random", "objective=[quality/accuracy,delta/accuracy_pp]"]
     done = place.run("-m", "experiment=hundredfold", *asked, *small)
     assert done.returncode == 0, done.stderr
