@@ -45,7 +45,7 @@ def test_a_temperature_changes_scores_and_no_answer() -> None:
 
 
 @pytest.mark.parametrize("oos_score", OOS_SCORES)
-def test_a_text_whose_score_is_below_the_threshold_is_out_of_scope_others_get_the_best_in_scope_label(
+def test_a_text_whose_score_is_below_the_threshold_is_out_of_scope_others_get_the_best_label(
     oos_score: str,
 ) -> None:
     rule = Rule(2.0, oos_score, oos=OOS)

@@ -71,7 +71,7 @@ def composed(*overrides: str) -> Config:
 
 @pytest.fixture(scope="module")
 def quantized(tmp_path_factory: pytest.TempPathFactory, context: Context) -> Quantized:
-    """Settings of `quantize_onnx_dynamic` -> a tiny network that was trained, exported and quantized; all but the last only once."""
+    """Settings of the step -> a tiny network that was trained, exported and quantized; all but the last only once."""
     store = Store(tmp_path_factory.mktemp("store"))
 
     def make(**settings: object) -> StepsResult:
@@ -178,7 +178,5 @@ def test_it_warns_where_int8_is_not_faster_and_where_predictions_change(
 
 def test_it_takes_an_onnx_classifier_only() -> None:
     optim = composed("optim=baseline", "+step@optim.steps.q=quantize_onnx_dynamic").optim
-    with pytest.raises(
-        ConfigError, match=r"optim\.steps\.q: quantize_onnx_dynamic takes onnx, but the step before gives torch"
-    ):
+    with pytest.raises(ConfigError, match=r"optim\.steps\.q: quantize_onnx_dynamic takes onnx, but the step before"):
         check_order(optim, Backbone("any"))
