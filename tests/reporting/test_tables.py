@@ -188,10 +188,15 @@ def test_drawing_again_takes_the_newest_comparable_run_of_each_optimization(
 ) -> None:
     compare(compose(*toy(root)))
     out = capsys.readouterr().out
-    assert [line.split()[0] for line in out.splitlines()[2:4]] == ["bert", "fast"] and "4.00x" in out
-    assert "- faster: " in out and "- no brackets: " in out
+    assert [line.split()[0] for line in out.splitlines()[3:5]] == ["bert", "fast"] and "4.00x" in out
+    assert "fastest: fast, 4.00x as fast as bert" in out and "- faster: " not in out
     folder = root / "comparison" / "toy_tiny"
-    assert f"plot: {folder / 'comparison.png'}" in out and {file.name for file in folder.iterdir()} == FILES
+    assert f"plot:    {os.path.relpath(folder / 'comparison.png')}" in out
+    assert {file.name for file in folder.iterdir()} == FILES
+    meant = (folder / "comparison.md").read_text(encoding="utf-8")
+    assert "- faster: " in meant and "- no brackets: " in meant
+    compare(compose(*toy(root), "explain=true"))
+    assert "- faster: " in capsys.readouterr().out
     read = list(csv.DictReader((folder / "comparison.csv").open(encoding="utf-8")))
     assert [(line["optim"], line["run_id"]) for line in read] == [("bert", logged["bert"]), ("fast", logged["fast"])]
     assert [float(line["latency/p50_ms"]) for line in read] == [8.0, 2.0]
