@@ -189,7 +189,7 @@ def test_drawing_again_takes_the_newest_comparable_run_of_each_optimization(
     compare(compose(*toy(root)))
     out = capsys.readouterr().out
     assert [line.split()[0] for line in out.splitlines()[3:5]] == ["bert", "fast"] and "4.00x" in out
-    assert "fastest: fast, 4.00x as fast as bert" in out and "- faster: " not in out
+    assert "fastest: fast, 4.00x as fast as the baseline" in out and "- faster: " not in out
     folder = root / "comparison" / "toy_tiny"
     assert f"plot:    {os.path.relpath(folder / 'comparison.png')}" in out
     assert {file.name for file in folder.iterdir()} == FILES
