@@ -17,7 +17,7 @@ SEVERAL = re.compile(r"[^=]+=[^\[{]*,")  # a value that a sweep varies
 
 
 def told(table: Table, lines: Sequence[str], explained: str = "", **places: str) -> str:
-    """The whole summary. `explained` is what the columns mean, `places` are lines like `plot: PATH`; empty ones are left out."""
+    """The whole summary without empty parts; `explained` is what columns mean, `places` are lines like `plot: PATH`."""
     blocks = [table.plain(), "\n".join(lines), explained]
     blocks.append("\n".join(f"{name + ':':<8} {text}" for name, text in places.items() if text))
     return "\n" + "\n\n".join(block for block in blocks if block)
