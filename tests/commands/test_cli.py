@@ -37,7 +37,7 @@ MISTAKES: list[tuple[str, list[str]]] = [
     ("optim.steps.finetune.epoch=3", ["optim.steps.finetune.epoch: no such key", "did you mean epochs?"]),
     ("optim.steps.finetun.epochs=3", ["optim.steps.finetun: no such key", "did you mean finetune?"]),
     ("+backbone.teacher.hubb=x", ["backbone.teacher.hubb: no such key", "did you mean hub?"]),
-    ("+foo=1", ["foo: no such key", "measure, noise, objective, only"]),
+    ("+foo=1", ["foo: no such key", "measure, noise, objective, optim"]),
     ("-m --cfg job optim=baseline,baseline_onnx", ["--cfg shows one configuration"]),
     # types
     (f"{EPOCHS}=three", [EPOCHS, "'three'", "Integer"]),
