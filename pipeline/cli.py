@@ -21,6 +21,7 @@ from pipeline.errors import ConfigError, UserError, nearest
 
 HELP_FLAGS = {"-h", "--help"}
 DEFAULT = "run"
+EXPLAIN, EXPLAINED = "--explain", ("run", "compare", "decide")  # the commands that end with a table
 
 
 def main() -> None:
@@ -54,8 +55,18 @@ def dispatch(arguments: list[str]) -> int | None:
     if command != DEFAULT:  # Hydra sets up the log of a run
         logging.basicConfig(format="%(message)s")
         logging.getLogger("pipeline").setLevel(logging.INFO)
-    code: int | None = module.main(rest)
+    code: int | None = module.main(explained(rest) if command in EXPLAINED else rest)
     return code
+
+
+def explained(arguments: list[str]) -> list[str]:
+    """`--explain` as the setting `explain=true`, beside the other settings: Hydra takes them in one place only."""
+    if EXPLAIN not in arguments:
+        return arguments
+    others = [word for word in arguments if word != EXPLAIN]
+    settings = [index for index, word in enumerate(others) if "=" in word and not word.startswith("-")]
+    place = settings[0] if settings else len(others)
+    return [*others[:place], "explain=true", *others[place:]]
 
 
 def guarded(action: Callable[[], Any]) -> int:

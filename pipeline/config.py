@@ -37,12 +37,13 @@ class Settings:
     def __post_init__(self) -> None:
         for item in dataclasses.fields(self):
             value = getattr(self, item.name)
-            problem = None if value is None else _out_of_bounds(value, item.metadata)
+            problem = None if value is None else out_of_bounds(value, item.metadata)
             if problem:
                 raise ConfigError(f"{item.name}={value}: {problem}")
 
 
-def _out_of_bounds(value: Any, bounds: Mapping[str, Any]) -> str | None:
+def out_of_bounds(value: Any, bounds: Mapping[str, Any]) -> str | None:
+    """What is wrong with a value that is given, in words; None where it keeps the bounds (see `setting`)."""
     if isinstance(value, float) and not math.isfinite(value):
         return "must be a finite number"
     if bounds.get("filled") and not str(value).strip():
@@ -160,26 +161,6 @@ PREFERENCES = ("latency", "size", "accuracy", "cost")
 
 
 @dataclass(frozen=True)
-class Constraints(Settings):
-    """`python -m pipeline decide`: bounds that what is shipped must keep; null: it may be as it likes."""
-
-    latency_p95_ms: float | None = setting(None, above=0)
-    size_mb: float | None = setting(None, above=0)
-    memory_mb: float | None = setting(None, above=0)  # peak of its process
-    speedup: float | None = setting(None, above=0)  # against the baseline
-    accuracy_loss: float | None = setting(None, min=0, max=1)  # a share: 0.01 is one point less than the baseline
-    f1_macro_loss: float | None = setting(None, min=0, max=1)
-    in_scope_accuracy_loss: float | None = setting(None, min=0, max=1)
-    oos_recall_loss: float | None = setting(None, min=0, max=1)
-    oos_precision_loss: float | None = setting(None, min=0, max=1)
-    min_accuracy: float | None = setting(None, min=0, max=1)
-    min_f1_macro: float | None = setting(None, min=0, max=1)
-    min_in_scope_accuracy: float | None = setting(None, min=0, max=1)
-    min_oos_recall: float | None = setting(None, min=0, max=1)
-    min_oos_precision: float | None = setting(None, min=0, max=1)
-
-
-@dataclass(frozen=True)
 class Decide(Settings):
     """`python -m pipeline decide`: how one is chosen of those that keep the constraints."""
 
@@ -248,11 +229,12 @@ class Config(Settings):
     measure: Measure = field(default_factory=Measure)
     noise: Noise = field(default_factory=Noise)
     frontier: Frontier = field(default_factory=Frontier)
-    constraints: Constraints = field(default_factory=Constraints)
+    constraints: dict[str, float | None] = field(default_factory=dict)  # see `pipeline.evaluation.metrics`; None: no bound
     decide: Decide = field(default_factory=Decide)
     track: Track = field(default_factory=Track)
     publish: Publish = field(default_factory=Publish)
     sweep: Sweep = field(default_factory=Sweep)
+    explain: bool = False  # print what the columns of a table mean
     objective: list[str] = field(default_factory=lambda: ["quality/accuracy"])  # metrics that a sweeper is told, in order
     seed: int = setting(42, min=0, max=2**32 - 1)
 

@@ -20,8 +20,9 @@ import numpy as np
 from pipeline.config import Config, Optim
 from pipeline.deployment import publish
 from pipeline.errors import ConfigError, nearest
+from pipeline.evaluation.metrics import METRICS, may_exist, names
 from pipeline.evaluation.report import Report
-from pipeline.evaluation.rows import METRICS, OF_SOME, Row
+from pipeline.evaluation.rows import Row
 from pipeline.evaluation.session import Reference, TestSet, measure
 from pipeline.models import checkpoints
 from pipeline.reporting.comparison import log_comparison, summarize
@@ -36,7 +37,6 @@ from pipeline.tracking.run import Run
 from pipeline.tracking.runs import Identity
 
 log = logging.getLogger(__name__)
-CHANGES = ("delta/accuracy", "delta/f1", "delta/in_scope", "delta/oos")  # of what is answered, against the baseline
 
 
 @dataclass(frozen=True)
@@ -47,18 +47,19 @@ class Outcome:
     made: tuple[str, ...]  # names of stages
     reused: tuple[str, ...]
 
-    def objective(self, names: Sequence[str]) -> tuple[float, ...]:
-        """Values of metrics, for a sweeper; NaN for quality, or its change, where a classifier is not judged (`untrained`).
+    def objective(self, asked: Sequence[str]) -> tuple[float, ...]:
+        """Values of metrics, for a sweeper; NaN for quality, or its change, where answers are not judged (`random_init`).
 
         Raises ConfigError for another that the run does not have.
         """
         there = self.row.metrics
-        judged = any(name.startswith("quality/") for name in there)
-        unknown = (() if judged else ("quality/",)) + (() if "delta/accuracy_pp" in there else CHANGES)
-        for name in names:
-            if name not in there and not name.startswith(unknown):
+        judged, compared = "quality/accuracy" in there, "delta/accuracy_pp" in there
+        of_answers = [metric for metric in METRICS.values() if metric.of_answers]
+        unknown = {name for one in of_answers if not (compared if one.compared else judged) for name in one.names}
+        for name in asked:
+            if name not in there and name not in unknown:
                 raise ConfigError(f"objective={name}: the run has no such metric{nearest(name, there)}")
-        return tuple(there.get(name, math.nan) for name in names)
+        return tuple(there.get(name, math.nan) for name in asked)
 
 
 @dataclass(frozen=True)
@@ -233,13 +234,11 @@ def check(config: Config) -> None:
     allowed = machine.machine()["cores"]
     if config.measure.threads > allowed:
         raise ConfigError(f"measure.threads={config.measure.threads}: this machine allows {allowed}")
-    sections = {known.partition("/")[0] for known in METRICS}
     if not config.objective:
         raise ConfigError("objective=[]: name at least one metric")
     for name in config.objective:
-        section, slash, _ = name.partition("/")
-        if name not in (*METRICS, *OF_SOME) and (not slash or section in sections):  # other sections are the steps' own
-            raise ConfigError(f"objective={name}: no such metric{nearest(name, (*METRICS, *OF_SOME))}")
+        if not may_exist(name):
+            raise ConfigError(f"objective={name}: no such metric{nearest(name, names())}")
     checkpoints.check(config.backbone)
     server.check(config.track)
     publish.check(config.publish.hub)

@@ -2,8 +2,10 @@
 
 python -m pipeline compare                    of the default data and backbone
 python -m pipeline compare data=clinc150      of another experiment
+python -m pipeline compare --explain          says what each column means
 """
 
+import os
 from collections.abc import Sequence
 
 from pipeline.commands.configuration.compose import one_config
@@ -18,8 +20,9 @@ def main(arguments: Sequence[str]) -> None:
 def compare(config: Config) -> None:
     """Table and plots of what compares with the experiment's newest run. Raises TrackError when there is none."""
     from pipeline.errors import nothing_yet
-    from pipeline.reporting import noise_floor, tables
+    from pipeline.reporting import noise_floor, summary, tables
     from pipeline.system import locks
+    from pipeline.tracking import view
     from pipeline.tracking.runs import open_experiment
 
     tracker = open_experiment(config)
@@ -31,5 +34,12 @@ def compare(config: Config) -> None:
     folder = config.folder("comparison")
     with locks.shared():
         made = tables.write(rows, None, config.experiment_name, folder, explained)
-    print(f"{made.plain()}\n\n{explained}\n")
-    print(f"plot: {folder / 'comparison.png'}, and beside it speedup.png")
+    text = summary.told(
+        made,
+        summary.of_many(rows),
+        explained if config.explain else "",
+        plot=f"{os.path.relpath(folder / 'comparison.png')}, and beside it speedup.png",
+        MLflow=view.address(tracker.connection, config.track.root, tracker.experiment_id),
+        next=summary.command("decide"),
+    )
+    print(text)

@@ -28,11 +28,12 @@ def decide(config: Config) -> int:
     from dataclasses import replace
 
     from pipeline.deployment.ship import ship
-    from pipeline.reporting import noise_floor
+    from pipeline.reporting import noise_floor, summary, tables
     from pipeline.reporting.decision import write
     from pipeline.selection.decision import decide as decided
     from pipeline.selection.evidence import gather
     from pipeline.system import locks
+    from pipeline.tracking import view
     from pipeline.tracking.runs import open_experiment
     from pipeline.tracking.server import in_one_line
 
@@ -41,9 +42,9 @@ def decide(config: Config) -> int:
         candidates = gather(tracker.evidence(config.sweep.id), experiment, config.sweep.id)
         decision = decided(experiment, candidates, config.constraints, config.decide)
         explained = noise_floor.explained(tracker, [row for candidate in candidates for row in candidate.rows])
-        for candidate in candidates:
-            if candidate is not decision.chosen:
-                print(f"not {candidate.name}: {decision.why_not(candidate)}")
+        others = [candidate for candidate in candidates if candidate is not decision.chosen]
+        lines = [f"not {candidate.name}: {decision.why_not(candidate)}" for candidate in others]
+        print(summary.told(tables.table(decision.rows()), lines, explained if config.explain else ""))
         print(f"\n{decision.verdict()}")
         if decision.chosen is not None and not config.decide.dry_run:
             with in_one_line(tracker.connection):
@@ -57,4 +58,8 @@ def decide(config: Config) -> int:
             with in_one_line(tracker.connection):
                 tracker.client.log_artifacts(decision.chosen.best_run().run_id, str(folder), "decision")
     print(f"page:       {os.path.relpath(folder / 'decision.md')}")
+    print(f"plot:       {os.path.relpath(folder / 'comparison.png')}")
+    print(f"MLflow:     {view.address(tracker.connection, config.track.root, tracker.experiment_id)}")
+    following = summary.command("predict", ["a text", "--"]) if decision.registered else summary.command("compare")
+    print(f"next:       {following}")
     return 0 if decision.chosen is not None else NOTHING

@@ -50,6 +50,7 @@ def help_text() -> str:
         "",
         "Settings: GROUP.KEY=VALUE, for instance  optim.steps.finetune.epochs=3  data.oos_label=oos  seed=1",
         "          +step@optim.steps.NAME=KIND adds a step, '~optim.steps.NAME' takes one away",
+        "--explain, for a run, a sweep, compare and decide: what each column of the table means.",
         "--cfg job shows the resolved configuration; --hydra-help tells Hydra's own flags.",
     ]
     return "\n".join(lines)

@@ -10,6 +10,7 @@ from pipeline.data.splits import Splits
 from pipeline.deployment.registry import CHAMPION, Damaged, Registry
 from pipeline.deployment.round_trip import require_same_answers, require_same_speed
 from pipeline.errors import ConfigError, TrackError, UserError
+from pipeline.evaluation.metrics import TAG, shown_in
 from pipeline.evaluation.rows import Row
 from pipeline.evaluation.statistics import Interval
 from pipeline.selection.decision import Decision, Registered
@@ -17,11 +18,6 @@ from pipeline.system.machine import machine_name
 from pipeline.tracking.artifacts import artifact_of
 from pipeline.tracking.identity import protocol_key
 from pipeline.tracking.runs import Tracker
-
-EVIDENCE = (
-    "quality/accuracy", "delta/accuracy_pp", "delta/accuracy_pp_low", "delta/speedup", "delta/speedup_low",
-    "delta/speedup_high", "latency/p50_ms", "latency/p95_ms", "size/mb",
-)  # fmt: skip
 
 
 def ship(decision: Decision, config: Config, tracker: Tracker) -> Registered:
@@ -47,13 +43,13 @@ def ship(decision: Decision, config: Config, tracker: Tracker) -> Registered:
             except Damaged:  # since then: it is registered anew
                 damaged = True
             else:
-                for key, value in _evidence(decision, row).items():
+                for key, value in evidence(decision, row).items():
                     registry.tag(champion, key, value)
                 told = "it was the champion already, and says what was measured"
                 return Registered(registry.name, champion, champion, told)
         artifact = artifact_of(tracker.client, run, root, scratch / "candidate")
         settings = {"threads": config.measure.threads, "batch_size": config.measure.batch_size}
-        number = registry.add(row.run_id, artifact, settings, _evidence(decision, row))
+        number = registry.add(row.run_id, artifact, settings, evidence(decision, row))
         try:
             require_same_answers(registry, number, expected)
             back, baseline = registry.fetch(number, scratch / "back"), _baseline(decision, row, tracker, root, scratch)
@@ -84,9 +80,10 @@ def _require_checkable(run: Any, config: Config) -> Splits:
     return splits
 
 
-def _evidence(decision: Decision, row: Row) -> dict[str, str]:
+def evidence(decision: Decision, row: Row) -> dict[str, str]:
     """Tags of the version; a server takes no more than some thousand characters of each."""
-    metrics = {key: f"{row.metrics[key]:.5g}" for key in EVIDENCE if key in row.metrics}
+    shown = [name for metric in shown_in(TAG) for name in metric.shown_names]
+    metrics = {name: f"{row.metrics[name]:.5g}" for name in shown if name in row.metrics}
     asked = {
         "constraints": " ".join(decision.asked()) or "none",
         "prefer": decision.settings.prefer,

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pipeline.evaluation.latency.samples import Pair, Samples, speedup, speedup_p95
+from pipeline.evaluation.metrics import METRICS
 from pipeline.evaluation.profile import Profile
 from pipeline.evaluation.quality.paired import PairedQuality
 from pipeline.evaluation.statistics import ratio_interval, verdict
@@ -17,7 +18,7 @@ from pipeline.system.units import BYTES_PER_MB
 PERCENTILES = (50, 90, 95, 99)
 TAGS = ("verdict", "stopped", "contended", "pinned_to")  # of a run; those with nothing to say are not there
 DESCHEDULED = 0.1  # share of blocks; on a quiet machine it is about 0.01
-SPEEDUPS = tuple(f"delta/speedup{which}{bound}" for which in ("", "_p95") for bound in ("", "_low", "_high"))
+SPEEDUPS = tuple(name for key in ("delta/speedup", "delta/speedup_p95") for name in METRICS[key].names)
 
 
 @dataclass(frozen=True)

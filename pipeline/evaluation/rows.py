@@ -9,25 +9,9 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from pipeline.evaluation.quality.weighted import PROPORTIONS, QUALITY_METRICS
-from pipeline.evaluation.report import PERCENTILES, SPEEDUPS
+from pipeline.evaluation.metrics import BOUNDS
 from pipeline.evaluation.statistics import Interval
 
-BOUNDS = ("_low", "_high")
-METRICS = (
-    "quality/accuracy", "quality/f1_macro", "quality/in_scope_accuracy", "quality/oos_recall", "quality/oos_precision",
-    "quality/ece",
-    "latency/mean_ms", "latency/std_ms", *(f"latency/p{percentile}_ms" for percentile in PERCENTILES),
-    "latency/first_call_ms", "throughput/texts_per_s", "load/ms", "memory/peak_mb", "size/mb", "size/weights_mb",
-    *SPEEDUPS, "delta/size_ratio", "delta/accuracy_pp",
-)  # fmt: skip  # of every report; the steps add what they checked and reached
-OF_SOME = (
-    *(f"delta/{name}_pp{bound}" for name in QUALITY_METRICS for bound in ("", *BOUNDS) if name + bound != "accuracy"),
-    *(f"argmax/{metric}" for metric in (*QUALITY_METRICS, "ece")),
-    "delta/agreement", "delta/gained", "delta/lost", *(f"delta/{metric}_mcnemar_p" for metric in PROPORTIONS),
-    "memory/pss_loaded_mb", "memory/pss_warm_mb", "memory/pss_peak_mb", "memory/peak_warm_mb", "delta/pairs", "delta/margin",
-    "latency/p95_ms_low", "latency/p95_ms_high", *(f"quality/{name}{bound}" for name in QUALITY_METRICS for bound in BOUNDS),
-)  # fmt: skip  # of the same sections: where the platform tells, the profile is measured, or there is a baseline
 MAX_DECIMALS = 4  # MLflow has five digits
 
 

@@ -3,12 +3,11 @@
 import logging
 import os
 import shutil
-import sys
 import tempfile
 from pathlib import Path
 
 from pipeline.evaluation.rows import Row
-from pipeline.reporting import noise_floor, tables
+from pipeline.reporting import noise_floor, summary, tables
 from pipeline.system import locks
 from pipeline.tracking import view
 from pipeline.tracking.job import Job
@@ -38,16 +37,21 @@ def others_of(job: Job, row: Row) -> list[Row]:
 
 
 def summarize(job: Job, row: Row) -> None:
-    """Print the table, where things are, and what to do next."""
+    """Print the table, what this run did, where things are, and what to do next."""
     config, tracker = job.config, job.tracker
     if config.sweep.id is not None:  # the whole is told at its end
-        metrics = {column.title: column.text(row) for column in tables.COLUMNS}
+        metrics = {column.title: column.text(row) for column in tables.columns()}
         shown = ("accuracy %", "faster", "verdict", "smaller")
         log.info("%s: %s", row.name, ", ".join(f"{title} {metrics[title]}" for title in shown))
         return
     rows = [row, *others_of(job, row)]
-    print(f"\n{tables.table(rows).plain()}\n\n{noise_floor.explained(tracker, rows)}\n")
-    print(f"plot:    {os.path.relpath(config.folder('comparison') / 'comparison.png')}")
-    print(f"MLflow:  {view.address(tracker.connection, config.track.root, tracker.experiment_id)}")
-    print("next:    python -m pipeline --help; python -m pipeline -m 'optim=glob(*)' runs every optimization")
-    sys.stdout.flush()
+    few = len(rows) <= 2
+    text = summary.told(
+        tables.table(rows),
+        summary.of_one(row, rows),
+        noise_floor.explained(tracker, rows) if config.explain else "",
+        plot=os.path.relpath(config.folder("comparison") / "comparison.png"),
+        MLflow=view.address(tracker.connection, config.track.root, tracker.experiment_id),
+        next=summary.command("-m", ["optim=glob(*)"]) if few else summary.command("decide"),
+    )
+    print(text, flush=True)

@@ -5,18 +5,11 @@ Only what occurs in the rows is explained.
 
 from collections.abc import Sequence
 
+from pipeline.evaluation import metrics
+from pipeline.evaluation.metrics import Metric
 from pipeline.evaluation.rows import Row
 from pipeline.evaluation.statistics import EQUIVALENT, FASTER, INCONCLUSIVE, SLOWER
 
-LATENCY = (
-    "p50, p95 ms: latency of one text, tokenization included; half of the calls take at most p50, 95 of 100 at most p95."
-)
-PAIRED = (
-    "faster: how many times as fast as the baseline (*) a typical text is answered; 1x is equally fast, 0.5x half as fast. "
-    "For this ratio both took turns on the same texts, so a slow moment of the machine hits both. The ms of two rows were "
-    "measured at different moments: don't divide them."
-)
-SLOW = "slow calls: the same for slow calls, by p95."
 BRACKETS = (
     "[low, high]: how sure the number before it is (95 % confidence interval). Were the whole measurement repeated many "
     "times, 95 of 100 such intervals would contain the true ratio. The narrower, the surer."
@@ -30,27 +23,10 @@ VERDICTS = {
     INCONCLUSIVE: "not known yet: 1x is within the interval, so it may be faster or slower. Measuring longer narrows it "
     "(a larger measure.max_seconds, a smaller measure.precision).",
 }
-MB = "MB: 2^20 bytes."
-MORE = {  # by metric, in the order of the columns
-    "argmax/accuracy": "without rule %: accuracy without its decision rule, which was fitted on the validation split.",
-    "delta/accuracy_pp": "change pp: accuracy less that of the baseline, in percentage points.",
-    "delta/accuracy_pp_low": "change pp [low, high]: between which bounds the true change lies, in 95 of 100 such samples "
-    "of texts. Both answered the same texts; when 0 is within, the difference may be chance.",
-    "quality/in_scope_accuracy": "in-scope %: accuracy on the texts that belong to one of the classes.",
-    "quality/oos_recall": "oos recall %: of the texts that belong to no class (out of scope), the share that is recognized.",
-    "quality/f1_macro": "macro F1 %: each class's harmonic mean of precision and recall, averaged over the classes.",
-    "quality/ece": "ECE %: how far scores are from the shares that are right, on average (expected calibration error).",
-    "delta/size_ratio": "smaller: how many times the baseline's files are larger.",
-    "size/dense_mb": "with zeros MB: the size if the zeros were stored like other numbers, as most programs do.",
-    "prune/sparsity": "zeros %: share of the weights that are zero; zeros make nothing faster.",
-    "throughput/texts_per_s": "texts/s: texts in a second, in batches of measure.batch_size; ONNX int8 one by one.",
-    "memory/peak_mb": "peak MB: the most memory that its process had, loaded and warmed up.",
-    "memory/pss_warm_mb": "PSS MB: memory after a thousand calls; what several processes share is counted in parts.",
-    "cost/texts_per_core_s": "texts/s/core: texts in a second by one process that serves 1 to 8 clients, the best of these, "
-    "divided by its cores (4 at most, where it can be pinned). "
-    "Measured once, not in turns with the baseline: the same network was seen to differ by 40 %.",
-    "cost/price_per_million_texts": "price/M: price of a million texts, in the currency of measure.price_per_core_hour.",
-}
+CHANGES = (
+    "change [low, high]: between which bounds the true change lies, in 95 of 100 such samples of texts. Both answered the "
+    "same texts; when 0 is within, the difference may be chance."
+)
 BUSY = (
     "!: the machine was busy with other things, as said below the table: metrics may be too high, intervals wide. Measure "
     "again when it is quiet."
@@ -59,22 +35,29 @@ BUSY = (
 
 def legend(rows: Sequence[Row]) -> str:
     """A Markdown list, readable in a terminal too."""
-    others = [row for row in rows if not row.is_baseline and "delta/speedup" in row.metrics]
-    slow = any("delta/speedup_p95" in row.metrics for row in others)
-    bounds = [row.interval(key) for row in others for key in ("delta/speedup", "delta/speedup_p95")]
+    others = [row for row in rows if not row.is_baseline]
+    ratios = [row for row in others if "delta/speedup" in row.metrics]
+    bounds = [row.interval(metric.key) for row in others for metric in metrics.columns() if metric.unit == "x"]
+    changes = [metric.key + "_low" for metric in metrics.columns() if metric.unit == " pp"]
     sentences = {
-        LATENCY: True,
-        PAIRED: bool(others),
-        SLOW: slow,
+        **{_of_column(metric): _occurs(metric, rows) for metric in metrics.columns() if metric.explained},
         BRACKETS: any(bounds),
-        NO_BRACKETS: any(row.interval() is None and row.count == 1 for row in others),
+        NO_BRACKETS: any(row.interval() is None and row.count == 1 for row in ratios),
+        CHANGES: any(key in row.metrics for row in others for key in changes),
         **{_verdict(name, rows): any(row.verdict == name for row in rows) for name in VERDICTS},
         SPREAD: any(row.spread for row in rows),
-        MB: True,
-        **{sentence: any(key in row.metrics for row in rows) for key, sentence in MORE.items()},
         BUSY: any(row.contended for row in rows),
     }
     return "\n".join(f"- {sentence}" for sentence, occurs in sentences.items() if occurs)
+
+
+def _of_column(metric: Metric) -> str:
+    return f"{metric.title}: {metric.explained}"
+
+
+def _occurs(metric: Metric, rows: Sequence[Row]) -> bool:
+    """Whether a row has it; what compares with the baseline needs no words where there is only the baseline."""
+    return any(metric.key in row.metrics for row in rows if not (metric.compared and row.is_baseline))
 
 
 def margin_of(rows: Sequence[Row]) -> float | None:

@@ -4,74 +4,62 @@ import csv
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from pipeline.evaluation.rows import BOUNDS, Row, order
+from pipeline.evaluation import metrics
+from pipeline.evaluation.metrics import BOUNDS, Metric
+from pipeline.evaluation.rows import Row, order
 
 CURVES = ("training/", "profile/")  # of these a run has many values
 MAX_WIDTH = 160  # characters, for a terminal
-LEAST_NEWS = (  # left out first where a terminal is too narrow
-    "macro F1 %", "ECE %", "texts/s", "PSS MB", "texts/s/core", "zeros %", "with zeros MB", "peak MB", "price/M", "smaller",
-    "without rule %", "p95 ms", "in-scope %",
-)  # fmt: skip
+VERDICT, AFTER = "verdict", "delta/speedup_p95"  # the one column that is no metric, and which one it follows
 
 
 @dataclass(frozen=True)
 class Column:
-    """One column: its title, and how it shows a row; "-" where the row has nothing to show."""
+    """One column: its title, how it shows a row, and its turn to be left out where the table is too wide; 0: never."""
 
     title: str
-    text: Callable[[Row], str]
+    text: Callable[[Row], str]  # "-" where the row has nothing to show
+    dropped: int = 0
 
 
-def number(key: str, decimals: int, factor: float = 1.0, unit: str = "") -> Callable[[Row], str]:
-    """How a metric is shown: times `factor`, with this many decimals, and its spread over seeds if it has one."""
-
-    def text(row: Row) -> str:
-        value = row.metrics.get(key)
-        if value is None:
-            return "-"
-        spread = f" ±{row.spread[key] * factor:.{decimals}f}" if key in row.spread else ""
-        return f"{value * factor:.{decimals}f}{spread}{unit}"
-
-    return text
+def columns() -> list[Column]:
+    """All columns that the metrics declare, in their order, and the verdict."""
+    found = []
+    for metric in metrics.columns():
+        found.append(Column(metric.title, partial(cell, metric), metric.dropped))
+        if metric.key == AFTER:
+            found.append(Column(VERDICT, lambda row: row.verdict or "-"))
+    return found
 
 
-def change(row: Row) -> str:
-    """The change of accuracy in percentage points, between its bounds where it has some."""
-    shown = number("delta/accuracy_pp", 1)(row)
-    low, high = (row.metrics.get(f"delta/accuracy_pp{bound}") for bound in BOUNDS)
-    return shown if low is None or high is None else f"{shown} [{low:.1f}, {high:.1f}]"
+def cell(metric: Metric, row: Row) -> str:
+    """A metric as the table shows it: in its unit, with its spread over seeds; a comparison with the bounds that it has."""
+    value = row.metrics.get(metric.key)
+    if metric.unit == "x":
+        return row.ratio(metric.key)
+    if value is None:
+        return "-"
+    shown = f"{value * metric.scale:.{metric.decimals}f}"
+    if metric.key in row.spread:
+        return f"{shown} ±{row.spread[metric.key] * metric.scale:.{metric.decimals}f}"
+    low, high = (row.metrics.get(metric.key + bound) for bound in BOUNDS)
+    if not metric.compared or low is None or high is None:
+        return shown
+    return f"{shown} [{low * metric.scale:.{metric.decimals}f}, {high * metric.scale:.{metric.decimals}f}]"
 
 
-COLUMNS = (
-    Column("accuracy %", number("quality/accuracy", 1, 100)),
-    Column("without rule %", number("argmax/accuracy", 1, 100)),
-    Column("change pp", change),
-    Column("in-scope %", number("quality/in_scope_accuracy", 1, 100)),
-    Column("oos recall %", number("quality/oos_recall", 1, 100)),
-    Column("macro F1 %", number("quality/f1_macro", 1, 100)),
-    Column("ECE %", number("quality/ece", 1, 100)),
-    Column("p50 ms", number("latency/p50_ms", 2)),
-    Column("p95 ms", number("latency/p95_ms", 2)),
-    Column("faster", lambda row: row.ratio("delta/speedup")),
-    Column("slow calls", lambda row: row.ratio("delta/speedup_p95")),
-    Column("verdict", lambda row: row.verdict or "-"),
-    Column("size MB", number("size/mb", 1)),
-    Column("smaller", number("delta/size_ratio", 2, unit="x")),
-    Column("with zeros MB", number("size/dense_mb", 1)),
-    Column("zeros %", number("prune/sparsity", 1, 100)),
-    Column("texts/s", number("throughput/texts_per_s", 0)),
-    Column("texts/s/core", number("cost/texts_per_core_s", 0)),
-    Column("peak MB", number("memory/peak_mb", 0)),
-    Column("PSS MB", number("memory/pss_warm_mb", 0)),
-    Column("price/M", number("cost/price_per_million_texts", 3)),
-)
+def least_news() -> list[str]:
+    """Titles of the columns that may be left out, the first to go first."""
+    return [column.title for column in sorted(columns(), key=lambda column: column.dropped) if column.dropped]
 
 
 def most_news_first(titles: Sequence[str]) -> list[str]:
     """Where not all columns are seen at once: those first that would be left out last."""
-    return sorted(titles, key=lambda title: -LEAST_NEWS.index(title) if title in LEAST_NEWS else -len(LEAST_NEWS))
+    turns = least_news()
+    return sorted(titles, key=lambda title: -turns.index(title) if title in turns else -len(turns))
 
 
 @dataclass(frozen=True)
@@ -85,7 +73,7 @@ class Table:
         """For a terminal: columns aligned, those with the least news left out where it would be too wide."""
         kept, dropped = list(range(len(self.cells[0]))), []
         widths = [max(len(row[i]) for row in self.cells) for i in kept]
-        for title in LEAST_NEWS:
+        for title in least_news():
             if sum(widths[i] + 2 for i in kept) - 2 > MAX_WIDTH and title in self.cells[0]:
                 kept.remove(self.cells[0].index(title))
                 dropped.append(title)
@@ -110,7 +98,7 @@ def table(rows: Sequence[Row], missing: Sequence[str] = ()) -> Table:
     What was measured on a busy machine is marked !, what was measured before =, with a note. `missing` names what should be
     there and is not: last, with empty cells.
     """
-    shown = [column for column in COLUMNS if any(column.text(row) != "-" for row in rows)]
+    shown = [column for column in columns() if any(column.text(row) != "-" for row in rows)]
     body = [[row.name + _marks(row), *(column.text(row) for column in shown)] for row in order(rows)]
     absent = [[name, *("-" for _ in shown)] for name in missing]
     notes = [f"! {row.name}: {row.contended}" for row in order(rows) if row.contended]

@@ -5,15 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import stdtrit
 
-from pipeline.evaluation.quality.weighted import QUALITY_METRICS
+from pipeline.evaluation.metrics import METRICS
 from pipeline.evaluation.rows import Row
 from pipeline.evaluation.statistics import CONFIDENCE, Interval
-
-EXACT = ("size/mb", "memory/peak_mb", "cost/texts_per_core_s")  # or told without bounds; others are uncertain
-OF_THE_BASELINE = {
-    "delta/speedup": 1.0,
-    **{f"delta/{metric}_pp": 0.0 for metric in QUALITY_METRICS},
-}  # itself against itself
 
 
 @dataclass(frozen=True)
@@ -34,14 +28,16 @@ class Candidate:
         return self.rows[0].is_baseline
 
     def metric(self, key: str) -> Interval | None:
-        """A metric with its bounds; None where a run lacks it. What is not `EXACT`, and of a run that has no bounds for it
-        (it measured one pair, or was made before they were), may be anything.
+        """A metric of the registry with its bounds; None where a run lacks it. One that should have bounds and has none in
+        a run (it measured one pair, or was made before they were) may be anything.
 
         Over seeds it is their mean. Its bounds hold both what the test queries leave open and how much seeds differ
         (Student's t), added as independent errors are: by their squares.
         """
-        if self.is_baseline and key in OF_THE_BASELINE and all("quality/accuracy" in row.metrics for row in self.rows):
-            return Interval(*[OF_THE_BASELINE[key]] * 3)
+        metric = METRICS[key]
+        same = metric.of_baseline
+        if self.is_baseline and same is not None and all("quality/accuracy" in row.metrics for row in self.rows):
+            return Interval(same, same, same)
         if any(key not in row.metrics for row in self.rows):
             return None
         values = np.array([row.metrics[key] for row in self.rows])
@@ -52,7 +48,7 @@ class Candidate:
             for bound in ("_low", "_high")
         )
         mean, count, seeds = float(values.mean()), len(values), 0.0
-        if key not in EXACT and any(key + "_low" not in row.metrics for row in self.rows):
+        if metric.interval and any(key + "_low" not in row.metrics for row in self.rows):
             return Interval(mean, -np.inf, np.inf)
         if count > 1:
             seeds = float(stdtrit(count - 1, (1 + CONFIDENCE) / 2) * values.std(ddof=1) / np.sqrt(count))

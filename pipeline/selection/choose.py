@@ -3,15 +3,16 @@
 from collections.abc import Sequence
 
 from pipeline.config import PREFERENCES
+from pipeline.evaluation.metrics import HIGHER, METRICS
 from pipeline.evaluation.statistics import Interval
 from pipeline.selection.candidate import Candidate
 from pipeline.selection.pareto import pareto_front
 
-METRICS_OF_PREFERENCE = {  # preference -> metrics, the first that is known counts; and whether more of it is better
-    "latency": (("delta/speedup",), True),
-    "size": (("size/mb",), False),
-    "accuracy": (("delta/accuracy_pp", "quality/accuracy"), True),  # an untrained baseline has no accuracy to compare with
-    "cost": (("cost/texts_per_core_s",), True),
+METRICS_OF_PREFERENCE = {  # preference -> metrics, of which the first that is known counts
+    "latency": ("delta/speedup",),
+    "size": ("size/mb",),
+    "accuracy": ("delta/accuracy_pp", "quality/accuracy"),  # an untrained baseline has no accuracy to compare with
+    "cost": ("cost/texts_per_core_s",),
 }
 FRONT = ("latency", "size", "accuracy")
 
@@ -29,11 +30,11 @@ def _good(candidate: Candidate, preference: str) -> float:
 
 def _oriented(candidate: Candidate, preference: str) -> Interval | None:
     """A metric such that more is better."""
-    keys, more = METRICS_OF_PREFERENCE[preference]
-    metric = next((found for found in map(candidate.metric, keys) if found is not None), None)
-    if metric is None or more:
-        return metric
-    return Interval(-metric.value, -metric.high, -metric.low)
+    for key in METRICS_OF_PREFERENCE[preference]:
+        metric = candidate.metric(key)
+        if metric is not None:
+            return metric if METRICS[key].direction == HIGHER else Interval(-metric.value, -metric.high, -metric.low)
+    return None
 
 
 def choose(candidates: Sequence[Candidate], prefer: str) -> tuple[Candidate, list[str]]:

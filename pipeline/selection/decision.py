@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import Any
 
-from pipeline.config import Constraints, Decide
+from pipeline.config import Decide
 from pipeline.errors import TrackError
 from pipeline.errors import nearest as did_you_mean
+from pipeline.evaluation import metrics
 from pipeline.evaluation.rows import Row, averaged
 from pipeline.selection.candidate import Candidate
 from pipeline.selection.choose import choose, front
-from pipeline.selection.limits import LIMITS, NOT_ASKED, Failure, failures, limits_of, nearest
+from pipeline.selection.constraints import NOT_ASKED, Constraints, Failure, asked_for, failures, nearest
 
 
 @dataclass(frozen=True)
@@ -64,13 +65,13 @@ class Decision:
 
     def asked(self) -> list[str]:
         """The constraints as they were given."""
-        return [f"constraints.{limit.key}={bound:g}" for limit, bound in limits_of(self.constraints)]
+        return [f"constraints.{key}={bound:g}" for key, bound in asked_for(self.constraints).items()]
 
     def plain(self) -> dict[str, Any]:
         """For `decision.json`."""
         return {
             "experiment": self.experiment,
-            "constraints": {limit.key: bound for limit, bound in limits_of(self.constraints)},
+            "constraints": asked_for(self.constraints),
             "prefer": self.settings.prefer,
             "strict": self.settings.strict,
             "chosen": self.chosen.name if self.chosen is not None else None,
@@ -85,7 +86,7 @@ class Decision:
                     "runs": [row.run_id for row in candidate.rows],
                     "rejected": {failure.key: failure.words for failure in failed},
                     "why_not": self.why_not(candidate),
-                    "metrics": {limit.metric: _bounds(candidate, limit.metric) for limit in LIMITS},
+                    "metrics": {metric.key: _bounds(candidate, metric.key) for metric, _ in metrics.constraints().values()},
                 }
                 for candidate, failed in zip(self.candidates, self.failed, strict=True)
             ],

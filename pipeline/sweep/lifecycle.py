@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from pipeline.config import Config, digest
 from pipeline.evaluation.rows import Row, averaged
-from pipeline.reporting import noise_floor, tables
+from pipeline.reporting import noise_floor, summary, tables
 from pipeline.sweep.record import SETTLED, Record, Status, identity, unended
 from pipeline.system.processes import this_process
 from pipeline.tracking import view
@@ -26,6 +26,7 @@ class SweepRun:
 
     record: Record
     trackers: dict[str, Tracker]  # by experiment
+    explain: bool  # whether its summary says what the columns mean
 
 
 def begin(configs: Sequence[Config], varying: Sequence[str], command: str, known: bool = True) -> SweepRun:
@@ -57,7 +58,7 @@ def begin(configs: Sequence[Config], varying: Sequence[str], command: str, known
     for tracker in trackers.values():
         tracker.close_orphans()
         open_sweep(tracker, record.sweep_id, command)
-    return SweepRun(record, trackers)
+    return SweepRun(record, trackers, configs[0].explain)
 
 
 def end(whole: SweepRun, interrupted: bool) -> int:
@@ -77,8 +78,8 @@ def end(whole: SweepRun, interrupted: bool) -> int:
     complete = not interrupted and len(statuses) >= _total(record, statuses)
     state = "KILLED" if interrupted else "FAILED" if failed or not complete else "FINISHED"
     for experiment, tracker in whole.trackers.items():
-        _close(record, tracker, [status for status in statuses if status.experiment == experiment], state)
-    print(f"\n{summary(statuses, record)}", flush=True)
+        _close(record, tracker, [status for status in statuses if status.experiment == experiment], state, whole.explain)
+    print(f"\n{jobs_table(statuses, record)}", flush=True)
     record.write_sweep(ended=complete and all(status.state in SETTLED for status in statuses))
     if not failed and complete:
         return DONE
@@ -93,16 +94,17 @@ def _over(status: Status) -> Status:
     return replace(status, state=state, reason=status.reason or "the sweep was interrupted")
 
 
-def _close(record: Record, tracker: Tracker, statuses: list[Status], state: str) -> None:
+def _close(record: Record, tracker: Tracker, statuses: list[Status], state: str, explain: bool) -> None:
     folder = record.folder / tracker.experiment.replace("/", "_")
     folder.mkdir(exist_ok=True)
     rows = _rows(tracker, [status.run_id for status in statuses if status.state == "finished" and status.run_id])
     missing = [f"{status.name} ({status.state})" for status in statuses if status.state != "finished"]
-    told = summary(statuses, record)
+    told, shown = jobs_table(statuses, record), ""
     if rows:
         explained = noise_floor.explained(tracker, rows)
         table = tables.write(rows, None, f"{tracker.experiment}, sweep {record.sweep_id}", folder, explained, missing)
-        print(f"\n{table.plain()}\n\n{explained}\n\nplot:    {os.path.relpath(folder / 'comparison.png')}")
+        plot = os.path.relpath(folder / "comparison.png")
+        shown = summary.told(table, summary.of_many(rows), explained if explain else "", plot=plot)
         note = f"{table.markdown()}\n\n{explained}\n\n```\n{told}\n```"
     else:
         note = f"```\n{told}\n```"
@@ -110,7 +112,11 @@ def _close(record: Record, tracker: Tracker, statuses: list[Status], state: str)
     counts = {f"sweep/{name}": sum(status.state == name for status in statuses) for name in SETTLED}
     view.share(tracker.client, tracker.experiment_id)
     close_sweep(tracker, record.sweep_id, state, folder, note, counts)
-    print(f"MLflow:  {view.address(tracker.connection, str(record.folder.parents[1]), tracker.experiment_id)}")
+    address = view.address(tracker.connection, str(record.folder.parents[1]), tracker.experiment_id)
+    print(f"{shown}\nMLflow:  {address}")
+    following = summary.command("decide") if rows else ""
+    if following:
+        print(f"next:    {following}")
 
 
 def _rows(tracker: Tracker, run_ids: Sequence[str]) -> list[Row]:
@@ -122,7 +128,7 @@ def _rows(tracker: Tracker, run_ids: Sequence[str]) -> list[Row]:
     return averaged(rows.values())
 
 
-def summary(statuses: Sequence[Status], record: Record) -> str:
+def jobs_table(statuses: Sequence[Status], record: Record) -> str:
     """What ran, what was reused, what failed and why, how long each took."""
     head = ["job", "what", "state", "time", "made", "reused", "why"]
     body = [

@@ -96,7 +96,7 @@ def unended(root: str, key: str) -> Record | None:
 
 def identity(config: Config) -> str:
     """A digest of everything that decides a job, whichever sweep it belongs to."""
-    return digest(plain(replace(config, sweep=Sweep())))
+    return digest(plain(replace(config, sweep=Sweep(), explain=False)))
 
 
 def varying(jobs: Sequence[Sequence[str]]) -> set[str]:

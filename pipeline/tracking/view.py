@@ -12,19 +12,15 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+from pipeline.evaluation.metrics import CHART, VIEW, shown_in
 from pipeline.tracking.server import Connection
 
 KEY = "tradeoff"
-COLUMNS = (
-    "quality/accuracy", "delta/accuracy_pp", "latency/p50_ms", "latency/p95_ms", "delta/speedup", "delta/speedup_low",
-    "delta/speedup_high", "size/mb",
-    "delta/size_ratio", "throughput/texts_per_s", "memory/peak_mb",
-)  # fmt: skip
 
 
 def share(client: Any, experiment_id: str) -> None:
     """Give the experiment its prepared view."""
-    packed = base64.b64encode(zlib.compress(json.dumps(_state()).encode())).decode()
+    packed = base64.b64encode(zlib.compress(json.dumps(state()).encode())).decode()
     now = int(time.time() * 1000)
     value = json.dumps({"name": "Trade-off", "createdAt": now, "updatedAt": now, "state": f"deflate;{packed}"})
     client.set_experiment_tag(experiment_id, f"mlflow.sharedViewState.{KEY}", value)
@@ -49,7 +45,8 @@ def _metric(key: str) -> dict[str, Any]:
     return {"key": key, "type": "METRIC"}
 
 
-def _state() -> dict[str, Any]:
+def state() -> dict[str, Any]:
+    """The view as MLflow's UI keeps it: its columns and charts are those that the registry of metrics declares."""
     charts: list[dict[str, Any]] = [
         {
             "type": "SCATTER", "uuid": f"tradeoff-{x}", "runsCountToCompare": 100, "deleted": False, "isGenerated": False,
@@ -57,11 +54,12 @@ def _state() -> dict[str, Any]:
         }
         for x in ("latency/p50_ms", "size/mb")
     ]  # fmt: skip
-    for key in ("delta/speedup", "delta/size_ratio", "delta/accuracy_pp", "latency/p95_ms"):
+    for key in (metric.key for metric in shown_in(CHART)):
         charts.append({
             "type": "BAR", "uuid": f"tradeoff-bar-{key}", "runsCountToCompare": 100, "deleted": False, "isGenerated": False,
             "metricSectionId": "tradeoff", "metricKey": key, "displayName": key,
         })  # fmt: skip
+    columns = [f"metrics.`{name}`" for metric in shown_in(VIEW) for name in metric.shown_names]
     section = {
         "uuid": "tradeoff", "name": "Trade-off", "display": True, "isReordered": True,
         "deleted": False, "isGenerated": False,
@@ -70,7 +68,7 @@ def _state() -> dict[str, Any]:
         "searchFilter": "attributes.status = 'FINISHED' and metrics.`latency/p50_ms` > 0",  # no noise runs
         "orderByKey": "metrics.`latency/p50_ms`",
         "orderByAsc": True,
-        "selectedColumns": [*(f"metrics.`{key}`" for key in COLUMNS), "tags.`verdict`", "tags.`contended`"],
+        "selectedColumns": [*columns, "tags.`verdict`", "tags.`contended`"],
         "compareRunSections": [section],
         "compareRunCharts": charts,
         "isAccordionReordered": True,

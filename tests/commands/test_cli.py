@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline.cli import main
+from pipeline.cli import explained, main
 from pipeline.config import CONF, Config, plain
 from pipeline.evaluation.latency.process import ROOT
 
@@ -37,7 +37,7 @@ MISTAKES: list[tuple[str, list[str]]] = [
     ("optim.steps.finetune.epoch=3", ["optim.steps.finetune.epoch: no such key", "did you mean epochs?"]),
     ("optim.steps.finetun.epochs=3", ["optim.steps.finetun: no such key", "did you mean finetune?"]),
     ("+backbone.teacher.hubb=x", ["backbone.teacher.hubb: no such key", "did you mean hub?"]),
-    ("+foo=1", ["foo: no such key", "measure, noise, objective, only"]),
+    ("+foo=1", ["foo: no such key", "measure, noise, objective, optim"]),
     ("-m --cfg job optim=baseline,baseline_onnx", ["--cfg shows one configuration"]),
     # types
     (f"{EPOCHS}=three", [EPOCHS, "'three'", "Integer"]),
@@ -205,3 +205,16 @@ def test_a_file_in_a_directory_of_ones_own_is_an_option(typed: Callable[[str], t
 def test_entry_points_that_take_one_configuration_refuse_hydras_flags(module: str, flag: list[str]) -> None:
     done = subprocess.run([sys.executable, "-m", "pipeline", module, *flag], capture_output=True, text=True)
     assert done.returncode == 2 and done.stderr.count("\n") == 1 and "is for python -m pipeline" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("typed", "given"),
+    [
+        ("optim=baseline", "optim=baseline"),
+        ("--explain", "explain=true"),
+        ("-m optim=a,b seed=1 --explain", "-m explain=true optim=a,b seed=1"),
+        ("--explain --cfg job seed=1", "--cfg job explain=true seed=1"),
+    ],
+)
+def test_the_flag_that_explains_the_columns_is_a_setting(typed: str, given: str) -> None:
+    assert explained(typed.split()) == given.split()

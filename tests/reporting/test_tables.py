@@ -19,7 +19,7 @@ from pipeline.commands.compare import compare
 from pipeline.config import Config
 from pipeline.evaluation.rows import Row
 from pipeline.reporting.legend import legend
-from pipeline.reporting.tables import COLUMNS, LEAST_NEWS, MAX_WIDTH, table, to_csv, write
+from pipeline.reporting.tables import MAX_WIDTH, columns, least_news, table, to_csv, write
 
 
 def row(optim: str, accuracy: float = 0.9, p50: float = 8.0, mb: float = 80.0, **more: float) -> Row:
@@ -81,7 +81,7 @@ EVERYTHING = {
 
 def test_a_column_is_shown_where_one_row_has_it_and_left_out_where_none_has() -> None:
     whole = replace(row("whole", **EVERYTHING), verdict="faster")
-    assert table([whole, row("bert")]).cells[0] == ["optimization", *(column.title for column in COLUMNS)]
+    assert table([whole, row("bert")]).cells[0] == ["optimization", *(column.title for column in columns())]
     cells = dict(zip(*table([whole]).cells, strict=True))
     assert (cells["faster"], cells["slow calls"], cells["verdict"]) == (
         "10.47x [10.31, 10.62]",
@@ -109,11 +109,11 @@ def test_a_terminal_gets_no_more_columns_than_it_is_wide_and_is_told_what_it_lac
     head, rule, *lines, told = made.plain().splitlines()
     assert {len(line) for line in (head, rule, *lines)} == {len(head)} and len(head) <= MAX_WIDTH
     lacking = told.removeprefix("not shown here, but in comparison.md: ").split(", ")
-    assert lacking == list(LEAST_NEWS[: len(lacking)]) and lacking[:2] == ["macro F1 %", "ECE %"]
+    assert lacking == least_news()[: len(lacking)] and lacking[:2] == ["macro F1 %", "ECE %"]
     assert not [title for title in lacking if f" {title} " in f"{head} ".replace("texts/s/core", "")]
     assert all(title in head for title in ("accuracy %", "p50 ms", "faster", "slow calls", "verdict", "size MB"))
     assert all(title in made.markdown() for title in lacking)
-    assert set(LEAST_NEWS) < {column.title for column in COLUMNS}
+    assert set(least_news()) < {column.title for column in columns()} and "verdict" not in least_news()
 
 
 def test_the_terminals_table_is_aligned() -> None:
@@ -188,10 +188,15 @@ def test_drawing_again_takes_the_newest_comparable_run_of_each_optimization(
 ) -> None:
     compare(compose(*toy(root)))
     out = capsys.readouterr().out
-    assert [line.split()[0] for line in out.splitlines()[2:4]] == ["bert", "fast"] and "4.00x" in out
-    assert "- faster: " in out and "- no brackets: " in out
+    assert [line.split()[0] for line in out.splitlines()[3:5]] == ["bert", "fast"] and "4.00x" in out
+    assert "fastest: fast, 4.00x as fast as the baseline" in out and "- faster: " not in out
     folder = root / "comparison" / "toy_tiny"
-    assert f"plot: {folder / 'comparison.png'}" in out and {file.name for file in folder.iterdir()} == FILES
+    assert f"plot:    {os.path.relpath(folder / 'comparison.png')}" in out
+    assert {file.name for file in folder.iterdir()} == FILES
+    meant = (folder / "comparison.md").read_text(encoding="utf-8")
+    assert "- faster: " in meant and "- no brackets: " in meant
+    compare(compose(*toy(root), "explain=true"))
+    assert "- faster: " in capsys.readouterr().out
     read = list(csv.DictReader((folder / "comparison.csv").open(encoding="utf-8")))
     assert [(line["optim"], line["run_id"]) for line in read] == [("bert", logged["bert"]), ("fast", logged["fast"])]
     assert [float(line["latency/p50_ms"]) for line in read] == [8.0, 2.0]

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from pipeline.config import Constraints, Decide
+from pipeline.config import Decide
 from pipeline.errors import TrackError
 from pipeline.evaluation.rows import Row
 from pipeline.reporting.decision import write
 from pipeline.selection.candidate import Candidate
 from pipeline.selection.choose import choose, front
+from pipeline.selection.constraints import failures
 from pipeline.selection.decision import Decision, Registered, decide
 from pipeline.selection.evidence import gather
-from pipeline.selection.limits import failures
 
 
 def row(
@@ -47,7 +47,7 @@ ALL = [BASELINE, SMALL, FAST]
 
 
 def words(candidate: Candidate, strict: bool = True, **bounds: float) -> list[str]:
-    return [failure.words for failure in failures(candidate, Constraints(**bounds), strict)]
+    return [failure.words for failure in failures(candidate, bounds, strict)]
 
 
 def test_each_rejection_names_the_metric_its_interval_and_the_bound() -> None:
@@ -73,7 +73,7 @@ def test_a_speedup_of_one_pair_has_no_interval_and_keeps_no_strict_bound() -> No
     assert words(Candidate((quick,)), speedup=3) == ["speed-up 9.00x without an interval, at least 3x"]
     assert words(Candidate((quick,)), strict=False, speedup=3) == []
     assert choose([Candidate((quick,)), SMALL], "latency")[1][0] == "in latency, quick, small can't be told apart"
-    told = json.dumps(decide("toy", [Candidate((quick,))], Constraints(speedup=3), Decide("size")).plain(), allow_nan=False)
+    told = json.dumps(decide("toy", [Candidate((quick,))], {"speedup": 3}, Decide("size")).plain(), allow_nan=False)
     assert '"delta/speedup": [9.0]' in told
 
 
@@ -107,7 +107,7 @@ def test_over_seeds_the_bounds_hold_how_much_seeds_differ() -> None:
 
 
 def decided(strict: bool = True, prefer: str = "latency", **bounds: float) -> Decision:
-    return decide("toy/tiny", ALL, Constraints(**bounds), Decide(prefer, strict))
+    return decide("toy/tiny", ALL, bounds, Decide(prefer, strict))
 
 
 def test_every_candidate_but_the_chosen_has_its_reason() -> None:
@@ -118,15 +118,15 @@ def test_every_candidate_but_the_chosen_has_its_reason() -> None:
 
 
 def test_only_one_may_be_asked_for() -> None:
-    kept = decide("toy", ALL, Constraints(size_mb=50, accuracy_loss=0.01), Decide(only="small"))
+    kept = decide("toy", ALL, {"size_mb": 50, "accuracy_loss": 0.01}, Decide(only="small"))
     assert kept.chosen is SMALL and kept.why_not(FAST) == "another one is asked for"
-    failed = decide("toy", ALL, Constraints(size_mb=15, speedup=9), Decide(only="small"))
+    failed = decide("toy", ALL, {"size_mb": 15, "speedup": 9, "min_accuracy": None}, Decide(only="small"))
     assert failed.chosen is None and "nearest is small: size 16.0 MB, at most 15 MB, speed-up" in failed.verdict()
     with pytest.raises(TrackError, match=r"decide\.only=smal: it has no finished run here; did you mean small"):
-        decide("toy", ALL, Constraints(), Decide(only="smal"))
+        decide("toy", ALL, {}, Decide(only="smal"))
 
 
-def test_an_impossible_budget_names_what_comes_nearest() -> None:
+def test_impossible_constraints_name_what_comes_nearest() -> None:
     decision = decided(size_mb=15, speedup=9)
     assert decision.chosen is None
     assert decision.verdict() == (

@@ -10,7 +10,7 @@ from mlflow import MlflowClient
 from pipeline.commands.configuration.compose import configs, parse_arguments
 from pipeline.commands.decide import decide
 from pipeline.commands.page import page
-from pipeline.config import Config, Constraints, Decide
+from pipeline.config import Config, Decide
 from pipeline.errors import ConfigError
 from pipeline.run import run
 from pipeline.steps.random_init import RandomInit
@@ -48,7 +48,7 @@ def test_it_is_decided_on_and_shown_without_it(compared: Config, capsys: pytest.
     assert decide(compared) == 0
     told = capsys.readouterr().out
     assert "ship tfidf" in told and "not bert_base_random: its weights are random, its answers were not judged" in told
-    assert decide(replace(compared, decide=Decide(only="bert_base_random"), constraints=Constraints())) == 3, (
+    assert decide(replace(compared, decide=Decide(only="bert_base_random"), constraints={})) == 3, (
         "also where nothing is asked of it"
     )
     capsys.readouterr()

@@ -207,7 +207,7 @@ def test_the_shared_view_is_what_was_prepared(tracker: Tracker) -> None:
     tags = tracker.client.get_experiment(tracker.experiment_id).tags
     stored = json.loads(tags[f"mlflow.sharedViewState.{view.KEY}"])
     method, _, packed = stored["state"].partition(";")
-    assert method == "deflate" and json.loads(zlib.decompress(base64.b64decode(packed))) == view._state()
+    assert method == "deflate" and json.loads(zlib.decompress(base64.b64decode(packed))) == view.state()
     assert f"viewStateShareKey={view.KEY}" in view.path(tracker.experiment_id)
 
 

@@ -43,9 +43,10 @@ def register_schemas() -> None:
     import pipeline.steps  # noqa: F401  both register their kinds when imported
     from pipeline.commands.configuration.schema import schema
     from pipeline.config import KINDS, Backbone, Measure, Optim, Track
+    from pipeline.evaluation.metrics import constraints
 
     store = ConfigStore.instance()
-    store.store(group="schema", name="config", node=schema(Config))
+    store.store(group="schema", name="config", node=schema(Config)(constraints=dict.fromkeys(constraints())))
     for cls in (Optim, Backbone, Measure, Track):
         store.store(group="schema", name=cls.__name__.lower(), node=schema(cls))
     for group, kinds in KINDS.items():

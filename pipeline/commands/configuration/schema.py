@@ -9,8 +9,9 @@ from dataclasses import field
 from typing import Any
 
 from pipeline.commands.configuration.renamed import no_such_key
-from pipeline.config import KINDS, MISSING, Config, DataSource, Settings, Step
+from pipeline.config import KINDS, MISSING, Config, DataSource, Settings, Step, out_of_bounds
 from pipeline.errors import ConfigError, nearest
+from pipeline.evaluation import metrics
 
 
 def lookup(group: str, name: str, where: str) -> type:
@@ -62,7 +63,19 @@ def build(values: Mapping[str, Any]) -> Config:
     for where, optim in (("optim", config.optim), ("baseline", config.baseline)):
         if not optim.steps:
             raise ConfigError(f"{where}.steps is empty: the first step must make a classifier (finetune or load)")
+    check_constraints(config.constraints)
     return config
+
+
+def check_constraints(given: Mapping[str, float | None]) -> None:
+    """Raises ConfigError for a constraint that no metric has, and for a value that it can't be."""
+    known = metrics.constraints()
+    for key, value in given.items():
+        if key not in known:
+            raise ConfigError(no_such_key(f"constraints.{key}", known))
+        problem = None if value is None else out_of_bounds(value, known[key][1].allowed)
+        if problem:
+            raise ConfigError(f"constraints.{key}={value}: {problem}")
 
 
 def _build(cls: Any, values: Mapping[str, Any], where: str) -> Any:

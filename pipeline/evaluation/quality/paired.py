@@ -68,6 +68,6 @@ def estimate(predicted: np.ndarray, truth: np.ndarray, labels: int, oos: int | N
 
 
 def _parts(truth: np.ndarray, oos: int | None) -> dict[str, np.ndarray]:
-    """The queries that each metric of `PROPORTIONS` is a share of."""
+    """The queries that each proportion is a share of; metrics with a fixed set of queries only."""
     parts = {"accuracy": np.ones(len(truth), dtype=bool)}
     return parts if oos is None else parts | {"in_scope_accuracy": truth != oos, "oos_recall": truth == oos}

@@ -2,14 +2,11 @@
 
 import numpy as np
 
-PROPORTIONS = ("accuracy", "in_scope_accuracy", "oos_recall")  # shares of a fixed set of queries that are answered right
-QUALITY_METRICS = (*PROPORTIONS, "oos_precision", "f1_macro")
-
 
 def weighted(
     weights: np.ndarray, predicted: np.ndarray, truth: np.ndarray, labels: int, oos: int | None
 ) -> dict[str, np.ndarray]:
-    """Each of `QUALITY_METRICS` that the data has, once a row of weights: float64 (resamples,); NaN where no query counts.
+    """Each quality with bounds that the data has, once a row of weights: float64 (resamples,); NaN where no query counts.
 
     `weights` float32 (resamples, n), `predicted` and `truth` int64 (n,), indices of `labels` labels.
     """

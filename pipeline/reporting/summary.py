@@ -1,0 +1,83 @@
+"""What is told at the end of a run, a sweep or a comparison: the table, three lines, where things are, what comes next."""
+
+import re
+import shlex
+import sys
+from collections.abc import Sequence
+
+from pipeline.evaluation.metrics import METRICS
+from pipeline.evaluation.rows import Row
+from pipeline.reporting.tables import Table, cell
+from pipeline.tracking.server import without_password
+
+SHARED = re.compile(
+    r"(data|backbone|measure|track|experiment)(\.[\w.]+)?="
+)  # settings that all commands on the results need
+SEVERAL = re.compile(r"[^=]+=[^\[{]*,")  # a value that a sweep varies
+
+
+def told(table: Table, lines: Sequence[str], explained: str = "", **places: str) -> str:
+    """The whole summary without empty parts; `explained` is what columns mean, `places` are lines like `plot: PATH`."""
+    blocks = [table.plain(), "\n".join(lines), explained]
+    blocks.append("\n".join(f"{name + ':':<8} {text}" for name, text in places.items() if text))
+    return "\n" + "\n\n".join(block for block in blocks if block)
+
+
+def of_one(row: Row, rows: Sequence[Row]) -> list[str]:
+    """What one optimization did, against the baseline among the rows; nothing where it is the baseline itself."""
+    if row.is_baseline:
+        return []
+    baseline = _baseline(rows)
+    lines = [f"speed: {row.name} is {row.ratio()} as fast as {baseline}{f' ({row.verdict})' if row.verdict else ''}"]
+    lines.append(f"size: {_size(row, baseline)}")
+    if "delta/accuracy_pp" in row.metrics:
+        accuracy, change = _shown("quality/accuracy", row), _shown("delta/accuracy_pp", row)
+        lines.append(f"accuracy: {accuracy} %, {change} pp against {baseline}")
+    return lines
+
+
+def of_many(rows: Sequence[Row]) -> list[str]:
+    """The fastest, with those that can't be told apart from it; the smallest; and what both cost in accuracy."""
+    others = [row for row in rows if not row.is_baseline and "delta/speedup" in row.metrics]
+    if not others:
+        return []
+    baseline = _baseline(rows)
+    fastest = max(others, key=lambda row: row.metrics["delta/speedup"])
+    smallest = min(others, key=lambda row: row.metrics["size/mb"])
+    near = [row.name for row in others if row is not fastest and _overlap(row, fastest)]
+    lines = [
+        f"fastest: {fastest.name}, {fastest.ratio()} as fast as {baseline}"
+        + (f"; not told apart from {', '.join(near)}" if near else ""),
+        f"smallest: {smallest.name}, {_size(smallest, baseline)}",
+    ]
+    costs = {row.name: _shown("delta/accuracy_pp", row) for row in (fastest, smallest) if "delta/accuracy_pp" in row.metrics}
+    if costs:
+        lines.append(f"accuracy against {baseline}: {', '.join(f'{name} {change} pp' for name, change in costs.items())}")
+    return lines
+
+
+def command(subcommand: str, before: Sequence[str] = ()) -> str:
+    """A command on the same data, backbone, settings and tracking as this one; "" where this one has several of them."""
+    shared = [without_password(word) for word in sys.argv[1:] if SHARED.match(word)]
+    if any(SEVERAL.match(word) for word in shared):
+        return ""
+    return shlex.join([*["python", "-m", "pipeline"], *subcommand.split(), *before, *shared])
+
+
+def _baseline(rows: Sequence[Row]) -> str:
+    return next((row.name for row in rows if row.is_baseline), "the baseline")
+
+
+def _size(row: Row, baseline: str) -> str:
+    ratio = f"; {baseline} is {row.ratio('delta/size_ratio')} as large" if "delta/size_ratio" in row.metrics else ""
+    return f"{_shown('size/mb', row)} MB{ratio}"
+
+
+def _shown(key: str, row: Row) -> str:
+    return cell(METRICS[key], row)
+
+
+def _overlap(row: Row, fastest: Row) -> bool:
+    """Whether it may be as fast, for all that is known: what has no interval is not told apart from anything."""
+    one, other = row.interval(), fastest.interval()
+    return one is None or other is None or one.high >= other.low

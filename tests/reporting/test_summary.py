@@ -1,0 +1,60 @@
+"""The summary: three lines that say what the table shows, and the next command on the same data."""
+
+from dataclasses import replace
+
+import pytest
+
+from pipeline.reporting.summary import command, of_many, of_one, told
+from pipeline.reporting.tables import table
+from tests.reporting.test_tables import row, speedup
+
+BASELINE = row("bert", delta__speedup=1.0, delta__size_ratio=1.0)
+SMALL = row("small", 0.85, 3.0, 10.0, **speedup(4.0, 3.5, 4.5), delta__size_ratio=8.0, delta__accuracy_pp=-5.0)
+BOUNDS = {"delta/accuracy_pp_low": -2.0, "delta/accuracy_pp_high": 0.0}
+QUICK = row("quick", 0.89, 2.0, 40.0, **speedup(5.0, 4.8, 5.2), delta__size_ratio=2.0, delta__accuracy_pp=-1.0)
+FAST = replace(QUICK, verdict="faster", metrics=QUICK.metrics | BOUNDS)
+
+
+def test_one_optimization_is_told_against_the_baseline() -> None:
+    assert of_one(FAST, [FAST, BASELINE]) == [
+        "speed: quick is 5.00x [4.80, 5.20] as fast as bert (faster)",
+        "size: 40.0 MB; bert is 2.00x as large",
+        "accuracy: 89.0 %, -1.0 [-2.0, 0.0] pp against bert",
+    ]
+    assert of_one(BASELINE, [BASELINE]) == [] and of_many([BASELINE]) == []
+
+
+def test_of_many_the_fastest_the_smallest_and_their_cost_are_told() -> None:
+    assert of_many([BASELINE, SMALL, FAST]) == [
+        "fastest: quick, 5.00x [4.80, 5.20] as fast as bert",
+        "smallest: small, 10.0 MB; bert is 8.00x as large",
+        "accuracy against bert: quick -1.0 [-2.0, 0.0] pp, small -5.0 pp",
+    ]
+
+
+def test_what_can_not_be_told_apart_from_the_fastest_is_named() -> None:
+    near = row("near", **speedup(4.9, 4.7, 5.1))
+    unknown = row("unknown", delta__speedup=2.0)
+    assert of_many([BASELINE, near, FAST, unknown, SMALL])[0].endswith("; not told apart from near, unknown")
+
+
+def test_the_summary_has_what_the_columns_mean_only_where_it_is_given() -> None:
+    made = table([BASELINE, FAST])
+    short = told(made, ["one line"], plot="a.png", MLflow="", next="python -m pipeline decide")
+    assert short == f"\n{made.plain()}\n\none line\n\nplot:    a.png\nnext:    python -m pipeline decide"
+    assert "\n\n- what it means\n\nplot: " in told(made, [], "- what it means", plot="a.png")
+
+
+@pytest.mark.parametrize(
+    ("typed", "given"),
+    [
+        ("-m optim=a,b seed=1", "python -m pipeline decide"),
+        ("optim=a data=files data.train=my.csv", "python -m pipeline decide data=files data.train=my.csv"),
+        ("track.uri=http://ada:secret@example.org", "python -m pipeline decide track.uri=http://example.org"),
+        ("data.columns=[a,b]", "python -m pipeline decide 'data.columns=[a,b]'"),
+        ("-m data=quickstart,clinc150", ""),
+    ],
+)  # fmt: skip
+def test_the_next_command_is_on_the_same_data(typed: str, given: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["pipeline", *typed.split()])
+    assert command("decide") == given
