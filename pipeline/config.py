@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 from pipeline.errors import ConfigError, nearest
 
 _HERE = Path(__file__).resolve().parent
-CONF = _HERE / "conf" if (_HERE / "conf").is_dir() else _HERE.parent / "conf"  # of an installed wheel, else of the repository
+CONF = _HERE / "conf" if (_HERE / "conf").is_dir() else _HERE.parent / "conf"  # a wheel has it inside
 MISSING: Any = "???"  # OmegaConf's mark for a value that must be given
 
 

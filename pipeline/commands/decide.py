@@ -1,4 +1,4 @@
-"""Which optimization to ship: the best that keeps the constraints, registered as the champion, every other explained.
+"""Choose the optimization to ship, register it as the champion, explain every other.
 
 python -m pipeline decide data=clinc150 constraints.size_mb=30 constraints.accuracy_loss=0.01
 python -m pipeline decide decide.prefer=size constraints.min_accuracy=0.9 decide.dry_run=true

@@ -1,4 +1,4 @@
-"""The MLflow UI on local results, and where its prepared views are.
+"""Start the MLflow UI on local results, and print where its prepared views are.
 
 python -m pipeline ui                     on port 5000
 python -m pipeline ui 5001 mlruns         on another port; the directory that runs were logged in
