@@ -4,9 +4,9 @@ python -m pipeline frontier                                          of the defa
 python -m pipeline frontier data=clinc150 data.path=... frontier.n_trials=40 optim.steps.distill.epochs=6
 python -m pipeline frontier 'frontier.depth=[2,3]' 'frontier.rank=[0,96,128]' frontier.max_seconds=30
 
-The front is that of speed, size and quality, on the validation split. What there is to choose from is in conf/config.yaml,
-under frontier; how students learn, in optim=student_2l_low_rank. A killed search goes on where it was. Other settings are
-those of python -m pipeline.
+The front is that of speed, size and quality, on the validation split. What there is to choose from is in
+conf/config.yaml, under frontier; how students learn, in optim=student_2l_low_rank. A killed search goes on where it
+was. Other settings are those of python -m pipeline.
 """
 
 import os
