@@ -1,6 +1,7 @@
 """The house: few loose modules, short files, rooms that say what is in them, imports that run down, tests in such rooms."""
 
 import ast
+import re
 import statistics
 import subprocess
 import sys
@@ -42,6 +43,18 @@ def test_imports_run_down_only() -> None:
     program = "from importlinter.cli import lint_imports_command; lint_imports_command()"
     done = subprocess.run([sys.executable, "-c", program, "--no-cache"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0 and "0 broken" in done.stdout, done.stdout + done.stderr
+
+
+def test_make_help_lists_every_target_and_the_hooks_are_what_lint_runs() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+    told = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert {line.split()[1] for line in told.splitlines()} == targets >= {"test-fast", "format", "lint"}
+    phony = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)
+    assert phony is not None and set(phony[1].split()) == targets
+    hooks = (ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8")
+    lint = makefile[makefile.index("\nlint:") : makefile.index("\ncheck:")]
+    assert set(re.findall(r"\.venv/bin/\S+", hooks)) == set(re.findall(r"\.venv/bin/\S+", lint))
 
 
 def test_tests_lie_in_the_rooms_of_what_they_test() -> None:

@@ -11,6 +11,7 @@ import os
 from collections.abc import Sequence
 
 from pipeline.commands.configuration.compose import one_config
+from pipeline.commands.configuration.renamed import renamed_choice
 from pipeline.errors import ConfigError
 
 
@@ -21,6 +22,9 @@ def main(arguments: Sequence[str]) -> None:
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # torch's profiler says when it starts and stops
     if not arguments or "=" in arguments[0] or arguments[0].startswith("-"):
         raise ConfigError("name a run or an optimization first: python -m pipeline doctor distillation_onnx_int8")
+    new = renamed_choice("optim", arguments[0])
+    if new is not None:
+        raise ConfigError(f"{arguments[0]} is called {new} now")
     config = one_config(arguments[1:])
     from pipeline.tracking.diagnosis import diagnose
 

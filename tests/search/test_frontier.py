@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+import pipeline.run as spine
 from pipeline.commands import frontier as program
 from pipeline.config import Config, Frontier
 from pipeline.errors import ConfigError, OptimizationError
 from pipeline.reporting.plots import pareto
+from pipeline.search import pareto_search
 from pipeline.search.pareto_search import quality_of, run_search
 from pipeline.search.space import choices, name_of, optim_of
 from pipeline.selection.trials import Judged, Tried, front
@@ -123,14 +125,14 @@ def test_from_the_command_to_runs_in_mlflow_of_what_is_on_the_front_and_test_tex
     from pipeline.search import frontier as module
 
     order: list[str] = []
-    honest = module.judge
+    honest = pareto_search.judge
 
     def judge(artifact: Path, baseline: Path, context: Any, config: Config) -> Judged:
         blind = replace(context, splits=replace(context.splits, test=None))
         order.append("judged")
         return honest(artifact, baseline, blind, config)
 
-    real = module.run
+    real = spine.run
 
     def run(config: Config) -> Any:
         order.append(f"run {config.optim.name}")
