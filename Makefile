@@ -5,11 +5,11 @@ ARGS   ?=
 PORT   ?= 5000
 PY     := .venv/bin/python
 
-.PHONY: help run sweep compare decide report ui test lint check clean
+.PHONY: help run sweep compare decide report ui test test-fast format lint check clean
 .DEFAULT_GOAL := help
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 18
 
 run: .venv/.ready ## the main job: make run OPTIM=baseline ARGS="data=clinc150 seed=1"
 	$(PY) -m pipeline optim=$(OPTIM) $(ARGS)
@@ -32,12 +32,20 @@ ui: .venv/.ready ## the MLflow UI on what was logged, on 127.0.0.1: make ui PORT
 test: .venv/.ready ## the tests, offline
 	$(PY) -m pytest
 
-lint: .venv/.ready ## ruff and mypy
+test-fast: .venv/.ready ## the inner loop: the tests of parts, without whole runs
+	$(PY) -m pytest -m "not slow"
+
+format: .venv/.ready ## ruff mends what it can, and formats
+	.venv/bin/ruff check --fix pipeline tests
+	.venv/bin/ruff format pipeline tests
+
+lint: .venv/.ready ## ruff, mypy, and the direction of imports
 	.venv/bin/ruff check pipeline tests
 	.venv/bin/ruff format --check pipeline tests
 	.venv/bin/mypy
+	.venv/bin/lint-imports
 
-check: lint test ## ruff, mypy and the tests
+check: lint test ## lint and test
 
 clean: ## remove the virtual environment (what was logged in mlruns/ stays)
 	rm -rf .venv

@@ -45,16 +45,13 @@ def dispatch(arguments: list[str]) -> int | None:
         command, rest = word, arguments[1:]
     if command not in names():
         raise ConfigError(f"{command}: no such command{nearest(command, names())}; settings look like GROUP.KEY=VALUE")
-    module = importlib.import_module(f"pipeline.commands.{command.replace('-', '_')}")
     end = rest.index("--") if "--" in rest else len(rest)
     if HELP_FLAGS & set(rest[:end]):
-        if command == DEFAULT:
-            return dispatch(["help"])
-        print(module.__doc__)
-        return 0
+        command, rest = "help", [] if command == DEFAULT else [command]
     if command != DEFAULT:  # Hydra sets up the log of a run
         logging.basicConfig(format="%(message)s")
         logging.getLogger("pipeline").setLevel(logging.INFO)
+    module = importlib.import_module(f"pipeline.commands.{command.replace('-', '_')}")
     code: int | None = module.main(explained(rest) if command in EXPLAINED else rest)
     return code
 

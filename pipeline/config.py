@@ -17,7 +17,8 @@ from typing import Any, ClassVar
 
 from pipeline.errors import ConfigError, nearest
 
-CONF = Path(__file__).resolve().parents[1] / "conf"
+_HERE = Path(__file__).resolve().parent
+CONF = _HERE / "conf" if (_HERE / "conf").is_dir() else _HERE.parent / "conf"  # a wheel has it inside
 MISSING: Any = "???"  # OmegaConf's mark for a value that must be given
 
 

@@ -1,164 +1,21 @@
-"""How much faster is this project's training than the transformers Trainer with its default settings, at what accuracy?
+"""Compare this project's training with the Trainer's default settings: speed and accuracy.
 
 python -m pipeline benchmark-training                                              of the default data and backbone
 python -m pipeline benchmark-training data=clinc150 data.path=... optim.steps.finetune.epochs=3
 
-Both train the same network on the same texts for as many epochs. First in short trainings on a few texts, in turns: they
-give the ratio of texts per second with its 95 % interval; then each once on all texts, for the validation accuracies. The
-optimization must begin with finetune, as optim=baseline does. Other settings are those of python -m pipeline.
+The optimization must begin with finetune, as optim=baseline does. Speed is the ratio of texts per second, with its 95 %
+interval, from five pairs of short trainings; accuracy is that on validation, after a training of each on all texts.
+Other settings are those of python -m pipeline.
 """
 
-import tempfile
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
-
-import numpy as np
 
 from pipeline.commands.configuration.compose import one_config
-from pipeline.config import Config
-from pipeline.errors import ConfigError
-from pipeline.system.progress import bar
-
-PAIRS = 5  # of short trainings
-TEXTS = 1024  # of each of them
 
 
 def main(arguments: Sequence[str]) -> None:
     """Takes the overrides of a run, optim=baseline unless another is given."""
-    print(benchmark(one_config(["optim=baseline", *arguments])).told())
+    config = one_config(["optim=baseline", *arguments])
+    from pipeline.evaluation.training_benchmark import benchmark
 
-
-@dataclass(frozen=True)
-class Outcome:
-    """What both did. Speeds are texts per second, each text counted once an epoch; accuracies 0 to 1, on validation."""
-
-    ratios: np.ndarray  # float64 (pairs,): our speed by the defaults'
-    accuracy: dict[str, float]  # "ours" and "defaults"
-    seconds: dict[str, float]  # of the trainings on all texts
-    epochs: int
-
-    def told(self) -> str:
-        """In words."""
-        from pipeline.evaluation.statistics import ratio_interval
-
-        speed = ratio_interval(np.log(self.ratios))
-        lines = [
-            f"texts per second: {speed.value:.2f} times those of the Trainer's defaults, 95 % interval {speed.low:.2f} to "
-            f"{speed.high:.2f} ({len(self.ratios)} pairs)",
-            *(
-                f"{name}: validation accuracy {100 * self.accuracy[name]:.2f} % after {self.epochs} epochs, "
-                f"{self.seconds[name]:.0f} s"
-                for name in self.accuracy
-            ),
-        ]
-        return "\n".join(lines)
-
-
-def benchmark(config: Config, pairs: int = PAIRS, texts: int = TEXTS) -> Outcome:
-    """Measure, and nothing else of this program does meanwhile. Raises ConfigError where finetune is not the first step."""
-    from pipeline.steps.base import Context
-    from pipeline.steps.finetune import Finetune
-    from pipeline.system import locks
-
-    step = next(iter(config.optim.steps.values()), None)
-    if not isinstance(step, Finetune):
-        raise ConfigError(f"optim={config.optim.name} does not begin with finetune; take optim=baseline")
-    context = Context(config.data.load(config.seed), config.backbone, config.seed)  # type: ignore[attr-defined]
-    train = context.splits.train
-    some = train.select(range(min(texts, len(train))))
-    rates: dict[str, list[float]] = {"ours": [], "defaults": []}
-    with locks.exclusive(), bar("short trainings", "training", 2 * pairs) as progress:
-        for pair in range(pairs):
-            for name in ("ours", "defaults") if pair % 2 else ("defaults", "ours"):
-                rates[name].append(len(some) / _trained(name, step, context, some, 1)[1])
-                progress.update()
-        progress.close()
-        epochs = step.epochs_on(len(train))
-        whole = {name: _trained(name, step, context, train, epochs) for name in ("defaults", "ours")}
-    return Outcome(
-        np.array(rates["ours"]) / np.array(rates["defaults"]),
-        {name: accuracy for name, (accuracy, _) in whole.items()},
-        {name: seconds for name, (_, seconds) in whole.items()},
-        epochs,
-    )
-
-
-def _trained(name: str, step: Any, context: Any, texts: Any, epochs: int) -> tuple[float, float]:
-    """Validation accuracy after the last epoch, and the seconds of a training's steps."""
-    from dataclasses import replace
-
-    from pipeline.models.build import start
-    from pipeline.training.trainer import train
-
-    model, tokenizer = start(context.backbone, step.model, list(context.splits.labels), context.seed)
-    validation = context.splits.validation
-    with tempfile.TemporaryDirectory() as folder:
-        if name == "defaults":
-            return _by_defaults(model, tokenizer, texts, validation, epochs, context, Path(folder))
-        recipe = replace(step.recipe(context, step.label_smoothing), epochs=epochs, keep="last")
-        clock = Clock()
-        curves = train(model, tokenizer, texts, validation, recipe, Path(folder), callbacks=[clock.callback()])
-        return curves[-1]["validation_accuracy"], clock.seconds
-
-
-def _by_defaults(
-    model: Any, tokenizer: Any, texts: Any, validation: Any, epochs: int, context: Any, folder: Path
-) -> tuple[float, float]:
-    """With `TrainingArguments` as they are, but for the number of epochs and what would write or ask for other packages."""
-    from transformers import DataCollatorWithPadding, Trainer, TrainingArguments
-
-    def encoded(split: Any) -> Any:
-        def tokens(batch: Any) -> Any:
-            return tokenizer(batch["text"], truncation=True, max_length=context.backbone.max_length)
-
-        return split.map(tokens, batched=True, remove_columns=["text"], load_from_cache_file=False)
-
-    clock = Clock("training with the defaults")
-    arguments = TrainingArguments(
-        str(folder), num_train_epochs=epochs, seed=context.seed, report_to="none", save_strategy="no", disable_tqdm=True,
-        logging_strategy="no",
-    )  # fmt: skip
-    trainer = Trainer(
-        model, arguments, DataCollatorWithPadding(tokenizer), encoded(texts), callbacks=[clock.callback()],
-        compute_metrics=lambda outcome: {"accuracy": float(np.mean(outcome.predictions.argmax(-1) == outcome.label_ids))},
-    )  # fmt: skip
-    trainer.train()
-    return float(trainer.evaluate(encoded(validation))["eval_accuracy"]), clock.seconds
-
-
-class Clock:
-    """The seconds of a training's steps; evaluating and writing are not counted. With a title it draws a bar."""
-
-    def __init__(self, title: str = "") -> None:
-        self.title = title
-        self.seconds = 0.0
-        self._since = 0.0
-
-    def callback(self) -> Any:
-        """What a Trainer tells of its steps."""
-        from transformers import TrainerCallback
-
-        clock = self
-
-        class Told(TrainerCallback):  # type: ignore[misc]  # transformers is not typed
-            def on_train_begin(self, args: Any, state: Any, *_: Any, **__: Any) -> None:
-                self.drawn = bar(clock.title, "step", state.max_steps) if clock.title else None
-
-            def on_step_end(self, *_: Any, **__: Any) -> None:
-                if self.drawn is not None:
-                    self.drawn.update()
-
-            def on_train_end(self, *_: Any, **__: Any) -> None:
-                if self.drawn is not None:
-                    self.drawn.close()
-
-            def on_epoch_begin(self, *_: Any, **__: Any) -> None:
-                clock._since = time.perf_counter()
-
-            def on_epoch_end(self, *_: Any, **__: Any) -> None:
-                clock.seconds += time.perf_counter() - clock._since
-
-        return Told()
+    print(benchmark(config).told())

@@ -1,4 +1,4 @@
-"""Table and plots again, from what MLflow holds.
+"""Draw the table and the plots again, from what MLflow holds.
 
 python -m pipeline compare                    of the default data and backbone
 python -m pipeline compare data=clinc150      of another experiment

@@ -1,12 +1,12 @@
-"""Which optimization to ship: the best that keeps the constraints, registered as the champion, every other explained.
+"""Choose the optimization to ship, register it as the champion, explain every other.
 
 python -m pipeline decide data=clinc150 constraints.size_mb=30 constraints.accuracy_loss=0.01
 python -m pipeline decide decide.prefer=size constraints.min_accuracy=0.9 decide.dry_run=true
 python -m pipeline decide decide.only=student_2l constraints.accuracy_loss=0.01  the exit code tells whether it may be
 python -m pipeline decide sweep.id=20261126T080000_1a2b3c constraints.speedup=5
 
-Exit codes: 0 one was chosen, 3 none keeps the constraints, 2 a mistake: nothing to decide on, or runs that don't compare.
-Other settings are those of python -m pipeline; the bounds are explained in conf/config.yaml.
+Exit codes: 0 one was chosen; 3 none keeps the constraints; 2 a mistake, nothing to decide on, or runs that can't be
+compared. Other settings are those of python -m pipeline; the bounds are explained in conf/config.yaml.
 """
 
 import os

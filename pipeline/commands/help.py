@@ -1,11 +1,11 @@
-"""What there is: the subcommands, the groups of settings and their choices; with a group, one line of each choice.
+"""Tell what there is: subcommands and groups of settings; with a name, more about that one.
 
 python -m pipeline help               the program
 python -m pipeline help optim         every optimization, one line each; the same for data, step, measure, ...
+python -m pipeline help decide        a subcommand, as python -m pipeline decide --help does
 """
 
 import ast
-import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,11 +22,12 @@ GROUPS = {
     "experiment": "a whole comparison",
     "step": "the kinds of steps that an optimization is made of",
 }
-WIDTH = 110
+WIDTH = 120
+LISTED = 6  # a group with more choices shows them in columns
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Takes the name of a group, or nothing."""
+    """Takes the name of a group or of a subcommand, or nothing."""
     print(help_of(arguments[0]) if arguments else help_text())
 
 
@@ -39,13 +40,16 @@ def help_text() -> str:
         "  python -m pipeline -m optim=baseline,distilbert  a sweep; 'optim=glob(*)' is every optimization there is",
         "  python -m pipeline COMMAND ...                   one of these (COMMAND --help has an example):",
         "",
-        *(f"    {name:<20}{summary(name)}" for name in names() if name != "run"),
+        *(f"    {name:<20}{docstring(name).partition(chr(10))[0]}" for name in names() if name != "run"),
         "",
         "Choose with GROUP=NAME; python -m pipeline help GROUP tells one line of each.",
     ]
     for group, what in GROUPS.items():
-        lines.append(f"{group}: {what}")
-        lines += textwrap.wrap("  ".join(choices(group)), WIDTH, initial_indent="    ", subsequent_indent="    ")
+        options = choices(group)
+        if len(options) <= LISTED:
+            lines.append(f"{group}: {what}: {', '.join(options)}")
+        else:
+            lines += [f"{group}: {what}", *columns(options)]
     lines += [
         "",
         "Settings: GROUP.KEY=VALUE, for instance  optim.steps.finetune.epochs=3  data.oos_label=oos  seed=1",
@@ -56,15 +60,24 @@ def help_text() -> str:
     return "\n".join(lines)
 
 
-def help_of(group: str) -> str:
-    """One line of each choice of a group. Raises ConfigError where there is no such group."""
-    if group not in GROUPS:
-        raise ConfigError(f"help {group}: no such group{nearest(group, GROUPS)}")
-    width = max(map(len, choices(group)))
+def help_of(name: str) -> str:
+    """One line of each choice of a group, or the help of a subcommand. Raises ConfigError where it is neither."""
+    if name in names():
+        return docstring(name)
+    if name not in GROUPS:
+        raise ConfigError(f"help {name}: neither a group nor a subcommand{nearest(name, [*GROUPS, *names()])}")
+    width = max(map(len, choices(name)))
     return "\n".join(
-        [f"{group}: {GROUPS[group]}"]
-        + [f"  {name:<{width}}  {first_comment(CONF / group / f'{name}.yaml')}" for name in choices(group)]
+        [f"{name}: {GROUPS[name]}"]
+        + [f"  {choice:<{width}}  {first_comment(CONF / name / f'{choice}.yaml')}" for choice in choices(name)]
     )
+
+
+def columns(words: Sequence[str]) -> list[str]:
+    """Words in as many columns as fit, to be read downwards."""
+    width = max(map(len, words)) + 2
+    rows = -(-len(words) // ((WIDTH - 4) // width))
+    return ["    " + "".join(f"{word:<{width}}" for word in words[row::rows]).rstrip() for row in range(rows)]
 
 
 def choices(group: str) -> list[str]:
@@ -72,10 +85,10 @@ def choices(group: str) -> list[str]:
     return sorted(file.stem for file in (CONF / group).glob("*.yaml"))
 
 
-def summary(command: str) -> str:
-    """The first line of a subcommand's docstring; nothing is imported for it."""
+def docstring(command: str) -> str:
+    """The help of a subcommand; nothing is imported for it."""
     source = (Path(__file__).parent / f"{command.replace('-', '_')}.py").read_text(encoding="utf-8")
-    return (ast.get_docstring(ast.parse(source)) or "").partition("\n")[0]
+    return ast.get_docstring(ast.parse(source)) or ""
 
 
 def first_comment(file: Path) -> str:

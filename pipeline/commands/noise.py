@@ -1,4 +1,4 @@
-"""A classifier measured against itself, again and again: what the numbers of this machine are worth.
+"""Measure a classifier against itself, to see what this machine's numbers are worth.
 
 python -m pipeline noise                                                        the default optimization, 40 times
 python -m pipeline noise optim=distillation_onnx_int8 measure.max_seconds=20        another one, 20 s each time

@@ -1,4 +1,4 @@
-"""One self-contained HTML page of an experiment or a sweep: to read, to print, to send.
+"""Write one self-contained HTML page of an experiment or a sweep: to read, print, send.
 
 python -m pipeline page                                of the default data and backbone
 python -m pipeline page data=clinc150                  of another experiment

@@ -1,11 +1,16 @@
-"""What the champion says of texts: label, score, and whether it abstained, since the text is out of scope.
+"""Classify texts with the champion: label, score, and whether it abstained.
 
 python -m pipeline predict "play a song" "will it rain?"                      of the default data and backbone
 python -m pipeline predict --file queries.txt --format csv -- data=clinc150   one text a line; a CSV on standard output
 tail -f queries.txt | python -m pipeline predict --model DIRECTORY            from standard input; an artifact directory
 
-Flags: --file FILE (one text a line), --format jsonl|csv, --model DIRECTORY (an artifact instead of the champion),
---threads N (that a call may use; 1). Without texts and --file it reads standard input.
+--file FILE          texts to classify, one a line; without texts and --file it reads standard input
+--format FORMAT      of the answers: jsonl (the default) or csv
+--model DIRECTORY    an artifact directory instead of the champion
+--threads N          threads that a call may use; 1 unless given
+-- OVERRIDES         what names the data and the backbone, as for python -m pipeline
+
+It abstains where the text is out of scope.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""The champion before this one becomes the champion again.
+"""Make the champion before this one the champion again.
 
 python -m pipeline rollback                    of the default data and backbone
 python -m pipeline rollback data=clinc150      of another experiment

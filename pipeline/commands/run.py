@@ -1,4 +1,4 @@
-"""One optimization, or a sweep with -m: made or loaded, measured, tracked in MLflow, compared.
+"""Run one optimization, or a sweep with -m: make or load, measure, track, compare.
 
 python -m pipeline optim=distilbert                     the word run may be left out
 python -m pipeline -m optim=baseline,distilbert         a sweep

@@ -1,9 +1,10 @@
-"""The MLflow UI on local results, and where its prepared views are.
+"""Start the MLflow UI on local results, and print where its prepared views are.
 
 python -m pipeline ui                     on port 5000
 python -m pipeline ui 5001 mlruns         on another port; the directory that runs were logged in
 
-One worker on 127.0.0.1, without MLflow's job runner: seconds instead of half a minute to start, and a sixth of the memory.
+It runs one worker on 127.0.0.1, without MLflow's job runner: it starts in seconds instead of half a minute, and takes
+a sixth of the memory.
 """
 
 import os

@@ -18,13 +18,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from datasets import Dataset, disable_progress_bars, enable_progress_bars
-from transformers import (
-    DataCollatorWithPadding,
-    EvalPrediction,
-    Trainer,
-    TrainerCallback,
-    TrainingArguments,
-)
+from transformers import DataCollatorWithPadding, EvalPrediction, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
 from pipeline.errors import TrainingError

@@ -5,16 +5,15 @@ from typing import Any
 
 import pytest
 
-from pipeline.commands.benchmark_training import benchmark
 from pipeline.config import Config
 from pipeline.errors import ConfigError
+from pipeline.evaluation import training_benchmark as module
+from pipeline.evaluation.training_benchmark import benchmark
 
 
 def test_both_are_trained_in_turns_and_told_with_an_interval(
     compose: Callable[..., Config], tiny: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pipeline.commands import benchmark_training as module
-
     calls: list[tuple[str, int, int]] = []
     honest = module._trained
 

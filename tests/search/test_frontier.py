@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+import pipeline.run as spine
 from pipeline.commands import frontier as program
 from pipeline.config import Config, Frontier
 from pipeline.errors import ConfigError, OptimizationError
 from pipeline.reporting.plots import pareto
+from pipeline.search import pareto_search
 from pipeline.search.pareto_search import quality_of, run_search
 from pipeline.search.space import choices, name_of, optim_of
 from pipeline.selection.trials import Judged, Tried, front
@@ -120,17 +122,15 @@ def test_a_choice_that_can_not_be_made_is_told_and_left_out(
 def test_from_the_command_to_runs_in_mlflow_of_what_is_on_the_front_and_test_texts_are_seen_last(
     config: Config, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from pipeline.search import pareto_search as module
+    from pipeline.search import frontier as module
 
     order: list[str] = []
-    honest = module.judge
+    honest = pareto_search.judge
 
     def judge(artifact: Path, baseline: Path, context: Any, config: Config) -> Judged:
         blind = replace(context, splits=replace(context.splits, test=None))
         order.append("judged")
         return honest(artifact, baseline, blind, config)
-
-    import pipeline.run as spine
 
     real = spine.run
 
@@ -139,7 +139,7 @@ def test_from_the_command_to_runs_in_mlflow_of_what_is_on_the_front_and_test_tex
         return real(config)
 
     monkeypatch.setattr(module, "judge", judge)
-    monkeypatch.setattr(spine, "run", run)
+    monkeypatch.setattr(module, "run", run)
     wanted = replace(config, frontier=replace(SPACE, depth=[1], neurons_kept=[1.0], n_trials=2, max_seconds=0.1))
     program.frontier(wanted)
     out = capsys.readouterr().out
@@ -155,7 +155,7 @@ def test_from_the_command_to_runs_in_mlflow_of_what_is_on_the_front_and_test_tex
 
 
 def test_a_value_that_a_step_refuses_is_told_before_anything_is_made(config: Config) -> None:
-    for wrong in ({"depth": [1, 0]}, {"bits": [8, 5]}, {"rule": ["energy", "mood"]}):
+    for wrong in ({"depth": [1, 0]}, {"bits": [8, 5]}, {"oos_score": ["energy", "mood"]}):
         with pytest.raises(ConfigError):
             program.frontier(replace(config, frontier=replace(SPACE, **wrong)))  # type: ignore[arg-type]
     assert not (Path(config.track.root) / "stages").exists()

@@ -7,7 +7,6 @@ from pathlib import Path
 import onnx
 import pytest
 
-from pipeline.commands.doctor import SENTENCES
 from pipeline.errors import OptimizationError
 from pipeline.evaluation.doctor import graph, page
 from pipeline.evaluation.doctor.examine import examine
@@ -15,6 +14,7 @@ from pipeline.evaluation.doctor.facts import Facts, Product
 from pipeline.evaluation.doctor.finding import Level
 from pipeline.evaluation.doctor.findings import findings
 from pipeline.evaluation.doctor.parts import part_of, sizes
+from pipeline.evaluation.doctor.texts import SENTENCES
 from pipeline.runtimes import torch_int8
 from pipeline.runtimes.base import Description
 from pipeline.runtimes.onnx import MODEL

@@ -99,9 +99,10 @@ def test_a_damaged_stage_is_not_examined(root: Path, artifact: Path, ask: Ask, t
 @pytest.mark.parametrize(
     ("word", "told"),
     [
-        ("bert_ort_in8", "neither a run id nor an optimization; did you mean baseline_onnx_int8?"),
+        ("baseline_onnx_in8", "neither a run id nor an optimization; did you mean baseline_onnx_int8?"),
         ("it's", "neither a run id nor an optimization"),
         ("baseline", "has no finished run yet"),
+        ("bert_ort", "bert_ort is called baseline_onnx now"),
         ("0" * 32, ""),
         ("data.name=x", "name a run or an optimization first"),
     ],

@@ -1,0 +1,25 @@
+"""The texts on which a classifier is examined."""
+
+from pipeline.config import Config
+from pipeline.errors import DataError
+
+TEXTS = 50
+SENTENCES = [
+    "hello", "what is my balance", "please play the next song", "will it rain in the mountains tomorrow afternoon",
+    "can you move my appointment with the dentist from monday to the following week", "thanks", "where is my parcel",
+    "I was charged twice for the same order and would like to have one of the two payments back as soon as possible",
+]  # fmt: skip
+
+
+def texts_for(config: Config, data_hash: str | None, data_name: str) -> tuple[list[str], str]:
+    """Texts to run the classifier on, and what they are: of the run's own test split if the configuration names its data."""
+    fixed = f"{len(SENTENCES)} fixed sentences"
+    try:
+        splits = config.data.load(config.seed)  # type: ignore[attr-defined]  # every registered source has it
+    except DataError as error:
+        return SENTENCES, f"{fixed} (no data: {error})"
+    if splits.content_hash != data_hash:
+        return SENTENCES, f"{fixed} (the run's data, {data_name}, is not what data=... and seed=... give)"
+    texts = list(splits.test["text"])
+    chosen = texts[:: max(1, len(texts) // TEXTS)][:TEXTS]
+    return chosen, f"{len(chosen)} texts of the test split"

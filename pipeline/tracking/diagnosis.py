@@ -1,0 +1,55 @@
+"""The doctor on a run: its artifact is found and examined, the page of findings is kept with the run."""
+
+import tempfile
+from pathlib import Path
+
+from pipeline.config import Config
+from pipeline.evaluation.doctor import page
+from pipeline.evaluation.doctor.examine import examine
+from pipeline.evaluation.doctor.facts import Facts
+from pipeline.evaluation.doctor.findings import findings
+from pipeline.evaluation.doctor.texts import texts_for
+from pipeline.system import locks
+from pipeline.system.cpu import brand
+from pipeline.tracking.artifacts import artifact_of
+from pipeline.tracking.find import Subject, find
+
+
+def diagnose(word: str, config: Config) -> tuple[page.Page, str]:
+    """The page on a run or on an optimization's newest run, and the id of the run it is kept with, as doctor.md.
+
+    Raises UserError when there is no such run, or no artifact of it.
+    """
+    subject = find(word, config)
+    with tempfile.TemporaryDirectory() as name:
+        artifact = artifact_of(subject.client, subject.run, Path(config.track.root).resolve(), Path(name))
+        data = subject.run.data.params.get("data", "unknown")
+        with locks.shared():
+            texts, told = texts_for(config, subject.tags.get("data_hash"), data)
+            facts = examine(artifact, config.measure.threads, texts, Path(name))
+    title = f"{subject.tags['optim']}: why is it not faster?"
+    made = page.Page(title, heading(subject, facts, told), findings(facts), page.tables(facts))
+    subject.client.log_text(subject.run_id, made.markdown(), "doctor.md")
+    return made, subject.run_id
+
+
+def heading(subject: Subject, facts: Facts, texts: str) -> list[str]:
+    """What was examined, how fast it was measured to be, and how the shares came about."""
+    tags, metrics = subject.tags, subject.metrics
+    lines = [
+        f"run {subject.run_id}: runtime {facts.runtime}, {sum(facts.sizes.values()) / 2**20:.1f} MB, "
+        f"{len(facts.network.products)} products with weights; on {brand()}"
+    ]
+    speedup, low, high = (metrics.get(f"delta/speedup{bound}") for bound in ("", "_low", "_high"))
+    if speedup is not None and tags.get("role") != "baseline":
+        interval = f", 95 % interval {low:.2f} to {high:.2f}" if low is not None and high is not None else ""
+        verdict = f": {tags['verdict']}" if "verdict" in tags else ""
+        lines.append(f"measured: {speedup:.2f}x as fast as {tags.get('baseline', 'the baseline')}{interval}{verdict}")
+    if "contended" in tags:
+        lines.append(f"that measurement is doubtful: {tags['contended']}")
+    measured = subject.run.data.params.get("threads", str(facts.threads))
+    if measured != str(facts.threads):
+        lines.append(f"the run was measured with {measured} thread(s), and is examined here with {facts.threads}")
+    if tags.get("machine", "") and not tags["machine"].startswith(brand()):
+        lines.append(f"the run was measured on another machine: {tags['machine']}")
+    return [*lines, f"shares of time: {texts}, one at a time, under the runtime's own profiler, which slows small operators"]
