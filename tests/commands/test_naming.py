@@ -15,8 +15,8 @@ from pipeline.tracking.identity import base_models, is_baseline
 @pytest.mark.parametrize(
     ("overrides", "name"),
     [
-        (["optim=baseline"], "bert"),
-        (["optim=baseline", "+step@optim.steps.q=quantize_torch_dynamic"], "bert-q"),
+        (["optim=baseline"], "baseline"),
+        (["optim=baseline", "+step@optim.steps.q=quantize_torch_dynamic"], "baseline-q"),
         (["optim=distillation_onnx", "~optim.steps.export"], "distillation_onnx-no-export"),
         (["optim=baseline", "+step@optim.steps.q=quantize_torch_dynamic", "optim.name=mine"], "mine"),
     ],
