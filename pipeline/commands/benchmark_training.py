@@ -66,7 +66,7 @@ def benchmark(config: Config, pairs: int = PAIRS, texts: int = TEXTS) -> Outcome
     step = next(iter(config.optim.steps.values()), None)
     if not isinstance(step, Finetune):
         raise ConfigError(f"optim={config.optim.name} does not begin with finetune; take optim=baseline")
-    context = Context(config.data.load(config.seed), config.backbone, config.seed)  # type: ignore[attr-defined]
+    context = Context(config.data.load(config.seed), config.backbone, config.seed)
     train = context.splits.train
     some = train.select(range(min(texts, len(train))))
     rates: dict[str, list[float]] = {"ours": [], "defaults": []}

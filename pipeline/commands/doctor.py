@@ -43,7 +43,7 @@ def texts_for(config: "Config", data_hash: str | None, data_name: str) -> tuple[
     """Texts to run the classifier on, and what they are: of the run's own test split if the configuration names its data."""
     fixed = f"{len(SENTENCES)} fixed sentences"
     try:
-        splits = config.data.load(config.seed)  # type: ignore[attr-defined]  # every registered source has it
+        splits = config.data.load(config.seed)
     except DataError as error:
         return SENTENCES, f"{fixed} (no data: {error})"
     if splits.content_hash != data_hash:

@@ -63,10 +63,10 @@ class Distill(Distilling):
             named = f"depth={self.depth}" if self.layers is None else f"layers={list(self.layers)}"
             raise ConfigError(f"{named}: they are the teacher's; leave them out, or set start=teacher")
 
-    @property
-    def ignored(self) -> tuple[str, ...]:  # type: ignore[override]  # a class variable in other steps
-        """With a search what it chooses, without one its ranges."""
-        return (*super().ignored, *(SEARCHED if self.search.n_trials else ("search",)))
+    def decisive(self) -> dict[str, Any]:
+        """Without the settings that a search chooses; without a search, without its ranges."""
+        hidden = SEARCHED if self.search.n_trials else ("search",)
+        return {key: value for key, value in super().decisive().items() if key not in hidden}
 
     @property
     def _of_teacher(self) -> bool:

@@ -7,13 +7,14 @@ shared between optimizations and between runs.
 
 import functools
 import logging
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipeline.config import Backbone, Optim, digest, plain
+from pipeline.config import Backbone, Optim, digest
 from pipeline.errors import ConfigError
-from pipeline.steps.base import ANY, Context, as_kind
+from pipeline.steps.base import ANY, Context
 from pipeline.steps.store import Recipe, Stage, Store
+from pipeline.tasks import single_label
 
 OF_THE_ARTIFACT = ("prune/sparsity", "size/dense_mb")  # metrics that a later step makes untrue
 log = logging.getLogger(__name__)
@@ -41,35 +42,37 @@ class StepsResult:
         return steps | told[-1]
 
 
-def check_order(optim: Optim, backbone: Backbone, where: str = "optim") -> None:
-    """Raises ConfigError unless the first step makes a classifier and each later one changes the form it is given."""
+def check_order(optim: Optim, backbone: Backbone, where: str = "optim", task: str = single_label.NAME) -> None:
+    """Raises ConfigError unless the first step makes a classifier and each later one takes the form that it is given.
+
+    Also where a step does not support the task. The optimizations that a step needs are checked too.
+    """
     form = ""
     for position, (name, step) in enumerate(optim.steps.items()):
-        technique, place = as_kind(step), f"{where}.steps.{name}"
-        for need, other in technique.needs(backbone).items():
-            check_order(other, backbone, f"{place}.{need}")
-        if position == 0 and technique.takes:
+        place = f"{where}.steps.{name}"
+        for need, other in step.needs(backbone).items():
+            check_order(other, backbone, f"{place}.{need}", task)
+        if task not in step.tasks:
+            raise ConfigError(f"{place}: {step.kind} does not support the task {task}, only {' and '.join(step.tasks)}")
+        if position == 0 and step.takes:
             raise ConfigError(f"{place}: {step.kind} changes a classifier; the first step must make one")
-        if position > 0 and not technique.takes:
+        if position > 0 and not step.takes:
             raise ConfigError(f"{place}: {step.kind} makes a classifier; only the first step of an optim may")
-        if position > 0 and technique.takes != ANY and form not in technique.takes:
-            raise ConfigError(f"{place}: {step.kind} takes {' or '.join(technique.takes)}, but the step before gives {form}")
-        form = technique.gives
+        if position > 0 and step.takes != ANY and form not in step.takes:
+            raise ConfigError(f"{place}: {step.kind} takes {' or '.join(step.takes)}, but the step before gives {form}")
+        form = step.gives
 
 
 def plan(optim: Optim, context: Context) -> list[Recipe]:
-    """What each step would make, without making it. Raises UserError when what a step needs is not to be had."""
+    """The recipe of each step's stage; nothing is made. Raises UserError when something that a step needs is missing."""
     recipes: list[Recipe] = []
     for step in optim.steps.values():
-        technique = as_kind(step)
-        needed = technique.needs(context.backbone)
-        hidden = {*technique.ignored, *(item.name for item in fields(step) if isinstance(getattr(step, item.name), Optim))}
-        settings = {key: value for key, value in plain(step).items() if key not in hidden}
-        inputs = technique.inputs(context)
+        settings, inputs = step.decisive(), step.inputs(context)
+        needed = step.needs(context.backbone)
         if needed:
             inputs |= {"needs": {name: plan(other, context)[-1].fingerprint for name, other in needed.items()}}
         before = recipes[-1].fingerprint if recipes else ""
-        fingerprint = digest([before, step.kind, technique.code_version, settings, inputs])
+        fingerprint = digest([before, step.kind, step.code_version, settings, inputs])
         recipes.append(Recipe(step.kind, fingerprint, settings, inputs))
     return recipes
 
@@ -82,12 +85,12 @@ def run_steps(optim: Optim, context: Context, store: Store) -> StepsResult:
         stage = store.find(recipe)
         if stage is None:
             needed = {}
-            for need, other in as_kind(step).needs(context.backbone).items():
+            for need, other in step.needs(context.backbone).items():
                 made = run_steps(other, context, store)
                 needed[need] = made.artifact
                 before += [*made.before, *made.stages]
             here = replace(context, source=stages[-1].artifact if stages else None, needed=needed)
-            stage = store.get_or_make(recipe, functools.partial(as_kind(step).make, here))
+            stage = store.get_or_make(recipe, functools.partial(step.make, here))
         how = "reused, nothing to do" if stage.reused else f"made in {stage.manifest['seconds']:.0f} s"
         log.info("%s: %s is %s (%s)", optim.name, name, how, stage.directory.name)
         stages.append(stage)

@@ -56,7 +56,7 @@ def transferred(
     compose: Callable[..., Config], tiny: list[str], root: Path
 ) -> Callable[[Augment], tuple[StepsResult, Context]]:
     config = compose("optim=baseline", *tiny)
-    context = Context(config.data.load(0), config.backbone, 0)  # type: ignore[attr-defined]
+    context = Context(config.data.load(0), config.backbone, 0)
 
     def make(augment: Augment) -> tuple[StepsResult, Context]:
         optim = Optim("any", {**config.optim.steps, "transfer": Transfer(augment=augment)})

@@ -117,7 +117,7 @@ def test_a_smaller_network_can_be_made_smaller_again_and_still_trains() -> None:
 def context(compose: Callable[..., Config], tiny: list[str], tmp_path: Path) -> Context:
     """The toy data and a network to prune."""
     config = compose(*tiny)
-    splits = config.data.load(config.seed)  # type: ignore[attr-defined]  # every registered source has it
+    splits = config.data.load(config.seed)
     return Context(splits, config.backbone, config.seed, stored(network(), tmp_path / "source", save))
 
 

@@ -97,6 +97,6 @@ def test_where_layers_lie_elsewhere_it_is_refused() -> None:
         config = type("Config", (), {"model_type": "other"})()
 
     other = Other()
-    other.base_model = other  # type: ignore[assignment]
+    other.base_model = other
     with pytest.raises(OptimizationError, match="keeps its layers elsewhere"):
         pool(other, "mean")

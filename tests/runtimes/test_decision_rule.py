@@ -155,7 +155,7 @@ def calibrated(tmp_path: Path, name: str, splits: Splits, **settings: Any) -> tu
 
 def test_a_rule_is_fitted_on_validation_alone_and_the_weights_stay(tmp_path: Path) -> None:
     splits = splits_of([("rain", "weather"), ("no", "oos")], VALIDATION)
-    target, notes = calibrated(tmp_path, "one", replace(splits, test=Unreadable(), train=Unreadable()))  # type: ignore[arg-type]
+    target, notes = calibrated(tmp_path, "one", replace(splits, test=Unreadable(), train=Unreadable()))
     rule = Description.read(target).rule
     assert rule.oos_score == "odds" and rule.oos == splits.oos and rule.temperature > 0
     fitted = {

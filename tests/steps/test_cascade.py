@@ -74,7 +74,7 @@ def made(compose: Callable[..., Config], root: Path, toy_csv: Path) -> tuple[Ste
     optims = [f"optim@{CASCADE}.cheap=tfidf", f"optim@{CASCADE}.better=baseline_onnx"]
     config = compose("optim=cascade", *small(root, toy_csv), *optims, f"{CASCADE}.loss=0.2")
     check_order(config.optim, config.backbone)
-    context = Context(config.data.load(0), config.backbone, 0)  # type: ignore[attr-defined]
+    context = Context(config.data.load(0), config.backbone, 0)
     return run_steps(config.optim, context, Store(root)), context
 
 

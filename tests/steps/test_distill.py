@@ -35,7 +35,7 @@ def distilled(compose: Callable[..., Config], root: Path, toy_csv: Path) -> Dist
         short = [f"{DISTILL}.teacher.steps.finetune.epochs=2", f"{DISTILL}.epochs=2", "baseline.steps.finetune.epochs=2"]
         config = compose("optim=distillation", *small(root, toy_csv), *short, *overrides)
         check_order(config.optim, config.backbone)
-        context = Context(config.data.load(0), config.backbone, 0)  # type: ignore[attr-defined]
+        context = Context(config.data.load(0), config.backbone, 0)
         return run_steps(config.optim, context, Store(root)), context
 
     return make
@@ -115,7 +115,7 @@ def test_a_students_fingerprint_knows_every_setting_its_search_and_its_teacher(
     assert set(other) == {item.name for item in fields(Distill)} - {"kind", "teacher"}
     finetune: Any = base.teacher.steps["finetune"]
     retrained = replace(base.teacher, steps={"finetune": replace(finetune, epochs=3)})
-    context = Context(config.data.load(0), config.backbone, 0)  # type: ignore[attr-defined]
+    context = Context(config.data.load(0), config.backbone, 0)
 
     def fingerprint(step: Distill, context: Context = context) -> str:
         return plan(Optim("any", {"distill": step}), context)[-1].fingerprint

@@ -62,7 +62,7 @@ Quantized = Callable[..., StepsResult]
 def context(tmp_path_factory: pytest.TempPathFactory, toy_rows: list[tuple[str, str]]) -> Context:
     folder = tmp_path_factory.mktemp("data")
     config = composed("optim=baseline", *small(folder, write_csv(folder / "toy.csv", toy_rows)))
-    return Context(config.data.load(config.seed), config.backbone, config.seed)  # type: ignore[attr-defined]
+    return Context(config.data.load(config.seed), config.backbone, config.seed)
 
 
 def composed(*overrides: str) -> Config:

@@ -96,4 +96,4 @@ def test_a_graph_with_fused_attention_is_refused_with_what_to_set(carried: Carri
 def test_wrong_settings_are_refused() -> None:
     for wrong in ({"method": "mean"}, {"percentile": 40}, {"texts": 0}, {"agreement": 1.1}, {"reduce_range": "yes"}):
         with pytest.raises(ConfigError):
-            QuantizeOnnxStatic("quantize_static", **wrong)  # type: ignore[arg-type]
+            QuantizeOnnxStatic("quantize_static", **wrong)

@@ -95,7 +95,7 @@ def test_shuffled_batches_of_a_training_meet_the_teacher_logits_of_their_own_tex
     from pipeline.models.build import start
 
     config = compose(*tiny)
-    splits = config.data.load(0)  # type: ignore[attr-defined]
+    splits = config.data.load(0)
     teacher = np.random.default_rng(0).normal(size=(len(splits.train), 3)).astype(np.float32)
     seen: list[list[int]] = []
 

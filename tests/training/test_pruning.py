@@ -136,7 +136,7 @@ def test_a_small_weight_that_grows_is_kept_by_movement_and_a_large_one_by_magnit
 def context(compose: Callable[..., Config], tiny: list[str], tmp_path: Path) -> Context:
     """What the step is given: the toy data, and a tiny network."""
     config = compose(*tiny)
-    splits = config.data.load(0)  # type: ignore[attr-defined]
+    splits = config.data.load(0)
     model, tokenizer = start(config.backbone, "teacher", splits.labels, 0)
     source = tmp_path / "source"
     source.mkdir()

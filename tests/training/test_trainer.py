@@ -31,7 +31,7 @@ def config(compose: Callable[..., Config], tiny: list[str]) -> Config:
 
 @pytest.fixture
 def splits(config: Config) -> Splits:
-    loaded: Splits = config.data.load(config.seed)  # type: ignore[attr-defined]  # every registered source has it
+    loaded: Splits = config.data.load(config.seed)
     return loaded
 
 

@@ -139,7 +139,7 @@ def test_a_trial_that_is_gone_on_with_has_the_accuracies_of_the_epochs_before_th
     compose: Callable[..., Config], tiny: list[str], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     config = compose(*tiny)
-    splits = config.data.load(0)  # type: ignore[attr-defined]
+    splits = config.data.load(0)
 
     def training(settings: dict[str, float], folder: Path, reporter: Any) -> float:
         model, tokenizer = start(config.backbone, "teacher", splits.labels, 0)

@@ -25,7 +25,7 @@ class Trained(Step):
     bfloat16: str = setting("auto", choices=("auto", "always", "never"))
 
     def inputs(self, context: Context) -> dict[str, Any]:
-        """Data, seed, text length and versions; see `pipeline.steps.base.StepKind`."""
+        """Data, seed, text length and versions; see `pipeline.config.Step`."""
         return {
             "data": context.splits.content_hash,
             "seed": context.seed,

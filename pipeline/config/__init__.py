@@ -6,85 +6,85 @@ to import. Kinds of steps (`pipeline/steps/`) and of data sources (`pipeline/dat
 """
 
 import dataclasses
-import hashlib
-import json
-import math
-import re
-from collections.abc import Callable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from pipeline.errors import ConfigError, nearest
+from pipeline.config.settings import MISSING as MISSING
+from pipeline.config.settings import Settings as Settings
+from pipeline.config.settings import digest as digest
+from pipeline.config.settings import plain as plain
+from pipeline.config.settings import setting as setting
+from pipeline.errors import ConfigError
 
-CONF = Path(__file__).resolve().parents[1] / "conf"
-MISSING: Any = "???"  # OmegaConf's mark for a value that must be given
+if TYPE_CHECKING:
+    from pipeline.data.splits import Splits
+    from pipeline.steps.base import Context
+
+CONF = Path(__file__).resolve().parents[2] / "conf"
 
 
-def setting(default: Any, **bounds: Any) -> Any:
-    """A dataclass field with bounds: `min` and `max` (inclusive), `above` (exclusive), `choices`,
-    `filled` (not empty), `name` (fit for MLflow).
+@dataclass(frozen=True)
+class Step(Settings, ABC):
+    """One operation on a classifier: its settings are the keys of its YAML, `make` does the work.
 
-    Raises ConfigError when an object is made with a value outside them (see `Settings`).
+    The kinds are in `pipeline/steps/`. A step reads the previous stage and writes a new directory; it changes nothing else.
     """
-    return field(default=default, metadata=bounds)
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Base of every configuration object: checks the bounds of its fields when it is made."""
-
-    def __post_init__(self) -> None:
-        for item in dataclasses.fields(self):
-            value = getattr(self, item.name)
-            problem = None if value is None else _out_of_bounds(value, item.metadata)
-            if problem:
-                raise ConfigError(f"{item.name}={value}: {problem}")
-
-
-def _out_of_bounds(value: Any, bounds: Mapping[str, Any]) -> str | None:
-    if isinstance(value, float) and not math.isfinite(value):
-        return "must be a finite number"
-    if bounds.get("filled") and not str(value).strip():
-        return "must not be empty"
-    if bounds.get("name") and value != MISSING and not re.fullmatch(r"\w[\w./ -]*", str(value)):
-        return "must not be empty, and be of letters, digits, _ . - / and spaces only"
-    if "choices" in bounds and value not in bounds["choices"]:
-        return "unknown value" + nearest(str(value), bounds["choices"])
-    if "min" in bounds and value < bounds["min"]:
-        return f"must be at least {bounds['min']}"
-    if "max" in bounds and value > bounds["max"]:
-        return f"must be at most {bounds['max']}"
-    if "above" in bounds and value <= bounds["above"]:
-        return f"must be above {bounds['above']}"
-    return None
-
-
-@dataclass(frozen=True)
-class Step(Settings):
-    """Base of the steps' settings; each kind in `pipeline/steps/` adds its own fields and says how it is carried out."""
 
     kind: str = MISSING
 
-    takes: ClassVar[tuple[str, ...]] = ()  # see `pipeline.steps.base.StepKind`
-    ignored: ClassVar[tuple[str, ...]] = ()
+    code_version: ClassVar[int] = 1  # increased when the same settings would give other bytes than before
+    takes: ClassVar[tuple[str, ...]] = ()  # forms of classifier that it changes, or `steps.base.ANY`; empty: it makes one
+    gives: ClassVar[str] = ""  # the form of what it writes: "torch", "torch_int8", "onnx", "onnx_int8", ...
+    tasks: ClassVar[tuple[str, ...]] = ("single_label",)  # tasks whose classifiers it can make or change
+    ignored: ClassVar[tuple[str, ...]] = ()  # settings that do not decide the bytes, such as a path: `inputs` has a hash
 
     def role(self, backbone: "Backbone") -> str | None:
         """Which of the backbone's weights it starts from: "teacher", "student", "distilled"; None: none of them."""
         return None
 
     def needs(self, backbone: "Backbone") -> dict[str, "Optim"]:
-        """Other optimizations whose artifacts this step reads: none."""
+        """Other optimizations whose artifacts `make` reads as `context.needed`; they are run before this step."""
         return {}
+
+    def inputs(self, context: "Context") -> dict[str, Any]:
+        """What decides the bytes besides the settings and the previous stage: data, seed, weights, library versions.
+
+        Raises UserError when something that the step needs is missing.
+        """
+        return {}
+
+    def decisive(self) -> dict[str, Any]:
+        """The settings that decide the bytes: all but those in `ignored` and other optimizations (see `needs`)."""
+        optims = {item.name for item in dataclasses.fields(self) if isinstance(getattr(self, item.name), Optim)}
+        return {key: value for key, value in plain(self).items() if key not in {*self.ignored, *optims}}
+
+    @abstractmethod
+    def make(self, context: "Context", artifact: Path, scratch: Path) -> dict[str, Any]:
+        """Write the artifact into the empty directory `artifact`; returns notes for the stage's manifest.
+
+        Files in `scratch` survive a kill, so that the step can continue from them. Notes that are shown: "curves" (one dict
+        an epoch) and "metrics" (name in MLflow -> float: what was checked or reached). Raises OptimizationError when the
+        step does not work with this classifier, or when a check of the result fails.
+        """
 
 
 @dataclass(frozen=True)
-class DataSource(Settings):
-    """Base of the data sources' settings; each kind in `pipeline/data/sources.py` adds its own fields."""
+class DataSource(Settings, ABC):
+    """Where texts and labels come from; each kind in `pipeline/data/sources.py` adds its own settings."""
 
     kind: str = MISSING
     name: str = setting(MISSING, name=True)  # names the MLflow experiment, together with the backbone
     oos_label: str | None = None  # the label that means "out of scope", if there is one
+
+    @abstractmethod
+    def load(self, seed: int) -> "Splits":
+        """Read and check the data; `seed` decides how missing splits are drawn from train.
+
+        Raises DataError when the data is missing or can't be used.
+        """
 
 
 @dataclass(frozen=True)
@@ -276,21 +276,3 @@ def kind(group: str, name: str) -> Callable[[type], type]:
         return cls
 
     return register
-
-
-def plain(settings: Any) -> dict[str, Any]:
-    """A configuration object as nested dicts of plain values (for YAML, JSON and fingerprints)."""
-    values = dataclasses.asdict(settings)
-    return {key: _listed(value) for key, value in values.items()}
-
-
-def _listed(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _listed(inner) for key, inner in value.items()}
-    return list(value) if isinstance(value, tuple) else value
-
-
-def digest(value: Any) -> str:
-    """SHA-256, in hexadecimal, of the canonical JSON form of plain values (keys sorted, no NaN)."""
-    text = json.dumps(value, sort_keys=True, allow_nan=False, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
