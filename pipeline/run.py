@@ -27,6 +27,7 @@ from pipeline.reporting.comparison import log_comparison, summarize
 from pipeline.reporting.plots import noted, profile, reliability
 from pipeline.steps.execute import StepsResult, check_order, run_steps
 from pipeline.system import locks, machine
+from pipeline.tasks.single_label import LABEL, TEXT
 from pipeline.tracking import server
 from pipeline.tracking.identity import config_yaml, dataset, identity, is_baseline, parameters, settings_for
 from pipeline.tracking.job import Job, only_one, prepare
@@ -144,7 +145,7 @@ def optimize(job: Job, optim: Optim, reference: Reference | None, waiting: str =
     config, splits, own = job.config, job.context.splits, identity(job.config, job.context, optim)
     with job.tracker.resume(waiting, own) if waiting else job.tracker.run(own) as tracked:
         made = run_steps(optim, job.context, job.store) if waiting else run_and_log_steps(job, optim, tracked)
-        test = TestSet(list(splits.test["text"]), np.array(splits.test["label"]), list(splits.labels), splits.oos)
+        test = TestSet(list(splits.test[TEXT]), np.array(splits.test[LABEL]), list(splits.labels), splits.oos)
         report = measure(optim.name, made.artifact, test, config.measure, reference)
         tracked.log_report(report, made.metrics)
         log_metrics(tracked, report)

@@ -21,6 +21,7 @@ from pipeline.commands.configuration.compose import one_config
 from pipeline.config import Config
 from pipeline.errors import ConfigError
 from pipeline.system.progress import bar
+from pipeline.tasks.single_label import TEXT
 
 PAIRS = 5  # of short trainings
 TEXTS = 1024  # of each of them
@@ -112,9 +113,9 @@ def _by_defaults(
 
     def encoded(split: Any) -> Any:
         def tokens(batch: Any) -> Any:
-            return tokenizer(batch["text"], truncation=True, max_length=context.backbone.max_length)
+            return tokenizer(batch[TEXT], truncation=True, max_length=context.backbone.max_length)
 
-        return split.map(tokens, batched=True, remove_columns=["text"], load_from_cache_file=False)
+        return split.map(tokens, batched=True, remove_columns=[TEXT], load_from_cache_file=False)
 
     clock = Clock("training with the defaults")
     arguments = TrainingArguments(

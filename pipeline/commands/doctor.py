@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.commands.configuration.compose import one_config
 from pipeline.errors import ConfigError, DataError
+from pipeline.tasks.single_label import TEXT
 
 if TYPE_CHECKING:
     from pipeline.config import Config
@@ -48,7 +49,7 @@ def texts_for(config: "Config", data_hash: str | None, data_name: str) -> tuple[
         return SENTENCES, f"{fixed} (no data: {error})"
     if splits.content_hash != data_hash:
         return SENTENCES, f"{fixed} (the run's data, {data_name}, is not what data=... and seed=... give)"
-    texts = list(splits.test["text"])
+    texts = list(splits.test[TEXT])
     chosen = texts[:: max(1, len(texts) // TEXTS)][:TEXTS]
     return chosen, f"{len(chosen)} texts of the test split"
 

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.errors import DataError, nearest
+from pipeline.tasks.single_label import LABEL, TEXT
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -40,12 +41,12 @@ class Part:
 
     table: pa.Table
     where: str  # the file or data set it came from
-    columns: tuple[str, str] = ("text", "label")  # what its columns are called there
+    columns: tuple[str, str] = (TEXT, LABEL)  # what its columns are called there
     number: Callable[[int], int] = lambda row: row + 1  # how people number its rows, given the index from 0
 
     def place(self, row: int, column: str) -> str:
         """File, row and column, for a message."""
-        return f"{self.where}, row {self.number(row)}, column {self.columns[column == 'label']!r}"
+        return f"{self.where}, row {self.number(row)}, column {self.columns[column == LABEL]!r}"
 
 
 @dataclass(frozen=True)
@@ -74,11 +75,11 @@ def assemble(parts: Mapping[str, Part | None], oos_label: str | None, cut: Cut) 
         raise DataError(f"{given['train'].where}: only one class ({labels[0]!r}); a classifier needs at least two")
     if oos_label is not None and oos_label not in labels:
         raise DataError(f"data.oos_label={oos_label}: no such label{nearest(oos_label, labels)}")
-    features = Features({"text": Value("large_string"), "label": ClassLabel(names=labels)})
+    features = Features({TEXT: Value("large_string"), LABEL: ClassLabel(names=labels)})
     encoded = {}
     for name in SPLITS:
         codes = _encode(tables[name], labels, given.get(name, given["train"]))
-        encoded[name] = pa.table({"text": tables[name].column("text").combine_chunks(), "label": codes})
+        encoded[name] = pa.table({TEXT: tables[name].column(TEXT).combine_chunks(), LABEL: codes})
     _warn_of_duplicates(encoded)
     info, content_hash = DatasetInfo(features=features), _content_hash(encoded, labels)
     made = {  # with a fingerprint given, datasets does not pickle the whole table to find one
@@ -92,7 +93,7 @@ def assemble(parts: Mapping[str, Part | None], oos_label: str | None, cut: Cut) 
 def _check_filled(part: Part, name: str) -> None:
     if part.table.num_rows == 0:
         raise DataError(f"{part.where}: the {name} split is empty")
-    for column in ("text", "label"):
+    for column in (TEXT, LABEL):
         values = part.table.column(column)
         empty = pc.fill_null(pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(values)), 0), True)
         row = pc.index(empty, True).as_py()
@@ -109,10 +110,10 @@ def _cut_missing(given: Mapping[str, Part], cut: Cut) -> dict[str, pa.Table]:
     if not missing:
         return tables
     train = tables["train"]
-    rows = stratified(train.column("label"), missing, np.random.default_rng(cut.seed))
+    rows = stratified(train.column(LABEL), missing, np.random.default_rng(cut.seed))
     for name in missing:
         if len(rows[name]) == 0:
-            classes = len(pc.unique(train.column("label")))
+            classes = len(pc.unique(train.column(LABEL)))
             told = f"{train.num_rows} rows in {classes} classes are too few to cut off a {name} split"
             raise DataError(f"{given['train'].where}: {told}; give data.{name}, or raise data.{name}_fraction")
         tables[name] = train.take(pa.array(rows[name]))
@@ -140,24 +141,24 @@ def stratified(labels: pa.ChunkedArray, shares: Mapping[str, float], rng: np.ran
 
 
 def _label_names(train: pa.Table) -> list[str]:
-    names = [str(name) for name in pc.unique(train.column("label")).to_pylist()]
+    names = [str(name) for name in pc.unique(train.column(LABEL)).to_pylist()]
     numeric = all(name.removeprefix("-").isdecimal() for name in names)
     return sorted(names, key=int) if numeric else sorted(names)
 
 
 def _encode(table: pa.Table, labels: list[str], part: Part) -> pa.Array:
-    names = table.column("label").cast(pa.large_string())
+    names = table.column(LABEL).cast(pa.large_string())
     codes = pc.index_in(names, value_set=pa.array(labels, pa.large_string())).combine_chunks()
     row = pc.index(pc.is_null(codes), True).as_py()
     if row >= 0:
         label = names[row].as_py()
-        raise DataError(f"{part.place(row, 'label')}: train has no label {label!r}{nearest(label, labels)}")
+        raise DataError(f"{part.place(row, LABEL)}: train has no label {label!r}{nearest(label, labels)}")
     return codes.cast(pa.int64())
 
 
 def _warn_of_duplicates(tables: Mapping[str, pa.Table]) -> None:
     for name, other in (("validation", "train"), ("test", "train"), ("test", "validation")):
-        seen = pc.is_in(tables[name].column("text"), value_set=tables[other].column("text"))
+        seen = pc.is_in(tables[name].column(TEXT), value_set=tables[other].column(TEXT))
         count = pc.sum(seen).as_py() or 0
         if count:
             log.warning("warning: %d of %d %s texts also stand in %s", count, tables[name].num_rows, name, other)
@@ -166,9 +167,9 @@ def _warn_of_duplicates(tables: Mapping[str, pa.Table]) -> None:
 def _content_hash(tables: Mapping[str, pa.Table], labels: list[str]) -> str:
     content = hashlib.sha256(repr(labels).encode())
     for name in SPLITS:
-        text = tables[name].column("text").cast(pa.large_binary()).combine_chunks()
+        text = tables[name].column(TEXT).cast(pa.large_binary()).combine_chunks()
         content.update(name.encode())
-        for column in (pc.binary_length(text), tables[name].column("label").cast(pa.int64()).combine_chunks()):
+        for column in (pc.binary_length(text), tables[name].column(LABEL).cast(pa.int64()).combine_chunks()):
             content.update(np.ascontiguousarray(column.to_numpy(zero_copy_only=False)).tobytes())
         offsets = np.frombuffer(text.buffers()[1], dtype=np.int64)[text.offset : text.offset + len(text) + 1]
         content.update(memoryview(text.buffers()[2])[offsets[0] : offsets[-1]])

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.errors import DataError, nearest
+from pipeline.tasks.single_label import LABEL, TEXT
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 JSON_LINES = {".jsonl", ".ndjson", ".json"}
@@ -51,7 +52,7 @@ def read(path: Path, text_column: str, label_column: str) -> pa.Table:
 def as_strings(table: pa.Table, where: Path, text_column: str, label_column: str) -> pa.Table:
     """Two columns of a table as `text, label`, both strings. Raises DataError for values of other kinds, and not UTF-8."""
     text = _strings(table.column(text_column), where, text_column)
-    return pa.table({"text": text, "label": _labels(table.column(label_column), where, label_column)})
+    return pa.table({TEXT: text, LABEL: _labels(table.column(label_column), where, label_column)})
 
 
 def row_number(path: Path, index: int) -> int:

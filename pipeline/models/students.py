@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from pipeline.errors import OptimizationError
+from pipeline.tasks.single_label import LABEL, TEXT
 
 log = logging.getLogger(__name__)
 BATCH_SIZE = 32  # texts whose gradients are computed at once
@@ -75,5 +76,5 @@ def batches(tokenizer: Any, train: Any, count: int, max_length: int, seed: int) 
     rows = np.random.default_rng(seed).choice(len(train), count, replace=False)
     for start in range(0, count, BATCH_SIZE):
         batch = train[rows[start : start + BATCH_SIZE]]
-        encoded = tokenizer(batch["text"], padding=True, truncation=True, max_length=max_length, return_tensors="pt")
-        yield {**encoded, "labels": torch.tensor(batch["label"])}
+        encoded = tokenizer(batch[TEXT], padding=True, truncation=True, max_length=max_length, return_tensors="pt")
+        yield {**encoded, "labels": torch.tensor(batch[LABEL])}

@@ -20,6 +20,7 @@ from pipeline.runtimes.base import Description
 from pipeline.runtimes.decision_rule import OOS_SCORES, Rule
 from pipeline.steps.base import ANY, Context, versions
 from pipeline.steps.shared.inference import logits_of
+from pipeline.tasks.single_label import LABEL, TEXT, out_of_scope
 
 NO_RULE = "none"
 MAX_TEMPERATURE = 20.0  # temperatures from 1/20 to 20 are tried
@@ -50,8 +51,8 @@ class Calibrate(Step):
         """Fit temperature and threshold; metrics: both. Raises OptimizationError where nothing can be fitted."""
         assert context.source is not None
         validation, description = context.splits.validation, Description.read(context.source)
-        truth = np.array(validation["label"])
-        logits = logits_of(context.source, list(validation["text"]), "fitting the decision rule")
+        truth = np.array(validation[LABEL])
+        logits = logits_of(context.source, list(validation[TEXT]), "fitting the decision rule")
         rule = Rule(fit_temperature(logits, truth), oos=description.oos)
         told = {"calibrate/temperature": rule.temperature}
         if description.oos is not None and self.oos_score != NO_RULE:
@@ -64,7 +65,7 @@ class Calibrate(Step):
         return {"metrics": told}
 
     def _with_threshold(self, rule: Rule, logits: np.ndarray, truth: np.ndarray) -> Rule:
-        outside = truth == rule.oos
+        outside = out_of_scope(truth, rule.oos)
         if outside.all() or not outside.any():
             raise OptimizationError(
                 f"the validation split has {outside.sum()} out-of-scope texts of {len(truth)}: no threshold can be fitted; "

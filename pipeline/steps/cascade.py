@@ -24,6 +24,7 @@ from pipeline.steps.base import Context
 from pipeline.steps.calibrate import oos_share_of, sample_weights
 from pipeline.steps.shared.inference import logits_of
 from pipeline.system import locks
+from pipeline.tasks.single_label import LABEL, TEXT, out_of_scope
 
 log = logging.getLogger(__name__)
 TIMED = 100  # texts
@@ -59,7 +60,7 @@ class Cascade(Step):
         Notes, under "cascade": the curve, and what the better one is worth "alone".
         """
         validation = context.splits.validation
-        texts, truth = list(validation["text"]), np.array(validation["label"])
+        texts, truth = list(validation[TEXT]), np.array(validation[LABEL])
         right, sure, batched = {}, np.zeros(len(texts)), True
         for name in (CHEAP, BETTER):
             directory = context.needed[name]
@@ -74,7 +75,7 @@ class Cascade(Step):
             shutil.copytree(directory, artifact / name)
         with locks.exclusive():
             seconds = {name: _seconds(context.needed[name], texts[:TIMED]) for name in (CHEAP, BETTER)}
-        counts = sample_weights(truth == context.splits.oos, oos_share_of(self.better))
+        counts = sample_weights(out_of_scope(truth, context.splits.oos), oos_share_of(self.better))
         threshold = fit_threshold(sure, right[CHEAP], right[BETTER], self.loss, counts)
         curve = curve_of(sure, right[CHEAP], right[BETTER], seconds, counts)
         alone = {"latency_ms": 1e3 * seconds[BETTER], "validation_accuracy": float(counts @ right[BETTER])}

@@ -17,6 +17,7 @@ from pipeline.errors import OptimizationError
 from pipeline.runtimes.base import TOKENIZER, Classifier, Description, load
 from pipeline.runtimes.onnx_graph import FUSED
 from pipeline.steps.base import Context, versions
+from pipeline.tasks.single_label import TEXT
 
 log = logging.getLogger(__name__)
 TOLERANCE = 1e-4  # of a logit
@@ -71,7 +72,7 @@ def largest_difference(model: Any, exported: Classifier, context: Context, toler
     import torch
 
     assert context.source is not None
-    source, texts = load(context.source, torch.get_num_threads()), list(context.splits.validation["text"])[:TEXTS]
+    source, texts = load(context.source, torch.get_num_threads()), list(context.splits.validation[TEXT])[:TEXTS]
     length, pad_id = Description.read(context.source).max_length, model.config.pad_token_id or 0
     return max(
         compare_on_ids(model, exported, length, pad_id, tolerance), compare_on_texts(source, exported, texts, tolerance)

@@ -13,6 +13,7 @@ from pipeline.runtimes.base import TOKENIZER, Description
 from pipeline.steps.base import Context, versions
 from pipeline.steps.shared.agreement import checked
 from pipeline.system.cpu import REDUCED, int8_support, reduces, warn_if_slow
+from pipeline.tasks.single_label import TEXT
 
 
 @kind("step", "quantize_onnx_dynamic")
@@ -51,7 +52,7 @@ class QuantizeOnnxDynamic(Step):
         quantize(graph, artifact / MODEL, self.per_channel, reduces(self.reduce_range), scratch)
         shutil.copy(context.source / TOKENIZER, artifact)
         replace(Description.read(context.source), batched=False).write(artifact)
-        return {"metrics": checked(context.source, artifact, context.splits.validation["text"], self._advice())}
+        return {"metrics": checked(context.source, artifact, context.splits.validation[TEXT], self._advice())}
 
     def _advice(self) -> str:
         if not self.per_channel:

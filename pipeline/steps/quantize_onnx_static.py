@@ -20,6 +20,7 @@ from pipeline.steps.base import Context, versions
 from pipeline.steps.shared.agreement import checked
 from pipeline.system.cpu import REDUCED, int8_support, reduces, warn_if_slow
 from pipeline.system.progress import bar
+from pipeline.tasks.single_label import TEXT, answer
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +62,7 @@ class QuantizeOnnxStatic(Step):
         static.write(artifact / MODEL, kept, self.per_channel, reduces(self.reduce_range))
         for name in (TOKENIZER, DESCRIPTION):
             shutil.copy(context.source / name, artifact)
-        same = checked(context.source, artifact, context.splits.validation["text"], "try another method or agreement=1")
+        same = checked(context.source, artifact, context.splits.validation[TEXT], "try another method or agreement=1")
         return {"metrics": same | {"quantize/kept_fp32": float(len(kept))}, "effects": effects}
 
     def _texts(self, context: Context) -> tuple[list[Inputs], list[Inputs]]:
@@ -69,7 +70,7 @@ class QuantizeOnnxStatic(Step):
         assert context.source is not None
         description = Description.read(context.source)
         encode = Encoder(context.source, description.max_length, description.pad_id, threads=1)
-        train = list(context.splits.train["text"])
+        train = list(context.splits.train[TEXT])
         drawn = np.random.default_rng(context.seed).permutation(len(train))[: 2 * self.calibration_samples]
         encoded: list[Inputs] = [
             dict(zip(("input_ids", "attention_mask"), encode([train[row]]), strict=True)) for row in drawn
@@ -88,7 +89,7 @@ class QuantizeOnnxStatic(Step):
             return _logits(scratch / "tried.onnx", judged)
 
         def enough(kept: Sequence[str]) -> bool:
-            return float(np.mean(found(kept).argmax(1) == expected.argmax(1))) >= self.agreement
+            return float(np.mean(answer(found(kept)) == answer(expected))) >= self.agreement
 
         if enough([]):
             return [], {}

@@ -12,6 +12,7 @@ from pipeline.config import Step, kind, setting
 from pipeline.runtimes.base import DESCRIPTION, TOKENIZER
 from pipeline.steps.base import Context, versions
 from pipeline.steps.shared.agreement import checked
+from pipeline.tasks.single_label import TEXT
 
 
 @kind("step", "quantize_onnx_weight_only")
@@ -39,6 +40,6 @@ class QuantizeOnnxWeightOnly(Step):
         for name in (TOKENIZER, DESCRIPTION):
             shutil.copy(context.source / name, artifact)
         return {
-            "metrics": checked(context.source, artifact, context.splits.validation["text"], "try a smaller block"),
+            "metrics": checked(context.source, artifact, context.splits.validation[TEXT], "try a smaller block"),
             "made": made,
         }

@@ -21,6 +21,7 @@ from pipeline.steps.base import Context, versions
 from pipeline.steps.export_openvino import require_openvino
 from pipeline.steps.shared.agreement import checked
 from pipeline.system.cpu import int8_support, warn_if_slow
+from pipeline.tasks.single_label import LABEL, TEXT
 
 log = logging.getLogger(__name__)
 Row = dict[str, np.ndarray]  # input_ids and attention_mask, int64 (1, tokens)
@@ -60,7 +61,7 @@ class QuantizeOpenvino(Step):
         for name in (TOKENIZER, DESCRIPTION, SETTINGS):
             shutil.copy(context.source / name, artifact)
         advice = "set max_drop lower" if self.max_drop is not None else "set max_drop"
-        return {"metrics": checked(context.source, artifact, context.splits.validation["text"], advice)}
+        return {"metrics": checked(context.source, artifact, context.splits.validation[TEXT], advice)}
 
     def _quantized(self, network: Any, context: Context) -> Any:
         import nncf
@@ -73,14 +74,14 @@ class QuantizeOpenvino(Step):
         def encoded(text: str) -> Row:
             return dict(zip(("input_ids", "attention_mask"), encode([text]), strict=True))
 
-        train, validation = list(context.splits.train["text"]), context.splits.validation
+        train, validation = list(context.splits.train[TEXT]), context.splits.validation
         drawn = np.random.default_rng(context.seed).permutation(len(train))[: self.calibration_samples]
         measured = nncf.Dataset([encoded(train[row]) for row in drawn])
         settings = {"model_type": nncf.ModelType.TRANSFORMER, "subset_size": len(drawn)}
         if self.max_drop is None:
             return nncf.quantize(network, measured, **settings)
         judged = nncf.Dataset(
-            [(encoded(text), label) for text, label in zip(validation["text"], validation["label"], strict=True)]
+            [(encoded(text), label) for text, label in zip(validation[TEXT], validation[LABEL], strict=True)]
         )
         return nncf.quantize_with_accuracy_control(
             network, measured, judged, validation_fn=_accuracy, max_drop=self.max_drop, **settings

@@ -15,6 +15,7 @@ from pipeline.config import Step, kind, setting
 from pipeline.errors import ConfigError
 from pipeline.runtimes.base import Description
 from pipeline.steps.base import Context, versions
+from pipeline.tasks.single_label import LABEL, TEXT
 
 log = logging.getLogger(__name__)
 
@@ -54,13 +55,13 @@ class Tfidf(Step):
 
         splits = context.splits
         vectorizer = TfidfVectorizer(analyzer=features, max_features=self.features, sublinear_tf=True)
-        train = vectorizer.fit_transform(splits.train["text"])
-        validation = vectorizer.transform(splits.validation["text"])
+        train = vectorizer.fit_transform(splits.train[TEXT])
+        validation = vectorizer.transform(splits.validation[TEXT])
         best, reached = None, -1.0
         with bar("logistic regression", "strength", len(self.strengths)) as progress:
             for strength in self.strengths:
-                found = LogisticRegression(C=strength, max_iter=1000).fit(train, splits.train["label"])
-                accuracy = float(np.mean(found.predict(validation) == np.array(splits.validation["label"])))
+                found = LogisticRegression(C=strength, max_iter=1000).fit(train, splits.train[LABEL])
+                accuracy = float(np.mean(found.predict(validation) == np.array(splits.validation[LABEL])))
                 log.info("strength %g: %.1f %% of the validation texts", strength, 100 * accuracy)
                 if accuracy > reached:
                     best, reached = found, accuracy

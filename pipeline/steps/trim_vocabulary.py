@@ -14,6 +14,7 @@ from pipeline.config import Step, kind, setting
 from pipeline.errors import OptimizationError
 from pipeline.runtimes.base import TOKENIZER, Description
 from pipeline.steps.base import Context, versions
+from pipeline.tasks.single_label import TEXT
 
 log = logging.getLogger(__name__)
 
@@ -44,12 +45,12 @@ class TrimVocabulary(Step):
         description, before = Description.read(context.source), Tokenizer.from_file(str(context.source / TOKENIZER))
         before.no_truncation()
         before.no_padding()
-        kept = kept_pieces(before, list(context.splits.train["text"]), self.vocab_size)
+        kept = kept_pieces(before, list(context.splits.train[TEXT]), self.vocab_size)
         after = trimmed(before, kept)
         same = [
             one.tokens == other.tokens
             for one, other in zip(
-                *(each.encode_batch(list(context.splits.validation["text"])) for each in (before, after)), strict=True
+                *(each.encode_batch(list(context.splits.validation[TEXT])) for each in (before, after)), strict=True
             )
         ]
         model = trim_embeddings(read(context.source), kept, description.max_length)

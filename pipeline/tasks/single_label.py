@@ -15,7 +15,7 @@ def answer(logits: np.ndarray) -> np.ndarray:
     return labels
 
 
-def outside(truth: np.ndarray, oos: int | None) -> np.ndarray:
+def out_of_scope(truth: np.ndarray, oos: int | None) -> np.ndarray:
     """Which texts are out of scope: bool (n,). truth: int64 (n,); oos: the index of that label, None where there is none."""
     return np.zeros(len(truth), dtype=bool) if oos is None else truth == oos
 
@@ -29,6 +29,6 @@ def parts(truth: np.ndarray, predicted: np.ndarray, oos: int | None) -> dict[str
     """
     found = {"accuracy": np.ones(len(truth), dtype=bool)}
     if oos is not None:
-        is_outside = outside(truth, oos)
-        found |= {"in_scope_accuracy": ~is_outside, "oos_recall": is_outside, "oos_precision": predicted == oos}
+        outside = out_of_scope(truth, oos)
+        found |= {"in_scope_accuracy": ~outside, "oos_recall": outside, "oos_precision": predicted == oos}
     return found

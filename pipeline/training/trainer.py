@@ -29,6 +29,7 @@ from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
 from pipeline.errors import TrainingError
 from pipeline.system.progress import bar
+from pipeline.tasks.single_label import LABEL, TEXT, answer
 
 log = logging.getLogger(__name__)
 SHORT = 128  # tokens; up to these plain attention trains faster on a CPU than the fused kind, whose backward pass is slow
@@ -178,7 +179,7 @@ class _Collator:
         self._pad = DataCollatorWithPadding(tokenizer)
 
     def __call__(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
-        needed = ("input_ids", "attention_mask", "label", "row")
+        needed = ("input_ids", "attention_mask", LABEL, "row")
         return dict(self._pad([{key: row[key] for key in needed} for row in rows]))
 
 
@@ -225,14 +226,14 @@ def native_bfloat16() -> bool:
 
 def _tokenized(split: Dataset, tokenizer: Any, max_length: int) -> Dataset:
     def encode(batch: dict[str, list[str]], rows: list[int]) -> dict[str, Any]:
-        encoded = tokenizer(batch["text"], truncation=True, max_length=max_length)
+        encoded = tokenizer(batch[TEXT], truncation=True, max_length=max_length)
         columns = {"input_ids": encoded["input_ids"], "attention_mask": encoded["attention_mask"]}
         return {**columns, "row": rows, "length": [len(ids) for ids in encoded["input_ids"]]}
 
     bars = enable_progress_bars if len(split) > LONG_WORK else disable_progress_bars
     bars()
     return split.map(
-        encode, batched=True, with_indices=True, remove_columns=["text"], load_from_cache_file=False, desc="tokenizing"
+        encode, batched=True, with_indices=True, remove_columns=[TEXT], load_from_cache_file=False, desc="tokenizing"
     )
 
 
@@ -242,7 +243,7 @@ def _by_length(tokenized: Dataset) -> Dataset:
 
 def _accuracy(outcome: EvalPrediction) -> dict[str, float]:
     logits = outcome.predictions[0] if isinstance(outcome.predictions, tuple) else outcome.predictions
-    return {"accuracy": float(np.mean(logits.argmax(-1) == outcome.label_ids))}
+    return {"accuracy": float(np.mean(answer(logits) == outcome.label_ids))}
 
 
 def newest_checkpoint(scratch: Path) -> Path | None:

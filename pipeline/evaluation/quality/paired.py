@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.evaluation.quality.intervals import bootstrap, mcnemar, tango, wilson
-from pipeline.evaluation.quality.weighted import weighted
+from pipeline.evaluation.quality.weighted import PROPORTIONS, weighted
 from pipeline.evaluation.statistics import Interval
+from pipeline.tasks.single_label import parts
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,8 @@ def compare(baseline: np.ndarray, candidate: np.ndarray, truth: np.ndarray, labe
         return {name: new[name] - old[name] for name in old}
 
     differences, flips = bootstrap(len(truth), changes), {}
-    for name, of in _parts(truth, oos).items():
-        if name in differences:
+    for name, of in parts(truth, candidate, oos).items():
+        if name in PROPORTIONS and name in differences:
             flips[name] = int((after & ~before & of).sum()), int((before & ~after & of).sum())
             differences[name] = differences[name].hull(tango(*flips[name], int(of.sum())))
     return PairedQuality(differences, flips, float((baseline == candidate).mean()))
@@ -60,14 +61,7 @@ def compare(baseline: np.ndarray, candidate: np.ndarray, truth: np.ndarray, labe
 def estimate(predicted: np.ndarray, truth: np.ndarray, labels: int, oos: int | None) -> dict[str, Interval]:
     """Each metric of one classifier with its bounds: those of the bootstrap, of shares widened to Wilson's interval."""
     found = bootstrap(len(truth), lambda weights: weighted(weights, predicted, truth, labels, oos))
-    parts = _parts(truth, oos) | ({} if oos is None else {"oos_precision": predicted == oos})
-    for name, of in parts.items():
+    for name, of in parts(truth, predicted, oos).items():
         if name in found:
             found[name] = found[name].hull(wilson(int(((predicted == truth) & of).sum()), int(of.sum())))
     return found
-
-
-def _parts(truth: np.ndarray, oos: int | None) -> dict[str, np.ndarray]:
-    """The queries that each metric of `PROPORTIONS` is a share of."""
-    parts = {"accuracy": np.ones(len(truth), dtype=bool)}
-    return parts if oos is None else parts | {"in_scope_accuracy": truth != oos, "oos_recall": truth == oos}

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.steps.shared.inference import logits_of
+from pipeline.tasks.single_label import answer
 
 log = logging.getLogger(__name__)
 MIN_AGREEMENT = 0.98  # of the predictions should stay as they are
@@ -22,5 +23,5 @@ def checked(source: Path, target: Path, texts: Sequence[str], advice: str) -> di
 
 def agreement(source: Path, target: Path, texts: Sequence[str]) -> float:
     """Share of the texts for which the classifiers in two artifact directories predict the same label: 0 to 1."""
-    before, after = (logits_of(artifact, texts, "checking predictions").argmax(axis=1) for artifact in (source, target))
+    before, after = (answer(logits_of(artifact, texts, "checking predictions")) for artifact in (source, target))
     return float(np.mean(before == after))

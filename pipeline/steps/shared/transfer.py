@@ -18,6 +18,7 @@ from pipeline.models.checkpoints import sha256
 from pipeline.runtimes.base import TOKENIZER, Description
 from pipeline.steps.base import ANY, Context, versions
 from pipeline.steps.shared.inference import logits_of
+from pipeline.tasks.single_label import LABEL, TEXT
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -64,10 +65,10 @@ class Transfer(Step):
 
         assert context.source is not None
         train = context.splits.train
-        own = list(train["text"])
+        own = list(train[TEXT])
         added = augmented(own, _unknown(context.source), self.augment, context.seed) + self._unlabelled(context)
-        labels = [*train["label"], *[UNLABELLED] * len(added)]
-        pq.write_table(pa.table({"text": pa.array(own + added, pa.large_string()), "label": labels}), artifact / TEXTS)
+        labels = [*train[LABEL], *[UNLABELLED] * len(added)]
+        pq.write_table(pa.table({TEXT: pa.array(own + added, pa.large_string()), LABEL: labels}), artifact / TEXTS)
         logits = logits_of(context.source, own + added, "teacher logits", BATCH)
         np.save(artifact / LOGITS, logits, allow_pickle=False)
         return {"runtime": Description.read(context.source).runtime, "texts": len(own), "added": len(added)}
@@ -77,7 +78,7 @@ class Transfer(Step):
         if self.augment.unlabelled is None:
             return []
         splits = context.splits
-        known = {text for split in (splits.train, splits.validation, splits.test) for text in split["text"]}
+        known = {text for split in (splits.train, splits.validation, splits.test) for text in split[TEXT]}
         texts = unlabelled_texts(Path(self.augment.unlabelled).expanduser())
         fresh = [text for text in texts if text not in known]
         if len(fresh) < len(texts):
