@@ -25,7 +25,7 @@ class Augment(Settings):
     unlabelled: str | None = None  # a file with one text a line, without labels
 
 
-def augmented(texts: Sequence[str], unknown: str, settings: Augment, seed: int) -> list[str]:
+def augment_texts(texts: Sequence[str], unknown: str, settings: Augment, seed: int) -> list[str]:
     """Changed copies of `texts`: `settings.copies` for each, all texts once, then all again; the same for the same seed."""
     words = [text.split() or [unknown] for text in texts]
     pool = [word for each in words for word in each]

@@ -13,7 +13,7 @@ from pipeline.config import MISSING, DataSource, kind, setting
 from pipeline.errors import DataError, nearest
 
 if TYPE_CHECKING:
-    from pipeline.data.splits import Part, Splits
+    from pipeline.data.splits import RawSplit, Splits
 
 QUICKSTART = Path(__file__).parent / "quickstart"
 CLINC_FILE_KEYS = {"train": ("train", "oos_train"), "validation": ("val", "oos_val"), "test": ("test", "oos_test")}
@@ -34,16 +34,16 @@ class Files(DataSource):
 
     def load(self, seed: int) -> "Splits":
         """Raises DataError with file, row and column."""
-        from pipeline.data.splits import Cut, Part, assemble
+        from pipeline.data.splits import RawSplit, SplitFractions, assemble
         from pipeline.data.tables import read, row_number
 
-        parts: dict[str, Part | None] = {}
+        parts: dict[str, RawSplit | None] = {}
         for split, name in (("train", self.train), ("validation", self.validation), ("test", self.test)):
             path = Path(name).expanduser() if name is not None else None
             table = read(path, self.text_column, self.label_column) if path else None
             columns = (self.text_column, self.label_column)
-            parts[split] = Part(table, str(path), columns, functools.partial(row_number, path)) if path else None
-        return assemble(parts, self.oos_label, Cut(self.validation_fraction, self.test_fraction, seed))
+            parts[split] = RawSplit(table, str(path), columns, functools.partial(row_number, path)) if path else None
+        return assemble(parts, self.oos_label, SplitFractions(self.validation_fraction, self.test_fraction, seed))
 
 
 @kind("data", "quickstart")
@@ -75,12 +75,12 @@ class Hub(DataSource):
 
     def load(self, seed: int) -> "Splits":
         """Raises DataError when the Hub can't be reached, or has no such data set, split or column."""
-        from pipeline.data.splits import Cut, assemble
+        from pipeline.data.splits import SplitFractions, assemble
 
         found = self._download()
         names = {"train": self.train, "validation": self.validation, "test": self.test}
         parts = {split: self._part(found, split, name) if name else None for split, name in names.items()}
-        return assemble(parts, self.oos_label, Cut(self.validation_fraction, self.test_fraction, seed))
+        return assemble(parts, self.oos_label, SplitFractions(self.validation_fraction, self.test_fraction, seed))
 
     def _download(self) -> Any:
         import datasets
@@ -93,8 +93,8 @@ class Hub(DataSource):
                 "without the Hub, give files: data=files data.train=..."
             ) from error
 
-    def _part(self, found: Any, split: str, name: str) -> "Part":
-        from pipeline.data.splits import Part
+    def _part(self, found: Any, split: str, name: str) -> "RawSplit":
+        from pipeline.data.splits import RawSplit
 
         if name not in found:
             raise DataError(f"data.{split}={name}: {self.dataset} has no such split{nearest(name, found)}")
@@ -105,7 +105,7 @@ class Hub(DataSource):
                 known = nearest(column, rows.column_names)
                 raise DataError(f"data.{key}={column}: {self.dataset} has no such column{known}")
         where, columns = f"{self.dataset}, split {name}", (self.text_column, self.label_column)
-        return Part(_named(rows, *columns, where), where, columns)
+        return RawSplit(_named(rows, *columns, where), where, columns)
 
 
 def _named(rows: Any, text_column: str, label_column: str, where: str) -> Any:
@@ -140,24 +140,24 @@ class Clinc150(DataSource):
                 label_column="intent",
             )  # fmt: skip
             return hub.load(seed)
-        from pipeline.data.splits import Cut, assemble
+        from pipeline.data.splits import SplitFractions, assemble
 
-        return assemble(_clinc_parts(Path(self.path).expanduser()), self.oos_label, Cut(0.1, 0.2, seed))
+        return assemble(_clinc_parts(Path(self.path).expanduser()), self.oos_label, SplitFractions(0.1, 0.2, seed))
 
 
-def _clinc_parts(path: Path) -> "dict[str, Part | None]":
+def _clinc_parts(path: Path) -> "dict[str, RawSplit | None]":
     import pyarrow as pa
 
-    from pipeline.data.splits import Part
+    from pipeline.data.splits import RawSplit
 
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        parts: dict[str, Part | None] = {}
+        parts: dict[str, RawSplit | None] = {}
         for split, keys in CLINC_FILE_KEYS.items():
             rows = [row for key in keys for row in content[key]]
             texts, labels = zip(*rows, strict=True)
             table = pa.table({"text": pa.array(texts, pa.large_string()), "label": pa.array(labels, pa.large_string())})
-            parts[split] = Part(table, f"{path}, {split}")
+            parts[split] = RawSplit(table, f"{path}, {split}")
     except OSError as error:
         raise DataError(f"{path}: {error.strerror or error}") from error
     except (ValueError, KeyError, TypeError, pa.ArrowException) as error:

@@ -36,7 +36,7 @@ class Splits:
 
 
 @dataclass(frozen=True)
-class Part:
+class RawSplit:
     """One split as it was read: a table `text, label` of strings, and what to call it in a message."""
 
     table: pa.Table
@@ -50,7 +50,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Cut:
+class SplitFractions:
     """How missing splits are cut off from train: shares of it, with a seed."""
 
     validation_fraction: float
@@ -58,7 +58,7 @@ class Cut:
     seed: int
 
 
-def assemble(parts: Mapping[str, Part | None], oos_label: str | None, cut: Cut) -> Splits:
+def assemble(parts: Mapping[str, RawSplit | None], oos_label: str | None, cut: SplitFractions) -> Splits:
     """Check the parts, cut off the missing ones, number the labels.
 
     Raises DataError for an empty split, an empty text or label, fewer than two classes, a label that train lacks, and an
@@ -69,7 +69,7 @@ def assemble(parts: Mapping[str, Part | None], oos_label: str | None, cut: Cut) 
     given = {name: part for name, part in parts.items() if part is not None}
     for name, part in given.items():
         _check_filled(part, name)
-    tables = _cut_missing(given, cut)
+    tables = _draw_missing(given, cut)
     labels = _label_names(tables["train"])
     if len(labels) < 2:
         raise DataError(f"{given['train'].where}: only one class ({labels[0]!r}); a classifier needs at least two")
@@ -90,7 +90,7 @@ def assemble(parts: Mapping[str, Part | None], oos_label: str | None, cut: Cut) 
     return Splits(**made, labels=tuple(labels), oos=oos, content_hash=content_hash)
 
 
-def _check_filled(part: Part, name: str) -> None:
+def _check_filled(part: RawSplit, name: str) -> None:
     if part.table.num_rows == 0:
         raise DataError(f"{part.where}: the {name} split is empty")
     for column in (TEXT, LABEL):
@@ -103,7 +103,7 @@ def _check_filled(part: Part, name: str) -> None:
             raise DataError(f"{part.place(row, column)}: empty {column}{more}")
 
 
-def _cut_missing(given: Mapping[str, Part], cut: Cut) -> dict[str, pa.Table]:
+def _draw_missing(given: Mapping[str, RawSplit], cut: SplitFractions) -> dict[str, pa.Table]:
     tables = {name: part.table for name, part in given.items()}
     shares = {"test": cut.test_fraction, "validation": cut.validation_fraction}
     missing = {name: share for name, share in shares.items() if name not in tables}
@@ -146,7 +146,7 @@ def _label_names(train: pa.Table) -> list[str]:
     return sorted(names, key=int) if numeric else sorted(names)
 
 
-def _encode(table: pa.Table, labels: list[str], part: Part) -> pa.Array:
+def _encode(table: pa.Table, labels: list[str], part: RawSplit) -> pa.Array:
     names = table.column(LABEL).cast(pa.large_string())
     codes = pc.index_in(names, value_set=pa.array(labels, pa.large_string())).combine_chunks()
     row = pc.index(pc.is_null(codes), True).as_py()

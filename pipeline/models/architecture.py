@@ -12,13 +12,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pipeline.models.low_rank import refactor
+from pipeline.models.low_rank import use_factors_of
 
 NEURONS_MULTIPLE = 8  # matrix kernels work on 8 or 16 columns at once; fewer take as long
 
 
 @dataclass(frozen=True)
-class Kind:
+class PartNames:
     """Where a layer has its parts: names of linear layers, and of the attributes that count heads and their width."""
 
     query: str
@@ -32,11 +32,11 @@ class Kind:
     width: str
 
 
-BERT = Kind(
+BERT = PartNames(
     "attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense",
     "intermediate.dense", "output.dense", "attention.self", "num_attention_heads", "all_head_size",
 )  # fmt: skip
-DISTILBERT = Kind(
+DISTILBERT = PartNames(
     "attention.q_lin", "attention.k_lin", "attention.v_lin", "attention.out_lin",
     "ffn.lin1", "ffn.lin2", "attention", "n_heads", "dim",
 )  # fmt: skip
@@ -47,7 +47,7 @@ class Layer:
     """One layer of a network."""
 
     prefix: str  # of its parts' names, for instance "bert.encoder.layer.0."
-    kind: Kind
+    kind: PartNames
     module: nn.Module
 
     def part(self, name: str) -> Any:
@@ -175,7 +175,7 @@ def fit(model: nn.Module, state: Mapping[str, Tensor]) -> None:
     Layers that are products of two in those weights become such (see `low_rank`). Raises ValueError when a weight is missing
     or unknown, or does not fit.
     """
-    refactor(model, state)
+    use_factors_of(model, state)
     for name, module in model.named_modules():
         weight = state.get(f"{name}.weight")
         if isinstance(module, nn.Linear) and weight is not None and weight.shape != module.weight.shape:

@@ -26,7 +26,7 @@ class Factored(nn.Sequential):
         return int(self[1].out_features)  # type: ignore[arg-type]
 
 
-def factored(module: nn.Embedding | nn.Linear, rank: int) -> Factored:
+def factorize(module: nn.Embedding | nn.Linear, rank: int) -> Factored:
     """The best approximation of an embedding or a linear layer of this rank. Raises OptimizationError where it is larger."""
     weight = module.weight.detach()
     rows, columns = weight.shape
@@ -35,7 +35,7 @@ def factored(module: nn.Embedding | nn.Linear, rank: int) -> Factored:
         raise OptimizationError(f"rank {rank} makes a matrix of {rows} x {columns} no smaller; {most} at most does")
     u, s, vt = torch.linalg.svd(weight.double(), full_matrices=False)
     left, right = ((u[:, :rank] * s[:rank].sqrt()).float(), (s[:rank, None].sqrt() * vt[:rank]).float())
-    made = empty(module, rank)
+    made = empty_factors(module, rank)
     first, second = made[0].get_parameter("weight"), made[1].get_parameter("weight")
     with torch.no_grad():
         if isinstance(module, nn.Embedding):
@@ -49,7 +49,7 @@ def factored(module: nn.Embedding | nn.Linear, rank: int) -> Factored:
     return made
 
 
-def empty(module: nn.Embedding | nn.Linear, rank: int) -> Factored:
+def empty_factors(module: nn.Embedding | nn.Linear, rank: int) -> Factored:
     """Of the same shape, its weights whatever lay in memory."""
     if isinstance(module, nn.Embedding):
         count, width = module.weight.shape
@@ -58,22 +58,22 @@ def empty(module: nn.Embedding | nn.Linear, rank: int) -> Factored:
     return Factored(first, nn.Linear(rank, module.out_features, bias=module.bias is not None))
 
 
-def replace(model: nn.Module, name: str, module: nn.Module) -> None:
+def replace_module(model: nn.Module, name: str, module: nn.Module) -> None:
     """Put another module in the place of one."""
     parent, _, own = name.rpartition(".")
     setattr(model.get_submodule(parent), own, module)
 
 
-def refactor(model: nn.Module, state: Mapping[str, Tensor]) -> None:
+def use_factors_of(model: nn.Module, state: Mapping[str, Tensor]) -> None:
     """Give a network the factored layers that a state has, by the names of its tensors; their weights are not filled in."""
-    for name, module in list(_plain(model)):
+    for name, module in list(_factorizable(model)):
         first = state.get(f"{name}.0.weight")
         if first is not None and f"{name}.1.weight" in state:
             rank = first.shape[1] if isinstance(module, nn.Embedding) else first.shape[0]
-            replace(model, name, empty(module, rank))
+            replace_module(model, name, empty_factors(module, rank))
 
 
-def _plain(model: nn.Module) -> Iterator[tuple[str, nn.Embedding | nn.Linear]]:
+def _factorizable(model: nn.Module) -> Iterator[tuple[str, nn.Embedding | nn.Linear]]:
     for name, module in model.named_modules():
         if isinstance(module, nn.Embedding | nn.Linear):
             yield name, module

@@ -44,14 +44,14 @@ class StaticNetwork(nn.Module):
         return SequenceClassifierOutput(loss=loss, logits=logits)
 
 
-def vectors_of(model: Any, tokenizer: Any, width: int) -> np.ndarray:
+def word_piece_vectors(model: Any, tokenizer: Any, width: int) -> np.ndarray:
     """For each word piece what a backbone's last layer says of it alone: float32 (pieces, width).
 
     The mean over the piece and the special tokens around it, centred, its `width` principal components, times ln(1 + rank):
     the order of a vocabulary stands for how frequent its pieces are.
     """
     pieces = len(tokenizer)
-    first, last = _around(tokenizer)
+    first, last = _special_tokens(tokenizer)
     states = []
     with torch.inference_mode(), bar("vectors of word pieces", "piece", pieces) as progress:
         for start in range(0, pieces, BATCH):
@@ -68,5 +68,5 @@ def vectors_of(model: Any, tokenizer: Any, width: int) -> np.ndarray:
     return weighed
 
 
-def _around(tokenizer: Any) -> Sequence[int]:
+def _special_tokens(tokenizer: Any) -> Sequence[int]:
     return tokenizer("a")["input_ids"][0], tokenizer("a")["input_ids"][-1]

@@ -18,12 +18,12 @@ log = logging.getLogger(__name__)
 BATCH_SIZE = 32  # texts whose gradients are computed at once
 
 
-def spread(depth: int, count: int) -> list[int]:
+def evenly_spaced_layers(depth: int, count: int) -> list[int]:
     """Which of `count` layers, counted from 0, a student of `depth` layers gets: evenly spaced, the last among them."""
     return [round((number + 1) * count / depth) - 1 for number in range(depth)]
 
 
-def shallower(model: Any, layers: Sequence[int] | None, depth: int | None = None) -> Any:
+def student_from_layers(model: Any, layers: Sequence[int] | None, depth: int | None = None) -> Any:
     """A copy of an encoder with some of its layers, counted from 0, or `depth` of them; by default every second one.
 
     Embeddings, pooler and head stay as they are, so the student starts with what the fine-tuned teacher knows.
@@ -35,7 +35,10 @@ def shallower(model: Any, layers: Sequence[int] | None, depth: int | None = None
     if depth is not None and depth > count:
         log.warning("warning: the teacher has %d layers, so its student of depth %d has as many", count, depth)
         depth = count
-    kept = sorted(layers) if layers is not None else spread(depth, count) if depth else list(range(count - 1, -1, -2))[::-1]
+    if layers is not None:
+        kept = sorted(layers)
+    else:
+        kept = evenly_spaced_layers(depth, count) if depth else list(range(count - 1, -1, -2))[::-1]
     wrong = [number for number in kept if not 0 <= number < count]
     if wrong or not kept or len(set(kept)) < len(kept):
         raise OptimizationError(
@@ -55,7 +58,7 @@ def layer_stack(model: Any) -> Any:
     raise OptimizationError(f"a network of type {model.config.model_type!r} keeps its layers elsewhere than BERT does")
 
 
-def narrow(model: Any, batches: Iterator[dict[str, Any]], heads_kept: float, neurons_kept: float) -> None:
+def prune_by_importance(model: Any, batches: Iterator[dict[str, Any]], heads_kept: float, neurons_kept: float) -> None:
     """Remove the heads and feed-forward neurons that matter least to the loss on some batches; see `structure.importance`.
 
     Raises OptimizationError when the network is not built like BERT or DistilBERT.
@@ -70,7 +73,7 @@ def narrow(model: Any, batches: Iterator[dict[str, Any]], heads_kept: float, neu
     prune(model, select(importance(model, batches), heads_kept, neurons_kept))
 
 
-def batches(tokenizer: Any, train: Any, count: int, max_length: int, seed: int) -> Iterator[dict[str, Any]]:
+def sample_batches(tokenizer: Any, train: Any, count: int, max_length: int, seed: int) -> Iterator[dict[str, Any]]:
     """Some texts of a split, drawn by a seed, as batches of tensors: input_ids, attention_mask, labels."""
     count = min(count, len(train))
     rows = np.random.default_rng(seed).choice(len(train), count, replace=False)

@@ -14,7 +14,7 @@ from tokenizers import Tokenizer
 from pipeline.errors import OptimizationError
 
 
-def kept_pieces(tokenizer: Tokenizer, texts: Sequence[str], count: int) -> list[int]:
+def select_pieces(tokenizer: Tokenizer, texts: Sequence[str], count: int) -> list[int]:
     """Ids of the pieces to keep, in rising order: `count`, or as many as must be.
 
     Those that must be: special tokens, the pieces of `texts`, and all single characters, so that a word that was never seen
@@ -23,7 +23,7 @@ def kept_pieces(tokenizer: Tokenizer, texts: Sequence[str], count: int) -> list[
     described = json.loads(tokenizer.to_str())
     if described["model"]["type"] != "WordPiece":
         raise OptimizationError(
-            f"the vocabulary of a {described['model']['type']} tokenizer can't be trimmed, only of a WordPiece one"
+            f"the vocabulary of a {described['model']['type']} tokenizer can't be trimmed, only that of a WordPiece one"
         )
     prefix = described["model"]["continuing_subword_prefix"]
     vocabulary: dict[str, int] = described["model"]["vocab"]
@@ -39,7 +39,7 @@ def kept_pieces(tokenizer: Tokenizer, texts: Sequence[str], count: int) -> list[
     return sorted(kept)
 
 
-def trimmed(tokenizer: Tokenizer, kept: Sequence[int]) -> Tokenizer:
+def trim_tokenizer(tokenizer: Tokenizer, kept: Sequence[int]) -> Tokenizer:
     """The tokenizer with these pieces only, numbered from 0 in the same order."""
     described = json.loads(tokenizer.to_str())
     number = {old: new for new, old in enumerate(kept)}

@@ -56,7 +56,7 @@ class Calibrate(Step):
         rule = Rule(fit_temperature(logits, truth), oos=description.oos)
         told = {"calibrate/temperature": rule.temperature}
         if description.oos is not None and self.oos_score != NO_RULE:
-            rule = self._with_threshold(replace(rule, oos_score=self.oos_score), logits, truth)
+            rule = self._fit_oos_threshold(replace(rule, oos_score=self.oos_score), logits, truth)
             told["calibrate/threshold"] = rule.threshold
             if self.oos_score == "odds":
                 told["calibrate/weight"] = rule.weight
@@ -64,7 +64,7 @@ class Calibrate(Step):
         replace(description, decision=rule.described()).write(artifact)
         return {"metrics": told}
 
-    def _with_threshold(self, rule: Rule, logits: np.ndarray, truth: np.ndarray) -> Rule:
+    def _fit_oos_threshold(self, rule: Rule, logits: np.ndarray, truth: np.ndarray) -> Rule:
         outside = out_of_scope(truth, rule.oos)
         if outside.all() or not outside.any():
             raise OptimizationError(

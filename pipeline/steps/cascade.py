@@ -74,10 +74,10 @@ class Cascade(Step):
             batched = batched and description.batched
             shutil.copytree(directory, artifact / name)
         with locks.exclusive():
-            seconds = {name: _seconds(context.needed[name], texts[:TIMED]) for name in (CHEAP, BETTER)}
+            seconds = {name: _median_latency(context.needed[name], texts[:TIMED]) for name in (CHEAP, BETTER)}
         counts = sample_weights(out_of_scope(truth, context.splits.oos), oos_share_of(self.better))
         threshold = fit_threshold(sure, right[CHEAP], right[BETTER], self.loss, counts)
-        curve = curve_of(sure, right[CHEAP], right[BETTER], seconds, counts)
+        curve = threshold_curve(sure, right[CHEAP], right[BETTER], seconds, counts)
         alone = {"latency_ms": 1e3 * seconds[BETTER], "validation_accuracy": float(counts @ right[BETTER])}
         (artifact / FILE).write_text(json.dumps({"threshold": threshold}) + "\n", encoding="utf-8")
         labels, length = list(context.splits.labels), context.backbone.max_length
@@ -107,7 +107,7 @@ def fit_threshold(sure: np.ndarray, cheap: np.ndarray, better: np.ndarray, loss:
     return float((scores[last] + below) / 2)
 
 
-def curve_of(
+def threshold_curve(
     sure: np.ndarray, cheap: np.ndarray, better: np.ndarray, seconds: dict[str, float], counts: np.ndarray
 ) -> list[dict[str, float]]:
     """For thresholds from none to all: share that the cheap one answers, accuracy on validation, mean latency in ms.
@@ -127,7 +127,7 @@ def curve_of(
     return points
 
 
-def _seconds(artifact: Path, texts: Sequence[str]) -> float:
+def _median_latency(artifact: Path, texts: Sequence[str]) -> float:
     """Median time of one text, one thread."""
     classifier = load(artifact, 1)
     spent = []

@@ -62,7 +62,7 @@ class Compile(Step):
         model, threads = read(context.source), torch.get_num_threads()
         described = Description.read(context.source)
         log.info("compiling: a minute, more for large networks")
-        compiled(read(context.source), self.precision, described.max_length, artifact / MODEL)
+        compile_ahead_of_time(read(context.source), self.precision, described.max_length, artifact / MODEL)
         shutil.copy(context.source / TOKENIZER, artifact)
         pad_id = model.config.pad_token_id or 0
         replace(described, runtime="torch_compiled", pad_id=pad_id).write(artifact)
@@ -71,7 +71,7 @@ class Compile(Step):
         return {"metrics": {"export/max_difference": largest_difference(model, made, context, tolerance)}}
 
 
-def compiled(model: Any, precision: str, max_length: int, target: Path) -> None:
+def compile_ahead_of_time(model: Any, precision: str, max_length: int, target: Path) -> None:
     """Write a network's compiled code: input_ids and attention_mask, int64 (batch, length) -> logits (batch, labels).
 
     Raises OptimizationError where it can't be traced or compiled.

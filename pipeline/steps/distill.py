@@ -123,21 +123,21 @@ class Distill(Distilling):
         """The student, its tokenizer and its curves."""
         model, tokenizer = self._student(context)
         if self.heads_kept < 1 or self.neurons_kept < 1:
-            from pipeline.models.students import batches, narrow
+            from pipeline.models.students import prune_by_importance, sample_batches
 
             length = context.backbone.max_length
-            some = batches(tokenizer, context.splits.train, IMPORTANCE_TEXTS, length, context.seed)
-            narrow(model, some, self.heads_kept, self.neurons_kept)
+            some = sample_batches(tokenizer, context.splits.train, IMPORTANCE_TEXTS, length, context.seed)
+            prune_by_importance(model, some, self.heads_kept, self.neurons_kept)
         return model, tokenizer, self.learn(model, tokenizer, context, scratch, callbacks)
 
     def _student(self, context: Context) -> tuple[Any, Any]:
         from pipeline.models.build import start
-        from pipeline.models.students import shallower
+        from pipeline.models.students import student_from_layers
         from pipeline.runtimes.torch import read_tokenizer
 
         if self._starts_from(context.backbone) == "student":
             return start(context.backbone, "student", list(context.splits.labels), context.seed)
-        model = shallower(read_teacher(context, "set start=student"), self.layers, self.depth)
+        model = student_from_layers(read_teacher(context, "set start=student"), self.layers, self.depth)
         return model, read_tokenizer(context.needed["teacher"])
 
     def _search(self, context: Context, scratch: Path) -> dict[str, Any]:

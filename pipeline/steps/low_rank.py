@@ -54,14 +54,14 @@ class LowRank(Step):
         from torch import nn
 
         from pipeline.models.architecture import layers
-        from pipeline.models.low_rank import factored, replace
+        from pipeline.models.low_rank import factorize, replace_module
 
         if self.embeddings is not None:
             words = model.base_model.get_input_embeddings()
             if not isinstance(words, nn.Embedding):
                 raise OptimizationError("low_rank: the word embeddings are factored already")
             name = next(name for name, module in model.named_modules() if module is words)
-            replace(model, name, factored(words, self.embeddings))
+            replace_module(model, name, factorize(words, self.embeddings))
         if self.feed_forward is not None:
             found = layers(model)
             if not found:
@@ -70,7 +70,7 @@ class LowRank(Step):
                 for part in (layer.kind.inner, layer.kind.outer):
                     if not isinstance(layer.part(part), nn.Linear):
                         raise OptimizationError("low_rank: the feed-forward matrices are factored already")
-                    replace(model, layer.prefix + part, factored(layer.part(part), self.feed_forward))
+                    replace_module(model, layer.prefix + part, factorize(layer.part(part), self.feed_forward))
 
 
 def _parameters(model: Any) -> int:

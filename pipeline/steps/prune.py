@@ -48,7 +48,7 @@ class Prune(Trained):
         assert context.source is not None
         set_seed(context.seed)
         model, tokenizer = read(context.source), read_tokenizer(context.source)
-        pruning.attach(model, self.method)
+        pruning.add_masks(model, self.method)
         model.base_model.get_input_embeddings().requires_grad_(not self.freeze_embeddings)
         recipe = self.recipe(context, self.label_smoothing, keep="last")
         pruner = pruning.Pruner(model, pruning.Schedule(self.sparsity, self.ramp_start, self.ramp_end))
@@ -57,7 +57,7 @@ class Prune(Trained):
         curves = train(
             model, tokenizer, splits.train, splits.validation, recipe, scratch, callbacks=[pruner], optimizer=adamw
         )
-        pruning.bake(model)
+        pruning.remove_masks(model)
         save_compact(model, tokenizer, Description.read(context.source), artifact)
         dense = sum(tensor.numel() * tensor.element_size() for tensor in model.state_dict().values())
         weights = (artifact / "weights.safetensors").stat().st_size

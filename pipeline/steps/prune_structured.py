@@ -49,11 +49,13 @@ class PruneStructured(Trained):
         return {"curves": curves, "metrics": metrics}
 
     def _prune(self, model: Any, tokenizer: Any, context: Context) -> dict[str, float]:
-        from pipeline.models.students import batches, narrow
+        from pipeline.models.students import prune_by_importance, sample_batches
 
         before = _counted(model)
-        some = batches(tokenizer, context.splits.train, self.importance_samples, context.backbone.max_length, context.seed)
-        narrow(model, some, self.heads_kept, self.neurons_kept)
+        some = sample_batches(
+            tokenizer, context.splits.train, self.importance_samples, context.backbone.max_length, context.seed
+        )
+        prune_by_importance(model, some, self.heads_kept, self.neurons_kept)
         left = _counted(model)
         log.info("kept: %s", ", ".join(f"{left[name]:,} of {before[name]:,} {name}" for name in before))
         return {f"prune/{name}_kept": left[name] / before[name] for name in before}

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from pipeline.config import Step, kind, setting
 from pipeline.runtimes.base import TOKENIZER, Description
 from pipeline.steps.base import Context, versions
-from pipeline.steps.shared.agreement import checked
+from pipeline.steps.shared.agreement import check_agreement
 from pipeline.system.cpu import REDUCED, int8_support, reduces, warn_if_slow
 from pipeline.tasks.single_label import TEXT
 
@@ -52,7 +52,7 @@ class QuantizeOnnxDynamic(Step):
         quantize(graph, artifact / MODEL, self.per_channel, reduces(self.reduce_range), scratch)
         shutil.copy(context.source / TOKENIZER, artifact)
         replace(Description.read(context.source), batched=False).write(artifact)
-        return {"metrics": checked(context.source, artifact, context.splits.validation[TEXT], self._advice())}
+        return {"metrics": check_agreement(context.source, artifact, context.splits.validation[TEXT], self._advice())}
 
     def _advice(self) -> str:
         if not self.per_channel:

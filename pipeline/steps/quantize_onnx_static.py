@@ -17,7 +17,7 @@ from pipeline.config import Step, kind, setting
 from pipeline.runtimes.base import DESCRIPTION, TOKENIZER, Description, Encoder
 from pipeline.runtimes.onnx_static import METHODS, Inputs, StaticQuantization
 from pipeline.steps.base import Context, versions
-from pipeline.steps.shared.agreement import checked
+from pipeline.steps.shared.agreement import check_agreement
 from pipeline.system.cpu import REDUCED, int8_support, reduces, warn_if_slow
 from pipeline.system.progress import bar
 from pipeline.tasks.single_label import TEXT, answer
@@ -62,7 +62,9 @@ class QuantizeOnnxStatic(Step):
         static.write(artifact / MODEL, kept, self.per_channel, reduces(self.reduce_range))
         for name in (TOKENIZER, DESCRIPTION):
             shutil.copy(context.source / name, artifact)
-        same = checked(context.source, artifact, context.splits.validation[TEXT], "try another method or agreement=1")
+        same = check_agreement(
+            context.source, artifact, context.splits.validation[TEXT], "try another method or agreement=1"
+        )
         return {"metrics": same | {"quantize/kept_fp32": float(len(kept))}, "effects": effects}
 
     def _texts(self, context: Context) -> tuple[list[Inputs], list[Inputs]]:

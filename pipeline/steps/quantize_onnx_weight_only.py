@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from pipeline.config import Step, kind, setting
 from pipeline.runtimes.base import DESCRIPTION, TOKENIZER
 from pipeline.steps.base import Context, versions
-from pipeline.steps.shared.agreement import checked
+from pipeline.steps.shared.agreement import check_agreement
 from pipeline.tasks.single_label import TEXT
 
 
@@ -40,6 +40,6 @@ class QuantizeOnnxWeightOnly(Step):
         for name in (TOKENIZER, DESCRIPTION):
             shutil.copy(context.source / name, artifact)
         return {
-            "metrics": checked(context.source, artifact, context.splits.validation[TEXT], "try a smaller block"),
+            "metrics": check_agreement(context.source, artifact, context.splits.validation[TEXT], "try a smaller block"),
             "made": made,
         }

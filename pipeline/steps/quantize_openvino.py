@@ -19,7 +19,7 @@ from pipeline.runtimes.base import DESCRIPTION, TOKENIZER, Description, Encoder
 from pipeline.runtimes.openvino import MODEL, SETTINGS, library
 from pipeline.steps.base import Context, versions
 from pipeline.steps.export_openvino import require_openvino
-from pipeline.steps.shared.agreement import checked
+from pipeline.steps.shared.agreement import check_agreement
 from pipeline.system.cpu import int8_support, warn_if_slow
 from pipeline.tasks.single_label import LABEL, TEXT
 
@@ -61,7 +61,7 @@ class QuantizeOpenvino(Step):
         for name in (TOKENIZER, DESCRIPTION, SETTINGS):
             shutil.copy(context.source / name, artifact)
         advice = "set max_drop lower" if self.max_drop is not None else "set max_drop"
-        return {"metrics": checked(context.source, artifact, context.splits.validation[TEXT], advice)}
+        return {"metrics": check_agreement(context.source, artifact, context.splits.validation[TEXT], advice)}
 
     def _quantized(self, network: Any, context: Context) -> Any:
         import nncf

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 from pipeline.config import Step, kind
 from pipeline.errors import OptimizationError
 from pipeline.steps.base import Context, versions
-from pipeline.steps.shared.agreement import checked
+from pipeline.steps.shared.agreement import check_agreement
 from pipeline.system.cpu import int8_support, warn_if_slow
 from pipeline.tasks.single_label import TEXT
 
@@ -46,4 +46,4 @@ class QuantizeTorchDynamic(Step):
         description = replace(Description.read(context.source), runtime="torch_int8", batched=False)
         torch_int8.save(model, read_tokenizer(context.source), description, artifact)
         advice = "compare the accuracies before it is used" if self.per_channel else "try per_channel=true"
-        return {"metrics": checked(context.source, artifact, context.splits.validation[TEXT], advice)}
+        return {"metrics": check_agreement(context.source, artifact, context.splits.validation[TEXT], advice)}

@@ -33,7 +33,8 @@ class StaticEmbeddings(Distilling):
         super().__post_init__()
         if self.hidden_loss_weight or self.relation_loss_weight:
             raise ConfigError(
-                "static has no layers whose hidden states or relations could be learned; set hidden=0 and relations=0"
+                "static_embeddings: the network has no layers, so it can't learn hidden states or relations; "
+                "set hidden_loss_weight=0 and relation_loss_weight=0"
             )
 
     def inputs(self, context: Context) -> dict[str, Any]:
@@ -45,13 +46,13 @@ class StaticEmbeddings(Distilling):
         import torch
         from safetensors.numpy import save_file
 
-        from pipeline.models.static_embeddings import StaticNetwork, vectors_of
+        from pipeline.models.static_embeddings import StaticNetwork, word_piece_vectors
         from pipeline.runtimes.static import WEIGHTS, quantized
         from pipeline.runtimes.torch import read_tokenizer
 
         teacher = read_teacher(context, "give it a teacher in torch")
         tokenizer, labels = read_tokenizer(context.needed["teacher"]), list(context.splits.labels)
-        vectors = vectors_of(teacher, tokenizer, min(self.hidden_size, teacher.config.hidden_size))
+        vectors = word_piece_vectors(teacher, tokenizer, min(self.hidden_size, teacher.config.hidden_size))
         torch.manual_seed(context.seed)
         network = StaticNetwork(vectors, self.intermediate_size, len(labels))
         curves = self.learn(network, tokenizer, context, scratch)

@@ -38,22 +38,22 @@ class TrimVocabulary(Step):
         """Trim; metrics: pieces that are left, and the share of validation texts that are tokenized as before."""
         from tokenizers import Tokenizer
 
-        from pipeline.models.vocabulary import kept_pieces, trimmed
+        from pipeline.models.vocabulary import select_pieces, trim_tokenizer
         from pipeline.runtimes.torch import read, read_tokenizer, save_fitting
 
         assert context.source is not None
         description, before = Description.read(context.source), Tokenizer.from_file(str(context.source / TOKENIZER))
         before.no_truncation()
         before.no_padding()
-        kept = kept_pieces(before, list(context.splits.train[TEXT]), self.vocab_size)
-        after = trimmed(before, kept)
+        kept = select_pieces(before, list(context.splits.train[TEXT]), self.vocab_size)
+        after = trim_tokenizer(before, kept)
         same = [
             one.tokens == other.tokens
             for one, other in zip(
                 *(each.encode_batch(list(context.splits.validation[TEXT])) for each in (before, after)), strict=True
             )
         ]
-        model = trim_embeddings(read(context.source), kept, description.max_length)
+        model = shrink_embeddings(read(context.source), kept, description.max_length)
         share = sum(same) / len(same)
         log.info("%d of %d word pieces are kept; %.1f %% of the validation texts are tokenized as before",
                  len(kept), before.get_vocab_size(), 100 * share)  # fmt: skip
@@ -61,7 +61,7 @@ class TrimVocabulary(Step):
         return {"metrics": {"trim/pieces": float(len(kept)), "trim/tokenized_as_before": share}}
 
 
-def trim_embeddings(model: Any, kept: list[int], max_length: int) -> Any:
+def shrink_embeddings(model: Any, kept: list[int], max_length: int) -> Any:
     """A network with these rows of its word embeddings, in this order, and the first `max_length` positions.
 
     Raises OptimizationError where it has no such embeddings.

@@ -46,50 +46,56 @@ class Distillation:
 
     def __init__(self, teacher_logits: np.ndarray, alpha: float, temperature: float) -> None:
         """teacher_logits: float32 (texts, labels)."""
-        self._stored = torch.from_numpy(teacher_logits)
+        self._teacher_logits = torch.from_numpy(teacher_logits)
         self._alpha, self._temperature = alpha, temperature
         self._teacher: Any = None
         self._hidden = self._relations = 0.0
-        self._seen: dict[str, list[torch.Tensor]] = {}
+        self._recorded: dict[str, list[torch.Tensor]] = {}
         self._hooks: list[Any] = []
         self._heads = 1
-        self._memory = HiddenStateCache(0)
-        self._ids: torch.Tensor | None = None
+        self._cache = HiddenStateCache(0)
+        self._teacher_ids: torch.Tensor | None = None
         self.forward_arguments: dict[str, bool] = {}  # what the network shall give besides logits
 
-    def also(
+    def add_layer_losses(
         self, student: Any, teacher: Any, hidden: float, relations: float, ids: torch.Tensor | None = None
     ) -> "Distillation":
-        """With the weights of the two further losses; ids: see `same_pieces`, None where both have the same vocabulary.
+        """With the weights of the two further losses; ids: see `map_token_ids`, None where both have the same vocabulary.
 
         Raises OptimizationError where the two networks don't go together.
         """
-        self._ids = ids
+        self._teacher_ids = ids
         self._hidden, self._relations, self._teacher = hidden, relations, teacher.eval().requires_grad_(False)
         if hidden:
             if student.config.hidden_size != teacher.config.hidden_size:
-                raise OptimizationError("hidden: student and teacher have hidden states of different widths; set hidden=0")
+                raise OptimizationError(
+                    "hidden: student and teacher have hidden states of different widths; set hidden_loss_weight=0"
+                )
             self.forward_arguments = {"output_hidden_states": True}
-            self._memory = HiddenStateCache(int(min(MAX_CACHE_BYTES, MAX_MEMORY_SHARE * free_memory())))
+            self._cache = HiddenStateCache(int(min(MAX_CACHE_BYTES, MAX_MEMORY_SHARE * free_memory())))
         if relations:
-            self._watch(student, teacher)
+            self._hook_last_layers(student, teacher)
         return self
 
-    def _watch(self, student: Any, teacher: Any) -> None:
+    def _hook_last_layers(self, student: Any, teacher: Any) -> None:
         lasts = {"student": layers(student)[-1:], "teacher": layers(teacher)[-1:]}
         if not all(lasts.values()):
-            raise OptimizationError("relations: only for networks that are built like BERT or DistilBERT; set relations=0")
+            raise OptimizationError(
+                "relations: only for networks that are built like BERT or DistilBERT; set relation_loss_weight=0"
+            )
         self._heads = lasts["teacher"][0].heads
         for name, (last,) in lasts.items():
             parts = [last.part(part) for part in (last.kind.query, last.kind.key, last.kind.value)]
             if any(part.out_features % self._heads for part in parts):
-                raise OptimizationError(f"relations: the student's width is no multiple of {self._heads}; set relations=0")
-            self._hooks += [part.register_forward_hook(self._keep(name)) for part in parts]
+                raise OptimizationError(
+                    f"relations: the student's width is no multiple of {self._heads}; set relation_loss_weight=0"
+                )
+            self._hooks += [part.register_forward_hook(self._recorder(name)) for part in parts]
 
-    def _keep(self, name: str) -> Any:
+    def _recorder(self, name: str) -> Any:
         def hook(module: Any, inputs: Any, output: torch.Tensor) -> None:
             if name == "teacher" or torch.is_grad_enabled():  # between epochs a student is only asked
-                self._seen.setdefault(name, []).append(output)
+                self._recorded.setdefault(name, []).append(output)
 
         return hook
 
@@ -101,37 +107,39 @@ class Distillation:
     def __call__(self, outputs: Any, inputs: Batch, labels: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
         """The loss of a batch: what the student gave for `inputs`; labels and places in the set, both int64 (n,)."""
         logits = outputs.logits.float()
-        own, self._seen = self._seen.get("student", []), {}
-        total = loss(logits, self._stored[rows.cpu()].to(logits.device), labels, self._alpha, self._temperature)
+        own, self._recorded = self._recorded.get("student", []), {}
+        total = loss(logits, self._teacher_logits[rows.cpu()].to(logits.device), labels, self._alpha, self._temperature)
         if self._teacher is None:
             return total
         mask = inputs["attention_mask"].bool()
         if self._relations:
-            states = self._ask(inputs).hidden_states
-            total = total + self._relations * relation_loss(own, self._seen.pop("teacher"), mask, self._heads)
+            states = self._run_teacher(inputs).hidden_states
+            total = total + self._relations * relation_loss(own, self._recorded.pop("teacher"), mask, self._heads)
         if self._hidden:
             count = len(outputs.hidden_states)
             if self._relations:
-                theirs = texts_of(spread(states, count), mask)
+                theirs = split_by_text(evenly_spaced_states(states, count), mask)
             else:
-                theirs = self._memory.of(rows.tolist(), lambda missing: self._states(inputs, missing, count))
+                theirs = self._cache.get(rows.tolist(), lambda missing: self._teacher_states(inputs, missing, count))
             total = total + self._hidden * hidden_loss(outputs.hidden_states, theirs, mask)
         return total
 
-    def _ask(self, inputs: Batch) -> Any:
+    def _run_teacher(self, inputs: Batch) -> Any:
         ids = inputs["input_ids"]
-        if self._ids is not None:
-            ids = self._ids.to(ids.device)[ids]
+        if self._teacher_ids is not None:
+            ids = self._teacher_ids.to(ids.device)[ids]
         with torch.no_grad():
             return self._teacher.to(ids.device)(**{**inputs, "input_ids": ids}, **self.forward_arguments)
 
-    def _states(self, inputs: Batch, texts: Sequence[int], count: int) -> list[States]:
+    def _teacher_states(self, inputs: Batch, texts: Sequence[int], count: int) -> list[States]:
         """What a student of so many states learns from in some texts of a batch."""
         part = {name: value[list(texts)] for name, value in inputs.items()}
-        return texts_of(spread(self._ask(part).hidden_states, count), part["attention_mask"].bool())
+        return split_by_text(
+            evenly_spaced_states(self._run_teacher(part).hidden_states, count), part["attention_mask"].bool()
+        )
 
 
-def same_pieces(student: Mapping[str, int], teacher: Mapping[str, int]) -> torch.Tensor | None:
+def map_token_ids(student: Mapping[str, int], teacher: Mapping[str, int]) -> torch.Tensor | None:
     """What a student's token ids are in its teacher's vocabulary: int64 (ids of the student,); None: the same.
 
     Both vocabularies are piece -> id. Raises OptimizationError where the teacher lacks one of the student's pieces.
@@ -139,7 +147,9 @@ def same_pieces(student: Mapping[str, int], teacher: Mapping[str, int]) -> torch
     if student == teacher:
         return None
     if not student.keys() <= teacher.keys():
-        raise OptimizationError("hidden and relations: the teacher has another vocabulary; set hidden=0 and relations=0")
+        raise OptimizationError(
+            "hidden and relations: the teacher has another vocabulary; set hidden_loss_weight=0 and relation_loss_weight=0"
+        )
     ids = torch.zeros(max(student.values()) + 1, dtype=torch.int64)
     for piece, own in student.items():
         ids[own] = teacher[piece]
@@ -151,25 +161,25 @@ class HiddenStateCache:
 
     def __init__(self, room: int) -> None:
         """room: bytes."""
-        self._room, self._known = room, dict[int, States]()
+        self._free_bytes, self._states = room, dict[int, States]()
 
-    def of(self, rows: Sequence[int], ask: Callable[[list[int]], list[States]]) -> list[States]:
-        """Of the texts in these rows; `ask` gives those of the texts at some places of `rows`, which are not known."""
-        missing = [place for place, row in enumerate(rows) if row not in self._known]
-        new = dict(zip((rows[place] for place in missing), ask(missing), strict=True)) if missing else {}
+    def get(self, rows: Sequence[int], compute: Callable[[list[int]], list[States]]) -> list[States]:
+        """Of the texts in these rows; `compute` gives those of the texts at some places of `rows`, which are not known."""
+        missing = [place for place, row in enumerate(rows) if row not in self._states]
+        new = dict(zip((rows[place] for place in missing), compute(missing), strict=True)) if missing else {}
         for row, states in new.items():
             size = sum(state.numel() * state.element_size() for state in states)
-            if size <= self._room:
-                self._known[row], self._room = [state.cpu() for state in states], self._room - size
-        return [new.get(row) or self._known[row] for row in rows]
+            if size <= self._free_bytes:
+                self._states[row], self._free_bytes = [state.cpu() for state in states], self._free_bytes - size
+        return [new.get(row) or self._states[row] for row in rows]
 
 
-def spread(states: Sequence[torch.Tensor], count: int) -> list[torch.Tensor]:
+def evenly_spaced_states(states: Sequence[torch.Tensor], count: int) -> list[torch.Tensor]:
     """So many of a teacher's hidden states, evenly spaced: those of its embeddings first, of its last layer last."""
     return [states[round(i * (len(states) - 1) / (count - 1))] for i in range(count)]
 
 
-def texts_of(states: Sequence[torch.Tensor], mask: torch.Tensor) -> list[States]:
+def split_by_text(states: Sequence[torch.Tensor], mask: torch.Tensor) -> list[States]:
     """Hidden states of a batch, each (n, length, width) or, pooled, (n, 1, width), text by text and without padding.
 
     mask: bool (n, length).
@@ -196,10 +206,10 @@ def _difference(one: torch.Tensor, other: States, mask: torch.Tensor) -> torch.T
     if one.shape[1] == mask.shape[1] and len(tokens) == mask.sum():
         return F.mse_loss(one[mask], tokens)
     vectors = torch.stack([text.to(one.device).float().mean(dim=0) for text in other])
-    return F.mse_loss(_of_texts(one, mask), vectors)
+    return F.mse_loss(_pooled(one, mask), vectors)
 
 
-def _of_texts(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+def _pooled(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """What pooling has made of hidden states, or their mean where it has not: (n, width)."""
     if states.shape[1] == 1:
         return states[:, 0]
@@ -214,7 +224,12 @@ def relation_loss(student: list[torch.Tensor], teacher: list[torch.Tensor], mask
     over the three, heads and tokens.
     """
     parts = [
-        F.kl_div(_relations(one, mask, heads), _relations(other, mask, heads), reduction="none", log_target=True)
+        F.kl_div(
+            _relation_log_probabilities(one, mask, heads),
+            _relation_log_probabilities(other, mask, heads),
+            reduction="none",
+            log_target=True,
+        )
         .masked_fill(~(mask[:, None, :, None] & mask[:, None, None, :]), 0.0)
         .sum()
         for one, other in zip(student, teacher, strict=True)
@@ -222,7 +237,7 @@ def relation_loss(student: list[torch.Tensor], teacher: list[torch.Tensor], mask
     return torch.stack(parts).mean() / (heads * mask.sum())
 
 
-def _relations(states: torch.Tensor, mask: torch.Tensor, heads: int) -> torch.Tensor:
+def _relation_log_probabilities(states: torch.Tensor, mask: torch.Tensor, heads: int) -> torch.Tensor:
     """Log-probabilities (n, heads, length, length): of each token, how it relates to the others."""
     split = states.float().reshape(*states.shape[:2], heads, -1).transpose(1, 2)
     scores = split @ split.transpose(2, 3) / split.shape[-1] ** 0.5

@@ -81,7 +81,7 @@ class Mask(torch.nn.Module):
         self.mask.copy_((~below & (~equal | surplus)).view_as(self.mask))
 
 
-def attach(model: Any, method: str) -> None:
+def add_masks(model: Any, method: str) -> None:
     """Give every linear layer of the encoder's layers a mask; method is "magnitude" or "movement"."""
     for linear in _linears(model):
         parametrize.register_parametrization(linear, "weight", Mask(linear.weight, method == "movement"))
@@ -95,7 +95,7 @@ def rank(model: Any, sparsity: float) -> None:
         parametrization[0].rank(parametrization.original, sparsity)
 
 
-def bake(model: Any) -> None:
+def remove_masks(model: Any) -> None:
     """Masked weights become zeros; the masks go."""
     for linear in _linears(model):
         parametrize.remove_parametrizations(linear, "weight", leave_parametrized=True)

@@ -92,7 +92,7 @@ def train(
         model=model,
         args=_arguments(recipe, scratch),
         train_dataset=_tokenized(training, tokenizer, recipe.max_length),
-        eval_dataset=_by_length(_tokenized(validation, tokenizer, recipe.max_length)),
+        eval_dataset=_sorted_by_length(_tokenized(validation, tokenizer, recipe.max_length)),
         data_collator=_Collator(tokenizer),
         compute_metrics=_accuracy,
         callbacks=[Progress(), *callbacks],
@@ -105,7 +105,7 @@ def train(
     if last is not None:
         log.info("going on after an interruption, from %s", last.name)
     try:
-        with prepared(model, recipe):
+        with fast_training(model, recipe):
             trainer.train(resume_from_checkpoint=str(last) if last else None)
     except Exception as error:
         if last is None or trainer.state.global_step > int(last.name.rpartition("-")[2]):
@@ -135,7 +135,7 @@ class _Trainer(Trainer):  # type: ignore[misc]  # transformers is not typed
 
 
 @contextlib.contextmanager
-def prepared(model: Any, recipe: Recipe) -> Iterator[None]:
+def fast_training(model: Any, recipe: Recipe) -> Iterator[None]:
     """The network with the recipe's dropout and the attention that trains fastest; as it was afterwards."""
     parts = [module for module in model.modules() if isinstance(module, torch.nn.Dropout)]
     shares = [part.p for part in parts]
@@ -237,7 +237,7 @@ def _tokenized(split: Dataset, tokenizer: Any, max_length: int) -> Dataset:
     )
 
 
-def _by_length(tokenized: Dataset) -> Dataset:
+def _sorted_by_length(tokenized: Dataset) -> Dataset:
     return tokenized.select(np.argsort(tokenized.with_format("numpy")["length"], kind="stable"))
 
 

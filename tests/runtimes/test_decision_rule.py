@@ -11,7 +11,7 @@ import pytest
 from scipy.special import logsumexp, softmax
 
 from pipeline.config import Backbone, Config
-from pipeline.data.splits import Cut, Part, Splits, assemble
+from pipeline.data.splits import RawSplit, SplitFractions, Splits, assemble
 from pipeline.errors import ConfigError, OptimizationError
 from pipeline.runtimes.base import Description
 from pipeline.runtimes.decision_rule import OOS_SCORES, Rule
@@ -121,8 +121,8 @@ def splits_of(test: list[tuple[str, str]], validation: list[tuple[str, str]]) ->
     parts = {}
     for name, rows in (("train", train), ("validation", validation), ("test", test)):
         texts, labels = zip(*rows, strict=True)
-        parts[name] = Part(pa.table({"text": pa.array(texts, pa.large_string()), "label": pa.array(labels)}), name)
-    return assemble(parts, "oos", Cut(0.1, 0.1, 0))
+        parts[name] = RawSplit(pa.table({"text": pa.array(texts, pa.large_string()), "label": pa.array(labels)}), name)
+    return assemble(parts, "oos", SplitFractions(0.1, 0.1, 0))
 
 
 VALIDATION = [

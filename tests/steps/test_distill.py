@@ -75,7 +75,7 @@ def test_hidden_states_and_relations_are_learned_besides_whatever_the_pooling_an
     common = (f"backbone.teacher.pooling={pooling}", f"{DISTILL}.bfloat16={bfloat16}", f"{DISTILL}.start=teacher")
     plain, more = (
         [epoch["train_loss"] for epoch in distilled(*common, *further)[0].stages[-1].manifest["notes"]["curves"]]
-        for further in ([], [f"{DISTILL}.hidden=1", f"{DISTILL}.relations=1"])
+        for further in ([], [f"{DISTILL}.hidden_loss_weight=1", f"{DISTILL}.relation_loss_weight=1"])
     )
     assert np.isfinite(more).all() and all(with_more > without for with_more, without in zip(more, plain, strict=True))
 
@@ -106,8 +106,8 @@ def test_a_students_fingerprint_knows_every_setting_its_search_and_its_teacher(
     base = config.optim.steps["distill"]
     assert isinstance(base, Distill)
     other: dict[str, Any] = {
-        "start": "student", "layers": [0], "depth": 1, "heads_kept": 0.5, "neurons_kept": 0.5, "hidden": 1.0,
-        "relations": 1.0, "augment": Augment(copies=1),
+        "start": "student", "layers": [0], "depth": 1, "heads_kept": 0.5, "neurons_kept": 0.5, "hidden_loss_weight": 1.0,
+        "relation_loss_weight": 1.0, "augment": Augment(copies=1),
         "alpha": 0.5, "temperature": 4.0, "epochs": 3, "learning_rate": 1e-4,
         "batch_size": 8, "weight_decay": 0.02, "warmup_ratio": 0.2, "freeze_embeddings": False, "bfloat16": "never",
         "dropout": 0.2, "search": Search(n_trials=2), "head_lr_multiplier": 2.0,
@@ -144,7 +144,7 @@ def test_a_student_starts_from_layers_of_the_fine_tuned_teacher_or_from_the_back
 
 
 def test_a_quantized_teacher_has_no_layers_to_start_from_but_logits_to_learn_from(distilled: Distilled) -> None:
-    quantized = f"+step@{DISTILL}.teacher.steps.quantize=quantize_dynamic"
+    quantized = f"+step@{DISTILL}.teacher.steps.quantize=quantize_torch_dynamic"
     with pytest.raises(OptimizationError, match=r"quantized or exported teacher can't .*; set start=student$"):
         distilled(quantized, f"{DISTILL}.start=teacher")
     made, _ = distilled(quantized, f"{DISTILL}.start=student")

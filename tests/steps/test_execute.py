@@ -105,13 +105,15 @@ def test_a_checkpoint_is_known_by_its_bytes_not_by_where_it_lies(context: Contex
         directory.mkdir()
         (directory / "config.json").write_text("{}")
         (directory / "model.safetensors").write_bytes(weights)
-    first, same, other = (fingerprint(context, LoadCheckpoint("load", str(path))) for path in (here, there, changed))
+    first, same, other = (
+        fingerprint(context, LoadCheckpoint("load_checkpoint", str(path))) for path in (here, there, changed)
+    )
     assert first != other
     assert first == same
 
 
 def test_what_a_step_needs_is_looked_for_before_anything_is_made(context: Context, tmp_path: Path) -> None:
-    optim = Optim("any", {"a": Begin(), "b": LoadCheckpoint("load", str(tmp_path / "none"))})
+    optim = Optim("any", {"a": Begin(), "b": LoadCheckpoint("load_checkpoint", str(tmp_path / "none"))})
     with pytest.raises(BackboneError, match="no such directory"):
         run_steps(optim, context, Store(tmp_path))
     assert not (tmp_path / "stages").exists()

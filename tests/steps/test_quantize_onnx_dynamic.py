@@ -155,7 +155,9 @@ def test_the_stage_that_is_quantized_stays_as_it_was(quantized: Quantized, conte
     before = listing(source)
     for folder in ("artifact", "scratch"):
         (tmp_path / folder).mkdir()
-    QuantizeOnnxDynamic("quantize_onnx").make(replace(context, source=source), tmp_path / "artifact", tmp_path / "scratch")
+    QuantizeOnnxDynamic("quantize_onnx_dynamic").make(
+        replace(context, source=source), tmp_path / "artifact", tmp_path / "scratch"
+    )
     assert listing(source) == before
 
 
@@ -167,7 +169,7 @@ def test_it_warns_where_int8_is_not_faster_and_where_predictions_change(
     monkeypatch.setattr("pipeline.steps.shared.agreement.ENOUGH", 1.1)
     for folder in ("artifact", "scratch"):
         (tmp_path / folder).mkdir()
-    step = QuantizeOnnxDynamic("quantize_onnx", per_channel=False)
+    step = QuantizeOnnxDynamic("quantize_onnx_dynamic", per_channel=False)
     step.make(replace(context, source=source), tmp_path / "artifact", tmp_path / "scratch")
     slow, changed = (record.getMessage() for record in caplog.records if record.levelname == "WARNING")
     assert slow == "warning: int8 makes it smaller but less fast than it could be: it lacks VNNI"

@@ -24,7 +24,7 @@ from pipeline.steps.store import Store
 from tests.runtimes.test_compact import NETWORKS, TEXTS, network, smaller, sparse, stored
 
 SHAPES = ((1, 1), (1, 7), (3, 11), (16, 2), (33, 17))  # texts, tokens
-STEP = QuantizeTorchDynamic("quantize_dynamic")
+STEP = QuantizeTorchDynamic("quantize_torch_dynamic")
 Quantized = Callable[..., tuple[Path, Path, dict[str, Any]]]
 
 

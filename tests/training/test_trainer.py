@@ -14,7 +14,7 @@ from pipeline.config import Config
 from pipeline.data.splits import Splits
 from pipeline.models.build import start
 from pipeline.steps.finetune import Finetune
-from pipeline.training.trainer import Progress, Recipe, newest_checkpoint, prepared, train
+from pipeline.training.trainer import Progress, Recipe, fast_training, newest_checkpoint, train
 
 RECIPE = Recipe(
     epochs=3, learning_rate=5e-3, batch_size=16, weight_decay=0.01, warmup_ratio=0.1, freeze_embeddings=True,
@@ -199,7 +199,7 @@ def test_dropout_is_the_recipes_while_it_trains_and_the_networks_own_afterwards(
     own = [part.p for part in model.modules() if isinstance(part, torch.nn.Dropout)]
     inputs = tokenizer(["a b c"], return_tensors="pt")
     for dropout, varies in ((0.0, False), (0.5, True), (None, True)):
-        with prepared(model.train(), replace(RECIPE, dropout=dropout)):
+        with fast_training(model.train(), replace(RECIPE, dropout=dropout)):
             once, again = model(**inputs).logits, model(**inputs).logits
         assert bool((once != again).any()) is varies
         assert [part.p for part in model.modules() if isinstance(part, torch.nn.Dropout)] == own and any(own)

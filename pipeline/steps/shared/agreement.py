@@ -13,7 +13,7 @@ log = logging.getLogger(__name__)
 MIN_AGREEMENT = 0.98  # of the predictions should stay as they are
 
 
-def checked(source: Path, target: Path, texts: Sequence[str], advice: str) -> dict[str, float]:
+def check_agreement(source: Path, target: Path, texts: Sequence[str], advice: str) -> dict[str, float]:
     """The metric of a step that quantizes; a warning with advice where too few predictions stay as they were."""
     same = agreement(source, target, texts)
     if same < MIN_AGREEMENT:

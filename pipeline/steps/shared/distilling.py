@@ -47,17 +47,17 @@ class Distilling(Trained):
     ) -> list[dict[str, float]]:
         """Train a network in place; returns its curves. Raises OptimizationError where it can't learn from this teacher."""
         from pipeline.runtimes.torch import read_tokenizer
-        from pipeline.training.distillation import Distillation, same_pieces
+        from pipeline.training.distillation import Distillation, map_token_ids
         from pipeline.training.trainer import takes_bfloat16, train
 
         texts, logits = read(context.needed["transfer"])
         goal = Distillation(logits, self.alpha, self.temperature)
         if self.hidden_loss_weight or self.relation_loss_weight:
-            teacher = read_teacher(context, "set hidden=0 and relations=0")
+            teacher = read_teacher(context, "set hidden_loss_weight=0 and relation_loss_weight=0")
             if takes_bfloat16(self.bfloat16):
                 teacher = teacher.bfloat16()  # in float32 asking it takes longer than all the rest of a step
-            ids = same_pieces(tokenizer.get_vocab(), read_tokenizer(context.needed["teacher"]).get_vocab())
-            goal.also(model, teacher, self.hidden_loss_weight, self.relation_loss_weight, ids)
+            ids = map_token_ids(tokenizer.get_vocab(), read_tokenizer(context.needed["teacher"]).get_vocab())
+            goal.add_layer_losses(model, teacher, self.hidden_loss_weight, self.relation_loss_weight, ids)
         try:
             return train(model, tokenizer, texts, context.splits.validation, self.recipe(context), scratch, goal, callbacks)
         finally:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from pipeline.config import Step, plain
-from pipeline.data.augmentation import Augment, augmented, unlabelled_texts
+from pipeline.data.augmentation import Augment, augment_texts, unlabelled_texts
 from pipeline.errors import DataError
 from pipeline.models.checkpoints import sha256
 from pipeline.runtimes.base import TOKENIZER, Description
@@ -66,7 +66,7 @@ class Transfer(Step):
         assert context.source is not None
         train = context.splits.train
         own = list(train[TEXT])
-        added = augmented(own, _unknown(context.source), self.augment, context.seed) + self._unlabelled(context)
+        added = augment_texts(own, _unknown(context.source), self.augment, context.seed) + self._unlabelled(context)
         labels = [*train[LABEL], *[UNLABELLED] * len(added)]
         pq.write_table(pa.table({TEXT: pa.array(own + added, pa.large_string()), LABEL: labels}), artifact / TEXTS)
         logits = logits_of(context.source, own + added, "teacher logits", BATCH)
