@@ -95,8 +95,8 @@ def test_strengths_that_are_none_are_refused() -> None:
 
 
 def test_a_static_classifier_without_layers_is_asked_for_none() -> None:
-    for wrong in ({"hidden": 1.0}, {"relations": 0.5}):
-        with pytest.raises(ConfigError, match="static has no layers"):
+    for wrong in ({"hidden_loss_weight": 1.0}, {"relation_loss_weight": 0.5}):
+        with pytest.raises(ConfigError, match="has no layers"):
             StaticEmbeddings("static", **wrong)  # type: ignore[arg-type]
 
 
