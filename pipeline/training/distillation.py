@@ -1,9 +1,9 @@
 """Distillation: a small network learns from a large one's logits as well as from the labels (Hinton et al. 2015).
 
-Teacher logits are given as an array, one row a text of the transfer set: they are computed once, not at every step. What
-else may be learned of a teacher, hidden states and relations between tokens, is computed when needed, so it takes longer;
-hidden states are remembered then, as far as there is room, so later epochs do without the teacher. What is remembered comes
-from the batch in which a text was first seen: after an interruption, and where there is less room, its last bits may differ.
+Teacher logits are an array with one row for each text of the transfer set; they are computed once, not at every step. The
+teacher's hidden states and relations between tokens are optional further targets. They need the teacher during training, so
+they take longer. Hidden states are cached while memory allows, so that later epochs do not need the teacher. A cached state
+comes from the batch in which its text occurred first: its last bits may differ after an interruption or with less memory.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,9 +18,9 @@ from pipeline.models.architecture import layers
 from pipeline.system.cores import free_memory
 
 Batch = Mapping[str, torch.Tensor]
-States = list[torch.Tensor]  # of one text: hidden states (length, width), of some layers; (1, width) where they were pooled
+States = list[torch.Tensor]  # hidden states of one text, one (length, hidden size) a layer; (1, hidden size) if pooled
 MAX_CACHE_BYTES = 4 * 2**30  # bytes
-MAX_MEMORY_SHARE = 0.25  # of what is free
+MAX_MEMORY_SHARE = 0.25  # of the free memory
 
 
 def loss(
@@ -28,8 +28,8 @@ def loss(
 ) -> torch.Tensor:
     """alpha * CE(student, labels) + (1 - alpha) * T^2 * KL(teacher / T || student / T), the mean over the batch.
 
-    student, teacher: logits, float32 (n, labels); labels: int64 (n,), -100 where there is none: then CE is 0. Hinton,
-    Vinyals, Dean 2015, section 2: T^2 keeps the weight of the soft targets the same whatever T is.
+    student, teacher: logits, float32 (n, labels); labels: int64 (n,), -100 for a text without a label, whose CE is 0.
+    T^2 makes the gradients of the soft targets independent of T (Hinton, Vinyals, Dean 2015, section 2).
     """
     soft = F.kl_div(
         F.log_softmax(student / temperature, dim=-1),
@@ -42,7 +42,7 @@ def loss(
 
 
 class Distillation:
-    """The loss, for training: logits, and as options a teacher's hidden states and its last layer's relations."""
+    """The loss of a training: on logits, and optionally on the teacher's hidden states and its last layer's relations."""
 
     def __init__(self, teacher_logits: np.ndarray, alpha: float, temperature: float) -> None:
         """teacher_logits: float32 (texts, labels)."""
@@ -55,22 +55,21 @@ class Distillation:
         self._heads = 1
         self._cache = HiddenStateCache(0)
         self._teacher_ids: torch.Tensor | None = None
-        self.forward_arguments: dict[str, bool] = {}  # what the network shall give besides logits
+        self.forward_arguments: dict[str, bool] = {}  # arguments for the student's forward
 
     def add_layer_losses(
         self, student: Any, teacher: Any, hidden: float, relations: float, ids: torch.Tensor | None = None
     ) -> "Distillation":
-        """With the weights of the two further losses; ids: see `map_token_ids`, None where both have the same vocabulary.
+        """Add the losses on hidden states and on relations, with these weights; returns itself.
 
-        Raises OptimizationError where the two networks don't go together.
+        ids: the result of `map_token_ids`; None if both networks have the same vocabulary. Raises OptimizationError when
+        the two networks do not fit together.
         """
         self._teacher_ids = ids
         self._hidden, self._relations, self._teacher = hidden, relations, teacher.eval().requires_grad_(False)
         if hidden:
             if student.config.hidden_size != teacher.config.hidden_size:
-                raise OptimizationError(
-                    "hidden: student and teacher have hidden states of different widths; set hidden_loss_weight=0"
-                )
+                raise OptimizationError("student and teacher have different hidden sizes; set hidden_loss_weight=0")
             self.forward_arguments = {"output_hidden_states": True}
             self._cache = HiddenStateCache(int(min(MAX_CACHE_BYTES, MAX_MEMORY_SHARE * free_memory())))
         if relations:
@@ -81,31 +80,31 @@ class Distillation:
         lasts = {"student": layers(student)[-1:], "teacher": layers(teacher)[-1:]}
         if not all(lasts.values()):
             raise OptimizationError(
-                "relations: only for networks that are built like BERT or DistilBERT; set relation_loss_weight=0"
+                "relations are known only for networks with the layers of BERT or DistilBERT; set relation_loss_weight=0"
             )
         self._heads = lasts["teacher"][0].heads
         for name, (last,) in lasts.items():
             parts = [last.part(part) for part in (last.kind.query, last.kind.key, last.kind.value)]
             if any(part.out_features % self._heads for part in parts):
                 raise OptimizationError(
-                    f"relations: the student's width is no multiple of {self._heads}; set relation_loss_weight=0"
+                    f"the student's hidden size is not a multiple of the teacher's {self._heads} heads; set relation_loss_weight=0"
                 )
             self._hooks += [part.register_forward_hook(self._recorder(name)) for part in parts]
 
     def _recorder(self, name: str) -> Any:
         def hook(module: Any, inputs: Any, output: torch.Tensor) -> None:
-            if name == "teacher" or torch.is_grad_enabled():  # between epochs a student is only asked
+            if name == "teacher" or torch.is_grad_enabled():  # validation, between epochs, needs no record
                 self._recorded.setdefault(name, []).append(output)
 
         return hook
 
     def close(self) -> None:
-        """Leave the networks as they were."""
+        """Remove the hooks from the networks."""
         for hook in self._hooks:
             hook.remove()
 
     def __call__(self, outputs: Any, inputs: Batch, labels: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-        """The loss of a batch: what the student gave for `inputs`; labels and places in the set, both int64 (n,)."""
+        """The loss of a batch: the student's outputs for `inputs`; labels and rows in the transfer set, both int64 (n,)."""
         logits = outputs.logits.float()
         own, self._recorded = self._recorded.get("student", []), {}
         total = loss(logits, self._teacher_logits[rows.cpu()].to(logits.device), labels, self._alpha, self._temperature)
@@ -132,7 +131,7 @@ class Distillation:
             return self._teacher.to(ids.device)(**{**inputs, "input_ids": ids}, **self.forward_arguments)
 
     def _teacher_states(self, inputs: Batch, texts: Sequence[int], count: int) -> list[States]:
-        """What a student of so many states learns from in some texts of a batch."""
+        """The teacher's hidden states for some texts of a batch, as many as the student has (`count`)."""
         part = {name: value[list(texts)] for name, value in inputs.items()}
         return split_by_text(
             evenly_spaced_states(self._run_teacher(part).hidden_states, count), part["attention_mask"].bool()
@@ -140,16 +139,14 @@ class Distillation:
 
 
 def map_token_ids(student: Mapping[str, int], teacher: Mapping[str, int]) -> torch.Tensor | None:
-    """What a student's token ids are in its teacher's vocabulary: int64 (ids of the student,); None: the same.
+    """The teacher's token id for each of the student's: int64 (student's vocabulary size,); None if they are the same.
 
-    Both vocabularies are piece -> id. Raises OptimizationError where the teacher lacks one of the student's pieces.
+    Both vocabularies are piece -> id. Raises OptimizationError when the teacher lacks one of the student's pieces.
     """
     if student == teacher:
         return None
     if not student.keys() <= teacher.keys():
-        raise OptimizationError(
-            "hidden and relations: the teacher has another vocabulary; set hidden_loss_weight=0 and relation_loss_weight=0"
-        )
+        raise OptimizationError("the teacher has another vocabulary; set hidden_loss_weight=0 and relation_loss_weight=0")
     ids = torch.zeros(max(student.values()) + 1, dtype=torch.int64)
     for piece, own in student.items():
         ids[own] = teacher[piece]
@@ -157,14 +154,14 @@ def map_token_ids(student: Mapping[str, int], teacher: Mapping[str, int]) -> tor
 
 
 class HiddenStateCache:
-    """The hidden states that a teacher gave for texts, by their rows, for as many texts as there is room for."""
+    """A teacher's hidden states by row of the transfer set, for as many texts as fit into memory."""
 
     def __init__(self, room: int) -> None:
         """room: bytes."""
         self._free_bytes, self._states = room, dict[int, States]()
 
     def get(self, rows: Sequence[int], compute: Callable[[list[int]], list[States]]) -> list[States]:
-        """Of the texts in these rows; `compute` gives those of the texts at some places of `rows`, which are not known."""
+        """The states of these rows. `compute` gets the positions in `rows` that are not cached, and returns their states."""
         missing = [place for place, row in enumerate(rows) if row not in self._states]
         new = dict(zip((rows[place] for place in missing), compute(missing), strict=True)) if missing else {}
         for row, states in new.items():
@@ -175,14 +172,14 @@ class HiddenStateCache:
 
 
 def evenly_spaced_states(states: Sequence[torch.Tensor], count: int) -> list[torch.Tensor]:
-    """So many of a teacher's hidden states, evenly spaced: those of its embeddings first, of its last layer last."""
+    """`count` of a teacher's hidden states, evenly spaced, from its embeddings to its last layer."""
     return [states[round(i * (len(states) - 1) / (count - 1))] for i in range(count)]
 
 
 def split_by_text(states: Sequence[torch.Tensor], mask: torch.Tensor) -> list[States]:
-    """Hidden states of a batch, each (n, length, width) or, pooled, (n, 1, width), text by text and without padding.
+    """Split the hidden states of a batch into those of each text, without padding.
 
-    mask: bool (n, length).
+    states: one tensor a layer, (n, length, hidden size) or, if pooled, (n, 1, hidden size); mask: bool (n, length).
     """
     counts = mask.sum(dim=1).tolist()
     parts = [torch.split(state[mask], counts) if state.shape[1] == mask.shape[1] else state.unbind() for state in states]
@@ -192,9 +189,9 @@ def split_by_text(states: Sequence[torch.Tensor], mask: torch.Tensor) -> list[St
 def hidden_loss(student: Sequence[torch.Tensor], teacher: list[States], mask: torch.Tensor) -> torch.Tensor:
     """The mean squared difference of hidden states, summed over embeddings and layers (Jiao et al. 2020, equation 8).
 
-    student: hidden states, each (n, length, width), of the embeddings and of each layer; mask bool (n, length). teacher: for
-    each of the n texts what each of them learns from: of layer i of s layers, layer i * t / s of the teacher's t, of the
-    same width. Where pooling has made one vector of the last states, (n, 1, width), texts are compared instead of tokens.
+    student: one tensor for the embeddings and one for each layer, (n, length, hidden size); mask: bool (n, length).
+    teacher: for each of the n texts the matching states: layer i of the student's s layers learns from layer i * t / s of
+    the teacher's t. Pooled states, (n, 1, hidden size), are compared text by text instead of token by token.
     """
     layers_of_teacher = [list(layer) for layer in zip(*teacher, strict=True)]
     pairs = zip(student, layers_of_teacher, strict=True)
@@ -210,7 +207,7 @@ def _difference(one: torch.Tensor, other: States, mask: torch.Tensor) -> torch.T
 
 
 def _pooled(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """What pooling has made of hidden states, or their mean where it has not: (n, width)."""
+    """One vector for each text, (n, hidden size): the pooled state, or the mean over its tokens."""
     if states.shape[1] == 1:
         return states[:, 0]
     counts = mask.unsqueeze(-1).to(states.dtype)
@@ -218,10 +215,10 @@ def _pooled(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
 
 
 def relation_loss(student: list[torch.Tensor], teacher: list[torch.Tensor], mask: torch.Tensor, heads: int) -> torch.Tensor:
-    """KL between how tokens relate to each other: queries, keys and values (Wang et al. 2021, MiniLMv2, equations 4 and 5).
+    """KL divergence of the relations between tokens, of queries, keys and values (MiniLMv2, Wang et al. 2021, eq. 4 and 5).
 
-    Each of the three (n, length, width), widths may differ, both are multiples of `heads`; mask bool (n, length). The mean
-    over the three, heads and tokens.
+    student, teacher: three tensors each, (n, length, width); widths may differ and are multiples of `heads`.
+    mask: bool (n, length). Returns the mean over the three, heads and tokens.
     """
     parts = [
         F.kl_div(
@@ -238,7 +235,7 @@ def relation_loss(student: list[torch.Tensor], teacher: list[torch.Tensor], mask
 
 
 def _relation_log_probabilities(states: torch.Tensor, mask: torch.Tensor, heads: int) -> torch.Tensor:
-    """Log-probabilities (n, heads, length, length): of each token, how it relates to the others."""
+    """Log-probabilities, (n, heads, length, length): the softmax over all tokens of their scaled products with one."""
     split = states.float().reshape(*states.shape[:2], heads, -1).transpose(1, 2)
     scores = split @ split.transpose(2, 3) / split.shape[-1] ** 0.5
     return F.log_softmax(scores.masked_fill(~mask[:, None, None, :], -1e4), dim=-1)

@@ -43,7 +43,7 @@ def test_a_factored_layer_is_the_best_of_its_rank_and_exact_where_the_matrix_has
 
 
 def test_a_rank_that_saves_nothing_is_one_line() -> None:
-    with pytest.raises(OptimizationError, match="rank 15 makes a matrix of 40 x 24 no smaller; 14 at most does"):
+    with pytest.raises(OptimizationError, match="rank 15 does not make a matrix of 40 x 24 smaller; use at most 14"):
         factorize(nn.Linear(24, 40), 15)
 
 
