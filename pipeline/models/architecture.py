@@ -92,9 +92,9 @@ def layers(model: nn.Module) -> list[Layer]:
 
 
 def importance(model: nn.Module, batches: Iterable[Mapping[str, Tensor]]) -> list[Units]:
-    """The importance of each head and neuron for the loss: the mean of |dL/dg| over texts, normalised within each layer.
+    """Importance of each head and neuron for the loss: the mean |dL/dg| over texts, normalised within each layer.
 
-    g is a gate of value 1 that multiplies the outputs of one head, or of one neuron after its activation (Michel et al. 2019,
+    g is a gate of 1 that multiplies the outputs of one head, or of one neuron after its activation (Michel et al. 2019,
     "Are Sixteen Heads Really Better than One?", equation 2); L is the cross-entropy of one text. The values of a layer are
     divided by their l2 norm, so that layers can be compared (section 4.1 there). A batch has input_ids, attention_mask
     (n, length) and labels (n,), all int64. `model` is left in eval mode.

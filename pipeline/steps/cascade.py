@@ -1,7 +1,7 @@
-"""`cascade`: a cheap classifier answers when it is sure, a better one otherwise; both are optimizations of their own.
+"""`cascade`: a cheap classifier answers when it is confident, a better one otherwise; both are optimizations of their own.
 
-How sure it must be is fitted on the validation split: as little as costs nothing there, with as many texts out of scope as
-the better one's decision rule is fitted for. Each keeps its own rule.
+The confidence threshold is fitted on the validation split: the lowest one that costs no accuracy there, for the share of
+out-of-scope texts that the better one's decision rule assumes. Each classifier keeps its own rule.
 The classifier itself is in `pipeline/runtimes/cascade.py`.
 """
 
@@ -55,9 +55,9 @@ class Cascade(Step):
         return {"data": context.splits.content_hash}
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
-        """Fit the threshold, put both together; metrics: threshold, share that the cheap one answers.
+        """Fit the threshold and store both; metrics: threshold, share of texts that the cheap one answers.
 
-        Notes, under "cascade": the curve, and what the better one is worth "alone".
+        Notes, under "cascade": the curve over thresholds, and the better classifier "alone".
         """
         validation = context.splits.validation
         texts, truth = list(validation[TEXT]), np.array(validation[LABEL])
@@ -83,22 +83,26 @@ class Cascade(Step):
         labels, length = list(context.splits.labels), context.backbone.max_length
         Description("cascade", labels, length, context.splits.oos, batched=batched).write(artifact)
         share = float(counts @ (sure >= threshold))
-        log.info("the cheap classifier answers %.0f %% of such texts, from a score of %.3f on", 100 * share, threshold)
+        log.info(
+            "the cheap classifier answers %.0f %% of the texts, those with a confidence of at least %.3f",
+            100 * share,
+            threshold,
+        )
         metrics = {"cascade/threshold": threshold, "cascade/answered_cheaply": share}
         names = [self.cheap.name, self.better.name]
         return {"metrics": metrics, "cascade": {"names": names, "curve": curve, "alone": alone, "answered_cheaply": share}}
 
 
 def fit_threshold(sure: np.ndarray, cheap: np.ndarray, better: np.ndarray, loss: float, counts: np.ndarray) -> float:
-    """The lowest score from which on the cheap one's answers are taken, such that at most `loss` of all texts are lost.
+    """The lowest confidence at which the cheap one's answers are used, such that accuracy falls by at most `loss`.
 
-    sure: float (n,), its scores; cheap, better: bool (n,), whether each is right; counts: float (n,), what a text counts, 1
-    in sum. It lies halfway between two texts' scores, and above 1 where none of its answers may be taken.
+    sure: float (n,), its confidence; cheap, better: bool (n,), whether each is right; counts: float (n,), weights of the
+    texts, their sum is 1. The threshold lies halfway between two values, and above 1 if no answer may be used.
     """
     order = np.argsort(-sure, kind="stable")
-    lost = np.cumsum(((better.astype(int) - cheap) * counts)[order])  # when the first k + 1 are taken
+    lost = np.cumsum(((better.astype(int) - cheap) * counts)[order])  # if the first k + 1 answers are used
     scores = sure[order]
-    different = np.append(scores[:-1] > scores[1:], True)  # equal scores can't be told apart
+    different = np.append(scores[:-1] > scores[1:], True)  # not between equal values
     possible = np.flatnonzero(different & (lost <= loss + 1e-12) & (scores > 0))
     if not len(possible):
         return 2.0
@@ -110,10 +114,10 @@ def fit_threshold(sure: np.ndarray, cheap: np.ndarray, better: np.ndarray, loss:
 def threshold_curve(
     sure: np.ndarray, cheap: np.ndarray, better: np.ndarray, seconds: dict[str, float], counts: np.ndarray
 ) -> list[dict[str, float]]:
-    """For thresholds from none to all: share that the cheap one answers, accuracy on validation, mean latency in ms.
+    """For a range of thresholds: the share that the cheap one answers, accuracy on validation, mean latency in ms.
 
-    All three are of texts that count as `counts` says. The latency is that of the cheap one, and for the rest of the better
-    one besides, as both were timed once, alone.
+    All three are weighted by `counts`. The latency is the cheap one's for every text, plus the better one's for those that
+    the cheap one does not answer; both were timed once, alone.
     """
     points = []
     for threshold in np.unique(np.quantile(np.append(sure, 2.0), np.linspace(0, 1, POINTS))):
@@ -128,7 +132,7 @@ def threshold_curve(
 
 
 def _median_latency(artifact: Path, texts: Sequence[str]) -> float:
-    """Median time of one text, one thread."""
+    """Median seconds a text, with one thread, after 10 calls of warm-up."""
     classifier = load(artifact, 1)
     spent = []
     for text in [*texts[:10], *texts]:

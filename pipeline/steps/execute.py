@@ -1,8 +1,8 @@
-"""Carries out an optimization: its steps in order, each one's result a stage of the store.
+"""Runs an optimization: its steps in order; the result of each is a stage of the store.
 
-A stage's fingerprint covers the previous stage's fingerprint, the step's kind, settings and code version, and what the step
-says it depends on (data, seed, weights, library versions). Paths, tracking and measuring never enter it, so equal work is
-shared between optimizations and between runs.
+A stage's fingerprint covers the previous stage's fingerprint, the step's kind, settings and code version, and the step's
+`inputs` (data, seed, weights, library versions). Paths, tracking and measuring are not part of it, so equal work is shared
+between optimizations and between runs.
 """
 
 import functools
@@ -16,18 +16,18 @@ from pipeline.steps.base import ANY, Context
 from pipeline.steps.store import Recipe, Stage, Store
 from pipeline.tasks import single_label
 
-OF_THE_ARTIFACT = ("prune/sparsity", "size/dense_mb")  # metrics that a later step makes untrue
+OF_THE_ARTIFACT = ("prune/sparsity", "size/dense_mb")  # metrics that are no longer true after a later step
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class StepsResult:
-    """An optimization, carried out."""
+    """The stages of an optimization whose steps have run."""
 
     artifact: Path
     fingerprint: str
     stages: tuple[Stage, ...]
-    before: tuple[Stage, ...] = ()  # of other optimizations, which a step needed
+    before: tuple[Stage, ...] = ()  # stages of other optimizations that a step needed
 
     @property
     def curves(self) -> dict[str, list[dict[str, float]]]:
@@ -36,10 +36,10 @@ class StepsResult:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """What the steps checked and reached, by its name in MLflow."""
-        told: list[dict[str, float]] = [stage.manifest["notes"].get("metrics", {}) for stage in self.stages]
-        steps = {name: value for notes in told[:-1] for name, value in notes.items() if name not in OF_THE_ARTIFACT}
-        return steps | told[-1]
+        """The metrics that the steps noted, by their names in MLflow."""
+        noted: list[dict[str, float]] = [stage.manifest["notes"].get("metrics", {}) for stage in self.stages]
+        steps = {name: value for notes in noted[:-1] for name, value in notes.items() if name not in OF_THE_ARTIFACT}
+        return steps | noted[-1]
 
 
 def check_order(optim: Optim, backbone: Backbone, where: str = "optim", task: str = single_label.NAME) -> None:
@@ -78,7 +78,7 @@ def plan(optim: Optim, context: Context) -> list[Recipe]:
 
 
 def run_steps(optim: Optim, context: Context, store: Store) -> StepsResult:
-    """Make or reuse every stage, those of the optimizations that a step needs included. Raises what the steps raise."""
+    """Make or reuse every stage, including those of optimizations that a step needs. Raises what the steps raise."""
     stages: list[Stage] = []
     before: list[Stage] = []
     for (name, step), recipe in zip(optim.steps.items(), plan(optim, context), strict=True):
@@ -91,7 +91,7 @@ def run_steps(optim: Optim, context: Context, store: Store) -> StepsResult:
                 before += [*made.before, *made.stages]
             here = replace(context, source=stages[-1].artifact if stages else None, needed=needed)
             stage = store.get_or_make(recipe, functools.partial(step.make, here))
-        how = "reused, nothing to do" if stage.reused else f"made in {stage.manifest['seconds']:.0f} s"
+        how = "reused" if stage.reused else f"made in {stage.manifest['seconds']:.0f} s"
         log.info("%s: %s is %s (%s)", optim.name, name, how, stage.directory.name)
         stages.append(stage)
     return StepsResult(stages[-1].artifact, recipe.fingerprint, tuple(stages), tuple(before))

@@ -1,6 +1,6 @@
-"""`prune`: fine-tuning goes on while more and more weights of the encoder are set to zero, by magnitude or by movement.
+"""`prune`: continues fine-tuning while more and more weights of the encoder become zero, by magnitude or by movement.
 
-What is stored is small because zeros are not (`pipeline/runtimes/compact.py`); what is computed is as much as before.
+The artifact is small because zeros are not stored (`pipeline/runtimes/compact.py`); the computation is not faster.
 The masks and their schedule are in `pipeline/training/pruning.py`.
 """
 
@@ -37,7 +37,7 @@ class Prune(Trained):
             raise ConfigError(f"ramp_start={self.ramp_start}: must be below ramp_end={self.ramp_end}")
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
-        """Train and prune; metrics: the sparsity reached, and the size of the same network with its zeros stored."""
+        """Train and prune; metrics: the sparsity, and the size of the same network with stored zeros."""
         from transformers import set_seed
 
         from pipeline.runtimes.base import Description

@@ -1,7 +1,8 @@
-"""`quantize_static`: int8 with ranges of activations that were measured on training texts ("static" quantization, QDQ).
+"""`quantize_onnx_static`: int8 with activation ranges measured on training texts ("static" quantization, QDQ).
 
-Answers do not depend on the batch, unlike those of dynamic quantization. Where too many predictions change, the products
-whose quantization alone changes logits most stay in fp32, as few as are needed. See `pipeline/runtimes/onnx_static.py`.
+Answers do not depend on the batch, unlike those of dynamic quantization. If too many predictions change, the most sensitive
+products stay in fp32, as few as needed: those whose quantization alone changes logits most.
+The work on the graph is in `pipeline/runtimes/onnx_static.py`.
 """
 
 import logging
@@ -42,7 +43,7 @@ class QuantizeOnnxStatic(Step):
     gives: ClassVar[str] = "onnx_int8"
 
     def inputs(self, context: Context) -> dict[str, Any]:
-        """The training texts, how they are drawn, versions, and what "auto" comes to on this processor."""
+        """Data, the seed that draws calibration samples, versions, and what "auto" means on this processor."""
         return {
             "data": context.splits.content_hash,
             "seed": context.seed,
@@ -51,7 +52,7 @@ class QuantizeOnnxStatic(Step):
         }
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
-        """Quantize; metrics: agreement on validation, products kept in fp32; notes: "effects", where some had to be kept."""
+        """Quantize; metrics: agreement on validation, products kept in fp32; notes: "effects", if any are kept."""
         from pipeline.runtimes.onnx import MODEL
 
         assert context.source is not None
@@ -68,7 +69,7 @@ class QuantizeOnnxStatic(Step):
         return {"metrics": same | {"quantize/kept_fp32": float(len(kept))}, "effects": effects}
 
     def _texts(self, context: Context) -> tuple[list[Inputs], list[Inputs]]:
-        """Encoded training texts: those that ranges are measured on, and as many others that the result is judged by."""
+        """Encoded training texts: the calibration samples, and as many others to judge the result."""
         assert context.source is not None
         description = Description.read(context.source)
         encode = Encoder(context.source, description.max_length, description.pad_id, threads=1)
@@ -83,7 +84,7 @@ class QuantizeOnnxStatic(Step):
     def _kept(
         self, static: StaticQuantization, graph: Path, judged: Sequence[Inputs], scratch: Path
     ) -> tuple[list[str], dict[str, float]]:
-        """The nodes to keep in fp32, and the effect of each, which is only measured where some must be."""
+        """The nodes to keep in fp32, and the effect of every node, which is measured only if some must be kept."""
         expected = _logits(graph, judged)
 
         def found(kept: Sequence[str]) -> np.ndarray:
@@ -96,7 +97,7 @@ class QuantizeOnnxStatic(Step):
         if enough([]):
             return [], {}
         effects = {}
-        with bar("what each node changes", "node", len(static.nodes)) as progress:
+        with bar("measuring each product's effect", "product", len(static.nodes)) as progress:
             for node in static.nodes:
                 alone = found([name for name in static.nodes if name != node])
                 effects[node] = float(np.mean((alone - expected) ** 2))

@@ -1,6 +1,6 @@
-"""`quantize_weights`: an ONNX classifier's weights and embeddings in 4 bits; nothing else of it is quantized for good.
+"""`quantize_onnx_weight_only`: stores an ONNX classifier's weights and embeddings in 4 bits; activations stay in fp32.
 
-The graph's work is in `pipeline/runtimes/onnx_weight_only.py`.
+The work on the graph is in `pipeline/runtimes/onnx_weight_only.py`.
 """
 
 import shutil
@@ -27,11 +27,11 @@ class QuantizeOnnxWeightOnly(Step):
     gives: ClassVar[str] = "onnx_4bit"
 
     def inputs(self, context: Context) -> dict[str, Any]:
-        """Versions; the data only for what the notes say of it."""
+        """Versions, and the data, on which the metric depends."""
         return {"data": context.splits.content_hash, "versions": versions("onnx", "onnxruntime", "onnx-ir", "tokenizers")}
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
-        """Quantize; metric: share of validation texts whose prediction stays as it was; notes: "made", operators by name."""
+        """Quantize; metric: the share of validation texts whose prediction stays the same; notes: "made", by operator."""
         from pipeline.runtimes.onnx import MODEL
         from pipeline.runtimes.onnx_weight_only import PRODUCTS, shrink
 

@@ -1,7 +1,7 @@
-"""`quantize_openvino`: an OpenVINO network in int8 by NNCF, with ranges measured on training texts.
+"""`quantize_openvino`: quantizes an OpenVINO network to int8 with NNCF, with ranges measured on training texts.
 
-With accuracy control NNCF puts back into fp32 what costs accuracy, the most harmful first, until no more of it is lost on
-the validation split than is allowed.
+With accuracy control NNCF returns the most sensitive operations to fp32 until the loss of accuracy on the validation split
+is at most `max_drop`.
 """
 
 import contextlib
@@ -40,7 +40,7 @@ class QuantizeOpenvino(Step):
     gives: ClassVar[str] = "openvino_int8"
 
     def inputs(self, context: Context) -> dict[str, Any]:
-        """The training texts, how they are drawn, and versions. Raises OptimizationError without the extra."""
+        """Data, the seed that draws calibration samples, and versions. Raises OptimizationError without the extra."""
         require_openvino("openvino", "nncf")
         return {
             "data": context.splits.content_hash,
@@ -49,12 +49,12 @@ class QuantizeOpenvino(Step):
         }
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
-        """Quantize; metric: the share of validation texts for which the prediction stays as it was."""
+        """Quantize; metric: the share of validation texts whose prediction stays the same."""
         assert context.source is not None
         warn_if_slow(int8_support())
         openvino = library()
         network = openvino.Core().read_model(context.source / MODEL)
-        log.info("NNCF measures ranges%s", "" if self.max_drop is None else ", and what accuracy they cost")
+        log.info("NNCF measures ranges%s", "" if self.max_drop is None else " and their effect on accuracy")
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             quantized = self._quantized(network, context)
         openvino.save_model(quantized, str(artifact / MODEL), compress_to_fp16=False)
@@ -67,7 +67,7 @@ class QuantizeOpenvino(Step):
         import nncf
 
         assert context.source is not None
-        logging.getLogger("nncf").setLevel(logging.ERROR)  # its own set_log_level silences the handlers of everybody
+        logging.getLogger("nncf").setLevel(logging.ERROR)  # nncf.set_log_level would silence all handlers
         description = Description.read(context.source)
         encode = Encoder(context.source, description.max_length, description.pad_id, threads=1)
 
@@ -89,6 +89,6 @@ class QuantizeOpenvino(Step):
 
 
 def _accuracy(network: Any, rows: Any) -> tuple[float, list[float]]:
-    """The share of right predictions, and of each text whether it is."""
+    """The share of right predictions, and for each text 1.0 if it is right."""
     right = [float(network(inputs)[0].argmax() == label) for inputs, label in rows]
     return float(np.mean(right)), right

@@ -87,7 +87,7 @@ class Distillation:
             parts = [last.part(part) for part in (last.kind.query, last.kind.key, last.kind.value)]
             if any(part.out_features % self._heads for part in parts):
                 raise OptimizationError(
-                    f"the student's hidden size is not a multiple of the teacher's {self._heads} heads; set relation_loss_weight=0"
+                    f"the student's hidden size is not a multiple of {self._heads} heads; set relation_loss_weight=0"
                 )
             self._hooks += [part.register_forward_hook(self._recorder(name)) for part in parts]
 

@@ -18,13 +18,7 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from datasets import Dataset, disable_progress_bars, enable_progress_bars
-from transformers import (
-    DataCollatorWithPadding,
-    EvalPrediction,
-    Trainer,
-    TrainerCallback,
-    TrainingArguments,
-)
+from transformers import DataCollatorWithPadding, EvalPrediction, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
 from pipeline.errors import TrainingError
@@ -50,9 +44,7 @@ class Recipe:
     max_length: int
     seed: int
     label_smoothing: float = 0.0
-    head_lr_multiplier: float = (
-        1.0  # learning-rate multiplier of the last layer, which is new while the others are pretrained
-    )
+    head_lr_multiplier: float = 1.0  # learning-rate multiplier of the last layer, which is new
     dropout: float | None = None  # None: as the network has it
     keep: str = "best"  # "best": the best epoch on validation; "last": for pruning, whose earlier epochs are less sparse
 

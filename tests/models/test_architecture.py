@@ -169,7 +169,7 @@ def test_an_interrupted_step_that_goes_on_writes_the_bytes_of_one_that_was_not(
     (tmp_path / "interrupted-artifact").rmdir()
     with caplog.at_level("INFO", logger="pipeline"):
         artifact, same = made(step, context, scratch)
-    assert "going on after an interruption" in caplog.text
+    assert "resuming the interrupted training" in caplog.text
     assert (artifact / FILE).read_bytes() == (whole / FILE).read_bytes() and same == notes
 
 

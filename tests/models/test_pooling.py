@@ -98,5 +98,5 @@ def test_where_layers_lie_elsewhere_it_is_refused() -> None:
 
     other = Other()
     other.base_model = other
-    with pytest.raises(OptimizationError, match="keeps its layers elsewhere"):
+    with pytest.raises(OptimizationError, match="has its layers elsewhere"):
         pool(other, "mean")

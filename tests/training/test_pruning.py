@@ -195,6 +195,6 @@ def test_a_pruning_that_was_killed_ends_as_one_that_was_not(
         pruned(method, "killed")
     with caplog.at_level("INFO", logger="pipeline"):
         resumed, same_notes = pruned(method, "killed")
-    assert "going on after an interruption" in caplog.text
+    assert "resuming the interrupted training" in caplog.text
     assert same_notes == notes
     assert equal(weights(read(whole)), weights(read(resumed)))

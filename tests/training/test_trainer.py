@@ -149,7 +149,7 @@ def test_an_interrupted_training_that_goes_on_ends_with_the_weights_of_one_that_
     whole, curves = trained()
     with caplog.at_level("INFO", logger="pipeline"):
         resumed, same_curves = trained(interrupted.name)
-    assert "going on after an interruption, from checkpoint-8" in caplog.text
+    assert "resuming the interrupted training from checkpoint-8" in caplog.text
     assert same_curves == curves
     assert equal(weights(whole), weights(resumed))
 

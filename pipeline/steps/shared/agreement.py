@@ -1,4 +1,4 @@
-"""Do two classifiers predict the same? What the steps that quantize check their result with."""
+"""How often two classifiers predict the same: the check of every step that quantizes."""
 
 import logging
 from collections.abc import Sequence
@@ -10,14 +10,14 @@ from pipeline.steps.shared.inference import logits_of
 from pipeline.tasks.single_label import answer
 
 log = logging.getLogger(__name__)
-MIN_AGREEMENT = 0.98  # of the predictions should stay as they are
+MIN_AGREEMENT = 0.98  # share of predictions; below it there is a warning
 
 
 def check_agreement(source: Path, target: Path, texts: Sequence[str], advice: str) -> dict[str, float]:
-    """The metric of a step that quantizes; a warning with advice where too few predictions stay as they were."""
+    """The agreement as a metric of the step; warns, with `advice`, when too few predictions stay the same."""
     same = agreement(source, target, texts)
     if same < MIN_AGREEMENT:
-        log.warning("warning: only %.1f %% of the predictions stay the same in int8; %s", 100 * same, advice)
+        log.warning("warning: only %.1f %% of the predictions stay the same after quantization; %s", 100 * same, advice)
     return {"quantize/agreement": same}
 
 
