@@ -1,4 +1,4 @@
-"""Where data comes from: one registered dataclass for each `kind` in `conf/data/`, each with `load(seed) -> Splits`.
+"""The sources of data: one registered dataclass for each `kind` in `conf/data/`, with `load(seed) -> Splits`.
 
 Importing this module is cheap; pyarrow and datasets are imported when a source is loaded.
 """
@@ -22,7 +22,7 @@ CLINC_FILE_KEYS = {"train": ("train", "oos_train"), "validation": ("val", "oos_v
 @kind("data", "files")
 @dataclass(frozen=True)
 class Files(DataSource):
-    """One to three files of the user's; splits that are missing are cut off from train, stratified."""
+    """One to three files of the user; missing splits are drawn from train, stratified by label."""
 
     train: str = MISSING
     validation: str | None = None
@@ -33,7 +33,7 @@ class Files(DataSource):
     test_fraction: float = setting(0.2, above=0, max=0.5)
 
     def load(self, seed: int) -> "Splits":
-        """Raises DataError with file, row and column."""
+        """Raises DataError, which names file, row and column."""
         from pipeline.data.splits import RawSplit, SplitFractions, assemble
         from pipeline.data.tables import read, row_number
 
@@ -49,10 +49,10 @@ class Files(DataSource):
 @kind("data", "quickstart")
 @dataclass(frozen=True)
 class Quickstart(DataSource):
-    """The data set inside the package; `quickstart/README.md` says how it was written."""
+    """The shipped data set; `quickstart/README.md` describes how it was written."""
 
     def load(self, seed: int) -> "Splits":
-        """The three files of the package."""
+        """Read the three files in the package."""
         train, validation, test = (str(QUICKSTART / f"{name}.csv") for name in ("train", "validation", "test"))
         return Files("files", self.name, self.oos_label, train, validation, test).load(seed)
 
@@ -90,7 +90,7 @@ class Hub(DataSource):
         except Exception as error:  # the Hub's client raises dozens of types
             raise DataError(
                 f"can't load data set {self.dataset!r} from the Hub ({type(error).__name__}: {error}); "
-                "without the Hub, give files: data=files data.train=..."
+                "without the Hub, use files: data=files data.train=..."
             ) from error
 
     def _part(self, found: Any, split: str, name: str) -> "RawSplit":
@@ -109,7 +109,7 @@ class Hub(DataSource):
 
 
 def _named(rows: Any, text_column: str, label_column: str, where: str) -> Any:
-    """An Arrow table `text, label` of strings; numbers that have names on the Hub are replaced by them, -1 by no label."""
+    """An Arrow table `text, label` of strings; label indices become names if the Hub has them, -1 becomes null."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -161,5 +161,5 @@ def _clinc_parts(path: Path) -> "dict[str, RawSplit | None]":
     except OSError as error:
         raise DataError(f"{path}: {error.strerror or error}") from error
     except (ValueError, KeyError, TypeError, pa.ArrowException) as error:
-        raise DataError(f"{path}: not the authors' data_oos_plus.json ({type(error).__name__}: {error})") from error
+        raise DataError(f"{path}: not the data_oos_plus.json of the authors ({type(error).__name__}: {error})") from error
     return parts

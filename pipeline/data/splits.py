@@ -1,6 +1,6 @@
-"""`Splits`: train, validation and test as the rest of the program sees them, checked once, with a content hash.
+"""`Splits`: train, validation and test for the rest of the program, checked once, with a content hash.
 
-Everything works on Arrow columns at once; only an error looks at single rows.
+The code works on whole Arrow columns; it looks at single rows only to report an error.
 """
 
 import hashlib
@@ -31,18 +31,18 @@ class Splits:
     validation: "Dataset"
     test: "Dataset"
     labels: tuple[str, ...]
-    oos: int | None  # the index of the out-of-scope label
-    content_hash: str  # of texts, labels and their order in all splits; not of names and paths
+    oos: int | None  # index of the out-of-scope label
+    content_hash: str  # of texts, labels and their order in all splits, without names and paths
 
 
 @dataclass(frozen=True)
 class RawSplit:
-    """One split as it was read: a table `text, label` of strings, and what to call it in a message."""
+    """One split as it was read: a table `text, label` of strings, and its names for messages."""
 
     table: pa.Table
     where: str  # the file or data set it came from
-    columns: tuple[str, str] = (TEXT, LABEL)  # what its columns are called there
-    number: Callable[[int], int] = lambda row: row + 1  # how people number its rows, given the index from 0
+    columns: tuple[str, str] = (TEXT, LABEL)  # the names of its columns in that file
+    number: Callable[[int], int] = lambda row: row + 1  # index from 0 -> the row number that people see
 
     def place(self, row: int, column: str) -> str:
         """File, row and column, for a message."""
@@ -51,7 +51,7 @@ class RawSplit:
 
 @dataclass(frozen=True)
 class SplitFractions:
-    """How missing splits are cut off from train: shares of it, with a seed."""
+    """How missing splits are drawn from train: their shares of it, and a seed."""
 
     validation_fraction: float
     test_fraction: float
@@ -59,10 +59,10 @@ class SplitFractions:
 
 
 def assemble(parts: Mapping[str, RawSplit | None], oos_label: str | None, cut: SplitFractions) -> Splits:
-    """Check the parts, cut off the missing ones, number the labels.
+    """Check the splits, draw missing ones from train, number the labels.
 
     Raises DataError for an empty split, an empty text or label, fewer than two classes, a label that train lacks, and an
-    out-of-scope label that does not exist. Warns, with counts, of texts that stand in two splits.
+    out-of-scope label that does not exist. Warns, with counts, about texts that are in two splits.
     """
     from datasets import ClassLabel, Dataset, DatasetInfo, Features, Value
 
@@ -82,7 +82,7 @@ def assemble(parts: Mapping[str, RawSplit | None], oos_label: str | None, cut: S
         encoded[name] = pa.table({TEXT: tables[name].column(TEXT).combine_chunks(), LABEL: codes})
     _warn_of_duplicates(encoded)
     info, content_hash = DatasetInfo(features=features), _content_hash(encoded, labels)
-    made = {  # with a fingerprint given, datasets does not pickle the whole table to find one
+    made = {  # with a fingerprint, datasets does not hash the whole table
         name: Dataset(table.cast(features.arrow_schema), info=info, fingerprint=f"{content_hash[:32]}-{name}")
         for name, table in encoded.items()
     }
@@ -114,7 +114,7 @@ def _draw_missing(given: Mapping[str, RawSplit], cut: SplitFractions) -> dict[st
     for name in missing:
         if len(rows[name]) == 0:
             classes = len(pc.unique(train.column(LABEL)))
-            told = f"{train.num_rows} rows in {classes} classes are too few to cut off a {name} split"
+            told = f"{train.num_rows} rows in {classes} classes are too few to draw a {name} split"
             raise DataError(f"{given['train'].where}: {told}; give data.{name}, or raise data.{name}_fraction")
         tables[name] = train.take(pa.array(rows[name]))
     tables["train"] = train.take(pa.array(rows["rest"]))
@@ -124,7 +124,7 @@ def _draw_missing(given: Mapping[str, RawSplit], cut: SplitFractions) -> dict[st
 def stratified(labels: pa.ChunkedArray, shares: Mapping[str, float], rng: np.random.Generator) -> dict[str, np.ndarray]:
     """Row numbers, in rising order, of each share and of the "rest", which keeps at least one row of every class.
 
-    From n rows of a class a share s takes round(s * n), as long as any are left.
+    A share s gets round(s * n) of the n rows of a class, while any are left.
     """
     codes = labels.combine_chunks().dictionary_encode().indices.to_numpy()
     taken: dict[str, list[np.ndarray]] = {name: [] for name in (*shares, "rest")}
@@ -161,7 +161,7 @@ def _warn_of_duplicates(tables: Mapping[str, pa.Table]) -> None:
         seen = pc.is_in(tables[name].column(TEXT), value_set=tables[other].column(TEXT))
         count = pc.sum(seen).as_py() or 0
         if count:
-            log.warning("warning: %d of %d %s texts also stand in %s", count, tables[name].num_rows, name, other)
+            log.warning("warning: %d of %d %s texts are also in %s", count, tables[name].num_rows, name, other)
 
 
 def _content_hash(tables: Mapping[str, pa.Table], labels: list[str]) -> str:

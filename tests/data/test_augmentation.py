@@ -100,7 +100,9 @@ def test_a_transfer_sets_fingerprint_knows_what_is_in_it_not_where_it_lay(
     assert fingerprint(Augment(copies=1)) != fingerprint(Augment(copies=1, drop=0.5))
 
 
-@pytest.mark.parametrize(("content", "told"), [(None, "no such file"), (b"\n \n", "no text in it"), (b"\xff\xfe", "UTF-8")])
+@pytest.mark.parametrize(
+    ("content", "told"), [(None, "no such file"), (b"\n \n", "the file has no text"), (b"\xff\xfe", "UTF-8")]
+)
 def test_a_file_of_texts_that_is_none_is_one_line(
     content: bytes | None, told: str, transferred: Callable[[Augment], tuple[StepsResult, Context]], tmp_path: Path
 ) -> None:
