@@ -29,6 +29,7 @@ from pipeline.reporting.comparison import log_comparison, summarize
 from pipeline.reporting.plots import noted, profile, reliability
 from pipeline.steps.execute import StepsResult, check_order, run_steps
 from pipeline.system import locks, machine
+from pipeline.tasks.single_label import LABEL, TEXT
 from pipeline.tracking import server
 from pipeline.tracking.identity import config_yaml, dataset, identity, is_baseline, parameters, settings_for
 from pipeline.tracking.job import Job, only_one, prepare
@@ -178,7 +179,7 @@ def _is_same_run(known: Any, own: Identity, seed: int) -> bool:
 def _measured(job: Job, optim: Optim, made: StepsResult, reference: Reference | None, tracked: Run) -> Row:
     """Measure and log."""
     config, splits = job.config, job.context.splits
-    test = TestSet(list(splits.test["text"]), np.array(splits.test["label"]), list(splits.labels), splits.oos)
+    test = TestSet(list(splits.test[TEXT]), np.array(splits.test[LABEL]), list(splits.labels), splits.oos)
     report = measure(optim.name, made.artifact, test, config.measure, reference)
     tracked.log_report(report, made.metrics)
     log_plots(tracked, report)

@@ -111,7 +111,7 @@ def _short(optim: Optim) -> Optim:
 def _short_step(step: Step) -> Step:
     changes: dict[str, Any] = {}
     if isinstance(step, RandomInit):
-        changes = {"layers": 1, "width": 24, "neurons": 32}
+        changes = {"num_layers": 1, "hidden_size": 24, "intermediate_size": 32}
     elif isinstance(step, LowRank):
         changes = {"embeddings": 8}
     elif isinstance(step, Finetune):
@@ -145,7 +145,7 @@ def carried(compose: Callable[..., Config], root: Path, toy_csv: Path) -> Carrie
     def carry(*overrides: str) -> tuple[StepsResult, Context]:
         config = compose("optim=baseline", *small(root, toy_csv), *overrides)
         check_order(config.optim, config.backbone)
-        context = Context(config.data.load(0), config.backbone, 0)  # type: ignore[attr-defined]
+        context = Context(config.data.load(0), config.backbone, 0)
         return run_steps(config.optim, context, Store(root)), context
 
     return carry

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.commands.configuration.compose import configs, parse_arguments
 from pipeline.config import Config
+from pipeline.tasks.single_label import TEXT
 
 if TYPE_CHECKING:
     from pipeline.evaluation.noise.summary import Findings
@@ -62,7 +63,7 @@ def noise(config: Config) -> None:
         with locks.shared():
             artifact = run_steps(config.optim, job.context, job.store).artifact
         queries, folder = (
-            draw(list(splits.test["text"]), config.measure),
+            draw(list(splits.test[TEXT]), config.measure),
             noise_record.folder_of(config.track.root, run.run_id),
         )
         for repetition in repeat(artifact, queries, config.measure, settings):

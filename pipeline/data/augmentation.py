@@ -1,7 +1,7 @@
-"""More texts to distil on, made from those of the train split: a teacher says of each what it thinks, so none needs a label.
+"""More texts for distillation, made from those of the train split; the teacher labels them, so they need no labels.
 
-What a text turns into is chosen at random, by a seed. Words are what stands between spaces; a word that is dropped becomes
-the tokenizer's unknown token, as a word does that its vocabulary lacks.
+Changes are random, with a seed. Words are separated by spaces; a dropped word becomes the tokenizer's unknown token, as any
+word that is missing in its vocabulary.
 """
 
 from collections.abc import Sequence
@@ -19,14 +19,14 @@ class Augment(Settings):
     """What is added to the texts of the train split."""
 
     copies: int = setting(0, min=0, max=100)  # changed copies of each text
-    drop: float = setting(0.1, min=0, max=1)  # share of their words that become unknown
-    swap: float = setting(0.1, min=0, max=1)  # share that become a word of another text
+    drop: float = setting(0.1, min=0, max=1)  # share of their words that become the unknown token
+    swap: float = setting(0.1, min=0, max=1)  # share of words that become a word of another text
     mix: float = setting(0.25, min=0, max=1)  # share of the copies whose second half is another text's
     unlabelled: str | None = None  # a file with one text a line, without labels
 
 
-def augmented(texts: Sequence[str], unknown: str, settings: Augment, seed: int) -> list[str]:
-    """Changed copies of `texts`: `settings.copies` for each, all texts once, then all again; the same for the same seed."""
+def augment_texts(texts: Sequence[str], unknown: str, settings: Augment, seed: int) -> list[str]:
+    """`settings.copies` changed copies of every text, in the order of `texts`, one pass after the other; fixed by `seed`."""
     words = [text.split() or [unknown] for text in texts]
     pool = [word for each in words for word in each]
     made = []
@@ -49,12 +49,12 @@ def augmented(texts: Sequence[str], unknown: str, settings: Augment, seed: int) 
 
 
 def unlabelled_texts(path: Path) -> list[str]:
-    """The lines of a file that are not empty, each once. Raises DataError when it can't be read or has none."""
+    """The distinct non-empty lines of a file. Raises DataError when it can't be read or has none."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"augment.unlabelled={path}: can't be read as UTF-8 text ({type(error).__name__})") from error
     texts = list(dict.fromkeys(line.strip() for line in lines if line.strip()))
     if not texts:
-        raise DataError(f"augment.unlabelled={path}: no text in it; it must have one a line")
+        raise DataError(f"augment.unlabelled={path}: the file has no text; it must have one text a line")
     return texts

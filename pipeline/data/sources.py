@@ -1,4 +1,4 @@
-"""Where data comes from: one registered dataclass for each `kind` in `conf/data/`, each with `load(seed) -> Splits`.
+"""The sources of data: one registered dataclass for each `kind` in `conf/data/`, with `load(seed) -> Splits`.
 
 Importing this module is cheap; pyarrow and datasets are imported when a source is loaded.
 """
@@ -13,7 +13,7 @@ from pipeline.config import MISSING, DataSource, kind, setting
 from pipeline.errors import DataError, nearest
 
 if TYPE_CHECKING:
-    from pipeline.data.splits import Part, Splits
+    from pipeline.data.splits import RawSplit, Splits
 
 QUICKSTART = Path(__file__).parent / "quickstart"
 CLINC_FILE_KEYS = {"train": ("train", "oos_train"), "validation": ("val", "oos_val"), "test": ("test", "oos_test")}
@@ -22,7 +22,7 @@ CLINC_FILE_KEYS = {"train": ("train", "oos_train"), "validation": ("val", "oos_v
 @kind("data", "files")
 @dataclass(frozen=True)
 class Files(DataSource):
-    """One to three files of the user's; splits that are missing are cut off from train, stratified."""
+    """One to three files of the user; missing splits are drawn from train, stratified by label."""
 
     train: str = MISSING
     validation: str | None = None
@@ -33,26 +33,26 @@ class Files(DataSource):
     test_fraction: float = setting(0.2, above=0, max=0.5)
 
     def load(self, seed: int) -> "Splits":
-        """Raises DataError with file, row and column."""
-        from pipeline.data.splits import Cut, Part, assemble
+        """Raises DataError, which names file, row and column."""
+        from pipeline.data.splits import RawSplit, SplitFractions, assemble
         from pipeline.data.tables import read, row_number
 
-        parts: dict[str, Part | None] = {}
+        parts: dict[str, RawSplit | None] = {}
         for split, name in (("train", self.train), ("validation", self.validation), ("test", self.test)):
             path = Path(name).expanduser() if name is not None else None
             table = read(path, self.text_column, self.label_column) if path else None
             columns = (self.text_column, self.label_column)
-            parts[split] = Part(table, str(path), columns, functools.partial(row_number, path)) if path else None
-        return assemble(parts, self.oos_label, Cut(self.validation_fraction, self.test_fraction, seed))
+            parts[split] = RawSplit(table, str(path), columns, functools.partial(row_number, path)) if path else None
+        return assemble(parts, self.oos_label, SplitFractions(self.validation_fraction, self.test_fraction, seed))
 
 
 @kind("data", "quickstart")
 @dataclass(frozen=True)
 class Quickstart(DataSource):
-    """The data set inside the package; `quickstart/README.md` says how it was written."""
+    """The shipped data set; `quickstart/README.md` describes how it was written."""
 
     def load(self, seed: int) -> "Splits":
-        """The three files of the package."""
+        """Read the three files in the package."""
         train, validation, test = (str(QUICKSTART / f"{name}.csv") for name in ("train", "validation", "test"))
         return Files("files", self.name, self.oos_label, train, validation, test).load(seed)
 
@@ -75,12 +75,12 @@ class Hub(DataSource):
 
     def load(self, seed: int) -> "Splits":
         """Raises DataError when the Hub can't be reached, or has no such data set, split or column."""
-        from pipeline.data.splits import Cut, assemble
+        from pipeline.data.splits import SplitFractions, assemble
 
         found = self._download()
         names = {"train": self.train, "validation": self.validation, "test": self.test}
         parts = {split: self._part(found, split, name) if name else None for split, name in names.items()}
-        return assemble(parts, self.oos_label, Cut(self.validation_fraction, self.test_fraction, seed))
+        return assemble(parts, self.oos_label, SplitFractions(self.validation_fraction, self.test_fraction, seed))
 
     def _download(self) -> Any:
         import datasets
@@ -90,11 +90,11 @@ class Hub(DataSource):
         except Exception as error:  # the Hub's client raises dozens of types
             raise DataError(
                 f"can't load data set {self.dataset!r} from the Hub ({type(error).__name__}: {error}); "
-                "without the Hub, give files: data=files data.train=..."
+                "without the Hub, use files: data=files data.train=..."
             ) from error
 
-    def _part(self, found: Any, split: str, name: str) -> "Part":
-        from pipeline.data.splits import Part
+    def _part(self, found: Any, split: str, name: str) -> "RawSplit":
+        from pipeline.data.splits import RawSplit
 
         if name not in found:
             raise DataError(f"data.{split}={name}: {self.dataset} has no such split{nearest(name, found)}")
@@ -105,11 +105,11 @@ class Hub(DataSource):
                 known = nearest(column, rows.column_names)
                 raise DataError(f"data.{key}={column}: {self.dataset} has no such column{known}")
         where, columns = f"{self.dataset}, split {name}", (self.text_column, self.label_column)
-        return Part(_named(rows, *columns, where), where, columns)
+        return RawSplit(_named(rows, *columns, where), where, columns)
 
 
 def _named(rows: Any, text_column: str, label_column: str, where: str) -> Any:
-    """An Arrow table `text, label` of strings; numbers that have names on the Hub are replaced by them, -1 by no label."""
+    """An Arrow table `text, label` of strings; label indices become names if the Hub has them, -1 becomes null."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -140,26 +140,26 @@ class Clinc150(DataSource):
                 label_column="intent",
             )  # fmt: skip
             return hub.load(seed)
-        from pipeline.data.splits import Cut, assemble
+        from pipeline.data.splits import SplitFractions, assemble
 
-        return assemble(_clinc_parts(Path(self.path).expanduser()), self.oos_label, Cut(0.1, 0.2, seed))
+        return assemble(_clinc_parts(Path(self.path).expanduser()), self.oos_label, SplitFractions(0.1, 0.2, seed))
 
 
-def _clinc_parts(path: Path) -> "dict[str, Part | None]":
+def _clinc_parts(path: Path) -> "dict[str, RawSplit | None]":
     import pyarrow as pa
 
-    from pipeline.data.splits import Part
+    from pipeline.data.splits import RawSplit
 
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        parts: dict[str, Part | None] = {}
+        parts: dict[str, RawSplit | None] = {}
         for split, keys in CLINC_FILE_KEYS.items():
             rows = [row for key in keys for row in content[key]]
             texts, labels = zip(*rows, strict=True)
             table = pa.table({"text": pa.array(texts, pa.large_string()), "label": pa.array(labels, pa.large_string())})
-            parts[split] = Part(table, f"{path}, {split}")
+            parts[split] = RawSplit(table, f"{path}, {split}")
     except OSError as error:
         raise DataError(f"{path}: {error.strerror or error}") from error
     except (ValueError, KeyError, TypeError, pa.ArrowException) as error:
-        raise DataError(f"{path}: not the authors' data_oos_plus.json ({type(error).__name__}: {error})") from error
+        raise DataError(f"{path}: not the data_oos_plus.json of the authors ({type(error).__name__}: {error})") from error
     return parts

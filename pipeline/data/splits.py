@@ -1,6 +1,6 @@
-"""`Splits`: train, validation and test as the rest of the program sees them, checked once, with a content hash.
+"""`Splits`: train, validation and test for the rest of the program, checked once, with a content hash.
 
-Everything works on Arrow columns at once; only an error looks at single rows.
+The code works on whole Arrow columns; it looks at single rows only to report an error.
 """
 
 import hashlib
@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.errors import DataError, nearest
+from pipeline.tasks.single_label import LABEL, TEXT
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -30,58 +31,58 @@ class Splits:
     validation: "Dataset"
     test: "Dataset"
     labels: tuple[str, ...]
-    oos: int | None  # the index of the out-of-scope label
-    content_hash: str  # of texts, labels and their order in all splits; not of names and paths
+    oos: int | None  # index of the out-of-scope label
+    content_hash: str  # of texts, labels and their order in all splits, without names and paths
 
 
 @dataclass(frozen=True)
-class Part:
-    """One split as it was read: a table `text, label` of strings, and what to call it in a message."""
+class RawSplit:
+    """One split as it was read: a table `text, label` of strings, and its names for messages."""
 
     table: pa.Table
     where: str  # the file or data set it came from
-    columns: tuple[str, str] = ("text", "label")  # what its columns are called there
-    number: Callable[[int], int] = lambda row: row + 1  # how people number its rows, given the index from 0
+    columns: tuple[str, str] = (TEXT, LABEL)  # the names of its columns in that file
+    number: Callable[[int], int] = lambda row: row + 1  # index from 0 -> the row number that people see
 
     def place(self, row: int, column: str) -> str:
         """File, row and column, for a message."""
-        return f"{self.where}, row {self.number(row)}, column {self.columns[column == 'label']!r}"
+        return f"{self.where}, row {self.number(row)}, column {self.columns[column == LABEL]!r}"
 
 
 @dataclass(frozen=True)
-class Cut:
-    """How missing splits are cut off from train: shares of it, with a seed."""
+class SplitFractions:
+    """How missing splits are drawn from train: their shares of it, and a seed."""
 
     validation_fraction: float
     test_fraction: float
     seed: int
 
 
-def assemble(parts: Mapping[str, Part | None], oos_label: str | None, cut: Cut) -> Splits:
-    """Check the parts, cut off the missing ones, number the labels.
+def assemble(parts: Mapping[str, RawSplit | None], oos_label: str | None, cut: SplitFractions) -> Splits:
+    """Check the splits, draw missing ones from train, number the labels.
 
     Raises DataError for an empty split, an empty text or label, fewer than two classes, a label that train lacks, and an
-    out-of-scope label that does not exist. Warns, with counts, of texts that stand in two splits.
+    out-of-scope label that does not exist. Warns, with counts, about texts that are in two splits.
     """
     from datasets import ClassLabel, Dataset, DatasetInfo, Features, Value
 
     given = {name: part for name, part in parts.items() if part is not None}
     for name, part in given.items():
         _check_filled(part, name)
-    tables = _cut_missing(given, cut)
+    tables = _draw_missing(given, cut)
     labels = _label_names(tables["train"])
     if len(labels) < 2:
         raise DataError(f"{given['train'].where}: only one class ({labels[0]!r}); a classifier needs at least two")
     if oos_label is not None and oos_label not in labels:
         raise DataError(f"data.oos_label={oos_label}: no such label{nearest(oos_label, labels)}")
-    features = Features({"text": Value("large_string"), "label": ClassLabel(names=labels)})
+    features = Features({TEXT: Value("large_string"), LABEL: ClassLabel(names=labels)})
     encoded = {}
     for name in SPLITS:
         codes = _encode(tables[name], labels, given.get(name, given["train"]))
-        encoded[name] = pa.table({"text": tables[name].column("text").combine_chunks(), "label": codes})
+        encoded[name] = pa.table({TEXT: tables[name].column(TEXT).combine_chunks(), LABEL: codes})
     _warn_of_duplicates(encoded)
     info, content_hash = DatasetInfo(features=features), _content_hash(encoded, labels)
-    made = {  # with a fingerprint given, datasets does not pickle the whole table to find one
+    made = {  # with a fingerprint, datasets does not hash the whole table
         name: Dataset(table.cast(features.arrow_schema), info=info, fingerprint=f"{content_hash[:32]}-{name}")
         for name, table in encoded.items()
     }
@@ -89,10 +90,10 @@ def assemble(parts: Mapping[str, Part | None], oos_label: str | None, cut: Cut) 
     return Splits(**made, labels=tuple(labels), oos=oos, content_hash=content_hash)
 
 
-def _check_filled(part: Part, name: str) -> None:
+def _check_filled(part: RawSplit, name: str) -> None:
     if part.table.num_rows == 0:
         raise DataError(f"{part.where}: the {name} split is empty")
-    for column in ("text", "label"):
+    for column in (TEXT, LABEL):
         values = part.table.column(column)
         empty = pc.fill_null(pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(values)), 0), True)
         row = pc.index(empty, True).as_py()
@@ -102,18 +103,18 @@ def _check_filled(part: Part, name: str) -> None:
             raise DataError(f"{part.place(row, column)}: empty {column}{more}")
 
 
-def _cut_missing(given: Mapping[str, Part], cut: Cut) -> dict[str, pa.Table]:
+def _draw_missing(given: Mapping[str, RawSplit], cut: SplitFractions) -> dict[str, pa.Table]:
     tables = {name: part.table for name, part in given.items()}
     shares = {"test": cut.test_fraction, "validation": cut.validation_fraction}
     missing = {name: share for name, share in shares.items() if name not in tables}
     if not missing:
         return tables
     train = tables["train"]
-    rows = stratified(train.column("label"), missing, np.random.default_rng(cut.seed))
+    rows = stratified(train.column(LABEL), missing, np.random.default_rng(cut.seed))
     for name in missing:
         if len(rows[name]) == 0:
-            classes = len(pc.unique(train.column("label")))
-            told = f"{train.num_rows} rows in {classes} classes are too few to cut off a {name} split"
+            classes = len(pc.unique(train.column(LABEL)))
+            told = f"{train.num_rows} rows in {classes} classes are too few to draw a {name} split"
             raise DataError(f"{given['train'].where}: {told}; give data.{name}, or raise data.{name}_fraction")
         tables[name] = train.take(pa.array(rows[name]))
     tables["train"] = train.take(pa.array(rows["rest"]))
@@ -123,7 +124,7 @@ def _cut_missing(given: Mapping[str, Part], cut: Cut) -> dict[str, pa.Table]:
 def stratified(labels: pa.ChunkedArray, shares: Mapping[str, float], rng: np.random.Generator) -> dict[str, np.ndarray]:
     """Row numbers, in rising order, of each share and of the "rest", which keeps at least one row of every class.
 
-    From n rows of a class a share s takes round(s * n), as long as any are left.
+    A share s gets round(s * n) of the n rows of a class, while any are left.
     """
     codes = labels.combine_chunks().dictionary_encode().indices.to_numpy()
     taken: dict[str, list[np.ndarray]] = {name: [] for name in (*shares, "rest")}
@@ -140,35 +141,35 @@ def stratified(labels: pa.ChunkedArray, shares: Mapping[str, float], rng: np.ran
 
 
 def _label_names(train: pa.Table) -> list[str]:
-    names = [str(name) for name in pc.unique(train.column("label")).to_pylist()]
+    names = [str(name) for name in pc.unique(train.column(LABEL)).to_pylist()]
     numeric = all(name.removeprefix("-").isdecimal() for name in names)
     return sorted(names, key=int) if numeric else sorted(names)
 
 
-def _encode(table: pa.Table, labels: list[str], part: Part) -> pa.Array:
-    names = table.column("label").cast(pa.large_string())
+def _encode(table: pa.Table, labels: list[str], part: RawSplit) -> pa.Array:
+    names = table.column(LABEL).cast(pa.large_string())
     codes = pc.index_in(names, value_set=pa.array(labels, pa.large_string())).combine_chunks()
     row = pc.index(pc.is_null(codes), True).as_py()
     if row >= 0:
         label = names[row].as_py()
-        raise DataError(f"{part.place(row, 'label')}: train has no label {label!r}{nearest(label, labels)}")
+        raise DataError(f"{part.place(row, LABEL)}: train has no label {label!r}{nearest(label, labels)}")
     return codes.cast(pa.int64())
 
 
 def _warn_of_duplicates(tables: Mapping[str, pa.Table]) -> None:
     for name, other in (("validation", "train"), ("test", "train"), ("test", "validation")):
-        seen = pc.is_in(tables[name].column("text"), value_set=tables[other].column("text"))
+        seen = pc.is_in(tables[name].column(TEXT), value_set=tables[other].column(TEXT))
         count = pc.sum(seen).as_py() or 0
         if count:
-            log.warning("warning: %d of %d %s texts also stand in %s", count, tables[name].num_rows, name, other)
+            log.warning("warning: %d of %d %s texts are also in %s", count, tables[name].num_rows, name, other)
 
 
 def _content_hash(tables: Mapping[str, pa.Table], labels: list[str]) -> str:
     content = hashlib.sha256(repr(labels).encode())
     for name in SPLITS:
-        text = tables[name].column("text").cast(pa.large_binary()).combine_chunks()
+        text = tables[name].column(TEXT).cast(pa.large_binary()).combine_chunks()
         content.update(name.encode())
-        for column in (pc.binary_length(text), tables[name].column("label").cast(pa.int64()).combine_chunks()):
+        for column in (pc.binary_length(text), tables[name].column(LABEL).cast(pa.int64()).combine_chunks()):
             content.update(np.ascontiguousarray(column.to_numpy(zero_copy_only=False)).tobytes())
         offsets = np.frombuffer(text.buffers()[1], dtype=np.int64)[text.offset : text.offset + len(text) + 1]
         content.update(memoryview(text.buffers()[2])[offsets[0] : offsets[-1]])

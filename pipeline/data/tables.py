@@ -1,7 +1,7 @@
-"""One file of the user's -> an Arrow table with the columns `text` and `label`, both strings.
+"""One file of the user -> an Arrow table with the columns `text` and `label`, both strings.
 
-Not covered: what the values mean (see `splits`). Every problem is a DataError that names the file, and where there is one
-the row (as a spreadsheet counts: the header of a CSV is row 1) and the column.
+Not here: checks of the values (`splits.py`). Every problem is a DataError that names the file and, if known, the row (as in
+a spreadsheet: the header of a CSV is row 1) and the column.
 """
 
 import csv
@@ -13,10 +13,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.errors import DataError, nearest
+from pipeline.tasks.single_label import LABEL, TEXT
 
 DELIMITERS = {".csv": ",", ".tsv": "\t"}
 JSON_LINES = {".jsonl", ".ndjson", ".json"}
-BLOCK_BYTES = 2**24  # read at once; no row may be longer
+BLOCK_BYTES = 2**24  # bytes read at once; no row may be longer
 PARQUET = {".parquet", ".pq"}
 TEXT_TYPES = (
     pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_binary, pa.types.is_large_binary,
@@ -42,20 +43,20 @@ def read(path: Path, text_column: str, label_column: str) -> pa.Table:
         elif suffix in PARQUET:
             table = _read_parquet(path, columns)
         else:
-            raise DataError(f"{path}: unknown kind of file; use .csv, .tsv, .jsonl or .parquet")
+            raise DataError(f"{path}: unknown type of file; use .csv, .tsv, .jsonl or .parquet")
     except (pa.ArrowInvalid, pa.ArrowTypeError, OSError) as error:
         raise DataError(f"{path}: can't be read as {suffix[1:]}: {_from_one(str(error))}") from error
     return as_strings(table, path, text_column, label_column)
 
 
 def as_strings(table: pa.Table, where: Path, text_column: str, label_column: str) -> pa.Table:
-    """Two columns of a table as `text, label`, both strings. Raises DataError for values of other kinds, and not UTF-8."""
+    """Two columns of a table as `text, label`, both strings. Raises DataError for other types, and unless they are UTF-8."""
     text = _strings(table.column(text_column), where, text_column)
-    return pa.table({"text": text, "label": _labels(table.column(label_column), where, label_column)})
+    return pa.table({TEXT: text, LABEL: _labels(table.column(label_column), where, label_column)})
 
 
 def row_number(path: Path, index: int) -> int:
-    """The number by which people know a file's record with this index from 0: spreadsheets count header and blank lines."""
+    """The row number that people see for a record's index from 0: spreadsheets count the header and blank lines."""
     if path.suffix.lower() not in DELIMITERS:
         return index + 1
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
@@ -65,7 +66,7 @@ def row_number(path: Path, index: int) -> int:
 
 
 def _from_one(message: str) -> str:
-    """Arrow counts the rows of JSON lines from 0; people count from 1."""
+    """Add 1 to row numbers: Arrow counts the rows of JSON lines from 0."""
     return re.sub(r"\bin row (\d+)", lambda found: f"in row {int(found[1]) + 1}", message)
 
 

@@ -74,7 +74,7 @@ def _require_checkable(run: Any, config: Config) -> Splits:
     if tags.get("protocol", protocol_key(config)) != protocol_key(config):
         raise ConfigError(f"run {run_id} was measured with other settings; give the same measure=... and backbone=...")
     seed = run.data.params.get("seed", str(config.seed))
-    splits: Splits = config.data.load(int(seed))  # type: ignore[attr-defined]  # every registered source has it
+    splits: Splits = config.data.load(int(seed))
     if splits.content_hash != tags["data_hash"]:
         raise ConfigError(f"data={config.data.name} is not what run {run_id} was measured on; give the same data=...")
     return splits

@@ -21,6 +21,7 @@ from pipeline.steps.base import Context
 from pipeline.steps.finetune import Finetune
 from pipeline.system import locks
 from pipeline.system.progress import bar
+from pipeline.tasks.single_label import TEXT
 from pipeline.training.trainer import train
 
 PAIRS = 5  # of short trainings
@@ -56,7 +57,7 @@ def benchmark(config: Config, pairs: int = PAIRS, texts: int = TEXTS) -> Outcome
     step = next(iter(config.optim.steps.values()), None)
     if not isinstance(step, Finetune):
         raise ConfigError(f"optim={config.optim.name} does not begin with finetune; take optim=baseline")
-    context = Context(config.data.load(config.seed), config.backbone, config.seed)  # type: ignore[attr-defined]
+    context = Context(config.data.load(config.seed), config.backbone, config.seed)
     train = context.splits.train
     some = train.select(range(min(texts, len(train))))
     rates: dict[str, list[float]] = {"ours": [], "defaults": []}
@@ -96,9 +97,9 @@ def _by_defaults(
 
     def encoded(split: Any) -> Any:
         def tokens(batch: Any) -> Any:
-            return tokenizer(batch["text"], truncation=True, max_length=context.backbone.max_length)
+            return tokenizer(batch[TEXT], truncation=True, max_length=context.backbone.max_length)
 
-        return split.map(tokens, batched=True, remove_columns=["text"], load_from_cache_file=False)
+        return split.map(tokens, batched=True, remove_columns=[TEXT], load_from_cache_file=False)
 
     clock = Clock("training with the defaults")
     arguments = TrainingArguments(

@@ -1,4 +1,4 @@
-"""Networks to start from: where pretrained weights come from, an architecture's parts, smaller networks of larger ones.
+"""Networks to start from: pretrained weights, the parts of an architecture, smaller networks made from larger ones.
 
-Not here: training them (`training/`), and what a finished classifier is stored and run as (`runtimes/`).
+Not here: training them (`training/`), storing and running a finished classifier (`runtimes/`).
 """

@@ -1,8 +1,8 @@
-"""Structured pruning: which attention heads and feed-forward neurons matter, and a network without the others.
+"""Structured pruning: the importance of attention heads and feed-forward neurons, and networks without the others.
 
-Removing a head or a neuron makes matrices smaller, so the network really is faster, on any runtime. The networks are those
-whose layers are built like BERT's or DistilBERT's (BERT, MiniLM, RoBERTa, ELECTRA, ...). `fit` is also how a network with
-stored weights of other shapes than its configuration says is put together.
+Removing a head or a neuron makes matrices smaller, so the network is faster on any runtime. This works for networks with the
+layers of BERT or DistilBERT (BERT, MiniLM, RoBERTa, ELECTRA, ...). `fit` also loads stored weights whose shapes differ from
+the network's configuration.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,31 +12,31 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from pipeline.models.low_rank import refactor
+from pipeline.models.low_rank import use_factors_of
 
-NEURONS_MULTIPLE = 8  # matrix kernels work on 8 or 16 columns at once; fewer take as long
+NEURONS_MULTIPLE = 8  # matrix kernels compute 8 or 16 columns at once; fewer columns take as long
 
 
 @dataclass(frozen=True)
-class Kind:
-    """Where a layer has its parts: names of linear layers, and of the attributes that count heads and their width."""
+class PartNames:
+    """Names of a layer's linear modules, and of the attributes with the number of heads and their total width."""
 
     query: str
     key: str
     value: str
-    mixed: str  # takes all heads' outputs
+    mixed: str  # its inputs are the outputs of all heads
     inner: str  # its outputs are the neurons
-    outer: str  # takes the neurons
+    outer: str  # its inputs are the neurons
     attention: str
     heads: str
     width: str
 
 
-BERT = Kind(
+BERT = PartNames(
     "attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense",
     "intermediate.dense", "output.dense", "attention.self", "num_attention_heads", "all_head_size",
 )  # fmt: skip
-DISTILBERT = Kind(
+DISTILBERT = PartNames(
     "attention.q_lin", "attention.k_lin", "attention.v_lin", "attention.out_lin",
     "ffn.lin1", "ffn.lin2", "attention", "n_heads", "dim",
 )  # fmt: skip
@@ -47,39 +47,39 @@ class Layer:
     """One layer of a network."""
 
     prefix: str  # of its parts' names, for instance "bert.encoder.layer.0."
-    kind: Kind
+    kind: PartNames
     module: nn.Module
 
     def part(self, name: str) -> Any:
-        """A module in it, by a name of its kind."""
+        """One of its modules, by a name in `kind`."""
         return self.module.get_submodule(name)
 
     @property
     def head_size(self) -> int:
-        """Outputs a head."""
+        """Outputs of one head."""
         return int(self.part(self.kind.attention).attention_head_size)
 
     @property
     def heads(self) -> int:
-        """Heads it has."""
+        """Number of heads."""
         return int(self.part(self.kind.query).out_features) // self.head_size
 
     @property
     def neurons(self) -> int:
-        """Feed-forward neurons it has."""
+        """Number of feed-forward neurons."""
         return int(self.part(self.kind.inner).out_features)
 
 
 @dataclass(frozen=True)
 class Units:
-    """Of one layer: a value for each head and for each neuron, float (heads,) and (neurons,), or which are kept, int64."""
+    """Values for the heads and neurons of one layer, float (heads,) and (neurons,); or the indices that are kept, int64."""
 
     heads: Tensor
     neurons: Tensor
 
 
 def layers(model: nn.Module) -> list[Layer]:
-    """The layers of a network, in order; none if it is built otherwise."""
+    """The layers of a network, in order; empty for an unknown architecture."""
     modules = dict(model.named_modules())
     found = []
     for name in modules:
@@ -92,9 +92,9 @@ def layers(model: nn.Module) -> list[Layer]:
 
 
 def importance(model: nn.Module, batches: Iterable[Mapping[str, Tensor]]) -> list[Units]:
-    """How much each head and neuron matters to the loss: the mean over texts of |dL/dg|, normalised within each layer.
+    """Importance of each head and neuron for the loss: the mean |dL/dg| over texts, normalised within each layer.
 
-    g is a gate at 1 that multiplies the outputs of one head, or of one neuron after its activation (Michel et al. 2019,
+    g is a gate of 1 that multiplies the outputs of one head, or of one neuron after its activation (Michel et al. 2019,
     "Are Sixteen Heads Really Better than One?", equation 2); L is the cross-entropy of one text. The values of a layer are
     divided by their l2 norm, so that layers can be compared (section 4.1 there). A batch has input_ids, attention_mask
     (n, length) and labels (n,), all int64. `model` is left in eval mode.
@@ -130,9 +130,9 @@ def _gate(gates: dict[int, Tensor], place: int, groups: int) -> Any:
 
 
 def select(scores: list[Units], heads_kept: float, neurons_kept: float) -> list[Units]:
-    """Which units to keep, in rising order: these shares of all layers' units together, the most important ones.
+    """The units to keep, in rising order: the most important ones, these shares of the units of all layers together.
 
-    Every layer keeps at least one head, and neurons in multiples of 8 (as nearly as it has them).
+    Every layer keeps at least one head, and a multiple of 8 neurons (at most all that it has).
     """
     heads = _counts([layer.heads for layer in scores], heads_kept)
     neurons = _counts([layer.neurons for layer in scores], neurons_kept)
@@ -145,7 +145,9 @@ def select(scores: list[Units], heads_kept: float, neurons_kept: float) -> list[
 
 
 def _counts(scores: list[Tensor], share: float) -> list[int]:
-    everything = torch.cat([layer.index_fill(0, layer.argmax()[None], torch.inf) for layer in scores])  # one a layer stays
+    everything = torch.cat(
+        [layer.index_fill(0, layer.argmax()[None], torch.inf) for layer in scores]
+    )  # each layer keeps one
     chosen = _best(everything, max(len(scores), round(share * len(everything))))
     owner = torch.repeat_interleave(torch.tensor([len(layer) for layer in scores]))
     return [int(count) for count in torch.bincount(owner[chosen], minlength=len(scores))]
@@ -156,7 +158,7 @@ def _best(scores: Tensor, count: int) -> Tensor:
 
 
 def prune(model: nn.Module, kept: list[Units]) -> None:
-    """Make the matrices of a network smaller: each layer keeps these heads and neurons only."""
+    """Remove all heads and neurons but these from a network, in place."""
     state = dict(model.state_dict())
     for layer, units in zip(layers(model), kept, strict=True):
         rows = (units.heads[:, None] * layer.head_size + torch.arange(layer.head_size)).flatten()
@@ -170,12 +172,12 @@ def prune(model: nn.Module, kept: list[Units]) -> None:
 
 
 def fit(model: nn.Module, state: Mapping[str, Tensor]) -> None:
-    """Give a network these weights, its linear layers and its numbers of heads the sizes they have there; no copy is made.
+    """Load weights into a network, and resize its linear layers and numbers of heads to match; tensors are not copied.
 
-    Layers that are products of two in those weights become such (see `low_rank`). Raises ValueError when a weight is missing
-    or unknown, or does not fit.
+    Layers that the weights have as two factors are factorized (see `low_rank`). Raises ValueError when a weight is missing,
+    unknown or of a shape that does not fit.
     """
-    refactor(model, state)
+    use_factors_of(model, state)
     for name, module in model.named_modules():
         weight = state.get(f"{name}.weight")
         if isinstance(module, nn.Linear) and weight is not None and weight.shape != module.weight.shape:
@@ -186,7 +188,7 @@ def fit(model: nn.Module, state: Mapping[str, Tensor]) -> None:
     for layer in layers(model):
         attention, width = layer.part(layer.kind.attention), layer.part(layer.kind.query).out_features
         if width % layer.head_size:
-            raise ValueError(f"{layer.prefix}{layer.kind.query}: {width} rows are no whole number of heads")
+            raise ValueError(f"{layer.prefix}{layer.kind.query}: {width} rows are not a whole number of heads")
         setattr(attention, layer.kind.heads, layer.heads)
         setattr(attention, layer.kind.width, width)
     try:
@@ -196,7 +198,7 @@ def fit(model: nn.Module, state: Mapping[str, Tensor]) -> None:
 
 
 def padded(state: Mapping[str, Tensor], shapes: Mapping[str, torch.Size]) -> dict[str, Tensor]:
-    """Weights in larger shapes, filled up with zeros: removed heads and neurons come back, at the end, and do nothing."""
+    """Weights padded with zeros to larger shapes: removed heads and neurons come back at the end, without any effect."""
     full = {}
     for name, tensor in state.items():
         missing = [want - have for want, have in zip(shapes[name], tensor.shape, strict=True)]

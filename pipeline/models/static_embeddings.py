@@ -1,6 +1,6 @@
-"""A network of static word-piece vectors, to be trained: what the runtime "static" computes, in torch.
+"""A trainable network of static word-piece vectors, in torch: the same computation as the runtime "static".
 
-Its vectors start as those that a backbone gives each piece alone, reduced by principal components and weighed down for
+Its vectors start as the backbone's outputs for each piece alone, reduced by principal components, with smaller weights for
 frequent pieces (Tulkens and van Dongen 2024, model2vec); then they are trained.
 """
 
@@ -18,7 +18,7 @@ BATCH = 512  # word pieces
 
 
 class StaticNetwork(nn.Module):
-    """The mean of vectors, a hidden layer, logits."""
+    """The mean of the vectors, a hidden layer, logits."""
 
     def __init__(self, vectors: np.ndarray, hidden: int, labels: int) -> None:
         super().__init__()
@@ -28,15 +28,15 @@ class StaticNetwork(nn.Module):
 
     @property
     def base_model(self) -> "StaticNetwork":
-        """Itself; networks of transformers have another one in them."""
+        """Itself; networks of transformers have their encoder here."""
         return self
 
     def get_input_embeddings(self) -> nn.Embedding:
-        """As networks of transformers have it."""
+        """The vectors, under the name that transformers uses."""
         return self.vectors
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor, labels: torch.Tensor | None = None) -> Any:
-        """Logits, float32 (n, labels), of ids and mask, int64 (n, length); with labels, int64 (n,), also the loss."""
+        """ids and mask, int64 (n, length) -> logits, float32 (n, labels); with labels, int64 (n,), also the loss."""
         mask = attention_mask[:, :, None].to(self.vectors.weight.dtype)
         pooled = (self.vectors(input_ids) * mask).sum(1) / mask.sum(1)
         logits = self.outer(torch.relu(self.inner(pooled)))
@@ -44,14 +44,14 @@ class StaticNetwork(nn.Module):
         return SequenceClassifierOutput(loss=loss, logits=logits)
 
 
-def vectors_of(model: Any, tokenizer: Any, width: int) -> np.ndarray:
-    """For each word piece what a backbone's last layer says of it alone: float32 (pieces, width).
+def word_piece_vectors(model: Any, tokenizer: Any, width: int) -> np.ndarray:
+    """A vector for each word piece from a backbone's last layer: float32 (pieces, width).
 
-    The mean over the piece and the special tokens around it, centred, its `width` principal components, times ln(1 + rank):
-    the order of a vocabulary stands for how frequent its pieces are.
+    It is the mean over the piece and the special tokens around it, centred, reduced to `width` principal components, times
+    ln(1 + rank). The order of the vocabulary serves as the rank by frequency.
     """
     pieces = len(tokenizer)
-    first, last = _around(tokenizer)
+    first, last = _special_tokens(tokenizer)
     states = []
     with torch.inference_mode(), bar("vectors of word pieces", "piece", pieces) as progress:
         for start in range(0, pieces, BATCH):
@@ -68,5 +68,5 @@ def vectors_of(model: Any, tokenizer: Any, width: int) -> np.ndarray:
     return weighed
 
 
-def _around(tokenizer: Any) -> Sequence[int]:
+def _special_tokens(tokenizer: Any) -> Sequence[int]:
     return tokenizer("a")["input_ids"][0], tokenizer("a")["input_ids"][-1]

@@ -1,7 +1,7 @@
-"""A smaller vocabulary: the word pieces that some texts need, those that spell out any other word, and frequent ones.
+"""A smaller vocabulary: the word pieces of some texts, all characters, which spell any other word, and frequent pieces.
 
-Only for WordPiece tokenizers (BERT, MiniLM, DistilBERT, ELECTRA). Pieces keep their order, which in BERT's own vocabulary
-goes by how frequent they are. A text of which no piece was removed is tokenized as before.
+Only for WordPiece tokenizers (BERT, MiniLM, DistilBERT, ELECTRA). Pieces keep their order, which in BERT's vocabulary is by
+frequency. A text of which no piece was removed is tokenized as before.
 """
 
 import json
@@ -14,16 +14,16 @@ from tokenizers import Tokenizer
 from pipeline.errors import OptimizationError
 
 
-def kept_pieces(tokenizer: Tokenizer, texts: Sequence[str], count: int) -> list[int]:
-    """Ids of the pieces to keep, in rising order: `count`, or as many as must be.
+def select_pieces(tokenizer: Tokenizer, texts: Sequence[str], count: int) -> list[int]:
+    """Ids of the pieces to keep, in rising order: `count` of them, or more if more are required.
 
-    Those that must be: special tokens, the pieces of `texts`, and all single characters, so that a word that was never seen
-    is spelled out. The most frequent of the others fill it up. Raises OptimizationError for one that is no WordPiece.
+    Required are special tokens, the pieces of `texts`, and all single characters, so that unknown words can be spelled. The
+    most frequent of the other pieces fill the rest. Raises OptimizationError unless the tokenizer is a WordPiece one.
     """
     described = json.loads(tokenizer.to_str())
     if described["model"]["type"] != "WordPiece":
         raise OptimizationError(
-            f"the vocabulary of a {described['model']['type']} tokenizer can't be trimmed, only of a WordPiece one"
+            f"the vocabulary of a {described['model']['type']} tokenizer can't be trimmed, only that of a WordPiece one"
         )
     prefix = described["model"]["continuing_subword_prefix"]
     vocabulary: dict[str, int] = described["model"]["vocab"]
@@ -31,7 +31,7 @@ def kept_pieces(tokenizer: Tokenizer, texts: Sequence[str], count: int) -> list[
     kept |= {id for piece, id in vocabulary.items() if len(piece.removeprefix(prefix)) == 1}
     for encoding in tokenizer.encode_batch_fast(list(texts)):
         kept.update(encoding.ids)
-    reserved = {id for piece, id in vocabulary.items() if re.fullmatch(r"\[\w+\]", piece)}  # "[unused7]": in no text
+    reserved = {id for piece, id in vocabulary.items() if re.fullmatch(r"\[\w+\]", piece)}  # "[unused7]"
     for id in sorted(set(vocabulary.values()) - reserved):
         if len(kept) >= count:
             break
@@ -39,7 +39,7 @@ def kept_pieces(tokenizer: Tokenizer, texts: Sequence[str], count: int) -> list[
     return sorted(kept)
 
 
-def trimmed(tokenizer: Tokenizer, kept: Sequence[int]) -> Tokenizer:
+def trim_tokenizer(tokenizer: Tokenizer, kept: Sequence[int]) -> Tokenizer:
     """The tokenizer with these pieces only, numbered from 0 in the same order."""
     described = json.loads(tokenizer.to_str())
     number = {old: new for new, old in enumerate(kept)}
@@ -55,7 +55,7 @@ def trimmed(tokenizer: Tokenizer, kept: Sequence[int]) -> Tokenizer:
 
 
 def _renumber(processor: dict[str, Any], number: dict[int, int]) -> None:
-    """What puts special tokens around a text has their ids, in a form of its own for each kind."""
+    """Renumber the special tokens in a post-processor; each kind of it has their ids in another form."""
     for inner in processor.get("processors", []):
         _renumber(inner, number)
     for end in ("sep", "cls"):

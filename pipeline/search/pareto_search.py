@@ -32,6 +32,7 @@ from pipeline.steps.shared.inference import logits_of
 from pipeline.system import locks, machine
 from pipeline.system.progress import bar
 from pipeline.system.units import BYTES_PER_MB
+from pipeline.tasks.single_label import LABEL, TEXT, out_of_scope
 from pipeline.training.tuning import cut_torn_line
 
 log = logging.getLogger(__name__)
@@ -92,7 +93,7 @@ def _tried(study: optuna.Study) -> list[Tried]:
 
 def judge(artifact: Path, baseline: Path, context: Context, config: Config) -> Judged:
     """Latency, paired with the baseline's, size, and quality; all on the validation split."""
-    texts, truth = list(context.splits.validation["text"]), np.array(context.splits.validation["label"])
+    texts, truth = list(context.splits.validation[TEXT]), np.array(context.splits.validation[LABEL])
     settings = replace(config.measure, max_seconds=min(config.measure.max_seconds, config.frontier.max_seconds))
     with locks.exclusive(), contextlib.closing(bar("measuring", "pair")) as progress:
         session = Session(draw(texts, settings), settings, machine.quietest(settings.threads), progress)
@@ -108,8 +109,7 @@ def quality_of(said: np.ndarray, truth: np.ndarray, oos: int | None, oos_share: 
 
     `said` and `truth`: int64 (n,).
     """
-    outside = np.zeros(len(truth), dtype=bool) if oos is None else truth == oos
-    return float(sample_weights(outside, oos_share) @ (said == truth))
+    return float(sample_weights(out_of_scope(truth, oos), oos_share) @ (said == truth))
 
 
 def described(tried: Sequence[Tried]) -> list[dict[str, Any]]:

@@ -1,8 +1,8 @@
-"""The steps, one file each: a frozen dataclass whose fields are the keys of its YAML, and how it is carried out.
+"""The steps, one file each: a frozen dataclass whose fields are the keys of its YAML, with a method `make`.
 
-Every module in this folder is imported here, so that a new file with a class under `@kind("step", NAME)` is all that a new
-technique needs. `base.py` says what a step must have, `store.py` keeps what steps made, `execute.py` runs an optimization,
-`shared/` has what several steps use. Not here: the mathematics of a technique (`training/`, `models/`, `runtimes/`).
+Every module in this directory is imported here, so a technique is one new file with a class under `@kind("step", NAME)`.
+`store.py` keeps the stages, `execute.py` runs an optimization, `shared/` has what several steps use. Not here: what a step
+must have (`config.Step`), and the mathematics of a technique (`training/`, `models/`, `runtimes/`).
 """
 
 import importlib

@@ -1,8 +1,8 @@
-"""`calibrate`: the decision rule of a classifier, fitted on the validation split; its weights stay as they are.
+"""`calibrate`: fits a classifier's decision rule on the validation split; its weights do not change.
 
-A temperature makes scores as large as the shares that are right. Where the data has an out-of-scope label, a threshold is
-chosen for what the two kinds of error cost, and for the score "odds" a weight too; scores shift when a classifier is made
-smaller, so this is the last step of an optimization, and fitted for each anew.
+A temperature makes confidence match accuracy. If the data has an out-of-scope label, a threshold is fitted that minimizes
+the cost of the two kinds of error, and for the score "odds" also a weight. Scores shift when a classifier is made smaller,
+so this is the last step of an optimization, and each optimization has its own rule.
 """
 
 import shutil
@@ -20,6 +20,7 @@ from pipeline.runtimes.base import Description
 from pipeline.runtimes.decision_rule import OOS_SCORES, Rule
 from pipeline.steps.base import ANY, Context, versions
 from pipeline.steps.shared.inference import logits_of
+from pipeline.tasks.single_label import LABEL, TEXT, out_of_scope
 
 NO_RULE = "none"
 MAX_TEMPERATURE = 20.0  # temperatures from 1/20 to 20 are tried
@@ -47,24 +48,24 @@ class Calibrate(Step):
         }
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
-        """Fit temperature and threshold; metrics: both. Raises OptimizationError where nothing can be fitted."""
+        """Fit temperature and threshold; metrics: both. Raises OptimizationError when one kind of text is missing."""
         assert context.source is not None
         validation, description = context.splits.validation, Description.read(context.source)
-        truth = np.array(validation["label"])
-        logits = logits_of(context.source, list(validation["text"]), "fitting the decision rule")
+        truth = np.array(validation[LABEL])
+        logits = logits_of(context.source, list(validation[TEXT]), "fitting the decision rule")
         rule = Rule(fit_temperature(logits, truth), oos=description.oos)
-        told = {"calibrate/temperature": rule.temperature}
+        metrics = {"calibrate/temperature": rule.temperature}
         if description.oos is not None and self.oos_score != NO_RULE:
-            rule = self._with_threshold(replace(rule, oos_score=self.oos_score), logits, truth)
-            told["calibrate/threshold"] = rule.threshold
+            rule = self._fit_oos_threshold(replace(rule, oos_score=self.oos_score), logits, truth)
+            metrics["calibrate/threshold"] = rule.threshold
             if self.oos_score == "odds":
-                told["calibrate/weight"] = rule.weight
+                metrics["calibrate/weight"] = rule.weight
         shutil.copytree(context.source, artifact, dirs_exist_ok=True)
         replace(description, decision=rule.described()).write(artifact)
-        return {"metrics": told}
+        return {"metrics": metrics}
 
-    def _with_threshold(self, rule: Rule, logits: np.ndarray, truth: np.ndarray) -> Rule:
-        outside = truth == rule.oos
+    def _fit_oos_threshold(self, rule: Rule, logits: np.ndarray, truth: np.ndarray) -> Rule:
+        outside = out_of_scope(truth, rule.oos)
         if outside.all() or not outside.any():
             raise OptimizationError(
                 f"the validation split has {outside.sum()} out-of-scope texts of {len(truth)}: no threshold can be fitted; "
@@ -81,9 +82,9 @@ class Calibrate(Step):
 
 
 def sample_weights(outside: np.ndarray, oos_share: float | None) -> np.ndarray:
-    """How much each text counts, such that out-of-scope ones are this share of all: float64 (n,), 1 in sum.
+    """Weights of texts that make this share of them out-of-scope: float64 (n,), their sum is 1.
 
-    outside: bool (n,), whether it is out of scope. Each counts the same where the share is None or one kind is missing.
+    outside: bool (n,), whether a text is out of scope. All weights are equal if the share is None or one kind is missing.
     """
     if oos_share is None or outside.all() or not outside.any():
         return np.full(len(outside), 1 / len(outside))
@@ -92,53 +93,56 @@ def sample_weights(outside: np.ndarray, oos_share: float | None) -> np.ndarray:
 
 
 def oos_share_of(optim: Optim) -> float | None:
-    """The share of out-of-scope texts that an optimization's decision rule is fitted for; None: that of validation.
+    """The share of out-of-scope texts that an optimization's decision rule assumes; None: that of the validation split.
 
-    None too where it has no rule with a threshold of its own.
+    Also None if the optimization has no rule with a threshold.
     """
     rules = [step for step in optim.steps.values() if isinstance(step, Calibrate) and step.oos_score != NO_RULE]
     return rules[-1].oos_share if rules else None
 
 
 def fit_temperature(logits: np.ndarray, truth: np.ndarray) -> float:
-    """The temperature that makes the true labels likeliest (Guo et al. 2017); logits (n, n_labels), truth int64 (n,)."""
+    """The temperature with the largest likelihood of the true labels (Guo et al. 2017).
+
+    logits: float (n, n_labels); truth: int64 (n,).
+    """
     wide, rows = logits.astype(np.float64), np.arange(len(truth))
 
-    def surprise(log_temperature: float) -> float:
+    def negative_log_likelihood(log_temperature: float) -> float:
         return -float(log_softmax(wide / np.exp(log_temperature), axis=1)[rows, truth].mean())
 
     bound = np.log(MAX_TEMPERATURE)
-    return float(np.exp(minimize_scalar(surprise, bounds=(-bound, bound), method="bounded").x))
+    return float(np.exp(minimize_scalar(negative_log_likelihood, bounds=(-bound, bound), method="bounded").x))
 
 
 def fit_weight(energy: np.ndarray, oos_logit: np.ndarray, outside: np.ndarray) -> float:
-    """How many times the out-of-scope logit is to be taken off the energy to tell texts of the two kinds apart best.
+    """The weight w for which energy - w * oos_logit separates in-scope and out-of-scope texts best.
 
-    energy, oos_logit: float64 (n,); outside: bool (n,). The ratio of the two coefficients of a logistic regression in which
-    both kinds count the same; 0 where the out-of-scope logit does not help.
+    energy, oos_logit: float64 (n,); outside: bool (n,). It is the ratio of the two coefficients of a logistic regression
+    with balanced classes, and 0 if the out-of-scope logit does not help.
     """
     from sklearn.linear_model import LogisticRegression
 
     both = np.stack([energy, oos_logit], axis=1)
-    spread = np.where(both.std(axis=0) > 0, both.std(axis=0), 1.0)
-    fitted = LogisticRegression(C=1e3, class_weight="balanced").fit((both - both.mean(axis=0)) / spread, ~outside)
-    of_energy, of_oos = fitted.coef_[0] / spread
+    deviation = np.where(both.std(axis=0) > 0, both.std(axis=0), 1.0)
+    fitted = LogisticRegression(C=1e3, class_weight="balanced").fit((both - both.mean(axis=0)) / deviation, ~outside)
+    of_energy, of_oos = fitted.coef_[0] / deviation
     return float(max(0.0, -of_oos / of_energy)) if of_energy > 0 else 0.0
 
 
 def fit_threshold(scores: np.ndarray, outside: np.ndarray, right: np.ndarray, missed: float, wrong: float) -> float:
-    """The threshold with the least cost: `missed` for each text that is out of scope and answered, `wrong` for each in-scope
-    one that is refused or, answered, not `right`.
+    """The threshold with the lowest cost; the rule abstains below it.
 
-    `scores` float64 (n,), `outside` and `right` bool (n,). It lies halfway between two texts' scores; of several
-    thresholds that cost the same, the middle one.
+    missed: cost of an out-of-scope text that is answered; wrong: cost of an in-scope text that is not answered, or answered
+    although not `right`. scores: float64 (n,); outside, right: bool (n,). The threshold lies halfway between two scores; of
+    several with the same cost the middle one is returned.
     """
     order = np.argsort(scores, kind="stable")
     values, outside, right = scores[order], outside[order], right[order]
-    saved = np.where(outside, missed, np.where(right, -wrong, 0.0))  # by refusing this text too
-    cost = -np.concatenate([[0.0], np.cumsum(saved)])  # when the first k are refused, but for a constant
+    saved = np.where(outside, missed, np.where(right, -wrong, 0.0))  # by abstaining on this text too
+    cost = -np.concatenate([[0.0], np.cumsum(saved)])  # of abstaining on the first k, up to a constant
     between = np.concatenate([[values[0] - 1], (values[1:] + values[:-1]) / 2, [values[-1] + 1]])
-    possible = np.concatenate([[True], values[1:] > values[:-1], [True]])  # equal scores can't be told apart
+    possible = np.concatenate([[True], values[1:] > values[:-1], [True]])  # not between equal scores
     cost = np.where(possible, cost, np.inf)
     best = np.flatnonzero(cost <= cost.min() + 1e-12)
     return float(between[best[len(best) // 2]])

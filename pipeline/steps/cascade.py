@@ -1,7 +1,7 @@
-"""`cascade`: a cheap classifier answers when it is sure, a better one otherwise; both are optimizations of their own.
+"""`cascade`: a cheap classifier answers when it is confident, a better one otherwise; both are optimizations of their own.
 
-How sure it must be is fitted on the validation split: as little as costs nothing there, with as many texts out of scope as
-the better one's decision rule is fitted for. Each keeps its own rule.
+The confidence threshold is fitted on the validation split: the lowest one that costs no accuracy there, for the share of
+out-of-scope texts that the better one's decision rule assumes. Each classifier keeps its own rule.
 The classifier itself is in `pipeline/runtimes/cascade.py`.
 """
 
@@ -24,6 +24,7 @@ from pipeline.steps.base import Context
 from pipeline.steps.calibrate import oos_share_of, sample_weights
 from pipeline.steps.shared.inference import logits_of
 from pipeline.system import locks
+from pipeline.tasks.single_label import LABEL, TEXT, out_of_scope
 
 log = logging.getLogger(__name__)
 TIMED = 100  # texts
@@ -54,12 +55,12 @@ class Cascade(Step):
         return {"data": context.splits.content_hash}
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
-        """Fit the threshold, put both together; metrics: threshold, share that the cheap one answers.
+        """Fit the threshold and store both; metrics: threshold, share of texts that the cheap one answers.
 
-        Notes, under "cascade": the curve, and what the better one is worth "alone".
+        Notes, under "cascade": the curve over thresholds, and the better classifier "alone".
         """
         validation = context.splits.validation
-        texts, truth = list(validation["text"]), np.array(validation["label"])
+        texts, truth = list(validation[TEXT]), np.array(validation[LABEL])
         right, sure, batched = {}, np.zeros(len(texts)), True
         for name in (CHEAP, BETTER):
             directory = context.needed[name]
@@ -73,31 +74,35 @@ class Cascade(Step):
             batched = batched and description.batched
             shutil.copytree(directory, artifact / name)
         with locks.exclusive():
-            seconds = {name: _seconds(context.needed[name], texts[:TIMED]) for name in (CHEAP, BETTER)}
-        counts = sample_weights(truth == context.splits.oos, oos_share_of(self.better))
+            seconds = {name: _median_latency(context.needed[name], texts[:TIMED]) for name in (CHEAP, BETTER)}
+        counts = sample_weights(out_of_scope(truth, context.splits.oos), oos_share_of(self.better))
         threshold = fit_threshold(sure, right[CHEAP], right[BETTER], self.loss, counts)
-        curve = curve_of(sure, right[CHEAP], right[BETTER], seconds, counts)
+        curve = threshold_curve(sure, right[CHEAP], right[BETTER], seconds, counts)
         alone = {"latency_ms": 1e3 * seconds[BETTER], "validation_accuracy": float(counts @ right[BETTER])}
         (artifact / FILE).write_text(json.dumps({"threshold": threshold}) + "\n", encoding="utf-8")
         labels, length = list(context.splits.labels), context.backbone.max_length
         Description("cascade", labels, length, context.splits.oos, batched=batched).write(artifact)
         share = float(counts @ (sure >= threshold))
-        log.info("the cheap classifier answers %.0f %% of such texts, from a score of %.3f on", 100 * share, threshold)
+        log.info(
+            "the cheap classifier answers %.0f %% of the texts, those with a confidence of at least %.3f",
+            100 * share,
+            threshold,
+        )
         metrics = {"cascade/threshold": threshold, "cascade/answered_cheaply": share}
         names = [self.cheap.name, self.better.name]
         return {"metrics": metrics, "cascade": {"names": names, "curve": curve, "alone": alone, "answered_cheaply": share}}
 
 
 def fit_threshold(sure: np.ndarray, cheap: np.ndarray, better: np.ndarray, loss: float, counts: np.ndarray) -> float:
-    """The lowest score from which on the cheap one's answers are taken, such that at most `loss` of all texts are lost.
+    """The lowest confidence at which the cheap one's answers are used, such that accuracy falls by at most `loss`.
 
-    sure: float (n,), its scores; cheap, better: bool (n,), whether each is right; counts: float (n,), what a text counts, 1
-    in sum. It lies halfway between two texts' scores, and above 1 where none of its answers may be taken.
+    sure: float (n,), its confidence; cheap, better: bool (n,), whether each is right; counts: float (n,), weights of the
+    texts, their sum is 1. The threshold lies halfway between two values, and above 1 if no answer may be used.
     """
     order = np.argsort(-sure, kind="stable")
-    lost = np.cumsum(((better.astype(int) - cheap) * counts)[order])  # when the first k + 1 are taken
+    lost = np.cumsum(((better.astype(int) - cheap) * counts)[order])  # if the first k + 1 answers are used
     scores = sure[order]
-    different = np.append(scores[:-1] > scores[1:], True)  # equal scores can't be told apart
+    different = np.append(scores[:-1] > scores[1:], True)  # not between equal values
     possible = np.flatnonzero(different & (lost <= loss + 1e-12) & (scores > 0))
     if not len(possible):
         return 2.0
@@ -106,13 +111,13 @@ def fit_threshold(sure: np.ndarray, cheap: np.ndarray, better: np.ndarray, loss:
     return float((scores[last] + below) / 2)
 
 
-def curve_of(
+def threshold_curve(
     sure: np.ndarray, cheap: np.ndarray, better: np.ndarray, seconds: dict[str, float], counts: np.ndarray
 ) -> list[dict[str, float]]:
-    """For thresholds from none to all: share that the cheap one answers, accuracy on validation, mean latency in ms.
+    """For a range of thresholds: the share that the cheap one answers, accuracy on validation, mean latency in ms.
 
-    All three are of texts that count as `counts` says. The latency is that of the cheap one, and for the rest of the better
-    one besides, as both were timed once, alone.
+    All three are weighted by `counts`. The latency is the cheap one's for every text, plus the better one's for those that
+    the cheap one does not answer; both were timed once, alone.
     """
     points = []
     for threshold in np.unique(np.quantile(np.append(sure, 2.0), np.linspace(0, 1, POINTS))):
@@ -126,8 +131,8 @@ def curve_of(
     return points
 
 
-def _seconds(artifact: Path, texts: Sequence[str]) -> float:
-    """Median time of one text, one thread."""
+def _median_latency(artifact: Path, texts: Sequence[str]) -> float:
+    """Median seconds a text, with one thread, after 10 calls of warm-up."""
     classifier = load(artifact, 1)
     spent = []
     for text in [*texts[:10], *texts]:

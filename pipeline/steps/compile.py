@@ -1,6 +1,6 @@
 """`compile`: a torch classifier is compiled ahead of time by torch.compile's compiler, in fp32 or bfloat16.
 
-The code is for the processor it was made on. Nothing is compiled when it is loaded, so it starts faster than the network.
+The code is for the kind of processor it was compiled on. Loading it compiles nothing, so it starts faster than the network.
 """
 
 import io
@@ -22,7 +22,7 @@ from pipeline.system.cpu import bfloat16, flags
 
 log = logging.getLogger(__name__)
 COMPILERS = ("c++", "g++", "clang++", "cl")
-MAX_TEXTS = 1024  # of a batch
+MAX_TEXTS = 1024  # in a batch
 
 
 @kind("step", "compile")
@@ -37,22 +37,22 @@ class Compile(Step):
     gives: ClassVar[str] = "torch_compiled"
 
     def inputs(self, context: Context) -> dict[str, Any]:
-        """What the processor can do, and versions. Raises OptimizationError where it can't be done here."""
+        """The processor's features, and versions. Raises OptimizationError when this machine can't compile."""
         if not any(map(shutil.which, COMPILERS)):
             raise OptimizationError(
-                "compile: there is no C++ compiler (g++ or clang++ on the PATH); install one, or leave it out"
+                "compile: there is no C++ compiler (g++ or clang++ on the PATH); install one, or remove the step"
             )
         if self.precision == "bfloat16" and not bfloat16():
-            raise OptimizationError("compile: this processor does not multiply bfloat16; set precision=float32")
+            raise OptimizationError("compile: this processor has no bfloat16 instructions; set precision=float32")
         return {
             "processor": digest([platform.machine(), *sorted(flags())]),
             "max_length": context.backbone.max_length,
-            "data": context.splits.content_hash,  # for what the notes say
+            "data": context.splits.content_hash,  # for the notes
             "versions": versions("torch", "transformers", "tokenizers"),
         }
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
-        """Compile, compare; metric: the largest difference of a logit, which in bfloat16 may be any."""
+        """Compile and compare; metric: the largest difference of a logit, which has no limit in bfloat16."""
         import torch
 
         from pipeline.runtimes.torch import read
@@ -61,8 +61,8 @@ class Compile(Step):
         assert context.source is not None
         model, threads = read(context.source), torch.get_num_threads()
         described = Description.read(context.source)
-        log.info("compiling: a minute, more for large networks")
-        compiled(read(context.source), self.precision, described.max_length, artifact / MODEL)
+        log.info("compiling takes a minute, longer for large networks")
+        compile_ahead_of_time(read(context.source), self.precision, described.max_length, artifact / MODEL)
         shutil.copy(context.source / TOKENIZER, artifact)
         pad_id = model.config.pad_token_id or 0
         replace(described, runtime="torch_compiled", pad_id=pad_id).write(artifact)
@@ -71,10 +71,10 @@ class Compile(Step):
         return {"metrics": {"export/max_difference": largest_difference(model, made, context, tolerance)}}
 
 
-def compiled(model: Any, precision: str, max_length: int, target: Path) -> None:
+def compile_ahead_of_time(model: Any, precision: str, max_length: int, target: Path) -> None:
     """Write a network's compiled code: input_ids and attention_mask, int64 (batch, length) -> logits (batch, labels).
 
-    Raises OptimizationError where it can't be traced or compiled.
+    Raises OptimizationError when torch can't trace or compile it.
     """
     import torch
     from torch._inductor import aoti_compile_and_package
@@ -98,6 +98,6 @@ def compiled(model: Any, precision: str, max_length: int, target: Path) -> None:
         with warnings.catch_warnings(action="ignore"), redirect_stderr(io.StringIO()), torch.no_grad():
             traced = torch.export.export(Network().eval(), (ids, mask), dynamic_shapes=(free, free))
             aoti_compile_and_package(traced, package_path=str(target), inductor_configs=settings)
-    except Exception as error:  # the compiler's own errors are many
+    except Exception as error:  # the compiler raises many types
         first = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise OptimizationError(f"compile: torch can't compile this network ({first}); use export_onnx instead") from error

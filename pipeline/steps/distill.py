@@ -1,7 +1,7 @@
 """`distill`: a student learns from the logits of a fine-tuned teacher, which is an optimization of its own.
 
-The student is the backbone's, or made of some of the teacher's layers, as deep and as wide as is asked for. What it learns
-from is in `distilling.py`, the search for its settings in `pipeline/training/tuning.py`.
+The student is the backbone's, or made from some of the teacher's layers, heads and neurons. The settings of the loss are in
+`shared/distilling.py`, the search for hyper-parameters in `pipeline/training/tuning.py`.
 """
 
 import logging
@@ -19,12 +19,12 @@ from pipeline.steps.shared.distilling import Distilling, read_teacher
 log = logging.getLogger(__name__)
 
 SEARCHED = ("epochs", "alpha", "temperature", "learning_rate")
-IMPORTANCE_TEXTS = 512  # training texts that say which neurons matter
+IMPORTANCE_TEXTS = 512  # training texts for the importance of neurons
 
 
 @dataclass(frozen=True)
 class Search(Settings):
-    """Ranges, low and high, both included, for a search on the validation split; [x, x] keeps a setting at x."""
+    """Ranges of a hyper-parameter search on the validation split: [low, high], both included; [x, x] fixes a value."""
 
     n_trials: int = setting(0, min=0)
     epochs: list[int] = field(default_factory=lambda: [5, 10])
@@ -61,27 +61,27 @@ class Distill(Distilling):
             raise ConfigError(f"layers={list(self.layers)} and depth={self.depth}: give one of them")
         if self._of_teacher and self.start == "student":
             named = f"depth={self.depth}" if self.layers is None else f"layers={list(self.layers)}"
-            raise ConfigError(f"{named}: they are the teacher's; leave them out, or set start=teacher")
+            raise ConfigError(f"{named} chooses layers of the teacher; remove it, or set start=teacher")
 
-    @property
-    def ignored(self) -> tuple[str, ...]:  # type: ignore[override]  # a class variable in other steps
-        """With a search what it chooses, without one its ranges."""
-        return (*super().ignored, *(SEARCHED if self.search.n_trials else ("search",)))
+    def decisive(self) -> dict[str, Any]:
+        """Without the settings that a search chooses; without a search, without its ranges."""
+        hidden = SEARCHED if self.search.n_trials else ("search",)
+        return {key: value for key, value in super().decisive().items() if key not in hidden}
 
     @property
     def _of_teacher(self) -> bool:
         return self.layers is not None or self.depth is not None
 
     def role(self, backbone: Backbone) -> str:
-        """The distilled student, if there is one, else what the student starts from."""
+        """The published distilled student if it is used, else the network that the student starts from."""
         return "distilled" if self._published(backbone) else self._starts_from(backbone)
 
     def needs(self, backbone: Backbone) -> dict[str, Optim]:
-        """Nothing where the backbone has a distilled student already."""
+        """Nothing if the backbone's published distilled student is used."""
         return {} if self._published(backbone) else super().needs(backbone)
 
     def inputs(self, context: Context) -> dict[str, Any]:
-        """Raises BackboneError when the student's weights are not to be had."""
+        """Besides those of a training, the student's weights. Raises BackboneError when they are missing."""
         backbone = context.backbone
         if self._published(backbone):
             weights = identity(backbone, "distilled")
@@ -90,7 +90,7 @@ class Distill(Distilling):
         return super().inputs(context) | {"oos": context.splits.oos, "weights": weights}
 
     def _published(self, backbone: Backbone) -> bool:
-        """Whether the backbone's distilled student is what is asked for: not where its shape or its start is."""
+        """Whether the backbone's published distilled student is used: it is, unless a shape or start is set."""
         shaped = self._of_teacher or self.start != "auto" or self.heads_kept < 1 or self.neurons_kept < 1
         return backbone.distilled.finetuned and not shaped
 
@@ -99,9 +99,9 @@ class Distill(Distilling):
         return ("student" if own and not self._of_teacher else "teacher") if self.start == "auto" else self.start
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
-        """Train, after a search if one is asked for; notes: curves, and "search" (see `pipeline.training.tuning.search`)."""
+        """Train, after a search if `search.n_trials` is set; notes: "curves", and "search" (`training.tuning.search`)."""
         if self._published(context.backbone):
-            log.info("the backbone has a distilled student: loaded, not trained")
+            log.info("the backbone has a published distilled student: it is loaded, not trained")
             return store_checkpoint(locate(context.backbone.distilled, "distilled"), context, artifact)
         from pipeline.runtimes.base import Description
         from pipeline.runtimes.torch import save_fitting
@@ -111,7 +111,7 @@ class Distill(Distilling):
         if self.search.n_trials:
             notes["search"] = self._search(context, scratch / "search")
             best = replace(self, **notes["search"]["best"])
-            log.info("the best setting is trained: %s", notes["search"]["best"])
+            log.info("training with the best hyper-parameters: %s", notes["search"]["best"])
         model, tokenizer, notes["curves"] = best.trained(context, scratch / "training")
         description = Description("torch", list(context.splits.labels), context.backbone.max_length, context.splits.oos)
         save_fitting(model, tokenizer, description, artifact)
@@ -120,24 +120,24 @@ class Distill(Distilling):
     def trained(
         self, context: Context, scratch: Path, callbacks: tuple[Any, ...] = ()
     ) -> tuple[Any, Any, list[dict[str, float]]]:
-        """The student, its tokenizer and its curves."""
+        """The trained student, its tokenizer and its curves."""
         model, tokenizer = self._student(context)
         if self.heads_kept < 1 or self.neurons_kept < 1:
-            from pipeline.models.students import batches, narrow
+            from pipeline.models.students import prune_by_importance, sample_batches
 
             length = context.backbone.max_length
-            some = batches(tokenizer, context.splits.train, IMPORTANCE_TEXTS, length, context.seed)
-            narrow(model, some, self.heads_kept, self.neurons_kept)
+            some = sample_batches(tokenizer, context.splits.train, IMPORTANCE_TEXTS, length, context.seed)
+            prune_by_importance(model, some, self.heads_kept, self.neurons_kept)
         return model, tokenizer, self.learn(model, tokenizer, context, scratch, callbacks)
 
     def _student(self, context: Context) -> tuple[Any, Any]:
         from pipeline.models.build import start
-        from pipeline.models.students import shallower
+        from pipeline.models.students import student_from_layers
         from pipeline.runtimes.torch import read_tokenizer
 
         if self._starts_from(context.backbone) == "student":
             return start(context.backbone, "student", list(context.splits.labels), context.seed)
-        model = shallower(read_teacher(context, "set start=student"), self.layers, self.depth)
+        model = student_from_layers(read_teacher(context, "set start=student"), self.layers, self.depth)
         return model, read_tokenizer(context.needed["teacher"])
 
     def _search(self, context: Context, scratch: Path) -> dict[str, Any]:

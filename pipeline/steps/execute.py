@@ -1,32 +1,33 @@
-"""Carries out an optimization: its steps in order, each one's result a stage of the store.
+"""Runs an optimization: its steps in order; the result of each is a stage of the store.
 
-A stage's fingerprint covers the previous stage's fingerprint, the step's kind, settings and code version, and what the step
-says it depends on (data, seed, weights, library versions). Paths, tracking and measuring never enter it, so equal work is
-shared between optimizations and between runs.
+A stage's fingerprint covers the previous stage's fingerprint, the step's kind, settings and code version, and the step's
+`inputs` (data, seed, weights, library versions). Paths, tracking and measuring are not part of it, so equal work is shared
+between optimizations and between runs.
 """
 
 import functools
 import logging
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pipeline.config import Backbone, Optim, digest, plain
+from pipeline.config import Backbone, Optim, digest
 from pipeline.errors import ConfigError
-from pipeline.steps.base import ANY, Context, as_kind
+from pipeline.steps.base import ANY, Context
 from pipeline.steps.store import Recipe, Stage, Store
+from pipeline.tasks import single_label
 
-OF_THE_ARTIFACT = ("prune/sparsity", "size/dense_mb")  # metrics that a later step makes untrue
+OF_THE_ARTIFACT = ("prune/sparsity", "size/dense_mb")  # metrics that are no longer true after a later step
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class StepsResult:
-    """An optimization, carried out."""
+    """The stages of an optimization whose steps have run."""
 
     artifact: Path
     fingerprint: str
     stages: tuple[Stage, ...]
-    before: tuple[Stage, ...] = ()  # of other optimizations, which a step needed
+    before: tuple[Stage, ...] = ()  # stages of other optimizations that a step needed
 
     @property
     def curves(self) -> dict[str, list[dict[str, float]]]:
@@ -35,60 +36,62 @@ class StepsResult:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """What the steps checked and reached, by its name in MLflow."""
-        told: list[dict[str, float]] = [stage.manifest["notes"].get("metrics", {}) for stage in self.stages]
-        steps = {name: value for notes in told[:-1] for name, value in notes.items() if name not in OF_THE_ARTIFACT}
-        return steps | told[-1]
+        """The metrics that the steps noted, by their names in MLflow."""
+        noted: list[dict[str, float]] = [stage.manifest["notes"].get("metrics", {}) for stage in self.stages]
+        steps = {name: value for notes in noted[:-1] for name, value in notes.items() if name not in OF_THE_ARTIFACT}
+        return steps | noted[-1]
 
 
-def check_order(optim: Optim, backbone: Backbone, where: str = "optim") -> None:
-    """Raises ConfigError unless the first step makes a classifier and each later one changes the form it is given."""
+def check_order(optim: Optim, backbone: Backbone, where: str = "optim", task: str = single_label.NAME) -> None:
+    """Raises ConfigError unless the first step makes a classifier and each later one takes the form that it is given.
+
+    Also where a step does not support the task. The optimizations that a step needs are checked too.
+    """
     form = ""
     for position, (name, step) in enumerate(optim.steps.items()):
-        technique, place = as_kind(step), f"{where}.steps.{name}"
-        for need, other in technique.needs(backbone).items():
-            check_order(other, backbone, f"{place}.{need}")
-        if position == 0 and technique.takes:
+        place = f"{where}.steps.{name}"
+        for need, other in step.needs(backbone).items():
+            check_order(other, backbone, f"{place}.{need}", task)
+        if task not in step.tasks:
+            raise ConfigError(f"{place}: {step.kind} does not support the task {task}, only {' and '.join(step.tasks)}")
+        if position == 0 and step.takes:
             raise ConfigError(f"{place}: {step.kind} changes a classifier; the first step must make one")
-        if position > 0 and not technique.takes:
+        if position > 0 and not step.takes:
             raise ConfigError(f"{place}: {step.kind} makes a classifier; only the first step of an optim may")
-        if position > 0 and technique.takes != ANY and form not in technique.takes:
-            raise ConfigError(f"{place}: {step.kind} takes {' or '.join(technique.takes)}, but the step before gives {form}")
-        form = technique.gives
+        if position > 0 and step.takes != ANY and form not in step.takes:
+            raise ConfigError(f"{place}: {step.kind} takes {' or '.join(step.takes)}, but the step before gives {form}")
+        form = step.gives
 
 
 def plan(optim: Optim, context: Context) -> list[Recipe]:
-    """What each step would make, without making it. Raises UserError when what a step needs is not to be had."""
+    """The recipe of each step's stage; nothing is made. Raises UserError when something that a step needs is missing."""
     recipes: list[Recipe] = []
     for step in optim.steps.values():
-        technique = as_kind(step)
-        needed = technique.needs(context.backbone)
-        hidden = {*technique.ignored, *(item.name for item in fields(step) if isinstance(getattr(step, item.name), Optim))}
-        settings = {key: value for key, value in plain(step).items() if key not in hidden}
-        inputs = technique.inputs(context)
+        settings, inputs = step.decisive(), step.inputs(context)
+        needed = step.needs(context.backbone)
         if needed:
             inputs |= {"needs": {name: plan(other, context)[-1].fingerprint for name, other in needed.items()}}
         before = recipes[-1].fingerprint if recipes else ""
-        fingerprint = digest([before, step.kind, technique.code_version, settings, inputs])
+        fingerprint = digest([before, step.kind, step.code_version, settings, inputs])
         recipes.append(Recipe(step.kind, fingerprint, settings, inputs))
     return recipes
 
 
 def run_steps(optim: Optim, context: Context, store: Store) -> StepsResult:
-    """Make or reuse every stage, those of the optimizations that a step needs included. Raises what the steps raise."""
+    """Make or reuse every stage, including those of optimizations that a step needs. Raises what the steps raise."""
     stages: list[Stage] = []
     before: list[Stage] = []
     for (name, step), recipe in zip(optim.steps.items(), plan(optim, context), strict=True):
         stage = store.find(recipe)
         if stage is None:
             needed = {}
-            for need, other in as_kind(step).needs(context.backbone).items():
+            for need, other in step.needs(context.backbone).items():
                 made = run_steps(other, context, store)
                 needed[need] = made.artifact
                 before += [*made.before, *made.stages]
             here = replace(context, source=stages[-1].artifact if stages else None, needed=needed)
-            stage = store.get_or_make(recipe, functools.partial(as_kind(step).make, here))
-        how = "reused, nothing to do" if stage.reused else f"made in {stage.manifest['seconds']:.0f} s"
+            stage = store.get_or_make(recipe, functools.partial(step.make, here))
+        how = "reused" if stage.reused else f"made in {stage.manifest['seconds']:.0f} s"
         log.info("%s: %s is %s (%s)", optim.name, name, how, stage.directory.name)
         stages.append(stage)
     return StepsResult(stages[-1].artifact, recipe.fingerprint, tuple(stages), tuple(before))

@@ -1,6 +1,6 @@
-"""`export_onnx`: a torch classifier becomes an ONNX graph, fused for ONNX Runtime, and is compared with torch.
+"""`export_onnx`: exports a torch classifier to an ONNX graph, fuses it for ONNX Runtime, and compares it with torch.
 
-How the graph is made is in `pipeline/runtimes/onnx_graph.py`.
+The work on the graph is in `pipeline/runtimes/onnx_graph.py`.
 """
 
 import logging
@@ -17,11 +17,12 @@ from pipeline.errors import OptimizationError
 from pipeline.runtimes.base import TOKENIZER, Classifier, Description, load
 from pipeline.runtimes.onnx_graph import FUSED
 from pipeline.steps.base import Context, versions
+from pipeline.tasks.single_label import TEXT
 
 log = logging.getLogger(__name__)
 TOLERANCE = 1e-4  # of a logit
 BATCHES = (1, 2, 7)  # texts
-MAX_TOKENS = 1024  # a batch, except that one text may have more
+MAX_TOKENS = 1024  # in a batch; a batch of one text may have more
 TEXTS = 128  # of the validation split
 
 
@@ -37,12 +38,12 @@ class ExportOnnx(Step):
     gives: ClassVar[str] = "onnx"
 
     def inputs(self, context: Context) -> dict[str, Any]:
-        """Versions; the data only for what the notes say of it."""
+        """Versions, and the data, on which the metrics in the notes depend."""
         packages = versions("torch", "transformers", "tokenizers", "onnx", "onnxruntime")
         return {"data": context.splits.content_hash, "versions": packages}
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
-        """Export, fuse, compare; notes: "fused", the number of each fused operator; metric: the largest difference found."""
+        """Export, fuse, compare; notes: "fused", how many of each operator; metric: the largest difference of a logit."""
         import torch
 
         from pipeline.runtimes.onnx import MODEL, OnnxClassifier
@@ -64,14 +65,14 @@ class ExportOnnx(Step):
 
 
 def largest_difference(model: Any, exported: Classifier, context: Context, tolerance: float = TOLERANCE) -> float:
-    """Of logits, absolute, between a torch network, whose artifact is `context.source`, and what was made of it.
+    """The largest absolute difference of logits between a torch network, the artifact `context.source`, and its export.
 
-    On random tokens and on validation texts. Raises OptimizationError where it is above the tolerance, or no number.
+    On random tokens and on validation texts. Raises OptimizationError when it is above the tolerance, or NaN.
     """
     import torch
 
     assert context.source is not None
-    source, texts = load(context.source, torch.get_num_threads()), list(context.splits.validation["text"])[:TEXTS]
+    source, texts = load(context.source, torch.get_num_threads()), list(context.splits.validation[TEXT])[:TEXTS]
     length, pad_id = Description.read(context.source).max_length, model.config.pad_token_id or 0
     return max(
         compare_on_ids(model, exported, length, pad_id, tolerance), compare_on_texts(source, exported, texts, tolerance)
@@ -81,8 +82,8 @@ def largest_difference(model: Any, exported: Classifier, context: Context, toler
 def compare_on_ids(model: Any, exported: Any, max_length: int, pad_id: int, tolerance: float = TOLERANCE) -> float:
     """Largest absolute difference of logits between a torch network and its export, over many lengths and batch sizes.
 
-    Random tokens, the same in each run; in every batch all texts but the first are padded. Raises OptimizationError when it
-    is above the tolerance, or no number.
+    Tokens are random, with a fixed seed; in every batch all texts but the first are padded. Raises OptimizationError when
+    the difference is above the tolerance, or NaN.
     """
     import torch
 
@@ -96,7 +97,7 @@ def compare_on_ids(model: Any, exported: Any, max_length: int, pad_id: int, tole
 
 
 def _batches(vocabulary: int, max_length: int, pad_id: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Token ids and masks, both int64 (batch, length), of doubling lengths, one more than those, and the longest."""
+    """Token ids and masks, int64 (batch, length); lengths are powers of 2, one more than those, and the longest."""
     random = np.random.default_rng(0)
     lengths = {n + more for n in (2**i for i in range(max_length.bit_length())) for more in (0, 1)} | {max_length}
     for length in sorted(n for n in lengths if n <= max_length):
@@ -109,7 +110,10 @@ def _batches(vocabulary: int, max_length: int, pad_id: int) -> Iterator[tuple[np
 
 
 def compare_on_texts(source: Classifier, exported: Classifier, texts: list[str], tolerance: float = TOLERANCE) -> float:
-    """The same between two classifiers on real texts, tokenization included, in batches of mixed lengths."""
+    """Largest absolute difference of logits between two classifiers on real texts, including tokenization.
+
+    Raises OptimizationError when it is above the tolerance, or NaN.
+    """
     worst = 0.0
     for start in range(0, len(texts), max(BATCHES)):
         batch = texts[start : start + max(BATCHES)]
@@ -120,9 +124,9 @@ def compare_on_texts(source: Classifier, exported: Classifier, texts: list[str],
 
 def _difference(expected: np.ndarray, found: np.ndarray, where: str, tolerance: float) -> float:
     difference = float(np.abs(expected - found).max())
-    if not difference <= tolerance:  # NaN is no number below it
+    if not difference <= tolerance:  # so NaN fails too
         raise OptimizationError(
-            f"the exported network is not what torch computes: logits differ by {difference:.2g} for {where}, and "
-            f"{tolerance:g} is allowed; leave out the step that exports it, or try other versions of what it exports to"
+            f"the exported network differs from torch: by {difference:.2g} in a logit for {where}; at most {tolerance:g} is "
+            "allowed; remove the step that exports it, or try other versions of the packages that it exports with"
         )
     return difference

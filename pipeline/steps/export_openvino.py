@@ -1,4 +1,4 @@
-"""`export_openvino`: a torch classifier becomes an OpenVINO network, and is compared with torch as an ONNX one is."""
+"""`export_openvino`: exports a torch classifier to OpenVINO and compares it with torch, as `export_onnx` does."""
 
 import json
 import shutil
@@ -27,15 +27,15 @@ class ExportOpenvino(Step):
     gives: ClassVar[str] = "openvino"
 
     def inputs(self, context: Context) -> dict[str, Any]:
-        """Versions; the data only for what the notes say of it. Raises OptimizationError where it can't be done here."""
+        """Versions and data. Raises OptimizationError without the extra, or without bfloat16 instructions for bf16."""
         require_openvino("openvino")
         if self.precision == "bf16" and not bfloat16():
-            raise OptimizationError("export_openvino: this processor does not multiply bfloat16; set precision=f32")
+            raise OptimizationError("export_openvino: this processor has no bfloat16 instructions; set precision=f32")
         packages = versions("torch", "transformers", "tokenizers", "onnx", "openvino")
         return {"data": context.splits.content_hash, "versions": packages}
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
-        """Export, convert, compare; metric: the largest difference of a logit, which in bf16 may be any."""
+        """Export, convert, compare; metric: the largest difference of a logit, which has no limit in bf16."""
         import torch
 
         from pipeline.runtimes.onnx_graph import export
@@ -57,7 +57,7 @@ class ExportOpenvino(Step):
 
 
 def require_openvino(*packages: str) -> None:
-    """Raises OptimizationError where the extra is not installed."""
+    """Raises OptimizationError when one of the packages is not installed."""
     from importlib.util import find_spec
 
     if any(find_spec(package) is None for package in packages):

@@ -1,6 +1,6 @@
-"""`finetune`: the teacher or the student, trained on the train split; the epoch that is best on validation is kept.
+"""`finetune`: trains the teacher or the student on the train split and keeps the best epoch on validation.
 
-The training itself is in `pipeline/training/trainer.py`. A backbone that is fine-tuned already is loaded instead.
+The training itself is in `pipeline/training/trainer.py`. A fine-tuned backbone is loaded, not trained.
 """
 
 import logging
@@ -34,17 +34,17 @@ class Finetune(Trained):
     gives: ClassVar[str] = "torch"
 
     def role(self, backbone: Backbone) -> str:
-        """The one it fine-tunes."""
+        """The one that is fine-tuned."""
         return self.model
 
     def epochs_on(self, texts: int) -> int:
-        """As many as are asked for, or as make `max_steps` with so many texts; one at least."""
+        """`epochs`, or fewer so that `texts` texts make about `max_steps` steps; at least one."""
         if self.max_steps is None:
             return self.epochs
         return max(1, min(self.epochs, round(self.max_steps / math.ceil(texts / self.batch_size))))
 
     def inputs(self, context: Context) -> dict[str, Any]:
-        """Raises BackboneError when the weights are not to be had."""
+        """Besides those of a training, the weights. Raises BackboneError when they are missing."""
         return super().inputs(context) | {
             "oos": context.splits.oos,
             "weights": identity(context.backbone, self.model),
@@ -55,7 +55,7 @@ class Finetune(Trained):
         """Train; returns the curves: one entry an epoch (see `pipeline.training.trainer.train`)."""
         weights = weights_of(context.backbone, self.model)
         if weights.finetuned:
-            log.info("the backbone's %s is fine-tuned already: loaded, not trained", self.model)
+            log.info("the backbone's %s is fine-tuned already: it is loaded, not trained", self.model)
             return store_checkpoint(locate(weights, self.model), context, artifact)
         from pipeline.models.build import start
         from pipeline.runtimes.base import Description
@@ -66,7 +66,7 @@ class Finetune(Trained):
         model, tokenizer = start(context.backbone, self.model, labels, context.seed)
         epochs = self.epochs_on(len(context.splits.train))
         if epochs < self.epochs:
-            log.info("%d epochs instead of %d: so many make max_steps=%d", epochs, self.epochs, self.max_steps)
+            log.info("%d epochs instead of %d, because of max_steps=%d", epochs, self.epochs, self.max_steps)
         recipe = replace(self.recipe(context, self.label_smoothing), epochs=epochs)
         curves = train(model, tokenizer, context.splits.train, context.splits.validation, recipe, scratch)
         save(model, tokenizer, Description("torch", labels, context.backbone.max_length, context.splits.oos), artifact)

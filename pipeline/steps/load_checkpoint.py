@@ -1,4 +1,4 @@
-"""`load`: a classifier that is fine-tuned already, from a directory or from the Hub, its outputs in the data's order."""
+"""`load_checkpoint`: loads a fine-tuned classifier from a directory or the Hub; its outputs get the data's order."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ class LoadCheckpoint(Step):
     ignored: ClassVar[tuple[str, ...]] = ("checkpoint", "revision")
 
     def inputs(self, context: Context) -> dict[str, Any]:
-        """The checkpoint's bytes, not its path; the labels in order. Raises BackboneError when it is not to be had."""
+        """A hash of the checkpoint's files, not its path; the labels in order. Raises BackboneError when it is missing."""
         files = sorted(path for path in self._directory().iterdir() if path.is_file())
         return {
             "checkpoint": digest({path.name: sha256(path) for path in files}),
@@ -34,7 +34,7 @@ class LoadCheckpoint(Step):
         }
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
-        """Raises BackboneError when it is no sequence classifier or its label names differ from the data's."""
+        """Raises BackboneError when it is not a sequence classifier, or its label names differ from the data's."""
         return store_checkpoint(self._directory(), context, artifact)
 
     def _directory(self) -> Path:

@@ -1,7 +1,7 @@
-"""`low_rank`: embeddings and feed-forward matrices as products of thinner ones; nothing is trained.
+"""`low_rank`: stores embeddings and feed-forward matrices as products of thinner ones; nothing is trained.
 
-Word embeddings are half of a small classifier, and a product of rank 128 holds most of what they say. `recover` behind it
-learns again what it costs.
+Word embeddings are half of a small classifier, and a product of rank 128 keeps most of their information.
+`recovery_distillation` after it restores accuracy.
 """
 
 import logging
@@ -38,39 +38,39 @@ class LowRank(Step):
         return {"versions": versions("torch", "transformers")}
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
-        """Factor the matrices; metric: the share of parameters that is left."""
+        """Factorize the matrices; metric: the share of parameters that is left."""
         from pipeline.runtimes.base import Description
         from pipeline.runtimes.torch import read, read_tokenizer, save_compact
 
         assert context.source is not None
         model = read(context.source)
         before = _parameters(model)
-        self._factor(model)
-        log.info("low rank: %s of %s parameters are left", f"{_parameters(model):,}", f"{before:,}")
+        self._factorize(model)
+        log.info("low_rank: %s of %s parameters are left", f"{_parameters(model):,}", f"{before:,}")
         save_compact(model, read_tokenizer(context.source), Description.read(context.source), artifact)
         return {"metrics": {"low_rank/parameters_kept": _parameters(model) / before}}
 
-    def _factor(self, model: Any) -> None:
+    def _factorize(self, model: Any) -> None:
         from torch import nn
 
         from pipeline.models.architecture import layers
-        from pipeline.models.low_rank import factored, replace
+        from pipeline.models.low_rank import factorize, replace_module
 
         if self.embeddings is not None:
             words = model.base_model.get_input_embeddings()
             if not isinstance(words, nn.Embedding):
-                raise OptimizationError("low_rank: the word embeddings are factored already")
+                raise OptimizationError("low_rank: the word embeddings are factorized already")
             name = next(name for name, module in model.named_modules() if module is words)
-            replace(model, name, factored(words, self.embeddings))
+            replace_module(model, name, factorize(words, self.embeddings))
         if self.feed_forward is not None:
             found = layers(model)
             if not found:
-                raise OptimizationError("low_rank: feed_forward is only for networks that are built like BERT or DistilBERT")
+                raise OptimizationError("low_rank: feed_forward needs a network with the layers of BERT or DistilBERT")
             for layer in found:
                 for part in (layer.kind.inner, layer.kind.outer):
                     if not isinstance(layer.part(part), nn.Linear):
-                        raise OptimizationError("low_rank: the feed-forward matrices are factored already")
-                    replace(model, layer.prefix + part, factored(layer.part(part), self.feed_forward))
+                        raise OptimizationError("low_rank: the feed-forward matrices are factorized already")
+                    replace_module(model, layer.prefix + part, factorize(layer.part(part), self.feed_forward))
 
 
 def _parameters(model: Any) -> int:

@@ -1,6 +1,6 @@
-"""`prune`: fine-tuning goes on while more and more weights of the encoder are set to zero, by magnitude or by movement.
+"""`prune`: continues fine-tuning while more and more weights of the encoder become zero, by magnitude or by movement.
 
-What is stored is small because zeros are not (`pipeline/runtimes/compact.py`); what is computed is as much as before.
+The artifact is small because zeros are not stored (`pipeline/runtimes/compact.py`); the computation is not faster.
 The masks and their schedule are in `pipeline/training/pruning.py`.
 """
 
@@ -37,7 +37,7 @@ class Prune(Trained):
             raise ConfigError(f"ramp_start={self.ramp_start}: must be below ramp_end={self.ramp_end}")
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
-        """Train and prune; metrics: the sparsity reached, and the size of the same network with its zeros stored."""
+        """Train and prune; metrics: the sparsity, and the size of the same network with stored zeros."""
         from transformers import set_seed
 
         from pipeline.runtimes.base import Description
@@ -48,7 +48,7 @@ class Prune(Trained):
         assert context.source is not None
         set_seed(context.seed)
         model, tokenizer = read(context.source), read_tokenizer(context.source)
-        pruning.attach(model, self.method)
+        pruning.add_masks(model, self.method)
         model.base_model.get_input_embeddings().requires_grad_(not self.freeze_embeddings)
         recipe = self.recipe(context, self.label_smoothing, keep="last")
         pruner = pruning.Pruner(model, pruning.Schedule(self.sparsity, self.ramp_start, self.ramp_end))
@@ -57,7 +57,7 @@ class Prune(Trained):
         curves = train(
             model, tokenizer, splits.train, splits.validation, recipe, scratch, callbacks=[pruner], optimizer=adamw
         )
-        pruning.bake(model)
+        pruning.remove_masks(model)
         save_compact(model, tokenizer, Description.read(context.source), artifact)
         dense = sum(tensor.numel() * tensor.element_size() for tensor in model.state_dict().values())
         weights = (artifact / "weights.safetensors").stat().st_size

@@ -1,7 +1,7 @@
-"""`prune_structured`: attention heads and feed-forward neurons that matter least are removed, then it is trained on.
+"""`prune_structured`: removes the least important attention heads and feed-forward neurons, then continues training.
 
-Matrices become smaller, so the classifier is smaller and faster on any runtime, unlike after `prune`. What matters, and how
-a network is made smaller, is in `pipeline/models/architecture.py`.
+Matrices become smaller, so the classifier is smaller and faster on any runtime, unlike after `prune`. Importance and removal
+are in `pipeline/models/architecture.py`.
 """
 
 import logging
@@ -34,7 +34,7 @@ class PruneStructured(Trained):
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
         """Prune and train; metrics: the shares of heads, neurons and encoder parameters that are left.
 
-        Raises OptimizationError when the network is not built like BERT or DistilBERT.
+        Raises OptimizationError when the network does not have the layers of BERT or DistilBERT.
         """
         from pipeline.runtimes.base import Description
         from pipeline.runtimes.torch import read, read_tokenizer, save_compact
@@ -42,18 +42,20 @@ class PruneStructured(Trained):
 
         assert context.source is not None
         model, tokenizer = read(context.source), read_tokenizer(context.source)
-        metrics = self._prune(model, tokenizer, context)  # the same each time, so an interrupted training fits it
+        metrics = self._prune(model, tokenizer, context)  # deterministic, so an interrupted training fits it
         recipe = self.recipe(context, self.label_smoothing)
         curves = train(model, tokenizer, context.splits.train, context.splits.validation, recipe, scratch)
         save_compact(model, tokenizer, Description.read(context.source), artifact)
         return {"curves": curves, "metrics": metrics}
 
     def _prune(self, model: Any, tokenizer: Any, context: Context) -> dict[str, float]:
-        from pipeline.models.students import batches, narrow
+        from pipeline.models.students import prune_by_importance, sample_batches
 
         before = _counted(model)
-        some = batches(tokenizer, context.splits.train, self.importance_samples, context.backbone.max_length, context.seed)
-        narrow(model, some, self.heads_kept, self.neurons_kept)
+        some = sample_batches(
+            tokenizer, context.splits.train, self.importance_samples, context.backbone.max_length, context.seed
+        )
+        prune_by_importance(model, some, self.heads_kept, self.neurons_kept)
         left = _counted(model)
         log.info("kept: %s", ", ".join(f"{left[name]:,} of {before[name]:,} {name}" for name in before))
         return {f"prune/{name}_kept": left[name] / before[name] for name in before}

@@ -1,6 +1,6 @@
-"""`quantize_onnx`: the weights of an ONNX classifier become int8, embeddings included; activations do as they come.
+"""`quantize_onnx_dynamic`: int8 weights, including embeddings, for an ONNX classifier.
 
-Nothing is trained and no data is needed for it ("dynamic" quantization).
+Activations are quantized while the network runs ("dynamic"), so it needs neither training nor data.
 """
 
 import shutil
@@ -11,8 +11,9 @@ from typing import Any, ClassVar
 from pipeline.config import Step, kind, setting
 from pipeline.runtimes.base import TOKENIZER, Description
 from pipeline.steps.base import Context, versions
-from pipeline.steps.shared.agreement import checked
+from pipeline.steps.shared.agreement import check_agreement
 from pipeline.system.cpu import REDUCED, int8_support, reduces, warn_if_slow
+from pipeline.tasks.single_label import TEXT
 
 
 @kind("step", "quantize_onnx_dynamic")
@@ -29,7 +30,7 @@ class QuantizeOnnxDynamic(Step):
     gives: ClassVar[str] = "onnx_int8"
 
     def inputs(self, context: Context) -> dict[str, Any]:
-        """Versions, what "auto" comes to on this processor; the data only for what the notes say of it."""
+        """Versions, what "auto" means on this processor, and the data, on which the metric depends."""
         return {
             "data": context.splits.content_hash,
             "reduce_range": reduces(self.reduce_range),
@@ -37,7 +38,7 @@ class QuantizeOnnxDynamic(Step):
         }
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
-        """Quantize; metric: the share of validation texts for which the prediction stays as it was."""
+        """Quantize; metric: the share of validation texts whose prediction stays the same."""
         from pipeline.runtimes.onnx import MODEL
         from pipeline.runtimes.onnx_graph import quantize
         from pipeline.runtimes.onnx_weight_only import EMBEDDINGS, shrink
@@ -51,7 +52,7 @@ class QuantizeOnnxDynamic(Step):
         quantize(graph, artifact / MODEL, self.per_channel, reduces(self.reduce_range), scratch)
         shutil.copy(context.source / TOKENIZER, artifact)
         replace(Description.read(context.source), batched=False).write(artifact)
-        return {"metrics": checked(context.source, artifact, context.splits.validation["text"], self._advice())}
+        return {"metrics": check_agreement(context.source, artifact, context.splits.validation[TEXT], self._advice())}
 
     def _advice(self) -> str:
         if not self.per_channel:
@@ -60,4 +61,4 @@ class QuantizeOnnxDynamic(Step):
             return "try reduce_range=auto: this processor needs no reduced range"
         if not reduces(self.reduce_range) and int8_support().reduce_range:
             return "try reduce_range=auto: this processor needs a reduced range"
-        return "compare the accuracies before it is used"
+        return "compare the accuracies before you use it"

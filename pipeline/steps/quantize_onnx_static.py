@@ -1,7 +1,8 @@
-"""`quantize_static`: int8 with ranges of activations that were measured on training texts ("static" quantization, QDQ).
+"""`quantize_onnx_static`: int8 with activation ranges measured on training texts ("static" quantization, QDQ).
 
-Answers do not depend on the batch, unlike those of dynamic quantization. Where too many predictions change, the products
-whose quantization alone changes logits most stay in fp32, as few as are needed. See `pipeline/runtimes/onnx_static.py`.
+Answers do not depend on the batch, unlike those of dynamic quantization. If too many predictions change, the most sensitive
+products stay in fp32, as few as needed: those whose quantization alone changes logits most.
+The work on the graph is in `pipeline/runtimes/onnx_static.py`.
 """
 
 import logging
@@ -17,9 +18,10 @@ from pipeline.config import Step, kind, setting
 from pipeline.runtimes.base import DESCRIPTION, TOKENIZER, Description, Encoder
 from pipeline.runtimes.onnx_static import METHODS, Inputs, StaticQuantization
 from pipeline.steps.base import Context, versions
-from pipeline.steps.shared.agreement import checked
+from pipeline.steps.shared.agreement import check_agreement
 from pipeline.system.cpu import REDUCED, int8_support, reduces, warn_if_slow
 from pipeline.system.progress import bar
+from pipeline.tasks.single_label import TEXT, answer
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +43,7 @@ class QuantizeOnnxStatic(Step):
     gives: ClassVar[str] = "onnx_int8"
 
     def inputs(self, context: Context) -> dict[str, Any]:
-        """The training texts, how they are drawn, versions, and what "auto" comes to on this processor."""
+        """Data, the seed that draws calibration samples, versions, and what "auto" means on this processor."""
         return {
             "data": context.splits.content_hash,
             "seed": context.seed,
@@ -50,7 +52,7 @@ class QuantizeOnnxStatic(Step):
         }
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
-        """Quantize; metrics: agreement on validation, products kept in fp32; notes: "effects", where some had to be kept."""
+        """Quantize; metrics: agreement on validation, products kept in fp32; notes: "effects", if any are kept."""
         from pipeline.runtimes.onnx import MODEL
 
         assert context.source is not None
@@ -61,15 +63,17 @@ class QuantizeOnnxStatic(Step):
         static.write(artifact / MODEL, kept, self.per_channel, reduces(self.reduce_range))
         for name in (TOKENIZER, DESCRIPTION):
             shutil.copy(context.source / name, artifact)
-        same = checked(context.source, artifact, context.splits.validation["text"], "try another method or agreement=1")
+        same = check_agreement(
+            context.source, artifact, context.splits.validation[TEXT], "try another method or agreement=1"
+        )
         return {"metrics": same | {"quantize/kept_fp32": float(len(kept))}, "effects": effects}
 
     def _texts(self, context: Context) -> tuple[list[Inputs], list[Inputs]]:
-        """Encoded training texts: those that ranges are measured on, and as many others that the result is judged by."""
+        """Encoded training texts: the calibration samples, and as many others to judge the result."""
         assert context.source is not None
         description = Description.read(context.source)
         encode = Encoder(context.source, description.max_length, description.pad_id, threads=1)
-        train = list(context.splits.train["text"])
+        train = list(context.splits.train[TEXT])
         drawn = np.random.default_rng(context.seed).permutation(len(train))[: 2 * self.calibration_samples]
         encoded: list[Inputs] = [
             dict(zip(("input_ids", "attention_mask"), encode([train[row]]), strict=True)) for row in drawn
@@ -80,7 +84,7 @@ class QuantizeOnnxStatic(Step):
     def _kept(
         self, static: StaticQuantization, graph: Path, judged: Sequence[Inputs], scratch: Path
     ) -> tuple[list[str], dict[str, float]]:
-        """The nodes to keep in fp32, and the effect of each, which is only measured where some must be."""
+        """The nodes to keep in fp32, and the effect of every node, which is measured only if some must be kept."""
         expected = _logits(graph, judged)
 
         def found(kept: Sequence[str]) -> np.ndarray:
@@ -88,12 +92,12 @@ class QuantizeOnnxStatic(Step):
             return _logits(scratch / "tried.onnx", judged)
 
         def enough(kept: Sequence[str]) -> bool:
-            return float(np.mean(found(kept).argmax(1) == expected.argmax(1))) >= self.agreement
+            return float(np.mean(answer(found(kept)) == answer(expected))) >= self.agreement
 
         if enough([]):
             return [], {}
         effects = {}
-        with bar("what each node changes", "node", len(static.nodes)) as progress:
+        with bar("measuring each product's effect", "product", len(static.nodes)) as progress:
             for node in static.nodes:
                 alone = found([name for name in static.nodes if name != node])
                 effects[node] = float(np.mean((alone - expected) ** 2))

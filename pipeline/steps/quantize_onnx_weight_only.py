@@ -1,6 +1,6 @@
-"""`quantize_weights`: an ONNX classifier's weights and embeddings in 4 bits; nothing else of it is quantized for good.
+"""`quantize_onnx_weight_only`: stores an ONNX classifier's weights and embeddings in 4 bits; activations stay in fp32.
 
-The graph's work is in `pipeline/runtimes/onnx_weight_only.py`.
+The work on the graph is in `pipeline/runtimes/onnx_weight_only.py`.
 """
 
 import shutil
@@ -11,7 +11,8 @@ from typing import Any, ClassVar
 from pipeline.config import Step, kind, setting
 from pipeline.runtimes.base import DESCRIPTION, TOKENIZER
 from pipeline.steps.base import Context, versions
-from pipeline.steps.shared.agreement import checked
+from pipeline.steps.shared.agreement import check_agreement
+from pipeline.tasks.single_label import TEXT
 
 
 @kind("step", "quantize_onnx_weight_only")
@@ -26,11 +27,11 @@ class QuantizeOnnxWeightOnly(Step):
     gives: ClassVar[str] = "onnx_4bit"
 
     def inputs(self, context: Context) -> dict[str, Any]:
-        """Versions; the data only for what the notes say of it."""
+        """Versions, and the data, on which the metric depends."""
         return {"data": context.splits.content_hash, "versions": versions("onnx", "onnxruntime", "onnx-ir", "tokenizers")}
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
-        """Quantize; metric: share of validation texts whose prediction stays as it was; notes: "made", operators by name."""
+        """Quantize; metric: the share of validation texts whose prediction stays the same; notes: "made", by operator."""
         from pipeline.runtimes.onnx import MODEL
         from pipeline.runtimes.onnx_weight_only import PRODUCTS, shrink
 
@@ -39,6 +40,6 @@ class QuantizeOnnxWeightOnly(Step):
         for name in (TOKENIZER, DESCRIPTION):
             shutil.copy(context.source / name, artifact)
         return {
-            "metrics": checked(context.source, artifact, context.splits.validation["text"], "try a smaller block"),
+            "metrics": check_agreement(context.source, artifact, context.splits.validation[TEXT], "try a smaller block"),
             "made": made,
         }

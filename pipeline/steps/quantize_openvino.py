@@ -1,7 +1,7 @@
-"""`quantize_openvino`: an OpenVINO network in int8 by NNCF, with ranges measured on training texts.
+"""`quantize_openvino`: quantizes an OpenVINO network to int8 with NNCF, with ranges measured on training texts.
 
-With accuracy control NNCF puts back into fp32 what costs accuracy, the most harmful first, until no more of it is lost on
-the validation split than is allowed.
+With accuracy control NNCF returns the most sensitive operations to fp32 until the loss of accuracy on the validation split
+is at most `max_drop`.
 """
 
 import contextlib
@@ -19,8 +19,9 @@ from pipeline.runtimes.base import DESCRIPTION, TOKENIZER, Description, Encoder
 from pipeline.runtimes.openvino import MODEL, SETTINGS, library
 from pipeline.steps.base import Context, versions
 from pipeline.steps.export_openvino import require_openvino
-from pipeline.steps.shared.agreement import checked
+from pipeline.steps.shared.agreement import check_agreement
 from pipeline.system.cpu import int8_support, warn_if_slow
+from pipeline.tasks.single_label import LABEL, TEXT
 
 log = logging.getLogger(__name__)
 Row = dict[str, np.ndarray]  # input_ids and attention_mask, int64 (1, tokens)
@@ -39,7 +40,7 @@ class QuantizeOpenvino(Step):
     gives: ClassVar[str] = "openvino_int8"
 
     def inputs(self, context: Context) -> dict[str, Any]:
-        """The training texts, how they are drawn, and versions. Raises OptimizationError without the extra."""
+        """Data, the seed that draws calibration samples, and versions. Raises OptimizationError without the extra."""
         require_openvino("openvino", "nncf")
         return {
             "data": context.splits.content_hash,
@@ -48,39 +49,39 @@ class QuantizeOpenvino(Step):
         }
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
-        """Quantize; metric: the share of validation texts for which the prediction stays as it was."""
+        """Quantize; metric: the share of validation texts whose prediction stays the same."""
         assert context.source is not None
         warn_if_slow(int8_support())
         openvino = library()
         network = openvino.Core().read_model(context.source / MODEL)
-        log.info("NNCF measures ranges%s", "" if self.max_drop is None else ", and what accuracy they cost")
+        log.info("NNCF measures ranges%s", "" if self.max_drop is None else " and their effect on accuracy")
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             quantized = self._quantized(network, context)
         openvino.save_model(quantized, str(artifact / MODEL), compress_to_fp16=False)
         for name in (TOKENIZER, DESCRIPTION, SETTINGS):
             shutil.copy(context.source / name, artifact)
         advice = "set max_drop lower" if self.max_drop is not None else "set max_drop"
-        return {"metrics": checked(context.source, artifact, context.splits.validation["text"], advice)}
+        return {"metrics": check_agreement(context.source, artifact, context.splits.validation[TEXT], advice)}
 
     def _quantized(self, network: Any, context: Context) -> Any:
         import nncf
 
         assert context.source is not None
-        logging.getLogger("nncf").setLevel(logging.ERROR)  # its own set_log_level silences the handlers of everybody
+        logging.getLogger("nncf").setLevel(logging.ERROR)  # nncf.set_log_level would silence all handlers
         description = Description.read(context.source)
         encode = Encoder(context.source, description.max_length, description.pad_id, threads=1)
 
         def encoded(text: str) -> Row:
             return dict(zip(("input_ids", "attention_mask"), encode([text]), strict=True))
 
-        train, validation = list(context.splits.train["text"]), context.splits.validation
+        train, validation = list(context.splits.train[TEXT]), context.splits.validation
         drawn = np.random.default_rng(context.seed).permutation(len(train))[: self.calibration_samples]
         measured = nncf.Dataset([encoded(train[row]) for row in drawn])
         settings = {"model_type": nncf.ModelType.TRANSFORMER, "subset_size": len(drawn)}
         if self.max_drop is None:
             return nncf.quantize(network, measured, **settings)
         judged = nncf.Dataset(
-            [(encoded(text), label) for text, label in zip(validation["text"], validation["label"], strict=True)]
+            [(encoded(text), label) for text, label in zip(validation[TEXT], validation[LABEL], strict=True)]
         )
         return nncf.quantize_with_accuracy_control(
             network, measured, judged, validation_fn=_accuracy, max_drop=self.max_drop, **settings
@@ -88,6 +89,6 @@ class QuantizeOpenvino(Step):
 
 
 def _accuracy(network: Any, rows: Any) -> tuple[float, list[float]]:
-    """The share of right predictions, and of each text whether it is."""
+    """The share of right predictions, and for each text 1.0 if it is right."""
     right = [float(network(inputs)[0].argmax() == label) for inputs, label in rows]
     return float(np.mean(right)), right

@@ -1,6 +1,6 @@
-"""`quantize_dynamic`: the linear layers of a torch classifier multiply in int8, on the processor, without any training.
+"""`quantize_torch_dynamic`: int8 linear layers for a torch classifier on a CPU, without training.
 
-Weights are quantized once, activations as they come ("dynamic"). Embeddings and everything else stay in fp32.
+Weights are quantized once, activations while the network runs ("dynamic"). Embeddings and all else stay in fp32.
 """
 
 from dataclasses import dataclass, replace
@@ -10,8 +10,9 @@ from typing import Any, ClassVar
 from pipeline.config import Step, kind
 from pipeline.errors import OptimizationError
 from pipeline.steps.base import Context, versions
-from pipeline.steps.shared.agreement import checked
+from pipeline.steps.shared.agreement import check_agreement
 from pipeline.system.cpu import int8_support, warn_if_slow
+from pipeline.tasks.single_label import TEXT
 
 
 @kind("step", "quantize_torch_dynamic")
@@ -26,11 +27,11 @@ class QuantizeTorchDynamic(Step):
     gives: ClassVar[str] = "torch_int8"
 
     def inputs(self, context: Context) -> dict[str, Any]:
-        """Versions; the data only for what the notes say of it."""
+        """Versions, and the data, on which the metric depends."""
         return {"data": context.splits.content_hash, "versions": versions("torch", "transformers", "tokenizers")}
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
-        """Quantize; metric: the share of validation texts on which the prediction stays as it was."""
+        """Quantize; metric: the share of validation texts whose prediction stays the same."""
         from pipeline.runtimes import torch_int8
         from pipeline.runtimes.base import Description
         from pipeline.runtimes.torch import read, read_tokenizer
@@ -41,8 +42,8 @@ class QuantizeTorchDynamic(Step):
         try:
             torch_int8.quantize(model, self.per_channel)
         except ValueError as error:
-            raise OptimizationError(f"quantize_dynamic: {error}; use export_onnx and quantize_onnx instead") from error
+            raise OptimizationError(f"{self.kind}: {error}; use export_onnx and quantize_onnx_dynamic instead") from error
         description = replace(Description.read(context.source), runtime="torch_int8", batched=False)
         torch_int8.save(model, read_tokenizer(context.source), description, artifact)
-        advice = "compare the accuracies before it is used" if self.per_channel else "try per_channel=true"
-        return {"metrics": checked(context.source, artifact, context.splits.validation["text"], advice)}
+        advice = "compare the accuracies before you use it" if self.per_channel else "try per_channel=true"
+        return {"metrics": check_agreement(context.source, artifact, context.splits.validation[TEXT], advice)}

@@ -1,6 +1,6 @@
-"""`random_init`: a BERT of any size with random weights, to compare size and latency with where no weights are to be had.
+"""`random_init`: a BERT of any size with random weights, as a baseline for size and latency.
 
-How fast and how large a network is does not depend on its weights. What it answers means nothing, and is not judged.
+Size and latency do not depend on the weights. Its answers mean nothing, so their quality is not measured.
 """
 
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ class RandomInit(Step):
         return "teacher"
 
     def inputs(self, context: Context) -> dict[str, Any]:
-        """The tokenizer, with the teacher's weights, and how many labels there are."""
+        """The labels, and the teacher's weights, which come with the tokenizer."""
         return {
             "labels": list(context.splits.labels),
             "oos": context.splits.oos,
@@ -47,7 +47,7 @@ class RandomInit(Step):
         }
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
-        """Write it with the backbone's tokenizer."""
+        """Write the network with the backbone's tokenizer."""
         import torch
         from transformers import BertConfig, BertForSequenceClassification
 

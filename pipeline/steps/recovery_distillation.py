@@ -1,6 +1,6 @@
-"""`recover`: what a step before has cost is learned again from the teacher, by training all weights on.
+"""`recovery_distillation`: restores the accuracy that earlier steps cost, by training all weights on the teacher's logits.
 
-It goes behind steps that change a network without training it, such as `trim_vocabulary` and `low_rank`.
+It follows steps that change a network without training it, such as `trim_vocabulary` and `low_rank`.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class RecoveryDistillation(Distilling):
     takes: ClassVar[tuple[str, ...]] = ("torch",)
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
-        """Train it; notes: curves."""
+        """Train; notes: "curves"."""
         from pipeline.runtimes.base import Description
         from pipeline.runtimes.torch import read, read_tokenizer, save_fitting
 

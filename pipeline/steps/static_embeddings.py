@@ -1,6 +1,6 @@
-"""`static`: the mean of word-piece vectors that a backbone gives each piece, trained on from a teacher's logits.
+"""`static_embeddings`: the mean of word-piece vectors, made with the teacher and trained on its logits.
 
-Embeddings and a small head, no layers: tens of microseconds on any processor. Its network is in `models/`.
+It has embeddings and a small head, and no layers: tens of microseconds a text on any processor. The network is in `models/`.
 """
 
 from dataclasses import dataclass
@@ -33,25 +33,26 @@ class StaticEmbeddings(Distilling):
         super().__post_init__()
         if self.hidden_loss_weight or self.relation_loss_weight:
             raise ConfigError(
-                "static has no layers whose hidden states or relations could be learned; set hidden=0 and relations=0"
+                "static_embeddings: the network has no layers, so it can't learn hidden states or relations; "
+                "set hidden_loss_weight=0 and relation_loss_weight=0"
             )
 
     def inputs(self, context: Context) -> dict[str, Any]:
-        """As the others that learn from a teacher."""
+        """Those of a training, and the out-of-scope label."""
         return super().inputs(context) | {"oos": context.splits.oos}
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
-        """Make the vectors, train; notes: curves."""
+        """Make the vectors and train them; notes: "curves"."""
         import torch
         from safetensors.numpy import save_file
 
-        from pipeline.models.static_embeddings import StaticNetwork, vectors_of
+        from pipeline.models.static_embeddings import StaticNetwork, word_piece_vectors
         from pipeline.runtimes.static import WEIGHTS, quantized
         from pipeline.runtimes.torch import read_tokenizer
 
-        teacher = read_teacher(context, "give it a teacher in torch")
+        teacher = read_teacher(context, "give it a teacher that is stored as torch")
         tokenizer, labels = read_tokenizer(context.needed["teacher"]), list(context.splits.labels)
-        vectors = vectors_of(teacher, tokenizer, min(self.hidden_size, teacher.config.hidden_size))
+        vectors = word_piece_vectors(teacher, tokenizer, min(self.hidden_size, teacher.config.hidden_size))
         torch.manual_seed(context.seed)
         network = StaticNetwork(vectors, self.intermediate_size, len(labels))
         curves = self.learn(network, tokenizer, context, scratch)

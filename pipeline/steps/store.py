@@ -1,10 +1,10 @@
 """Stages: fingerprint -> directory, made once, atomically, and reused.
 
     <root>/stages/<kind>-<fingerprint>/      manifest.json (file sizes and hashes, settings, notes) and artifact/
-    <root>/stages/.work/<the same name>/     a stage being made; its scratch/ survives a kill, so that a step can go on
+    <root>/stages/.work/<the same name>/     a stage that is being made; scratch/ survives a kill, so that a step can resume
 
-A stage appears by one rename, so a directory without its manifest never counts. Two processes that want the same stage:
-one makes it, the other waits. A stage whose files are not what its manifest says is removed and made again.
+A stage appears by one rename, so it is always complete. If two processes want the same stage, one makes it and the other
+waits. A stage whose files differ from its manifest is removed and made again.
 """
 
 import contextlib
@@ -30,7 +30,7 @@ Make = Callable[[Path, Path], dict[str, Any]]  # (artifact, scratch) -> notes
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a stage is made of; `fingerprint` is the digest of the rest and of the stages before it."""
+    """What a stage is made from; `fingerprint` is the hash of the rest and of the stages before it."""
 
     kind: str
     fingerprint: str
@@ -45,7 +45,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Stage:
-    """A stage on disk, whole and checked."""
+    """A stage on disk, complete and checked."""
 
     directory: Path
     manifest: dict[str, Any]
@@ -64,22 +64,22 @@ class Store:
         self._stages = root.resolve() / "stages"
 
     def get_or_make(self, recipe: Recipe, make: Make) -> Stage:
-        """The stage of a recipe: from disk when it is whole, else made by `make(artifact, scratch)`.
+        """The stage of a recipe: from disk if it is complete, else made by `make(artifact, scratch)`.
 
-        Whatever `make` raises passes through and leaves no stage behind.
+        Raises what `make` raises; then there is no stage.
         """
         with self._locked(recipe):
             return self._find(recipe) or self._make(recipe, make)
 
     def find(self, recipe: Recipe) -> Stage | None:
-        """The stage, if it is there and whole."""
+        """The stage, if it is on disk and complete."""
         with self._locked(recipe):
             return self._find(recipe)
 
     @contextlib.contextmanager
     def _locked(self, recipe: Recipe) -> Iterator[None]:
         lock = self._stages / ".locks" / recipe.name
-        with locks.held(lock, f"{recipe.name}: waiting for another process that makes it"):
+        with locks.held(lock, f"{recipe.name}: waiting for the process that is making it"):
             yield
 
     def _find(self, recipe: Recipe) -> Stage | None:
@@ -95,7 +95,7 @@ class Store:
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             problem = f"no readable manifest ({type(error).__name__})"
         if problem is None:
-            shutil.rmtree(self._stages / ".work" / recipe.name, ignore_errors=True)  # killed just after the rename
+            shutil.rmtree(self._stages / ".work" / recipe.name, ignore_errors=True)  # left by a kill right after the rename
             return Stage(directory, manifest, reused=True)
         log.warning("warning: stage %s is damaged (%s); it is made again", recipe.name, problem)
         shutil.rmtree(directory)
@@ -136,13 +136,13 @@ def listing(directory: Path) -> dict[str, dict[str, Any]]:
 
 
 def damage(directory: Path, expected: dict[str, dict[str, Any]]) -> str | None:
-    """What is wrong with a directory, compared with its listing; None when nothing is."""
+    """How a directory differs from its listing; None if it does not."""
     found = listing(directory)
     for name in sorted(expected.keys() | found.keys()):
         if name not in found:
             return f"{name} is missing"
         if name not in expected:
-            return f"{name} does not belong to it"
+            return f"{name} is not in its manifest"
         if found[name] != expected[name]:
             return f"{name} has changed"
     return None

@@ -1,6 +1,6 @@
-"""`tfidf`: words and parts of words, logistic regression (scikit-learn): does this data need a transformer at all?
+"""`tfidf`: word and character n-grams with logistic regression (scikit-learn): does this data need a transformer?
 
-It has no backbone and no GPU to gain from, and is trained in a minute.
+It has no backbone, needs no GPU and trains in about a minute.
 """
 
 import json
@@ -15,6 +15,7 @@ from pipeline.config import Step, kind, setting
 from pipeline.errors import ConfigError
 from pipeline.runtimes.base import Description
 from pipeline.steps.base import Context, versions
+from pipeline.tasks.single_label import LABEL, TEXT
 
 log = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ class Tfidf(Step):
         }
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
-        """Train with each strength, keep the one that is best on validation; metric: that strength."""
+        """Train with each strength and keep the best on validation; metrics: that strength, and the number of features."""
         from safetensors.numpy import save_file
         from sklearn.feature_extraction.text import TfidfVectorizer
         from sklearn.linear_model import LogisticRegression
@@ -54,26 +55,27 @@ class Tfidf(Step):
 
         splits = context.splits
         vectorizer = TfidfVectorizer(analyzer=features, max_features=self.features, sublinear_tf=True)
-        train = vectorizer.fit_transform(splits.train["text"])
-        validation = vectorizer.transform(splits.validation["text"])
-        best, reached = None, -1.0
+        train = vectorizer.fit_transform(splits.train[TEXT])
+        validation = vectorizer.transform(splits.validation[TEXT])
+        best: Any = None
+        best_accuracy = -1.0
         with bar("logistic regression", "strength", len(self.strengths)) as progress:
             for strength in self.strengths:
-                found = LogisticRegression(C=strength, max_iter=1000).fit(train, splits.train["label"])
-                accuracy = float(np.mean(found.predict(validation) == np.array(splits.validation["label"])))
-                log.info("strength %g: %.1f %% of the validation texts", strength, 100 * accuracy)
-                if accuracy > reached:
-                    best, reached = found, accuracy
+                found = LogisticRegression(C=strength, max_iter=1000).fit(train, splits.train[LABEL])
+                accuracy = float(np.mean(found.predict(validation) == np.array(splits.validation[LABEL])))
+                log.info("strength %g: validation accuracy %.1f %%", strength, 100 * accuracy)
+                if accuracy > best_accuracy:
+                    best, best_accuracy = found, accuracy
                 progress.update()
         names = vectorizer.get_feature_names_out().tolist()
         (artifact / FEATURES).write_text(json.dumps(names, ensure_ascii=False, separators=(",", ":")), encoding="utf-8")
         save_file(_all_labels(best, vectorizer.idf_, len(splits.labels)), artifact / WEIGHTS)
         Description("tfidf", list(splits.labels), context.backbone.max_length, splits.oos).write(artifact)
-        return {"metrics": {"tfidf/strength": float(best.C), "tfidf/features": float(len(names))}}  # type: ignore[union-attr]
+        return {"metrics": {"tfidf/strength": float(best.C), "tfidf/features": float(len(names))}}
 
 
 def _all_labels(found: Any, idf: np.ndarray, count: int) -> dict[str, np.ndarray]:
-    """Weights (features, labels) and biases; two classes have one column in scikit-learn."""
+    """Weights (features, labels) and biases; scikit-learn has only one row for two classes."""
     weights, bias = found.coef_, found.intercept_
     if count == 2:
         weights, bias = np.concatenate([-weights / 2, weights / 2]), np.concatenate([-bias / 2, bias / 2])

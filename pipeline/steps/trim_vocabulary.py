@@ -1,7 +1,7 @@
-"""`trim_vocabulary`: embeddings and tokenizer with fewer word pieces, and the positions that are used; nothing is trained.
+"""`trim_vocabulary`: removes word pieces and unused positions from embeddings and tokenizer; nothing is trained.
 
-Words that training never saw are what gives an out-of-scope text away, so all characters stay, and frequent pieces besides.
-Which pieces are kept is in `pipeline/models/vocabulary.py`; `recover` behind it learns again what it costs.
+Words that are not in the training texts mark out-of-scope texts, so all characters and frequent pieces stay. The choice of
+pieces is in `pipeline/models/vocabulary.py`; `recovery_distillation` after it restores accuracy.
 """
 
 import copy
@@ -14,6 +14,7 @@ from pipeline.config import Step, kind, setting
 from pipeline.errors import OptimizationError
 from pipeline.runtimes.base import TOKENIZER, Description
 from pipeline.steps.base import Context, versions
+from pipeline.tasks.single_label import TEXT
 
 log = logging.getLogger(__name__)
 
@@ -30,29 +31,29 @@ class TrimVocabulary(Step):
     gives: ClassVar[str] = "torch"
 
     def inputs(self, context: Context) -> dict[str, Any]:
-        """The train split's texts, and versions."""
+        """The data, and versions."""
         return {"data": context.splits.content_hash, "versions": versions("torch", "transformers", "tokenizers")}
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
-        """Trim; metrics: pieces that are left, and the share of validation texts that are tokenized as before."""
+        """Trim; metrics: the number of pieces left, and the share of validation texts that are tokenized as before."""
         from tokenizers import Tokenizer
 
-        from pipeline.models.vocabulary import kept_pieces, trimmed
+        from pipeline.models.vocabulary import select_pieces, trim_tokenizer
         from pipeline.runtimes.torch import read, read_tokenizer, save_fitting
 
         assert context.source is not None
         description, before = Description.read(context.source), Tokenizer.from_file(str(context.source / TOKENIZER))
         before.no_truncation()
         before.no_padding()
-        kept = kept_pieces(before, list(context.splits.train["text"]), self.vocab_size)
-        after = trimmed(before, kept)
+        kept = select_pieces(before, list(context.splits.train[TEXT]), self.vocab_size)
+        after = trim_tokenizer(before, kept)
         same = [
             one.tokens == other.tokens
             for one, other in zip(
-                *(each.encode_batch(list(context.splits.validation["text"])) for each in (before, after)), strict=True
+                *(each.encode_batch(list(context.splits.validation[TEXT])) for each in (before, after)), strict=True
             )
         ]
-        model = trim_embeddings(read(context.source), kept, description.max_length)
+        model = shrink_embeddings(read(context.source), kept, description.max_length)
         share = sum(same) / len(same)
         log.info("%d of %d word pieces are kept; %.1f %% of the validation texts are tokenized as before",
                  len(kept), before.get_vocab_size(), 100 * share)  # fmt: skip
@@ -60,10 +61,10 @@ class TrimVocabulary(Step):
         return {"metrics": {"trim/pieces": float(len(kept)), "trim/tokenized_as_before": share}}
 
 
-def trim_embeddings(model: Any, kept: list[int], max_length: int) -> Any:
-    """A network with these rows of its word embeddings, in this order, and the first `max_length` positions.
+def shrink_embeddings(model: Any, kept: list[int], max_length: int) -> Any:
+    """A copy of a network with these rows of its word embeddings, in this order, and the first `max_length` positions.
 
-    Raises OptimizationError where it has no such embeddings.
+    Raises OptimizationError when its embeddings are not where BERT has them.
     """
     from torch import nn
     from transformers import AutoModelForSequenceClassification
@@ -76,7 +77,7 @@ def trim_embeddings(model: Any, kept: list[int], max_length: int) -> Any:
     words = [name for name, module in embeddings.items() if module.num_embeddings == config.vocab_size]
     places = [name for name in embeddings if name.endswith("position_embeddings")]
     if len(words) != 1 or len(places) != 1:
-        raise OptimizationError(f"trim_vocabulary: a network of type {config.model_type!r} keeps its embeddings elsewhere")
+        raise OptimizationError(f"trim_vocabulary: {config.model_type!r} has its embeddings elsewhere than BERT")
     state = dict(model.state_dict())
     state[f"{words[0]}.weight"] = state[f"{words[0]}.weight"][kept].clone()
     state[f"{places[0]}.weight"] = state[f"{places[0]}.weight"][:max_length].clone()

@@ -32,7 +32,7 @@ class Job:
 
 def prepare(config: Config) -> Job:
     """Load and check the data, see that the weights are to be had, then open the store and MLflow."""
-    splits: Splits = config.data.load(config.seed)  # type: ignore[attr-defined]  # every registered source has it
+    splits: Splits = config.data.load(config.seed)
     rows = f"{len(splits.train)} train, {len(splits.validation)} validation, {len(splits.test)} test texts"
     log.info("%s: %s, %d labels", config.data.name, rows, len(splits.labels))
     context = Context(splits, config.backbone, config.seed)

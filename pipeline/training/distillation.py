@@ -1,9 +1,9 @@
 """Distillation: a small network learns from a large one's logits as well as from the labels (Hinton et al. 2015).
 
-Teacher logits are given as an array, one row a text of the transfer set: they are computed once, not at every step. What
-else may be learned of a teacher, hidden states and relations between tokens, is computed when needed, so it takes longer;
-hidden states are remembered then, as far as there is room, so later epochs do without the teacher. What is remembered comes
-from the batch in which a text was first seen: after an interruption, and where there is less room, its last bits may differ.
+Teacher logits are an array with one row for each text of the transfer set; they are computed once, not at every step. The
+teacher's hidden states and relations between tokens are optional further targets. They need the teacher during training, so
+they take longer. Hidden states are cached while memory allows, so that later epochs do not need the teacher. A cached state
+comes from the batch in which its text occurred first: its last bits may differ after an interruption or with less memory.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -18,9 +18,9 @@ from pipeline.models.architecture import layers
 from pipeline.system.cores import free_memory
 
 Batch = Mapping[str, torch.Tensor]
-States = list[torch.Tensor]  # of one text: hidden states (length, width), of some layers; (1, width) where they were pooled
+States = list[torch.Tensor]  # hidden states of one text, one (length, hidden size) a layer; (1, hidden size) if pooled
 MAX_CACHE_BYTES = 4 * 2**30  # bytes
-MAX_MEMORY_SHARE = 0.25  # of what is free
+MAX_MEMORY_SHARE = 0.25  # of the free memory
 
 
 def loss(
@@ -28,8 +28,8 @@ def loss(
 ) -> torch.Tensor:
     """alpha * CE(student, labels) + (1 - alpha) * T^2 * KL(teacher / T || student / T), the mean over the batch.
 
-    student, teacher: logits, float32 (n, labels); labels: int64 (n,), -100 where there is none: then CE is 0. Hinton,
-    Vinyals, Dean 2015, section 2: T^2 keeps the weight of the soft targets the same whatever T is.
+    student, teacher: logits, float32 (n, labels); labels: int64 (n,), -100 for a text without a label, whose CE is 0.
+    T^2 makes the gradients of the soft targets independent of T (Hinton, Vinyals, Dean 2015, section 2).
     """
     soft = F.kl_div(
         F.log_softmax(student / temperature, dim=-1),
@@ -42,104 +42,111 @@ def loss(
 
 
 class Distillation:
-    """The loss, for training: logits, and as options a teacher's hidden states and its last layer's relations."""
+    """The loss of a training: on logits, and optionally on the teacher's hidden states and its last layer's relations."""
 
     def __init__(self, teacher_logits: np.ndarray, alpha: float, temperature: float) -> None:
         """teacher_logits: float32 (texts, labels)."""
-        self._stored = torch.from_numpy(teacher_logits)
+        self._teacher_logits = torch.from_numpy(teacher_logits)
         self._alpha, self._temperature = alpha, temperature
         self._teacher: Any = None
         self._hidden = self._relations = 0.0
-        self._seen: dict[str, list[torch.Tensor]] = {}
+        self._recorded: dict[str, list[torch.Tensor]] = {}
         self._hooks: list[Any] = []
         self._heads = 1
-        self._memory = HiddenStateCache(0)
-        self._ids: torch.Tensor | None = None
-        self.forward_arguments: dict[str, bool] = {}  # what the network shall give besides logits
+        self._cache = HiddenStateCache(0)
+        self._teacher_ids: torch.Tensor | None = None
+        self.forward_arguments: dict[str, bool] = {}  # arguments for the student's forward
 
-    def also(
+    def add_layer_losses(
         self, student: Any, teacher: Any, hidden: float, relations: float, ids: torch.Tensor | None = None
     ) -> "Distillation":
-        """With the weights of the two further losses; ids: see `same_pieces`, None where both have the same vocabulary.
+        """Add the losses on hidden states and on relations, with these weights; returns itself.
 
-        Raises OptimizationError where the two networks don't go together.
+        ids: the result of `map_token_ids`; None if both networks have the same vocabulary. Raises OptimizationError when
+        the two networks do not fit together.
         """
-        self._ids = ids
+        self._teacher_ids = ids
         self._hidden, self._relations, self._teacher = hidden, relations, teacher.eval().requires_grad_(False)
         if hidden:
             if student.config.hidden_size != teacher.config.hidden_size:
-                raise OptimizationError("hidden: student and teacher have hidden states of different widths; set hidden=0")
+                raise OptimizationError("student and teacher have different hidden sizes; set hidden_loss_weight=0")
             self.forward_arguments = {"output_hidden_states": True}
-            self._memory = HiddenStateCache(int(min(MAX_CACHE_BYTES, MAX_MEMORY_SHARE * free_memory())))
+            self._cache = HiddenStateCache(int(min(MAX_CACHE_BYTES, MAX_MEMORY_SHARE * free_memory())))
         if relations:
-            self._watch(student, teacher)
+            self._hook_last_layers(student, teacher)
         return self
 
-    def _watch(self, student: Any, teacher: Any) -> None:
+    def _hook_last_layers(self, student: Any, teacher: Any) -> None:
         lasts = {"student": layers(student)[-1:], "teacher": layers(teacher)[-1:]}
         if not all(lasts.values()):
-            raise OptimizationError("relations: only for networks that are built like BERT or DistilBERT; set relations=0")
+            raise OptimizationError(
+                "relations are known only for networks with the layers of BERT or DistilBERT; set relation_loss_weight=0"
+            )
         self._heads = lasts["teacher"][0].heads
         for name, (last,) in lasts.items():
             parts = [last.part(part) for part in (last.kind.query, last.kind.key, last.kind.value)]
             if any(part.out_features % self._heads for part in parts):
-                raise OptimizationError(f"relations: the student's width is no multiple of {self._heads}; set relations=0")
-            self._hooks += [part.register_forward_hook(self._keep(name)) for part in parts]
+                raise OptimizationError(
+                    f"the student's hidden size is not a multiple of {self._heads} heads; set relation_loss_weight=0"
+                )
+            self._hooks += [part.register_forward_hook(self._recorder(name)) for part in parts]
 
-    def _keep(self, name: str) -> Any:
+    def _recorder(self, name: str) -> Any:
         def hook(module: Any, inputs: Any, output: torch.Tensor) -> None:
-            if name == "teacher" or torch.is_grad_enabled():  # between epochs a student is only asked
-                self._seen.setdefault(name, []).append(output)
+            if name == "teacher" or torch.is_grad_enabled():  # validation, between epochs, needs no record
+                self._recorded.setdefault(name, []).append(output)
 
         return hook
 
     def close(self) -> None:
-        """Leave the networks as they were."""
+        """Remove the hooks from the networks."""
         for hook in self._hooks:
             hook.remove()
 
     def __call__(self, outputs: Any, inputs: Batch, labels: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-        """The loss of a batch: what the student gave for `inputs`; labels and places in the set, both int64 (n,)."""
+        """The loss of a batch: the student's outputs for `inputs`; labels and rows in the transfer set, both int64 (n,)."""
         logits = outputs.logits.float()
-        own, self._seen = self._seen.get("student", []), {}
-        total = loss(logits, self._stored[rows.cpu()].to(logits.device), labels, self._alpha, self._temperature)
+        own, self._recorded = self._recorded.get("student", []), {}
+        total = loss(logits, self._teacher_logits[rows.cpu()].to(logits.device), labels, self._alpha, self._temperature)
         if self._teacher is None:
             return total
         mask = inputs["attention_mask"].bool()
         if self._relations:
-            states = self._ask(inputs).hidden_states
-            total = total + self._relations * relation_loss(own, self._seen.pop("teacher"), mask, self._heads)
+            states = self._run_teacher(inputs).hidden_states
+            total = total + self._relations * relation_loss(own, self._recorded.pop("teacher"), mask, self._heads)
         if self._hidden:
             count = len(outputs.hidden_states)
             if self._relations:
-                theirs = texts_of(spread(states, count), mask)
+                theirs = split_by_text(evenly_spaced_states(states, count), mask)
             else:
-                theirs = self._memory.of(rows.tolist(), lambda missing: self._states(inputs, missing, count))
+                theirs = self._cache.get(rows.tolist(), lambda missing: self._teacher_states(inputs, missing, count))
             total = total + self._hidden * hidden_loss(outputs.hidden_states, theirs, mask)
         return total
 
-    def _ask(self, inputs: Batch) -> Any:
+    def _run_teacher(self, inputs: Batch) -> Any:
         ids = inputs["input_ids"]
-        if self._ids is not None:
-            ids = self._ids.to(ids.device)[ids]
+        if self._teacher_ids is not None:
+            ids = self._teacher_ids.to(ids.device)[ids]
         with torch.no_grad():
             return self._teacher.to(ids.device)(**{**inputs, "input_ids": ids}, **self.forward_arguments)
 
-    def _states(self, inputs: Batch, texts: Sequence[int], count: int) -> list[States]:
-        """What a student of so many states learns from in some texts of a batch."""
+    def _teacher_states(self, inputs: Batch, texts: Sequence[int], count: int) -> list[States]:
+        """The teacher's hidden states for some texts of a batch, as many as the student has (`count`)."""
         part = {name: value[list(texts)] for name, value in inputs.items()}
-        return texts_of(spread(self._ask(part).hidden_states, count), part["attention_mask"].bool())
+        return split_by_text(
+            evenly_spaced_states(self._run_teacher(part).hidden_states, count), part["attention_mask"].bool()
+        )
 
 
-def same_pieces(student: Mapping[str, int], teacher: Mapping[str, int]) -> torch.Tensor | None:
-    """What a student's token ids are in its teacher's vocabulary: int64 (ids of the student,); None: the same.
+def map_token_ids(student: Mapping[str, int], teacher: Mapping[str, int]) -> torch.Tensor | None:
+    """The teacher's token id for each of the student's: int64 (student's vocabulary size,); None if they are the same.
 
-    Both vocabularies are piece -> id. Raises OptimizationError where the teacher lacks one of the student's pieces.
+    Both vocabularies are piece -> id. Raises OptimizationError when the teacher lacks one of the student's pieces.
     """
     if student == teacher:
         return None
     if not student.keys() <= teacher.keys():
-        raise OptimizationError("hidden and relations: the teacher has another vocabulary; set hidden=0 and relations=0")
+        raise OptimizationError("the teacher has another vocabulary; set hidden_loss_weight=0 and relation_loss_weight=0")
     ids = torch.zeros(max(student.values()) + 1, dtype=torch.int64)
     for piece, own in student.items():
         ids[own] = teacher[piece]
@@ -147,32 +154,32 @@ def same_pieces(student: Mapping[str, int], teacher: Mapping[str, int]) -> torch
 
 
 class HiddenStateCache:
-    """The hidden states that a teacher gave for texts, by their rows, for as many texts as there is room for."""
+    """A teacher's hidden states by row of the transfer set, for as many texts as fit into memory."""
 
     def __init__(self, room: int) -> None:
         """room: bytes."""
-        self._room, self._known = room, dict[int, States]()
+        self._free_bytes, self._states = room, dict[int, States]()
 
-    def of(self, rows: Sequence[int], ask: Callable[[list[int]], list[States]]) -> list[States]:
-        """Of the texts in these rows; `ask` gives those of the texts at some places of `rows`, which are not known."""
-        missing = [place for place, row in enumerate(rows) if row not in self._known]
-        new = dict(zip((rows[place] for place in missing), ask(missing), strict=True)) if missing else {}
+    def get(self, rows: Sequence[int], compute: Callable[[list[int]], list[States]]) -> list[States]:
+        """The states of these rows. `compute` gets the positions in `rows` that are not cached, and returns their states."""
+        missing = [place for place, row in enumerate(rows) if row not in self._states]
+        new = dict(zip((rows[place] for place in missing), compute(missing), strict=True)) if missing else {}
         for row, states in new.items():
             size = sum(state.numel() * state.element_size() for state in states)
-            if size <= self._room:
-                self._known[row], self._room = [state.cpu() for state in states], self._room - size
-        return [new.get(row) or self._known[row] for row in rows]
+            if size <= self._free_bytes:
+                self._states[row], self._free_bytes = [state.cpu() for state in states], self._free_bytes - size
+        return [new.get(row) or self._states[row] for row in rows]
 
 
-def spread(states: Sequence[torch.Tensor], count: int) -> list[torch.Tensor]:
-    """So many of a teacher's hidden states, evenly spaced: those of its embeddings first, of its last layer last."""
+def evenly_spaced_states(states: Sequence[torch.Tensor], count: int) -> list[torch.Tensor]:
+    """`count` of a teacher's hidden states, evenly spaced, from its embeddings to its last layer."""
     return [states[round(i * (len(states) - 1) / (count - 1))] for i in range(count)]
 
 
-def texts_of(states: Sequence[torch.Tensor], mask: torch.Tensor) -> list[States]:
-    """Hidden states of a batch, each (n, length, width) or, pooled, (n, 1, width), text by text and without padding.
+def split_by_text(states: Sequence[torch.Tensor], mask: torch.Tensor) -> list[States]:
+    """Split the hidden states of a batch into those of each text, without padding.
 
-    mask: bool (n, length).
+    states: one tensor a layer, (n, length, hidden size) or, if pooled, (n, 1, hidden size); mask: bool (n, length).
     """
     counts = mask.sum(dim=1).tolist()
     parts = [torch.split(state[mask], counts) if state.shape[1] == mask.shape[1] else state.unbind() for state in states]
@@ -182,9 +189,9 @@ def texts_of(states: Sequence[torch.Tensor], mask: torch.Tensor) -> list[States]
 def hidden_loss(student: Sequence[torch.Tensor], teacher: list[States], mask: torch.Tensor) -> torch.Tensor:
     """The mean squared difference of hidden states, summed over embeddings and layers (Jiao et al. 2020, equation 8).
 
-    student: hidden states, each (n, length, width), of the embeddings and of each layer; mask bool (n, length). teacher: for
-    each of the n texts what each of them learns from: of layer i of s layers, layer i * t / s of the teacher's t, of the
-    same width. Where pooling has made one vector of the last states, (n, 1, width), texts are compared instead of tokens.
+    student: one tensor for the embeddings and one for each layer, (n, length, hidden size); mask: bool (n, length).
+    teacher: for each of the n texts the matching states: layer i of the student's s layers learns from layer i * t / s of
+    the teacher's t. Pooled states, (n, 1, hidden size), are compared text by text instead of token by token.
     """
     layers_of_teacher = [list(layer) for layer in zip(*teacher, strict=True)]
     pairs = zip(student, layers_of_teacher, strict=True)
@@ -196,11 +203,11 @@ def _difference(one: torch.Tensor, other: States, mask: torch.Tensor) -> torch.T
     if one.shape[1] == mask.shape[1] and len(tokens) == mask.sum():
         return F.mse_loss(one[mask], tokens)
     vectors = torch.stack([text.to(one.device).float().mean(dim=0) for text in other])
-    return F.mse_loss(_of_texts(one, mask), vectors)
+    return F.mse_loss(_pooled(one, mask), vectors)
 
 
-def _of_texts(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """What pooling has made of hidden states, or their mean where it has not: (n, width)."""
+def _pooled(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """One vector for each text, (n, hidden size): the pooled state, or the mean over its tokens."""
     if states.shape[1] == 1:
         return states[:, 0]
     counts = mask.unsqueeze(-1).to(states.dtype)
@@ -208,13 +215,18 @@ def _of_texts(states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
 
 
 def relation_loss(student: list[torch.Tensor], teacher: list[torch.Tensor], mask: torch.Tensor, heads: int) -> torch.Tensor:
-    """KL between how tokens relate to each other: queries, keys and values (Wang et al. 2021, MiniLMv2, equations 4 and 5).
+    """KL divergence of the relations between tokens, of queries, keys and values (MiniLMv2, Wang et al. 2021, eq. 4 and 5).
 
-    Each of the three (n, length, width), widths may differ, both are multiples of `heads`; mask bool (n, length). The mean
-    over the three, heads and tokens.
+    student, teacher: three tensors each, (n, length, width); widths may differ and are multiples of `heads`.
+    mask: bool (n, length). Returns the mean over the three, heads and tokens.
     """
     parts = [
-        F.kl_div(_relations(one, mask, heads), _relations(other, mask, heads), reduction="none", log_target=True)
+        F.kl_div(
+            _relation_log_probabilities(one, mask, heads),
+            _relation_log_probabilities(other, mask, heads),
+            reduction="none",
+            log_target=True,
+        )
         .masked_fill(~(mask[:, None, :, None] & mask[:, None, None, :]), 0.0)
         .sum()
         for one, other in zip(student, teacher, strict=True)
@@ -222,8 +234,8 @@ def relation_loss(student: list[torch.Tensor], teacher: list[torch.Tensor], mask
     return torch.stack(parts).mean() / (heads * mask.sum())
 
 
-def _relations(states: torch.Tensor, mask: torch.Tensor, heads: int) -> torch.Tensor:
-    """Log-probabilities (n, heads, length, length): of each token, how it relates to the others."""
+def _relation_log_probabilities(states: torch.Tensor, mask: torch.Tensor, heads: int) -> torch.Tensor:
+    """Log-probabilities, (n, heads, length, length): the softmax over all tokens of their scaled products with one."""
     split = states.float().reshape(*states.shape[:2], heads, -1).transpose(1, 2)
     scores = split @ split.transpose(2, 3) / split.shape[-1] ** 0.5
     return F.log_softmax(scores.masked_fill(~mask[:, None, None, :], -1e4), dim=-1)

@@ -1,10 +1,10 @@
 """Unstructured pruning while training: weights of the encoder's linear layers are masked, more and more of them.
 
-Magnitude pruning masks the weights that are closest to zero. Movement pruning (Sanh, Wolf, Rush 2020) masks those that the
-training moves towards zero: every weight has a score that learns beside it, with a straight-through gradient. The share
-that is masked follows the cubic schedule of Zhu and Gupta (2017). Masks are ranked within each matrix.
+Magnitude pruning masks the weights that are closest to zero. Movement pruning (Sanh, Wolf, Rush 2020) masks the weights that
+training moves towards zero: every weight has a score, which is trained with a straight-through gradient. The share of masked
+weights follows the cubic schedule of Zhu and Gupta (2017). Weights are ranked within each matrix.
 
-Not covered: removing whole heads and neurons, which is what makes a network faster (see `structure`).
+Not here: removing whole heads and neurons, which makes a network faster (`pipeline/models/architecture.py`).
 """
 
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from torch.nn.utils import parametrize
 from transformers import TrainerCallback
 
 UPDATE_EVERY = 10  # steps between two rankings
-SCORE_LEARNING_RATE = 1e-2  # as in Sanh et al.; scores need no small steps, only their order counts
+SCORE_LEARNING_RATE = 1e-2  # as in Sanh et al.; only the order of the scores matters, so large steps do no harm
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Schedule:
 
     sparsity: float  # 0 to 1, at the end
     start: float  # share of all steps before the rise
-    end: float  # share of all steps at which the rise is over
+    end: float  # share of all steps at which the rise ends
 
     def at(self, progress: float) -> float:
         """The share after `progress` (0 to 1) of all steps: s * (1 - (1 - t)^3), Zhu and Gupta 2017, section 3."""
@@ -50,8 +50,8 @@ class _Masked(torch.autograd.Function):
 class Mask(torch.nn.Module):
     """A parametrization of one weight matrix: the weights whose score is low read as zero.
 
-    The paper's scores start at 0, and its trainings take tens of thousands of steps. Here they start at the magnitudes, in
-    standard deviations: with a few hundred steps, the first rankings would be noise otherwise, and the network lost.
+    In the paper scores start at 0 and are trained for tens of thousands of steps. Here they start at the magnitudes, in
+    standard deviations: a training has a few hundred steps, in which rankings that start from 0 would be noise.
     """
 
     mask: torch.Tensor
@@ -67,12 +67,12 @@ class Mask(torch.nn.Module):
         return masked
 
     def scores(self, weight: torch.Tensor) -> torch.Tensor:
-        """What the weights are ranked by, of the same shape."""
+        """The values that rank the weights, of the same shape."""
         return weight.detach().abs() if self.score is None else self.score
 
     @torch.no_grad()
     def rank(self, weight: torch.Tensor, sparsity: float) -> None:
-        """Mask this share of the weights, to the nearest weight: those of the lowest scores, the first of equal ones."""
+        """Mask this share of the weights, rounded to whole weights: the lowest scores, of equal ones the first."""
         count = round(sparsity * weight.numel())
         score = self.scores(weight).flatten().float()
         last = torch.kthvalue(score, count).values if count else torch.tensor(-torch.inf)
@@ -81,28 +81,28 @@ class Mask(torch.nn.Module):
         self.mask.copy_((~below & (~equal | surplus)).view_as(self.mask))
 
 
-def attach(model: Any, method: str) -> None:
+def add_masks(model: Any, method: str) -> None:
     """Give every linear layer of the encoder's layers a mask; method is "magnitude" or "movement"."""
     for linear in _linears(model):
         parametrize.register_parametrization(linear, "weight", Mask(linear.weight, method == "movement"))
 
 
 def rank(model: Any, sparsity: float) -> None:
-    """Rank all masked weights again, each matrix by itself."""
+    """Rank the weights of each matrix again, and mask this share of them."""
     for linear in _linears(model):
         parametrizations: Any = linear.parametrizations
         parametrization = parametrizations["weight"]
         parametrization[0].rank(parametrization.original, sparsity)
 
 
-def bake(model: Any) -> None:
-    """Masked weights become zeros; the masks go."""
+def remove_masks(model: Any) -> None:
+    """Turn masked weights into zeros and remove the masks."""
     for linear in _linears(model):
         parametrize.remove_parametrizations(linear, "weight", leave_parametrized=True)
 
 
 def sparsity_of(model: Any) -> float:
-    """The share of zeros, counted, among the weights of the encoder's linear layers (without masks)."""
+    """The share of zeros among the weights of the encoder's linear layers, once the masks are removed."""
     weights = [linear.weight for linear in _linears(model)]
     return float(sum((weight == 0).sum() for weight in weights) / sum(weight.numel() for weight in weights))
 
@@ -132,7 +132,7 @@ def optimizer(model: Any, learning_rate: float, weight_decay: float) -> torch.op
 
 
 class Pruner(TrainerCallback):  # type: ignore[misc]  # transformers is not typed
-    """Ranks the weights again as the schedule goes on; where a training stands is all it needs to know."""
+    """Ranks the weights again as training proceeds; it depends on the current step only, so it needs no state of its own."""
 
     def __init__(self, model: Any, schedule: Schedule) -> None:
         self._model = model

@@ -1,9 +1,9 @@
-"""Training with the transformers Trainer: progress bar, best epoch kept, goes on after a kill, fast on a CPU.
+"""Training with the transformers Trainer: one progress bar, the best epoch, resuming after a kill, fast on a CPU.
 
-What makes it fast: batches of like length, bfloat16 where the processor computes it natively, word embeddings frozen (their
-dense AdamW update alone is a quarter to a half of a step), and no dropout where a step says so (drawing its masks is a tenth
-to a fifth). The Trainer's checkpoints, which lie in a scratch directory until the training is over, hold optimizer states in
-torch's own format; the Trainer reads them back with `weights_only=True`.
+It is fast because batches hold texts of similar length, because it uses bfloat16 where the processor computes it natively,
+because word embeddings are frozen (their dense AdamW update alone is a quarter to a half of a step), and because a step can
+switch dropout off (drawing its masks is a tenth to a fifth of a step). The Trainer's checkpoints lie in a scratch directory
+until the training ends. They hold optimizer states in torch's format; the Trainer reads them with `weights_only=True`.
 """
 
 import contextlib
@@ -23,10 +23,11 @@ from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
 from pipeline.errors import TrainingError
 from pipeline.system.progress import bar
+from pipeline.tasks.single_label import LABEL, TEXT, answer
 
 log = logging.getLogger(__name__)
-SHORT = 128  # tokens; up to these plain attention trains faster on a CPU than the fused kind, whose backward pass is slow
-LONG_WORK = 50_000  # texts; tokenizing more than this is worth a progress bar
+SHORT = 128  # tokens; up to this length eager attention trains faster on a CPU than the fused kernel
+LONG_WORK = 50_000  # texts; tokenizing more than this shows a progress bar
 
 
 @dataclass(frozen=True)
@@ -43,22 +44,20 @@ class Recipe:
     max_length: int
     seed: int
     label_smoothing: float = 0.0
-    head_lr_multiplier: float = (
-        1.0  # how many times as fast the last layer learns, which is new where the others are pretrained
-    )
-    dropout: float | None = None  # share of activations that a step of training leaves out; None: as the network has it
-    keep: str = "best"  # "best": the epoch that is best on validation; "last": where earlier epochs are other networks
+    head_lr_multiplier: float = 1.0  # learning-rate multiplier of the last layer, which is new
+    dropout: float | None = None  # None: as the network has it
+    keep: str = "best"  # "best": the best epoch on validation; "last": for pruning, whose earlier epochs are less sparse
 
 
 class Objective(Protocol):
-    """A loss that knows which texts are in the batch."""
+    """A loss that is told which texts are in the batch."""
 
-    forward_arguments: dict[str, bool]  # what the network shall give besides logits: arguments of its forward
+    forward_arguments: dict[str, bool]  # further arguments for the network's forward
 
     def __call__(
         self, outputs: Any, inputs: Mapping[str, torch.Tensor], labels: torch.Tensor, rows: torch.Tensor
     ) -> torch.Tensor:
-        """The loss, a scalar, of what the network gave for `inputs`; labels and rows (places in the split): int64 (n,)."""
+        """The loss, a scalar, of the network's outputs for `inputs`; labels, and rows of the split: int64 (n,)."""
         ...
 
 
@@ -73,11 +72,12 @@ def train(
     callbacks: Sequence[TrainerCallback] = (),
     optimizer: torch.optim.Optimizer | None = None,
 ) -> list[dict[str, float]]:
-    """Train `model` in place, on the CPU or the GPU there is, and leave it on the CPU.
+    """Train `model` in place, on the GPU if there is one, and leave it on the CPU.
 
-    It is left with the weights of the epoch that is best on validation, or of the last where `recipe.keep` says so. Without
-    an objective the loss is cross-entropy, with label smoothing; without an optimizer it is AdamW.
+    It ends with the weights of the best epoch on validation, or of the last one (`recipe.keep`). Without an objective the
+    loss is cross-entropy with label smoothing; without an optimizer AdamW is used.
     Returns one dict an epoch: epoch, train_loss, validation_loss, validation_accuracy (0 to 1).
+    Raises TrainingError when a checkpoint of an interrupted training does not fit.
     """
     embeddings = model.base_model.get_input_embeddings()
     embeddings.requires_grad_(not recipe.freeze_embeddings)
@@ -85,7 +85,7 @@ def train(
         model=model,
         args=_arguments(recipe, scratch),
         train_dataset=_tokenized(training, tokenizer, recipe.max_length),
-        eval_dataset=_by_length(_tokenized(validation, tokenizer, recipe.max_length)),
+        eval_dataset=_sorted_by_length(_tokenized(validation, tokenizer, recipe.max_length)),
         data_collator=_Collator(tokenizer),
         compute_metrics=_accuracy,
         callbacks=[Progress(), *callbacks],
@@ -96,16 +96,16 @@ def train(
     trainer.remove_callback(PrinterCallback)
     last = newest_checkpoint(scratch)
     if last is not None:
-        log.info("going on after an interruption, from %s", last.name)
+        log.info("resuming the interrupted training from %s", last.name)
     try:
-        with prepared(model, recipe):
+        with fast_training(model, recipe):
             trainer.train(resume_from_checkpoint=str(last) if last else None)
     except Exception as error:
         if last is None or trainer.state.global_step > int(last.name.rpartition("-")[2]):
             raise
         shutil.rmtree(scratch)
         raise TrainingError(
-            f"the interrupted training can't be gone on with ({error}); it is removed: start again"
+            f"the interrupted training can't be resumed ({error}); its checkpoints were removed, start it again"
         ) from error
     embeddings.requires_grad_(True)
     model.to("cpu").float()
@@ -113,7 +113,7 @@ def train(
 
 
 class _Trainer(Trainer):  # type: ignore[misc]  # transformers is not typed
-    """The Trainer, with an objective that knows which rows of the train split are in the batch."""
+    """The Trainer, with an objective that is told which rows of the train split are in the batch."""
 
     objective: Objective | None = None
 
@@ -128,8 +128,8 @@ class _Trainer(Trainer):  # type: ignore[misc]  # transformers is not typed
 
 
 @contextlib.contextmanager
-def prepared(model: Any, recipe: Recipe) -> Iterator[None]:
-    """The network with the recipe's dropout and the attention that trains fastest; as it was afterwards."""
+def fast_training(model: Any, recipe: Recipe) -> Iterator[None]:
+    """The network has the recipe's dropout and the attention that trains fastest; both are restored afterwards."""
     parts = [module for module in model.modules() if isinstance(module, torch.nn.Dropout)]
     shares = [part.p for part in parts]
     attention = getattr(getattr(model, "config", None), "_attn_implementation", None)  # a static network has none
@@ -148,7 +148,7 @@ def prepared(model: Any, recipe: Recipe) -> Iterator[None]:
 
 
 def _adamw(model: Any, recipe: Recipe) -> torch.optim.Optimizer:
-    """AdamW, fused, without decay of biases and norms, which is what the Trainer does; the head has a rate of its own."""
+    """Fused AdamW without weight decay on biases and norms, as the Trainer has it; the head has its own learning rate."""
     head = next(name for name, module in reversed(list(model.named_modules())) if isinstance(module, torch.nn.Linear))
     groups: dict[tuple[bool, bool], list[torch.nn.Parameter]] = {}
     for name, parameter in model.named_parameters():
@@ -166,13 +166,13 @@ def _adamw(model: Any, recipe: Recipe) -> torch.optim.Optimizer:
 
 
 class _Collator:
-    """Rows of a tokenized split -> one padded batch, with the rows' places."""
+    """Rows of a tokenized split -> one padded batch that includes the row numbers."""
 
     def __init__(self, tokenizer: Any) -> None:
         self._pad = DataCollatorWithPadding(tokenizer)
 
     def __call__(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
-        needed = ("input_ids", "attention_mask", "label", "row")
+        needed = ("input_ids", "attention_mask", LABEL, "row")
         return dict(self._pad([{key: row[key] for key in needed} for row in rows]))
 
 
@@ -184,7 +184,7 @@ def _arguments(recipe: Recipe, scratch: Path) -> TrainingArguments:
         per_device_train_batch_size=recipe.batch_size,
         per_device_eval_batch_size=4 * recipe.batch_size,
         weight_decay=recipe.weight_decay,
-        warmup_steps=recipe.warmup_ratio,  # below 1 it is a share of all steps
+        warmup_steps=recipe.warmup_ratio,  # below 1: the share of all steps that are warm-up
         label_smoothing_factor=recipe.label_smoothing,
         lr_scheduler_type="linear",
         bf16=takes_bfloat16(recipe.bfloat16),
@@ -192,7 +192,7 @@ def _arguments(recipe: Recipe, scratch: Path) -> TrainingArguments:
         train_sampling_strategy="group_by_length",
         eval_strategy="epoch",
         save_strategy="epoch",
-        save_total_limit=1,  # the best one is kept besides
+        save_total_limit=1,  # besides the best one
         load_best_model_at_end=recipe.keep == "best",
         metric_for_best_model="accuracy" if recipe.keep == "best" else None,
         greater_is_better=True,
@@ -219,37 +219,37 @@ def native_bfloat16() -> bool:
 
 def _tokenized(split: Dataset, tokenizer: Any, max_length: int) -> Dataset:
     def encode(batch: dict[str, list[str]], rows: list[int]) -> dict[str, Any]:
-        encoded = tokenizer(batch["text"], truncation=True, max_length=max_length)
+        encoded = tokenizer(batch[TEXT], truncation=True, max_length=max_length)
         columns = {"input_ids": encoded["input_ids"], "attention_mask": encoded["attention_mask"]}
         return {**columns, "row": rows, "length": [len(ids) for ids in encoded["input_ids"]]}
 
     bars = enable_progress_bars if len(split) > LONG_WORK else disable_progress_bars
     bars()
     return split.map(
-        encode, batched=True, with_indices=True, remove_columns=["text"], load_from_cache_file=False, desc="tokenizing"
+        encode, batched=True, with_indices=True, remove_columns=[TEXT], load_from_cache_file=False, desc="tokenizing"
     )
 
 
-def _by_length(tokenized: Dataset) -> Dataset:
+def _sorted_by_length(tokenized: Dataset) -> Dataset:
     return tokenized.select(np.argsort(tokenized.with_format("numpy")["length"], kind="stable"))
 
 
 def _accuracy(outcome: EvalPrediction) -> dict[str, float]:
     logits = outcome.predictions[0] if isinstance(outcome.predictions, tuple) else outcome.predictions
-    return {"accuracy": float(np.mean(logits.argmax(-1) == outcome.label_ids))}
+    return {"accuracy": float(np.mean(answer(logits) == outcome.label_ids))}
 
 
 def newest_checkpoint(scratch: Path) -> Path | None:
-    """The newest checkpoint that was written to its end; those that were not are removed.
+    """The newest complete checkpoint; incomplete ones are removed.
 
-    The Trainer writes `trainer_state.json` last, so a checkpoint without a readable one was cut off by a kill.
+    The Trainer writes `trainer_state.json` last, so a checkpoint without a readable one is incomplete.
     """
     whole: list[tuple[int, Path]] = []
     for directory in scratch.glob("checkpoint-*"):
         try:
             state = json.loads((directory / "trainer_state.json").read_text(encoding="utf-8"))
             if not Path(state["best_model_checkpoint"] or directory).is_dir():
-                raise ValueError("its best epoch lay elsewhere")
+                raise ValueError("its best epoch is missing")
             whole.append((int(state["global_step"]), directory))
         except (OSError, ValueError, KeyError, TypeError):
             shutil.rmtree(directory)
@@ -269,21 +269,21 @@ def curves(history: list[dict[str, Any]]) -> list[dict[str, float]]:
 
 
 class Progress(TrainerCallback):  # type: ignore[misc]  # transformers is not typed
-    """One bar for the whole training; the newest epoch's loss and validation accuracy stand behind it."""
+    """One bar for the whole training; it shows the newest epoch's loss and validation accuracy."""
 
     def __init__(self) -> None:
         self._bar: Any = None
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Draw the bar, from where a resumed training stands."""
+        """Draw the bar; a resumed training starts where it was."""
         self._bar = bar("training", "step", state.max_steps, state.global_step)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """One step further."""
+        """Advance the bar."""
         self._bar.update(state.global_step - self._bar.n)
 
     def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Show the epoch that has ended."""
+        """Show the results of the epoch."""
         newest = curves(state.log_history)[-1]
         shown = {"loss": f"{newest.get('train_loss', float('nan')):.3f}"}
         self._bar.set_postfix(
@@ -291,5 +291,5 @@ class Progress(TrainerCallback):  # type: ignore[misc]  # transformers is not ty
         )
 
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Leave the bar as it is."""
+        """Close the bar."""
         self._bar.close()

@@ -29,7 +29,7 @@ def test_a_composed_optimization_has_a_name_of_its_own(
 
 def test_only_what_makes_the_baseline_to_the_byte_is_the_baseline(compose: Callable[..., Config], tiny: list[str]) -> None:
     config = compose("optim=baseline", *tiny)
-    context = Context(config.data.load(config.seed), config.backbone, config.seed)  # type: ignore[attr-defined]
+    context = Context(config.data.load(config.seed), config.backbone, config.seed)
     assert is_baseline(config, context, config.optim)
     (step,) = config.optim.steps.values()
     longer = replace(config.optim, steps={"finetune": replace(step, epochs=7)})  # type: ignore[call-arg]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pipeline.config import Config, Optim
-from pipeline.data.augmentation import Augment, augmented
+from pipeline.data.augmentation import Augment, augment_texts
 from pipeline.errors import DataError
 from pipeline.runtimes.base import load
 from pipeline.steps.base import Context
@@ -21,21 +21,21 @@ TEXTS = [f"{a} {b} {c} {d}" for a in "abcd" for b in "efgh" for c in "ijkl" for 
 
 def test_the_same_seed_gives_the_same_texts_and_another_seed_others() -> None:
     settings = Augment(copies=2)
-    first = augmented(TEXTS, "[UNK]", settings, 1)
-    assert len(first) == 2 * len(TEXTS) and first == augmented(TEXTS, "[UNK]", settings, 1)
-    assert first != augmented(TEXTS, "[UNK]", settings, 2) and first[:256] != first[256:]
-    assert first[:256] == augmented(TEXTS, "[UNK]", Augment(copies=1), 1)
+    first = augment_texts(TEXTS, "[UNK]", settings, 1)
+    assert len(first) == 2 * len(TEXTS) and first == augment_texts(TEXTS, "[UNK]", settings, 1)
+    assert first != augment_texts(TEXTS, "[UNK]", settings, 2) and first[:256] != first[256:]
+    assert first[:256] == augment_texts(TEXTS, "[UNK]", Augment(copies=1), 1)
 
 
 def test_without_copies_nothing_is_made_and_with_nothing_to_change_copies_are_the_texts() -> None:
-    assert augmented(TEXTS, "[UNK]", Augment(), 0) == []
-    assert augmented(TEXTS, "[UNK]", Augment(copies=1, drop=0, swap=0, mix=0), 0) == TEXTS
+    assert augment_texts(TEXTS, "[UNK]", Augment(), 0) == []
+    assert augment_texts(TEXTS, "[UNK]", Augment(copies=1, drop=0, swap=0, mix=0), 0) == TEXTS
 
 
 def test_as_many_words_are_dropped_and_swapped_as_is_asked_for() -> None:
-    dropped = Counter(word for text in augmented(TEXTS, "[UNK]", Augment(4, 0.25, 0, 0), 0) for word in text.split())
+    dropped = Counter(word for text in augment_texts(TEXTS, "[UNK]", Augment(4, 0.25, 0, 0), 0) for word in text.split())
     assert dropped["[UNK]"] / dropped.total() == pytest.approx(0.25, abs=0.03)
-    swapped = augmented(TEXTS, "[UNK]", Augment(4, 0, 0.25, 0), 0)
+    swapped = augment_texts(TEXTS, "[UNK]", Augment(4, 0, 0.25, 0), 0)
     changed = [
         one != other
         for text, own in zip(swapped, TEXTS * 4, strict=True)
@@ -46,7 +46,7 @@ def test_as_many_words_are_dropped_and_swapped_as_is_asked_for() -> None:
 
 
 def test_a_mixed_text_begins_as_its_own_and_ends_as_another() -> None:
-    mixed = augmented(TEXTS, "[UNK]", Augment(1, 0, 0, 1.0), 0)
+    mixed = augment_texts(TEXTS, "[UNK]", Augment(1, 0, 0, 1.0), 0)
     assert all(text.split()[:2] == own.split()[:2] for text, own in zip(mixed, TEXTS, strict=True))
     assert Counter(" ".join(text.split()[2:]) for text in mixed) == Counter(" ".join(text.split()[2:]) for text in TEXTS)
 
@@ -56,7 +56,7 @@ def transferred(
     compose: Callable[..., Config], tiny: list[str], root: Path
 ) -> Callable[[Augment], tuple[StepsResult, Context]]:
     config = compose("optim=baseline", *tiny)
-    context = Context(config.data.load(0), config.backbone, 0)  # type: ignore[attr-defined]
+    context = Context(config.data.load(0), config.backbone, 0)
 
     def make(augment: Augment) -> tuple[StepsResult, Context]:
         optim = Optim("any", {**config.optim.steps, "transfer": Transfer(augment=augment)})
@@ -100,7 +100,9 @@ def test_a_transfer_sets_fingerprint_knows_what_is_in_it_not_where_it_lay(
     assert fingerprint(Augment(copies=1)) != fingerprint(Augment(copies=1, drop=0.5))
 
 
-@pytest.mark.parametrize(("content", "told"), [(None, "no such file"), (b"\n \n", "no text in it"), (b"\xff\xfe", "UTF-8")])
+@pytest.mark.parametrize(
+    ("content", "told"), [(None, "no such file"), (b"\n \n", "the file has no text"), (b"\xff\xfe", "UTF-8")]
+)
 def test_a_file_of_texts_that_is_none_is_one_line(
     content: bytes | None, told: str, transferred: Callable[[Augment], tuple[StepsResult, Context]], tmp_path: Path
 ) -> None:

@@ -117,7 +117,7 @@ def test_a_smaller_network_can_be_made_smaller_again_and_still_trains() -> None:
 def context(compose: Callable[..., Config], tiny: list[str], tmp_path: Path) -> Context:
     """The toy data and a network to prune."""
     config = compose(*tiny)
-    splits = config.data.load(config.seed)  # type: ignore[attr-defined]  # every registered source has it
+    splits = config.data.load(config.seed)
     return Context(splits, config.backbone, config.seed, stored(network(), tmp_path / "source", save))
 
 
@@ -169,7 +169,7 @@ def test_an_interrupted_step_that_goes_on_writes_the_bytes_of_one_that_was_not(
     (tmp_path / "interrupted-artifact").rmdir()
     with caplog.at_level("INFO", logger="pipeline"):
         artifact, same = made(step, context, scratch)
-    assert "going on after an interruption" in caplog.text
+    assert "resuming the interrupted training" in caplog.text
     assert (artifact / FILE).read_bytes() == (whole / FILE).read_bytes() and same == notes
 
 

@@ -13,7 +13,7 @@ from pipeline.config import Backbone, Weights
 from pipeline.errors import OptimizationError
 from pipeline.models.build import distilbert_from, start
 from pipeline.models.pooling import pool, pooling_of
-from pipeline.models.students import shallower
+from pipeline.models.students import student_from_layers
 from pipeline.runtimes.base import Description, load
 from pipeline.runtimes.torch import read, save, save_standard
 from tests.conftest import LEARNED, Carried
@@ -60,7 +60,7 @@ def test_a_copy_pools_by_its_own_mask_and_students_pool_too(made: tuple[Any, Any
     assert other.mean_of is not model.mean_of
     logits(model, tokenizer, ["x"])
     assert torch.equal(logits(other, tokenizer, TEXTS), logits(model, tokenizer, TEXTS))
-    for student in (shallower(model, None, 1), distilbert_from(model)):
+    for student in (student_from_layers(model, None, 1), distilbert_from(model)):
         student.eval()
         assert pooling_of(student) == "mean"
         both = torch.cat([logits(student, tokenizer, [text]) for text in TEXTS])
@@ -97,6 +97,6 @@ def test_where_layers_lie_elsewhere_it_is_refused() -> None:
         config = type("Config", (), {"model_type": "other"})()
 
     other = Other()
-    other.base_model = other  # type: ignore[assignment]
-    with pytest.raises(OptimizationError, match="keeps its layers elsewhere"):
+    other.base_model = other
+    with pytest.raises(OptimizationError, match="has its layers elsewhere"):
         pool(other, "mean")

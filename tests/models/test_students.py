@@ -10,7 +10,13 @@ from pipeline.config import Backbone, Weights
 from pipeline.errors import OptimizationError
 from pipeline.models.architecture import layers as layers_of
 from pipeline.models.build import start
-from pipeline.models.students import batches, layer_stack, narrow, shallower, spread
+from pipeline.models.students import (
+    evenly_spaced_layers,
+    layer_stack,
+    prune_by_importance,
+    sample_batches,
+    student_from_layers,
+)
 from tests.training.test_distillation import NETWORKS, SIZES
 from tests.training.test_trainer import equal, weights
 
@@ -22,7 +28,7 @@ def test_a_shallower_network_has_the_layers_it_was_told_and_the_rest_of_its_teac
 ) -> None:
     teacher = NETWORKS[kind]().eval()
     before = weights(teacher)
-    student = shallower(teacher, layers)
+    student = student_from_layers(teacher, layers)
     assert equal(weights(teacher), before) and teacher.config.num_hidden_layers == 6
     assert student.config.num_hidden_layers == len(layer_stack(student).layer) == len(kept)
     for ours, theirs in enumerate(kept):
@@ -40,7 +46,7 @@ def test_without_layers_every_second_one_is_kept_and_the_last_among_them() -> No
         teacher = transformers.BertForSequenceClassification(
             transformers.BertConfig(**{**SIZES, "num_hidden_layers": count})
         )
-        student = shallower(teacher, None)
+        student = student_from_layers(teacher, None)
         theirs = [weights(layer) for layer in layer_stack(teacher).layer]
         assert all(equal(weights(layer), theirs[i]) for i, layer in zip(kept, layer_stack(student).layer, strict=True))
 
@@ -50,7 +56,7 @@ def test_layers_that_are_not_there_are_one_line(layers: list[int]) -> None:
     with pytest.raises(
         OptimizationError, match=r"^(.*: )?layers=\[.*\]: choose different ones of 0 to 5; .*has 6 layers.*$"
     ):
-        shallower(NETWORKS["bert"](), layers)
+        student_from_layers(NETWORKS["bert"](), layers)
 
 
 @pytest.mark.parametrize(
@@ -60,15 +66,15 @@ def test_layers_that_are_not_there_are_one_line(layers: list[int]) -> None:
 def test_a_depth_is_spread_evenly_over_the_teacher_and_ends_with_its_last_layer(
     depth: int, count: int, kept: list[int]
 ) -> None:
-    assert spread(depth, count) == kept
+    assert evenly_spaced_layers(depth, count) == kept
 
 
 def test_a_depth_is_that_many_layers_or_all_there_are() -> None:
     teacher = NETWORKS["bert"]()
-    student = shallower(teacher, None, depth=2)
+    student = student_from_layers(teacher, None, depth=2)
     theirs = [weights(layer) for layer in layer_stack(teacher).layer]
     assert all(equal(weights(layer), theirs[i]) for i, layer in zip([2, 5], layer_stack(student).layer, strict=True))
-    assert len(layer_stack(shallower(teacher, None, depth=7)).layer) == 6
+    assert len(layer_stack(student_from_layers(teacher, None, depth=7)).layer) == 6
 
 
 def test_a_narrow_network_keeps_the_neurons_that_matter_and_computes_as_if_the_others_were_silent() -> None:
@@ -82,7 +88,7 @@ def test_a_narrow_network_keeps_the_neurons_that_matter_and_computes_as_if_the_o
             weight[:, 8:] = 0  # only the first eight neurons of each layer do anything
     inputs = tokenizer(["rain"], return_tensors="pt")
     before = model(**inputs).logits
-    narrow(model, batches(tokenizer, data, 12, 16, 0), 1.0, 0.125)
+    prune_by_importance(model, sample_batches(tokenizer, data, 12, 16, 0), 1.0, 0.125)
     assert [layer.neurons for layer in layers_of(model)] == [8, 8]
     assert torch.allclose(model(**inputs).logits, before, atol=1e-5)
 
@@ -91,7 +97,8 @@ def test_batches_are_drawn_by_a_seed_and_have_their_labels() -> None:
     data = Dataset.from_dict({"text": [f"text {i}" for i in range(50)], "label": list(range(50))})
     _, tokenizer = start(Backbone("tiny", Weights(random=True)), "teacher", ["a", "b"], 0)
     drawn = [
-        np.concatenate([each["labels"].numpy() for each in batches(tokenizer, data, 40, 16, seed)]) for seed in (0, 0, 1)
+        np.concatenate([each["labels"].numpy() for each in sample_batches(tokenizer, data, 40, 16, seed)])
+        for seed in (0, 0, 1)
     ]
     assert (
         len(set(drawn[0].tolist())) == 40 and np.array_equal(drawn[0], drawn[1]) and not np.array_equal(drawn[0], drawn[2])

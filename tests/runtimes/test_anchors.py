@@ -33,7 +33,7 @@ def carried(compose: Callable[..., Config], root: Path, toy_csv: Path) -> Carrie
     def carry(name: str, *overrides: str) -> tuple[StepsResult, Context]:
         config = compose(f"optim={name}", *small(root, toy_csv), *overrides)
         check_order(config.optim, config.backbone)
-        context = Context(config.data.load(0), config.backbone, 0)  # type: ignore[attr-defined]
+        context = Context(config.data.load(0), config.backbone, 0)
         return run_steps(config.optim, context, Store(root)), context
 
     return carry
@@ -83,7 +83,7 @@ def test_two_classes_have_two_logits(
 ) -> None:
     data = write_csv(tmp_path / "two.csv", [row for row in toy_rows if row[1] != "food"])
     config = compose("optim=tfidf", *small(root, data))
-    context = Context(config.data.load(0), config.backbone, 0)  # type: ignore[attr-defined]
+    context = Context(config.data.load(0), config.backbone, 0)
     made = run_steps(config.optim, context, Store(root))
     assert load(made.artifact, 1).logits(["rain"]).shape == (1, 2) and accuracy(made, context) > 0.9
 
@@ -95,8 +95,8 @@ def test_strengths_that_are_none_are_refused() -> None:
 
 
 def test_a_static_classifier_without_layers_is_asked_for_none() -> None:
-    for wrong in ({"hidden": 1.0}, {"relations": 0.5}):
-        with pytest.raises(ConfigError, match="static has no layers"):
+    for wrong in ({"hidden_loss_weight": 1.0}, {"relation_loss_weight": 0.5}):
+        with pytest.raises(ConfigError, match="has no layers"):
             StaticEmbeddings("static", **wrong)  # type: ignore[arg-type]
 
 

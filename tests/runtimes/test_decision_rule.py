@@ -11,7 +11,7 @@ import pytest
 from scipy.special import logsumexp, softmax
 
 from pipeline.config import Backbone, Config
-from pipeline.data.splits import Cut, Part, Splits, assemble
+from pipeline.data.splits import RawSplit, SplitFractions, Splits, assemble
 from pipeline.errors import ConfigError, OptimizationError
 from pipeline.runtimes.base import Description
 from pipeline.runtimes.decision_rule import OOS_SCORES, Rule
@@ -123,8 +123,8 @@ def splits_of(test: list[tuple[str, str]], validation: list[tuple[str, str]]) ->
     parts = {}
     for name, rows in (("train", train), ("validation", validation), ("test", test)):
         texts, labels = zip(*rows, strict=True)
-        parts[name] = Part(pa.table({"text": pa.array(texts, pa.large_string()), "label": pa.array(labels)}), name)
-    return assemble(parts, "oos", Cut(0.1, 0.1, 0))
+        parts[name] = RawSplit(pa.table({"text": pa.array(texts, pa.large_string()), "label": pa.array(labels)}), name)
+    return assemble(parts, "oos", SplitFractions(0.1, 0.1, 0))
 
 
 VALIDATION = [
@@ -157,7 +157,7 @@ def calibrated(tmp_path: Path, name: str, splits: Splits, **settings: Any) -> tu
 
 def test_a_rule_is_fitted_on_validation_alone_and_the_weights_stay(tmp_path: Path) -> None:
     splits = splits_of([("rain", "weather"), ("no", "oos")], VALIDATION)
-    target, notes = calibrated(tmp_path, "one", replace(splits, test=Unreadable(), train=Unreadable()))  # type: ignore[arg-type]
+    target, notes = calibrated(tmp_path, "one", replace(splits, test=Unreadable(), train=Unreadable()))
     rule = Description.read(target).rule
     assert rule.oos_score == "odds" and rule.oos == splits.oos and rule.temperature > 0
     fitted = {

@@ -173,7 +173,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, toy_rows: list[tuple[str, str
     folder = tmp_path_factory.mktemp("made")
     overrides = small(folder, write_csv(folder / "toy.csv", toy_rows))
     config = shrunk(next(configs(parse_arguments(["optim=baseline_onnx", *overrides]))).config)
-    context = Context(config.data.load(config.seed), config.backbone, config.seed)  # type: ignore[attr-defined]
+    context = Context(config.data.load(config.seed), config.backbone, config.seed)
     return run_steps(config.optim, context, Store(folder))
 
 

@@ -157,7 +157,7 @@ def test_from_the_command_to_runs_in_mlflow_of_what_is_on_the_front_and_test_tex
 def test_a_value_that_a_step_refuses_is_told_before_anything_is_made(config: Config) -> None:
     for wrong in ({"depth": [1, 0]}, {"bits": [8, 5]}, {"oos_score": ["energy", "mood"]}):
         with pytest.raises(ConfigError):
-            program.frontier(replace(config, frontier=replace(SPACE, **wrong)))  # type: ignore[arg-type]
+            program.frontier(replace(config, frontier=replace(SPACE, **wrong)))
     assert not (Path(config.track.root) / "stages").exists()
 
 

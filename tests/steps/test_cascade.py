@@ -15,7 +15,7 @@ from pipeline.runtimes.base import Description, load, packages_of
 from pipeline.runtimes.cascade import log_probabilities
 from pipeline.runtimes.decision_rule import Rule
 from pipeline.steps.base import Context
-from pipeline.steps.cascade import Cascade, curve_of, fit_threshold
+from pipeline.steps.cascade import Cascade, fit_threshold, threshold_curve
 from pipeline.steps.execute import StepsResult, check_order, run_steps
 from pipeline.steps.store import Store
 from tests.conftest import small
@@ -54,11 +54,11 @@ def test_the_threshold_is_the_lowest_at_which_no_more_than_the_loss_is_lost() ->
 
 def test_the_curve_goes_from_the_cheap_one_alone_to_both_for_each_text() -> None:
     sure, cheap, better = np.array([0.9, 0.4]), np.array([True, False]), np.array([True, True])
-    curve = curve_of(sure, cheap, better, {"cheap": 0.001, "better": 0.010}, np.full(2, 0.5))
+    curve = threshold_curve(sure, cheap, better, {"cheap": 0.001, "better": 0.010}, np.full(2, 0.5))
     assert curve[0]["answered_cheaply"] == 1.0 and curve[0]["validation_accuracy"] == 0.5
     assert curve[0]["latency_ms"] == pytest.approx(1.0)
     assert curve[-1]["answered_cheaply"] == 0.0 and curve[-1]["latency_ms"] == pytest.approx(11.0)
-    heavier = curve_of(sure, cheap, better, {"cheap": 0.001, "better": 0.010}, np.array([0.75, 0.25]))
+    heavier = threshold_curve(sure, cheap, better, {"cheap": 0.001, "better": 0.010}, np.array([0.75, 0.25]))
     assert heavier[0]["validation_accuracy"] == 0.75 and heavier[1]["answered_cheaply"] == 0.75
     assert heavier[1]["latency_ms"] == pytest.approx(1.0 + 0.25 * 10.0)
     alone = {"latency_ms": 10.0, "validation_accuracy": 1.0}
@@ -74,7 +74,7 @@ def made(compose: Callable[..., Config], root: Path, toy_csv: Path) -> tuple[Ste
     optims = [f"optim@{CASCADE}.cheap=tfidf", f"optim@{CASCADE}.better=baseline_onnx"]
     config = compose("optim=cascade", *small(root, toy_csv), *optims, f"{CASCADE}.loss=0.2")
     check_order(config.optim, config.backbone)
-    context = Context(config.data.load(0), config.backbone, 0)  # type: ignore[attr-defined]
+    context = Context(config.data.load(0), config.backbone, 0)
     return run_steps(config.optim, context, Store(root)), context
 
 

@@ -35,7 +35,7 @@ def distilled(compose: Callable[..., Config], root: Path, toy_csv: Path) -> Dist
         short = [f"{DISTILL}.teacher.steps.finetune.epochs=2", f"{DISTILL}.epochs=2", "baseline.steps.finetune.epochs=2"]
         config = compose("optim=distillation", *small(root, toy_csv), *short, *overrides)
         check_order(config.optim, config.backbone)
-        context = Context(config.data.load(0), config.backbone, 0)  # type: ignore[attr-defined]
+        context = Context(config.data.load(0), config.backbone, 0)
         return run_steps(config.optim, context, Store(root)), context
 
     return make
@@ -75,7 +75,7 @@ def test_hidden_states_and_relations_are_learned_besides_whatever_the_pooling_an
     common = (f"backbone.teacher.pooling={pooling}", f"{DISTILL}.bfloat16={bfloat16}", f"{DISTILL}.start=teacher")
     plain, more = (
         [epoch["train_loss"] for epoch in distilled(*common, *further)[0].stages[-1].manifest["notes"]["curves"]]
-        for further in ([], [f"{DISTILL}.hidden=1", f"{DISTILL}.relations=1"])
+        for further in ([], [f"{DISTILL}.hidden_loss_weight=1", f"{DISTILL}.relation_loss_weight=1"])
     )
     assert np.isfinite(more).all() and all(with_more > without for with_more, without in zip(more, plain, strict=True))
 
@@ -106,8 +106,8 @@ def test_a_students_fingerprint_knows_every_setting_its_search_and_its_teacher(
     base = config.optim.steps["distill"]
     assert isinstance(base, Distill)
     other: dict[str, Any] = {
-        "start": "student", "layers": [0], "depth": 1, "heads_kept": 0.5, "neurons_kept": 0.5, "hidden": 1.0,
-        "relations": 1.0, "augment": Augment(copies=1),
+        "start": "student", "layers": [0], "depth": 1, "heads_kept": 0.5, "neurons_kept": 0.5, "hidden_loss_weight": 1.0,
+        "relation_loss_weight": 1.0, "augment": Augment(copies=1),
         "alpha": 0.5, "temperature": 4.0, "epochs": 3, "learning_rate": 1e-4,
         "batch_size": 8, "weight_decay": 0.02, "warmup_ratio": 0.2, "freeze_embeddings": False, "bfloat16": "never",
         "dropout": 0.2, "search": Search(n_trials=2), "head_lr_multiplier": 2.0,
@@ -115,7 +115,7 @@ def test_a_students_fingerprint_knows_every_setting_its_search_and_its_teacher(
     assert set(other) == {item.name for item in fields(Distill)} - {"kind", "teacher"}
     finetune: Any = base.teacher.steps["finetune"]
     retrained = replace(base.teacher, steps={"finetune": replace(finetune, epochs=3)})
-    context = Context(config.data.load(0), config.backbone, 0)  # type: ignore[attr-defined]
+    context = Context(config.data.load(0), config.backbone, 0)
 
     def fingerprint(step: Distill, context: Context = context) -> str:
         return plan(Optim("any", {"distill": step}), context)[-1].fingerprint

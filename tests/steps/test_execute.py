@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from pipeline.config import Backbone, Config, Optim, Step
+from pipeline.config import Backbone, Config, DataSource, Optim, Step
 from pipeline.errors import BackboneError, ConfigError
 from pipeline.steps.base import Context
 from pipeline.steps.execute import check_order, plan, run_steps
@@ -23,13 +23,8 @@ class Append(Step):
 
     kind: str = "append"
     word: str = "word"
-    first: bool = False
-    code_version: ClassVar[int] = 1
+    takes: ClassVar[tuple[str, ...]] = ("words",)
     gives: ClassVar[str] = "words"
-
-    @property
-    def takes(self) -> tuple[str, ...]:  # type: ignore[override]  # a class variable elsewhere
-        return () if self.first else ("words",)
 
     def inputs(self, context: Context) -> dict[str, Any]:
         return {"seed": context.seed}
@@ -40,14 +35,21 @@ class Append(Step):
         return {}
 
 
+@dataclass(frozen=True)
+class Begin(Append):
+    """The first step: it changes nothing, it makes the first word."""
+
+    takes: ClassVar[tuple[str, ...]] = ()
+
+
 @pytest.fixture
 def context(compose: Callable[..., Config], tiny: list[str]) -> Context:
     config = compose(*tiny)
-    return Context(config.data.load(config.seed), config.backbone, config.seed)  # type: ignore[attr-defined]
+    return Context(config.data.load(config.seed), config.backbone, config.seed)
 
 
 def words(*steps: str) -> Optim:
-    return Optim("words", {f"step {word}": Append(word=word, first=i == 0) for i, word in enumerate(steps)})
+    return Optim("words", {f"step {word}": (Append if i else Begin)(word=word) for i, word in enumerate(steps)})
 
 
 def fingerprint(context: Context, *steps: Step) -> str:
@@ -92,7 +94,7 @@ def test_a_fingerprint_does_not_change_with_paths_tracking_and_measuring(
     seen = set()
     for overrides in (tiny, [*elsewhere, "measure=book", f"track.root={tmp_path}", "backbone.student.path=/nowhere"]):
         config = compose(*overrides)
-        loaded = Context(config.data.load(config.seed), config.backbone, config.seed)  # type: ignore[attr-defined]
+        loaded = Context(config.data.load(config.seed), config.backbone, config.seed)
         seen.add(plan(config.optim, loaded)[-1].fingerprint)
     assert len(seen) == 1
 
@@ -103,13 +105,15 @@ def test_a_checkpoint_is_known_by_its_bytes_not_by_where_it_lies(context: Contex
         directory.mkdir()
         (directory / "config.json").write_text("{}")
         (directory / "model.safetensors").write_bytes(weights)
-    first, same, other = (fingerprint(context, LoadCheckpoint("load", str(path))) for path in (here, there, changed))
+    first, same, other = (
+        fingerprint(context, LoadCheckpoint("load_checkpoint", str(path))) for path in (here, there, changed)
+    )
     assert first != other
     assert first == same
 
 
 def test_what_a_step_needs_is_looked_for_before_anything_is_made(context: Context, tmp_path: Path) -> None:
-    optim = Optim("any", {"a": Append(first=True), "b": LoadCheckpoint("load", str(tmp_path / "none"))})
+    optim = Optim("any", {"a": Begin(), "b": LoadCheckpoint("load_checkpoint", str(tmp_path / "none"))})
     with pytest.raises(BackboneError, match="no such directory"):
         run_steps(optim, context, Store(tmp_path))
     assert not (tmp_path / "stages").exists()
@@ -120,4 +124,17 @@ def test_only_the_first_step_may_make_a_classifier_and_it_must() -> None:
     with pytest.raises(ConfigError, match=r"optim\.steps\.prune: append changes a classifier; the first step must make one"):
         check_order(Optim("any", {"prune": Append()}), Backbone("any"))
     with pytest.raises(ConfigError, match=r"optim\.steps\.again: finetune makes a classifier; only the first step"):
-        check_order(Optim("any", {"train": Append(first=True), "again": Finetune("finetune")}), Backbone("any"))
+        check_order(Optim("any", {"train": Begin(), "again": Finetune("finetune")}), Backbone("any"))
+
+
+def test_a_step_that_does_not_support_the_task_is_told_before_anything_is_made() -> None:
+    with pytest.raises(
+        ConfigError, match=r"optim\.steps\.step a: append does not support the task multi_label, only single"
+    ):
+        check_order(words("a", "b"), Backbone("any"), task="multi_label")
+
+
+def test_a_kind_without_make_and_a_source_without_load_can_not_be_made() -> None:
+    for base, lacking in ((Step, "make"), (DataSource, "load")):
+        with pytest.raises(TypeError, match=f"abstract method '?{lacking}"):
+            type("Lacking", (base,), {})()

@@ -62,7 +62,7 @@ Quantized = Callable[..., StepsResult]
 def context(tmp_path_factory: pytest.TempPathFactory, toy_rows: list[tuple[str, str]]) -> Context:
     folder = tmp_path_factory.mktemp("data")
     config = composed("optim=baseline", *small(folder, write_csv(folder / "toy.csv", toy_rows)))
-    return Context(config.data.load(config.seed), config.backbone, config.seed)  # type: ignore[attr-defined]
+    return Context(config.data.load(config.seed), config.backbone, config.seed)
 
 
 def composed(*overrides: str) -> Config:
@@ -173,7 +173,7 @@ def test_it_warns_where_int8_is_not_faster_and_where_predictions_change(
     step.make(replace(context, source=source), tmp_path / "artifact", tmp_path / "scratch")
     slow, changed = (record.getMessage() for record in caplog.records if record.levelname == "WARNING")
     assert slow == "warning: int8 makes it smaller but less fast than it could be: it lacks VNNI"
-    assert changed.endswith(" of the predictions stay the same in int8; try per_channel=true")
+    assert changed.endswith(" of the predictions stay the same after quantization; try per_channel=true")
 
 
 def test_it_takes_an_onnx_classifier_only() -> None:

@@ -42,7 +42,7 @@ def test_it_predicts_what_fp32_does_whatever_else_is_asked_with_it(carried: Carr
 
 def test_ranges_are_of_training_texts_only(carried: Carried) -> None:
     made, context = carried(*STATIC)
-    step = QuantizeOnnxStatic("quantize_static", calibration_samples=16)
+    step = QuantizeOnnxStatic("quantize_onnx_static", calibration_samples=16)
     object.__setattr__(context, "source", made.stages[-2].artifact)
     measured, judged = step._texts(context)
     assert len(measured) == len(judged) == 16
@@ -96,4 +96,4 @@ def test_a_graph_with_fused_attention_is_refused_with_what_to_set(carried: Carri
 def test_wrong_settings_are_refused() -> None:
     for wrong in ({"method": "mean"}, {"percentile": 40}, {"texts": 0}, {"agreement": 1.1}, {"reduce_range": "yes"}):
         with pytest.raises(ConfigError):
-            QuantizeOnnxStatic("quantize_static", **wrong)  # type: ignore[arg-type]
+            QuantizeOnnxStatic("quantize_onnx_static", **wrong)

@@ -31,7 +31,7 @@ Quantized = Callable[..., tuple[Path, Path, dict[str, Any]]]
 @pytest.fixture
 def context(compose: Callable[..., Config], tiny: list[str]) -> Context:
     config = compose(*tiny)
-    splits = config.data.load(config.seed)  # type: ignore[attr-defined]  # every registered source has it
+    splits = config.data.load(config.seed)
     return Context(splits, config.backbone, config.seed)
 
 

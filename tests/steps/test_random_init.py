@@ -24,7 +24,13 @@ def compared(tmp_path_factory: pytest.TempPathFactory, ready_database: Path, toy
     (folder / "mlruns").mkdir()
     shutil.copy(ready_database, folder / "mlruns" / "mlflow.db")
     data = small(folder / "mlruns", write_csv(folder / "toy.csv", toy_rows))
-    arguments = ["optim=tfidf", "optim@baseline=bert_base_random", *data, "constraints.min_accuracy=0.5", "dry_run=true"]
+    arguments = [
+        "optim=tfidf",
+        "optim@baseline=bert_base_random",
+        *data,
+        "constraints.min_accuracy=0.5",
+        "decide.dry_run=true",
+    ]
     config = shrunk(next(configs(parse_arguments(arguments))).config)
     run(config)
     return config

@@ -9,8 +9,8 @@ from tokenizers import Tokenizer, models
 from torch import nn
 
 from pipeline.errors import ConfigError, OptimizationError
-from pipeline.models.low_rank import factored
-from pipeline.models.vocabulary import kept_pieces, trimmed
+from pipeline.models.low_rank import factorize
+from pipeline.models.vocabulary import select_pieces, trim_tokenizer
 from pipeline.runtimes.base import load
 from pipeline.runtimes.torch import read, read_tokenizer
 from pipeline.steps.low_rank import LowRank
@@ -32,10 +32,10 @@ def test_a_factored_layer_is_the_best_of_its_rank_and_exact_where_the_matrix_has
     with torch.no_grad():
         module.weight.copy_(torch.randn(rows, 5) @ torch.randn(5, columns))
     inputs = torch.randint(rows, (7,)) if isinstance(module, nn.Embedding) else torch.randn(7, columns)
-    exact = factored(module, 5)
+    exact = factorize(module, 5)
     assert torch.allclose(exact(inputs), module(inputs), atol=1e-4)
     assert sum(p.numel() for p in exact.parameters()) < sum(p.numel() for p in module.parameters())
-    rough = factored(module, 3)
+    rough = factorize(module, 3)
     first, second = (rough[i].get_parameter("weight") for i in (0, 1))
     product = first @ second.T if isinstance(module, nn.Embedding) else second @ first
     expected = torch.linalg.svdvals(module.weight)[3:].square().sum().sqrt()  # Eckart and Young
@@ -43,8 +43,8 @@ def test_a_factored_layer_is_the_best_of_its_rank_and_exact_where_the_matrix_has
 
 
 def test_a_rank_that_saves_nothing_is_one_line() -> None:
-    with pytest.raises(OptimizationError, match="rank 15 makes a matrix of 40 x 24 no smaller; 14 at most does"):
-        factored(nn.Linear(24, 40), 15)
+    with pytest.raises(OptimizationError, match="rank 15 does not make a matrix of 40 x 24 smaller; use at most 14"):
+        factorize(nn.Linear(24, 40), 15)
 
 
 def test_a_low_rank_network_is_stored_and_read_back_runs_in_every_runtime_and_is_trained_on(carried: Carried) -> None:
@@ -57,8 +57,8 @@ def test_a_low_rank_network_is_stored_and_read_back_runs_in_every_runtime_and_is
     exported, _ = carried(*steps, "+step@optim.steps.export=export_onnx", "+step@optim.steps.int8=quantize_onnx_dynamic")
     assert np.allclose(load(exported.stages[-2].artifact, 1).logits(TEXTS), torch_logits, atol=1e-4)
     assert load(exported.artifact, 1).logits(TEXTS).shape == torch_logits.shape
-    with pytest.raises(OptimizationError, match="feed-forward matrices are factored already"):
-        LowRank("low_rank", embeddings=None, feed_forward=4)._factor(model)
+    with pytest.raises(OptimizationError, match="feed-forward matrices are factorized already"):
+        LowRank("low_rank", embeddings=None, feed_forward=4)._factorize(model)
     again, _ = carried(
         *steps,
         "+step@optim.steps.again=recovery_distillation",
@@ -88,14 +88,14 @@ def test_a_trimmed_tokenizer_knows_the_training_texts_as_before_and_spells_out_w
     from tokenizers.pre_tokenizers import Whitespace
 
     bert.pre_tokenizer = Whitespace()
-    kept = kept_pieces(bert, ["rain"], 1)
-    after = trimmed(bert, kept)
+    kept = select_pieces(bert, ["rain"], 1)
+    after = trim_tokenizer(bert, kept)
     assert after.get_vocab() == {"[UNK]": 0, "[PAD]": 1, "rain": 2, "c": 3, "##o": 4, "##l": 5, "##d": 6}
     assert after.encode("rain cold").tokens == ["rain", "c", "##o", "##l", "##d"]
     assert bert.encode("rain cold").tokens == ["rain", "cold"]
-    more = [bert.id_to_token(id) for id in kept_pieces(bert, ["rain"], 8)]
+    more = [bert.id_to_token(id) for id in select_pieces(bert, ["rain"], 8)]
     assert more == ["[UNK]", "[PAD]", "the", "rain", "c", "##o", "##l", "##d"]  # and the most frequent one
-    same = trimmed(tokenizer, range(tokenizer.get_vocab_size()))
+    same = trim_tokenizer(tokenizer, range(tokenizer.get_vocab_size()))
     assert same.encode("rain tomorrow").ids == tokenizer.encode("rain tomorrow").ids
 
 
@@ -103,12 +103,12 @@ def test_pieces_that_are_reserved_and_in_no_text_take_no_room() -> None:
     pieces = ["[UNK]", "[unused0]", "[unused1]", "the", "rain"]
     bert = Tokenizer(models.WordPiece({piece: i for i, piece in enumerate(pieces)}, unk_token="[UNK]"))
     bert.add_special_tokens(["[UNK]"])
-    assert [bert.id_to_token(id) for id in kept_pieces(bert, [], 2)] == ["[UNK]", "the"]
+    assert [bert.id_to_token(id) for id in select_pieces(bert, [], 2)] == ["[UNK]", "the"]
 
 
 def test_another_kind_of_tokenizer_is_one_line() -> None:
     with pytest.raises(OptimizationError, match="of a BPE tokenizer can't be trimmed"):
-        kept_pieces(Tokenizer(models.BPE()), [], 1)
+        select_pieces(Tokenizer(models.BPE()), [], 1)
 
 
 @pytest.mark.parametrize("pooling", ["first", "mean"])

@@ -20,9 +20,9 @@ from pipeline.training.distillation import (
     HiddenStateCache,
     hidden_loss,
     loss,
+    map_token_ids,
     relation_loss,
-    same_pieces,
-    texts_of,
+    split_by_text,
 )
 from pipeline.training.trainer import train
 from tests.training.test_trainer import RECIPE
@@ -95,7 +95,7 @@ def test_shuffled_batches_of_a_training_meet_the_teacher_logits_of_their_own_tex
     from pipeline.models.build import start
 
     config = compose(*tiny)
-    splits = config.data.load(0)  # type: ignore[attr-defined]
+    splits = config.data.load(0)
     teacher = np.random.default_rng(0).normal(size=(len(splits.train), 3)).astype(np.float32)
     seen: list[list[int]] = []
 
@@ -127,12 +127,12 @@ def test_hidden_states_are_compared_layer_by_layer_and_padding_is_left_out() -> 
     teacher = [torch.full((1, 2, 3), float(layer)) for layer in range(3)]
     student = [state + layer for layer, state in enumerate(teacher)]
     both, first = torch.tensor([[True, True]]), torch.tensor([[True, False]])
-    assert hidden_loss(student, texts_of(teacher, both), both).item() == pytest.approx(0 + 1 + 4)
+    assert hidden_loss(student, split_by_text(teacher, both), both).item() == pytest.approx(0 + 1 + 4)
     student[1] = torch.cat([student[1][:, :1], torch.full((1, 1, 3), 1e6)], dim=1)
-    assert hidden_loss(student, texts_of(teacher, first), first).item() == pytest.approx(5)
+    assert hidden_loss(student, split_by_text(teacher, first), first).item() == pytest.approx(5)
     student[2] = torch.full((1, 1, 3), 7.0)  # what pooling has made of the last states: compared with the mean of the others
     teacher[2] = torch.tensor([[[5.0] * 3, [1e6] * 3]])
-    assert hidden_loss(student, texts_of(teacher, first), first).item() == pytest.approx(0 + 1 + 4)
+    assert hidden_loss(student, split_by_text(teacher, first), first).item() == pytest.approx(0 + 1 + 4)
 
 
 def test_a_teacher_is_asked_once_for_each_text_that_there_is_room_for() -> None:
@@ -147,7 +147,7 @@ def test_a_teacher_is_asked_once_for_each_text_that_there_is_room_for() -> None:
 
     memory = HiddenStateCache(room=3 * 2 * 4 * 4)  # bytes: of three texts
     for rows in ([5, 2], [2, 7, 5], [9, 7], [9, 2]):
-        found = memory.of(rows, ask(rows))
+        found = memory.get(rows, ask(rows))
         assert [int(states[0][0, 0]) for states in found] == rows
     assert asked == [[5, 2], [7], [9], [9]]
 
@@ -157,7 +157,7 @@ def test_the_loss_of_remembered_states_is_that_of_computed_ones(pooling: str) ->
     teacher = pool(NETWORKS["bert"](), pooling).eval()
     student = pool(NETWORKS["bert"](), pooling).eval()
     inputs = {"input_ids": torch.tensor([[1, 2, 3], [4, 5, 0]]), "attention_mask": torch.tensor([[1, 1, 1], [1, 1, 0]])}
-    goal = Distillation(np.zeros((2, 2), np.float32), 0.0, 1.0).also(student, teacher, hidden=1.0, relations=0.0)
+    goal = Distillation(np.zeros((2, 2), np.float32), 0.0, 1.0).add_layer_losses(student, teacher, hidden=1.0, relations=0.0)
     labels, rows = torch.tensor([0, 1]), torch.tensor([0, 1])
     computed = goal(student(**inputs, **goal.forward_arguments), inputs, labels, rows)
     teacher.forward = None
@@ -182,14 +182,14 @@ def test_a_teacher_is_asked_with_its_own_ids_for_the_pieces_of_a_smaller_vocabul
     student = copy.deepcopy(teacher)
     rows = student.bert.embeddings.word_embeddings
     rows.weight = torch.nn.Parameter(rows.weight[[3, 7, 20]].detach().clone())
-    ids = same_pieces({"a": 0, "b": 1, "c": 2}, {"x": 0, "a": 3, "b": 7, "c": 20})
+    ids = map_token_ids({"a": 0, "b": 1, "c": 2}, {"x": 0, "a": 3, "b": 7, "c": 20})
     inputs = {"input_ids": torch.tensor([[2, 0, 1]]), "attention_mask": torch.ones(1, 3, dtype=torch.int64)}
     logits, first = student(**inputs).logits.detach(), torch.tensor([0])
-    goal = Distillation(logits.numpy(), 0.0, 1.0).also(student, teacher, hidden=1.0, relations=0.0, ids=ids)
+    goal = Distillation(logits.numpy(), 0.0, 1.0).add_layer_losses(student, teacher, hidden=1.0, relations=0.0, ids=ids)
     assert goal(student(**inputs, **goal.forward_arguments), inputs, first, first).item() == pytest.approx(0, abs=1e-6)
-    assert same_pieces({"a": 0, "b": 1}, {"a": 0, "b": 1}) is None
-    with pytest.raises(OptimizationError, match="another vocabulary; set hidden=0"):
-        same_pieces({"a": 0, "z": 1}, {"a": 0, "b": 1})
+    assert map_token_ids({"a": 0, "b": 1}, {"a": 0, "b": 1}) is None
+    with pytest.raises(OptimizationError, match="another vocabulary; set hidden_loss_weight=0"):
+        map_token_ids({"a": 0, "z": 1}, {"a": 0, "b": 1})
 
 
 @pytest.mark.parametrize("pooling", ["first", "mean"])
@@ -198,7 +198,7 @@ def test_a_student_that_is_its_teacher_has_nothing_to_learn_of_states_and_relati
     student = copy.deepcopy(teacher)
     inputs = {"input_ids": torch.tensor([[1, 2, 3], [4, 5, 0]]), "attention_mask": torch.tensor([[1, 1, 1], [1, 1, 0]])}
     logits = teacher(**inputs).logits.detach()
-    goal = Distillation(logits.numpy(), 0.0, 1.0).also(student, teacher, hidden=1.0, relations=1.0)
+    goal = Distillation(logits.numpy(), 0.0, 1.0).add_layer_losses(student, teacher, hidden=1.0, relations=1.0)
     labels, rows = torch.tensor([0, 1]), torch.tensor([0, 1])
     assert goal(student(**inputs, **goal.forward_arguments), inputs, labels, rows).item() == pytest.approx(0, abs=1e-5)
     layer_stack(student).layer[-1].attention.self.query.weight.data.mul_(3)
@@ -211,5 +211,5 @@ def test_a_student_that_is_its_teacher_has_nothing_to_learn_of_states_and_relati
 def test_states_of_another_width_are_one_line() -> None:
     teacher = NETWORKS["bert"]()
     student = transformers.BertForSequenceClassification(transformers.BertConfig(**{**SIZES, "hidden_size": 24}))
-    with pytest.raises(OptimizationError, match="set hidden=0"):
-        Distillation(np.zeros((1, 2), np.float32), 0.0, 1.0).also(student, teacher, hidden=1.0, relations=0.0)
+    with pytest.raises(OptimizationError, match="set hidden_loss_weight=0"):
+        Distillation(np.zeros((1, 2), np.float32), 0.0, 1.0).add_layer_losses(student, teacher, hidden=1.0, relations=0.0)

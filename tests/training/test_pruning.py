@@ -66,9 +66,9 @@ def test_a_rise_that_ends_before_it_begins_is_one_line(compose: Callable[..., Co
 def test_magnitude_masks_the_weights_that_are_closest_to_zero_in_each_matrix(kind: str, sparsity: float) -> None:
     model = network(kind)
     before = weights(model)
-    pruning.attach(model, "magnitude")
+    pruning.add_masks(model, "magnitude")
     pruning.rank(model, sparsity)
-    pruning.bake(model)
+    pruning.remove_masks(model)
     after = weights(model)
     assert len(matrices(before)) == 12
     for name, tensor in before.items():
@@ -81,13 +81,13 @@ def test_magnitude_masks_the_weights_that_are_closest_to_zero_in_each_matrix(kin
 def test_movement_masks_the_weights_with_the_lowest_scores_in_each_matrix_and_no_mask_is_left_at_the_end() -> None:
     model = network("bert")
     names = set(model.state_dict())
-    pruning.attach(model, "movement")
+    pruning.add_masks(model, "movement")
     scores = {name: p for name, p in model.named_parameters() if name.endswith(".score")}
     for score in scores.values():
         torch.nn.init.normal_(score)
     pruning.rank(model, 0.4)
     lowest = {name: score.detach().flatten().argsort()[: round(0.4 * score.numel())] for name, score in scores.items()}
-    pruning.bake(model)
+    pruning.remove_masks(model)
     assert len(scores) == 12
     for name, places in lowest.items():
         weight = model.get_parameter(name.replace("parametrizations.weight.0.score", "weight")).detach().flatten()
@@ -136,7 +136,7 @@ def test_a_small_weight_that_grows_is_kept_by_movement_and_a_large_one_by_magnit
 def context(compose: Callable[..., Config], tiny: list[str], tmp_path: Path) -> Context:
     """What the step is given: the toy data, and a tiny network."""
     config = compose(*tiny)
-    splits = config.data.load(0)  # type: ignore[attr-defined]
+    splits = config.data.load(0)
     model, tokenizer = start(config.backbone, "teacher", splits.labels, 0)
     source = tmp_path / "source"
     source.mkdir()
@@ -195,6 +195,6 @@ def test_a_pruning_that_was_killed_ends_as_one_that_was_not(
         pruned(method, "killed")
     with caplog.at_level("INFO", logger="pipeline"):
         resumed, same_notes = pruned(method, "killed")
-    assert "going on after an interruption" in caplog.text
+    assert "resuming the interrupted training" in caplog.text
     assert same_notes == notes
     assert equal(weights(read(whole)), weights(read(resumed)))

@@ -14,7 +14,7 @@ from pipeline.config import Config
 from pipeline.data.splits import Splits
 from pipeline.models.build import start
 from pipeline.steps.finetune import Finetune
-from pipeline.training.trainer import Progress, Recipe, newest_checkpoint, prepared, train
+from pipeline.training.trainer import Progress, Recipe, fast_training, newest_checkpoint, train
 
 RECIPE = Recipe(
     epochs=3, learning_rate=5e-3, batch_size=16, weight_decay=0.01, warmup_ratio=0.1, freeze_embeddings=True,
@@ -31,7 +31,7 @@ def config(compose: Callable[..., Config], tiny: list[str]) -> Config:
 
 @pytest.fixture
 def splits(config: Config) -> Splits:
-    loaded: Splits = config.data.load(config.seed)  # type: ignore[attr-defined]  # every registered source has it
+    loaded: Splits = config.data.load(config.seed)
     return loaded
 
 
@@ -149,7 +149,7 @@ def test_an_interrupted_training_that_goes_on_ends_with_the_weights_of_one_that_
     whole, curves = trained()
     with caplog.at_level("INFO", logger="pipeline"):
         resumed, same_curves = trained(interrupted.name)
-    assert "going on after an interruption, from checkpoint-8" in caplog.text
+    assert "resuming the interrupted training from checkpoint-8" in caplog.text
     assert same_curves == curves
     assert equal(weights(whole), weights(resumed))
 
@@ -199,7 +199,7 @@ def test_dropout_is_the_recipes_while_it_trains_and_the_networks_own_afterwards(
     own = [part.p for part in model.modules() if isinstance(part, torch.nn.Dropout)]
     inputs = tokenizer(["a b c"], return_tensors="pt")
     for dropout, varies in ((0.0, False), (0.5, True), (None, True)):
-        with prepared(model.train(), replace(RECIPE, dropout=dropout)):
+        with fast_training(model.train(), replace(RECIPE, dropout=dropout)):
             once, again = model(**inputs).logits, model(**inputs).logits
         assert bool((once != again).any()) is varies
         assert [part.p for part in model.modules() if isinstance(part, torch.nn.Dropout)] == own and any(own)

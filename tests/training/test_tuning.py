@@ -139,7 +139,7 @@ def test_a_trial_that_is_gone_on_with_has_the_accuracies_of_the_epochs_before_th
     compose: Callable[..., Config], tiny: list[str], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     config = compose(*tiny)
-    splits = config.data.load(0)  # type: ignore[attr-defined]
+    splits = config.data.load(0)
 
     def training(settings: dict[str, float], folder: Path, reporter: Any) -> float:
         model, tokenizer = start(config.backbone, "teacher", splits.labels, 0)
@@ -152,7 +152,7 @@ def test_a_trial_that_is_gone_on_with_has_the_accuracies_of_the_epochs_before_th
         found(tmp_path / "killed", training, n_trials=1)
     with caplog.at_level("INFO", logger="pipeline"):
         _, (resumed,) = found(tmp_path / "killed", training, n_trials=1)
-    assert "going on after an interruption" in caplog.text
+    assert "resuming the interrupted training" in caplog.text
     assert resumed["epochs"] == whole["epochs"] and resumed["value"] == whole["value"]
 
 

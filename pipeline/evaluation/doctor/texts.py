@@ -2,6 +2,7 @@
 
 from pipeline.config import Config
 from pipeline.errors import DataError
+from pipeline.tasks.single_label import TEXT
 
 TEXTS = 50
 SENTENCES = [
@@ -15,11 +16,11 @@ def texts_for(config: Config, data_hash: str | None, data_name: str) -> tuple[li
     """Texts to run the classifier on, and what they are: of the run's own test split if the configuration names its data."""
     fixed = f"{len(SENTENCES)} fixed sentences"
     try:
-        splits = config.data.load(config.seed)  # type: ignore[attr-defined]  # every registered source has it
+        splits = config.data.load(config.seed)
     except DataError as error:
         return SENTENCES, f"{fixed} (no data: {error})"
     if splits.content_hash != data_hash:
         return SENTENCES, f"{fixed} (the run's data, {data_name}, is not what data=... and seed=... give)"
-    texts = list(splits.test["text"])
+    texts = list(splits.test[TEXT])
     chosen = texts[:: max(1, len(texts) // TEXTS)][:TEXTS]
     return chosen, f"{len(chosen)} texts of the test split"

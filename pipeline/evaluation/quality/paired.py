@@ -7,6 +7,7 @@ import numpy as np
 from pipeline.evaluation.quality.intervals import bootstrap, mcnemar, tango, wilson
 from pipeline.evaluation.quality.weighted import weighted
 from pipeline.evaluation.statistics import Interval
+from pipeline.tasks.single_label import fixed_parts, parts
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def compare(baseline: np.ndarray, candidate: np.ndarray, truth: np.ndarray, labe
         return {name: new[name] - old[name] for name in old}
 
     differences, flips = bootstrap(len(truth), changes), {}
-    for name, of in _parts(truth, oos).items():
+    for name, of in fixed_parts(truth, oos).items():
         if name in differences:
             flips[name] = int((after & ~before & of).sum()), int((before & ~after & of).sum())
             differences[name] = differences[name].hull(tango(*flips[name], int(of.sum())))
@@ -60,14 +61,7 @@ def compare(baseline: np.ndarray, candidate: np.ndarray, truth: np.ndarray, labe
 def estimate(predicted: np.ndarray, truth: np.ndarray, labels: int, oos: int | None) -> dict[str, Interval]:
     """Each metric of one classifier with its bounds: those of the bootstrap, of shares widened to Wilson's interval."""
     found = bootstrap(len(truth), lambda weights: weighted(weights, predicted, truth, labels, oos))
-    parts = _parts(truth, oos) | ({} if oos is None else {"oos_precision": predicted == oos})
-    for name, of in parts.items():
+    for name, of in parts(truth, predicted, oos).items():
         if name in found:
             found[name] = found[name].hull(wilson(int(((predicted == truth) & of).sum()), int(of.sum())))
     return found
-
-
-def _parts(truth: np.ndarray, oos: int | None) -> dict[str, np.ndarray]:
-    """The queries that each proportion is a share of; metrics with a fixed set of queries only."""
-    parts = {"accuracy": np.ones(len(truth), dtype=bool)}
-    return parts if oos is None else parts | {"in_scope_accuracy": truth != oos, "oos_recall": truth == oos}

@@ -10,6 +10,8 @@ import evaluate
 import numpy as np
 from sklearn.metrics import f1_score
 
+from pipeline.tasks.single_label import parts
+
 _DESCRIPTION = "Accuracy, macro F1 and, where the data has an out-of-scope label, how in-scope and out-of-scope texts fare."
 
 
@@ -30,11 +32,9 @@ class Quality(evaluate.Metric):  # type: ignore[misc]  # evaluate is not typed
         predicted, truth = np.asarray(predictions), np.asarray(references)
         right = predicted == truth
         f1 = f1_score(truth, predicted, average="macro", zero_division=0)
-        result = {"accuracy": float(right.mean()), "f1_macro": float(f1)}
-        if oos is not None:
-            parts = {"in_scope_accuracy": truth != oos, "oos_recall": truth == oos, "oos_precision": predicted == oos}
-            result |= {name: float(right[chosen].mean()) for name, chosen in parts.items() if chosen.any()}
-        return result
+        masks = parts(truth, predicted, oos)
+        shares = {name: float(right[chosen].mean()) for name, chosen in masks.items() if chosen.any()}
+        return shares | {"f1_macro": float(f1)}
 
 
 def quality_of(predicted: np.ndarray, truth: np.ndarray, oos: int | None) -> dict[str, float]:

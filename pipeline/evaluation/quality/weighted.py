@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from pipeline.tasks.single_label import parts
+
 
 def weighted(
     weights: np.ndarray, predicted: np.ndarray, truth: np.ndarray, labels: int, oos: int | None
@@ -11,10 +13,8 @@ def weighted(
     `weights` float32 (resamples, n), `predicted` and `truth` int64 (n,), indices of `labels` labels.
     """
     right = predicted == truth
-    parts = {"accuracy": np.ones_like(right)}
-    if oos is not None:
-        parts |= {"in_scope_accuracy": truth != oos, "oos_recall": truth == oos, "oos_precision": predicted == oos}
-    shares = {name: _share(weights, right & chosen, chosen) for name, chosen in parts.items()}
+    masks = parts(truth, predicted, oos)
+    shares = {name: _share(weights, right & chosen, chosen) for name, chosen in masks.items()}
     return {**shares, "f1_macro": _f1_macro(weights, predicted, truth, labels)}
 
 

@@ -1,1 +1,1 @@
-"""What several steps have in common: training settings, teachers, the transfer set, inference over a split, agreement."""
+"""What several steps use: training settings, teachers, the transfer set, inference over a split, agreement."""

@@ -1,7 +1,7 @@
-"""What the steps that learn from a teacher have in common: its settings, its transfer set and the training.
+"""What the steps that learn from a teacher share: the settings, the transfer set and the training.
 
-The teacher is the very stage that `optim=baseline` makes, and what it says of the transfer set is a stage besides: both
-are made once, whatever is distilled from them. The loss is in `pipeline/training/distillation.py`.
+The teacher is the same stage that `optim=baseline` makes, and its logits on the transfer set are another stage: both are
+made once for all students. The loss is in `pipeline/training/distillation.py`.
 """
 
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from pipeline.steps.shared.transfer import Transfer, read
 
 @dataclass(frozen=True)
 class Distilling(Trained):
-    """A step that learns from a teacher's logits, and as options from its hidden states and relations."""
+    """A step that learns from a teacher's logits, and optionally from its hidden states and relations."""
 
     teacher: Optim = field(default_factory=Optim)
     alpha: float = setting(0.0, min=0, max=1)
@@ -31,10 +31,10 @@ class Distilling(Trained):
     dropout: float | None = setting(0.0, min=0, max=0.9)
 
     gives: ClassVar[str] = "torch"
-    ignored: ClassVar[tuple[str, ...]] = ("augment",)  # the transfer set's fingerprint has it
+    ignored: ClassVar[tuple[str, ...]] = ("augment",)  # it is part of the transfer set's fingerprint
 
     def needs(self, backbone: Backbone) -> dict[str, Optim]:
-        """The teacher, and the transfer set that it has made."""
+        """The teacher, and the transfer set with its logits."""
         if not self.teacher.steps:
             raise ConfigError(
                 f"a {self.kind} step has no teacher; /optim/baseline@steps.NAME.teacher in its defaults gives it one"
@@ -45,19 +45,19 @@ class Distilling(Trained):
     def learn(
         self, model: Any, tokenizer: Any, context: Context, scratch: Path, callbacks: tuple[Any, ...] = ()
     ) -> list[dict[str, float]]:
-        """Train a network in place; returns its curves. Raises OptimizationError where it can't learn from this teacher."""
+        """Train a network in place; returns its curves. Raises OptimizationError when it can't learn from this teacher."""
         from pipeline.runtimes.torch import read_tokenizer
-        from pipeline.training.distillation import Distillation, same_pieces
+        from pipeline.training.distillation import Distillation, map_token_ids
         from pipeline.training.trainer import takes_bfloat16, train
 
         texts, logits = read(context.needed["transfer"])
         goal = Distillation(logits, self.alpha, self.temperature)
         if self.hidden_loss_weight or self.relation_loss_weight:
-            teacher = read_teacher(context, "set hidden=0 and relations=0")
+            teacher = read_teacher(context, "set hidden_loss_weight=0 and relation_loss_weight=0")
             if takes_bfloat16(self.bfloat16):
-                teacher = teacher.bfloat16()  # in float32 asking it takes longer than all the rest of a step
-            ids = same_pieces(tokenizer.get_vocab(), read_tokenizer(context.needed["teacher"]).get_vocab())
-            goal.also(model, teacher, self.hidden_loss_weight, self.relation_loss_weight, ids)
+                teacher = teacher.bfloat16()  # its forward pass in float32 takes longer than the rest of a step
+            ids = map_token_ids(tokenizer.get_vocab(), read_tokenizer(context.needed["teacher"]).get_vocab())
+            goal.add_layer_losses(model, teacher, self.hidden_loss_weight, self.relation_loss_weight, ids)
         try:
             return train(model, tokenizer, texts, context.splits.validation, self.recipe(context), scratch, goal, callbacks)
         finally:
@@ -65,11 +65,11 @@ class Distilling(Trained):
 
 
 def read_teacher(context: Context, advice: str) -> Any:
-    """The teacher's network. Raises OptimizationError, with advice, where it is quantized or exported."""
+    """The teacher's network. Raises OptimizationError, with `advice`, when the teacher is quantized or exported."""
     from pipeline.runtimes.base import Description
     from pipeline.runtimes.torch import read
 
     teacher = context.needed["teacher"]
     if Description.read(teacher).runtime != "torch":
-        raise OptimizationError(f"the layers of a quantized or exported teacher can't be looked into; {advice}")
+        raise OptimizationError(f"a quantized or exported teacher can't give its layers or hidden states; {advice}")
     return read(teacher)

@@ -1,6 +1,6 @@
-"""Logits of a whole split, in batches of like length: what steps look at that check or use a classifier.
+"""Logits of a whole split, in batches of texts of similar length.
 
-Where a batch would change them, as dynamic quantization does, one text at a time: as they are measured and served.
+If batching changes logits, as in dynamic quantization, texts are answered one at a time, as in measuring and serving.
 """
 
 from collections.abc import Sequence
@@ -15,9 +15,9 @@ BATCH = 32  # texts
 
 
 def logits_of(artifact: Path, texts: Sequence[str], told: str, batch: int = BATCH) -> np.ndarray:
-    """Of the classifier in an artifact directory, with all of torch's threads: float32 (len(texts), n_labels).
+    """Logits of the classifier in an artifact directory, with all of torch's threads: float32 (len(texts), n_labels).
 
-    A progress bar says `told`. How many texts are in a batch decides the last digits.
+    The progress bar shows `told`. The last digits of logits depend on the batch size.
     """
     import torch
 

@@ -1,4 +1,4 @@
-"""What the steps that train have in common: the settings of a training, what decides its result, and its recipe."""
+"""What the steps that train share: the settings of a training, its inputs and its recipe."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Trained(Step):
-    """A step that trains; each has its own defaults."""
+    """A step that trains; each kind has its own defaults."""
 
     epochs: int = setting(8, min=1)
     learning_rate: float = setting(2e-4, above=0, max=1)
@@ -25,7 +25,7 @@ class Trained(Step):
     bfloat16: str = setting("auto", choices=("auto", "always", "never"))
 
     def inputs(self, context: Context) -> dict[str, Any]:
-        """Data, seed, text length and versions; see `pipeline.steps.base.StepKind`."""
+        """Data, seed, text length and versions; see `pipeline.config.Step`."""
         return {
             "data": context.splits.content_hash,
             "seed": context.seed,
@@ -34,7 +34,7 @@ class Trained(Step):
         }
 
     def recipe(self, context: Context, label_smoothing: float = 0.0, keep: str = "best") -> "Recipe":
-        """The settings, with text length and seed, as training takes them."""
+        """The settings with maximum length and seed, as `training.trainer.train` takes them."""
         from pipeline.training.trainer import Recipe
 
         return Recipe(

@@ -1,7 +1,7 @@
-"""The transfer set: what a student is distilled on, each text with its teacher's logits, computed once and kept as a stage.
+"""The transfer set: the texts a student is distilled on, with the teacher's logits, computed once and kept as a stage.
 
-These are the texts of the train split, and what `augment` adds to them. No file in `conf/step/` names this step: those that
-distil add it behind their teacher's.
+It has the texts of the train split and those that `augment` adds. It has no file in `conf/step/`: steps that distil append
+it to their teacher's steps.
 """
 
 import logging
@@ -12,25 +12,26 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from pipeline.config import Step, plain
-from pipeline.data.augmentation import Augment, augmented, unlabelled_texts
+from pipeline.data.augmentation import Augment, augment_texts, unlabelled_texts
 from pipeline.errors import DataError
 from pipeline.models.checkpoints import sha256
 from pipeline.runtimes.base import TOKENIZER, Description
 from pipeline.steps.base import ANY, Context, versions
 from pipeline.steps.shared.inference import logits_of
+from pipeline.tasks.single_label import LABEL, TEXT
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
 log = logging.getLogger(__name__)
 TEXTS, LOGITS = "texts.parquet", "logits.npy"
-UNLABELLED = -100  # what torch's cross-entropy leaves out
+UNLABELLED = -100  # torch's cross-entropy ignores it
 BATCH = 64  # texts
 
 
 @dataclass(frozen=True)
 class Transfer(Step):
-    """Takes any classifier; writes `texts.parquet`: text, label (-100: none), and `logits.npy`: float32 (texts, labels)."""
+    """Writes `texts.parquet`: text, label (-100: none), and `logits.npy`: float32 (texts, labels), for any classifier."""
 
     kind: str = "transfer"
     augment: Augment = field(default_factory=Augment)
@@ -41,7 +42,7 @@ class Transfer(Step):
     ignored: ClassVar[tuple[str, ...]] = ("augment",)
 
     def inputs(self, context: Context) -> dict[str, Any]:
-        """The texts, in order; of a file its bytes, not its path. Raises DataError when there is no such file."""
+        """Data, augmentation, and a hash of the unlabelled file. Raises DataError when there is no such file."""
         settings = plain(self.augment)
         path = settings.pop("unlabelled")
         if self.augment.copies:
@@ -58,30 +59,30 @@ class Transfer(Step):
         }
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
-        """Make the texts and compute their logits, in batches of like length."""
+        """Make the texts and compute their logits."""
         import pyarrow as pa
         import pyarrow.parquet as pq
 
         assert context.source is not None
         train = context.splits.train
-        own = list(train["text"])
-        added = augmented(own, _unknown(context.source), self.augment, context.seed) + self._unlabelled(context)
-        labels = [*train["label"], *[UNLABELLED] * len(added)]
-        pq.write_table(pa.table({"text": pa.array(own + added, pa.large_string()), "label": labels}), artifact / TEXTS)
+        own = list(train[TEXT])
+        added = augment_texts(own, _unknown(context.source), self.augment, context.seed) + self._unlabelled(context)
+        labels = [*train[LABEL], *[UNLABELLED] * len(added)]
+        pq.write_table(pa.table({TEXT: pa.array(own + added, pa.large_string()), LABEL: labels}), artifact / TEXTS)
         logits = logits_of(context.source, own + added, "teacher logits", BATCH)
         np.save(artifact / LOGITS, logits, allow_pickle=False)
         return {"runtime": Description.read(context.source).runtime, "texts": len(own), "added": len(added)}
 
     def _unlabelled(self, context: Context) -> list[str]:
-        """Those of the file, but for the ones that stand in a split: nothing is learned from the texts that are measured."""
+        """The texts of the file that are in no split, so that nothing is learned from texts that are measured."""
         if self.augment.unlabelled is None:
             return []
         splits = context.splits
-        known = {text for split in (splits.train, splits.validation, splits.test) for text in split["text"]}
+        known = {text for split in (splits.train, splits.validation, splits.test) for text in split[TEXT]}
         texts = unlabelled_texts(Path(self.augment.unlabelled).expanduser())
         fresh = [text for text in texts if text not in known]
         if len(fresh) < len(texts):
-            log.info("%d of %d unlabelled texts stand in the data: left out", len(texts) - len(fresh), len(texts))
+            log.info("%d of %d unlabelled texts are also in the data and are left out", len(texts) - len(fresh), len(texts))
         return fresh
 
 
@@ -94,7 +95,7 @@ def read(artifact: Path) -> tuple["Dataset", np.ndarray]:
 
 
 def _unknown(artifact: Path) -> str:
-    """What stands for an unknown word in a text; an empty word where the tokenizer has no such token."""
+    """The tokenizer's unknown token; an empty string if it has none."""
     from tokenizers import Tokenizer
 
     return str(getattr(Tokenizer.from_file(str(artifact / TOKENIZER)).model, "unk_token", None) or "")

@@ -53,7 +53,7 @@ def ask(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
 def test_an_optimizations_newest_run_is_found_in_the_store_and_gets_the_page(
     root: Path, tiny: list[str], compose: Callable[..., Config], artifact: Path, ask: Ask
 ) -> None:
-    data_hash = compose(*tiny).data.load(42).content_hash  # type: ignore[attr-defined]
+    data_hash = compose(*tiny).data.load(42).content_hash
     log_run(root, data_hash)
     run_id = log_run(root, data_hash, verdict="faster", contended="other processes used 1.0 cores")
     log_run(root, data_hash, latency_ms=None, kind="noise")  # newer, but it was not measured against the baseline

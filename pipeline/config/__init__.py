@@ -5,88 +5,24 @@ to import. Kinds of steps (`pipeline/steps/`) and of data sources (`pipeline/dat
 `@kind(group, name)`; `schema.build` turns a composed configuration into frozen objects of those classes.
 """
 
-import dataclasses
-import hashlib
-import json
-import math
-import re
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
-from pipeline.errors import ConfigError, nearest
+from pipeline.config.kinds import KINDS as KINDS
+from pipeline.config.kinds import DataSource as DataSource
+from pipeline.config.kinds import Step as Step
+from pipeline.config.kinds import kind as kind
+from pipeline.config.settings import MISSING as MISSING
+from pipeline.config.settings import Settings as Settings
+from pipeline.config.settings import digest as digest
+from pipeline.config.settings import out_of_bounds as out_of_bounds
+from pipeline.config.settings import plain as plain
+from pipeline.config.settings import setting as setting
+from pipeline.errors import ConfigError
 
-_HERE = Path(__file__).resolve().parent
+_HERE = Path(__file__).resolve().parents[1]
 CONF = _HERE / "conf" if (_HERE / "conf").is_dir() else _HERE.parent / "conf"  # a wheel has it inside
-MISSING: Any = "???"  # OmegaConf's mark for a value that must be given
-
-
-def setting(default: Any, **bounds: Any) -> Any:
-    """A dataclass field with bounds: `min` and `max` (inclusive), `above` (exclusive), `choices`,
-    `filled` (not empty), `name` (fit for MLflow).
-
-    Raises ConfigError when an object is made with a value outside them (see `Settings`).
-    """
-    return field(default=default, metadata=bounds)
-
-
-@dataclass(frozen=True)
-class Settings:
-    """Base of every configuration object: checks the bounds of its fields when it is made."""
-
-    def __post_init__(self) -> None:
-        for item in dataclasses.fields(self):
-            value = getattr(self, item.name)
-            problem = None if value is None else out_of_bounds(value, item.metadata)
-            if problem:
-                raise ConfigError(f"{item.name}={value}: {problem}")
-
-
-def out_of_bounds(value: Any, bounds: Mapping[str, Any]) -> str | None:
-    """What is wrong with a value that is given, in words; None where it keeps the bounds (see `setting`)."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return "must be a finite number"
-    if bounds.get("filled") and not str(value).strip():
-        return "must not be empty"
-    if bounds.get("name") and value != MISSING and not re.fullmatch(r"\w[\w./ -]*", str(value)):
-        return "must not be empty, and be of letters, digits, _ . - / and spaces only"
-    if "choices" in bounds and value not in bounds["choices"]:
-        return "unknown value" + nearest(str(value), bounds["choices"])
-    if "min" in bounds and value < bounds["min"]:
-        return f"must be at least {bounds['min']}"
-    if "max" in bounds and value > bounds["max"]:
-        return f"must be at most {bounds['max']}"
-    if "above" in bounds and value <= bounds["above"]:
-        return f"must be above {bounds['above']}"
-    return None
-
-
-@dataclass(frozen=True)
-class Step(Settings):
-    """Base of the steps' settings; each kind in `pipeline/steps/` adds its own fields and says how it is carried out."""
-
-    kind: str = MISSING
-
-    takes: ClassVar[tuple[str, ...]] = ()  # see `pipeline.steps.base.StepKind`
-    ignored: ClassVar[tuple[str, ...]] = ()
-
-    def role(self, backbone: "Backbone") -> str | None:
-        """Which of the backbone's weights it starts from: "teacher", "student", "distilled"; None: none of them."""
-        return None
-
-    def needs(self, backbone: "Backbone") -> dict[str, "Optim"]:
-        """Other optimizations whose artifacts this step reads: none."""
-        return {}
-
-
-@dataclass(frozen=True)
-class DataSource(Settings):
-    """Base of the data sources' settings; each kind in `pipeline/data/sources.py` adds its own fields."""
-
-    kind: str = MISSING
-    name: str = setting(MISSING, name=True)  # names the MLflow experiment, together with the backbone
-    oos_label: str | None = None  # the label that means "out of scope", if there is one
 
 
 @dataclass(frozen=True)
@@ -247,34 +183,3 @@ class Config(Settings):
     def folder(self, kind: str) -> Path:
         """Where the newest files of a kind ("comparison", "decision") of this experiment lie, outside MLflow."""
         return Path(self.track.root).resolve() / kind / f"{self.data.name}_{self.backbone.name}".replace("/", "_")
-
-
-KINDS: dict[str, dict[str, type]] = {"step": {}, "data": {}}
-
-
-def kind(group: str, name: str) -> Callable[[type], type]:
-    """Class decorator: makes a frozen dataclass the meaning of `kind: name` in the files of `conf/<group>/`."""
-
-    def register(cls: type) -> type:
-        KINDS[group][name] = cls
-        return cls
-
-    return register
-
-
-def plain(settings: Any) -> dict[str, Any]:
-    """A configuration object as nested dicts of plain values (for YAML, JSON and fingerprints)."""
-    values = dataclasses.asdict(settings)
-    return {key: _listed(value) for key, value in values.items()}
-
-
-def _listed(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _listed(inner) for key, inner in value.items()}
-    return list(value) if isinstance(value, tuple) else value
-
-
-def digest(value: Any) -> str:
-    """SHA-256, in hexadecimal, of the canonical JSON form of plain values (keys sorted, no NaN)."""
-    text = json.dumps(value, sort_keys=True, allow_nan=False, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()
