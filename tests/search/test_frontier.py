@@ -113,7 +113,7 @@ def test_a_choice_that_can_not_be_made_is_told_and_left_out(
 
     tried = run_search(replace(config, frontier=replace(SPACE, n_trials=8)), tmp_path, refused)
     assert sum(one.judged is None for one in tried) == 4 and "can't be made: " in caplog.text
-    pareto.save(tried, "title", tmp_path / "frontier.png")
+    pareto.save(tried, "title", tmp_path)
     assert (tmp_path / "frontier.png").stat().st_size > 10_000
 
 
