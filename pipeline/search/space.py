@@ -62,6 +62,6 @@ def optim_of(choice: Choice, base: Optim) -> Optim:
 
 def name_of(choice: Choice) -> str:
     """For tables: "3l_0.5n_16000p_128r_4bit_energy"."""
-    parts = [f"{choice['depth']}l", f"{choice['neurons']:g}n"]
+    parts = [f"{choice['depth']}l", f"{choice['neurons_kept']:g}n"]
     parts += [f"{choice[name]}{letter}" for name, letter in (("vocab_size", "p"), ("rank", "r")) if choice[name]]
     return "_".join([*parts, f"{choice['bits']}bit", str(choice["oos_score"])])
