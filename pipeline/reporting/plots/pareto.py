@@ -26,7 +26,7 @@ def draw(tried: Sequence[Tried], title: str) -> Figure:
     hide_spines(axes)
     best = front(tried)
     others = [one for one in tried if one not in best]
-    x, y, areas = [], [], []
+    x, y, areas = list[float](), list[float](), list[float]()
     for label, colour, some in (("beaten by another", "0.75", others), ("Pareto front (speed, size, quality)", BLUE, best)):
         points = [one.judged for one in some if one.judged is not None]
         where = [each.speedup for each in points], [100 * each.quality for each in points]

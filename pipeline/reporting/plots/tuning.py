@@ -41,7 +41,9 @@ def study_of(search: Mapping[str, Any]) -> "optuna.Study":
     study = optuna.create_study(direction="maximize")
     tried = [trial["settings"] for trial in search["trials"]]
     ranges = {name: [settings[name] for settings in tried] for name in search["best"]}
-    spaces = {name: optuna.distributions.FloatDistribution(min(of), max(of)) for name, of in ranges.items()}
+    spaces: dict[str, optuna.distributions.BaseDistribution] = {
+        name: optuna.distributions.FloatDistribution(min(values), max(values)) for name, values in ranges.items()
+    }
     for trial in search["trials"]:
         finished = trial["state"] == "finished"
         added = optuna.trial.create_trial(
@@ -80,7 +82,9 @@ def _importance(study: "optuna.Study", search: Mapping[str, Any]) -> Figure:
         axes.set_title("Share of the differences between trials that a setting explains", loc="left")
         axes.set_xlabel("importance (fANOVA)")
         axes.set_ylabel("")
-        axes.get_legend().remove()
+        legend = axes.get_legend()
+        assert legend is not None
+        legend.remove()
         return _finished(axes)
 
 

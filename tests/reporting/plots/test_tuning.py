@@ -23,7 +23,8 @@ SEARCH: dict[str, Any] = {
 
 def test_the_history_has_every_trial_and_those_that_were_stopped_early_are_crosses() -> None:
     (axes,) = tuning.draw(SEARCH)["history"].axes
-    points: Any = [dots.get_offsets() for dots in axes.collections if len(dots.get_offsets())]
+    offsets: list[Any] = [dots.get_offsets() for dots in axes.collections]
+    points = [places for places in offsets if len(places)]
     assert [dots.tolist() for dots in points] == [[[0, 0.6], [1, 0.8]], [[2, 0.3]]]
     assert list(axes.lines[0].get_ydata())[:2] == [0.6, 0.8]  # type: ignore[arg-type]
     legend = axes.get_legend()
