@@ -1,6 +1,5 @@
 """Is what the registry holds what was measured? Loaded back, it must say the same and be as fast, before it is aliased."""
 
-import contextlib
 from collections.abc import Sequence
 from math import isfinite
 from pathlib import Path
@@ -47,7 +46,7 @@ def require_same_speed(
     """
     if reported is None or not isfinite(reported.low):
         return "its speed was not checked: the run has no interval (one pair was measured)"
-    with locks.exclusive(), contextlib.closing(bar("measuring what is registered", "pair")) as progress:
+    with locks.exclusive(), bar("measuring what is registered", "pair") as progress:
         session = Session(draw(list(texts), settings), settings, quietest(settings.threads), progress)
         pairs, _ = compare(Subject(back), Subject(baseline), session)
     found = speedup(pairs)

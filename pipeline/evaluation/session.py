@@ -4,7 +4,6 @@ First the latencies, candidate and baseline in pairs of fresh processes (see `pa
 memory, batches, predictions of the test split.
 """
 
-import contextlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,19 +50,19 @@ def measure(name: str, artifact: Path, test: TestSet, settings: Measure, referen
     Raises MeasureError when a worker process fails.
     """
     queries = draw(test.texts, settings)
-    with locks.exclusive(), contextlib.closing(bar(f"measuring {name}", "pair" if reference else "process")) as progress:
+    with locks.exclusive():
         watch = machine.Watch.start()
-        session = Session(queries, settings, machine.quietest(settings.threads), progress)
-        if reference is None:
-            processes = alone(Subject(artifact), session)
-        else:
-            pairs, stopped = compare(Subject(artifact), Subject(reference.artifact), session)
-            processes = tuple(pair.candidate for pair in pairs)
+        with bar(f"measuring {name}", "pair" if reference else "process") as progress:
+            session = Session(queries, settings, machine.quietest(settings.threads), progress)
+            if reference is None:
+                processes = alone(Subject(artifact), session)
+            else:
+                pairs, stopped = compare(Subject(artifact), Subject(reference.artifact), session)
+                processes = tuple(pair.candidate for pair in pairs)
         conditions, watch = watch.stop(), machine.Watch.start(settle_s=0)
-        progress.set_description("looking where the time goes" if settings.profile else "predicting the test split")
-        found = solo(artifact, test.texts, settings, session.cores)
+        with bar("looking where the time goes" if settings.profile else "predicting the test split"):
+            found = solo(artifact, test.texts, settings, session.cores)
         afterwards = watch.stop()
-        progress.set_description("measured")
     description = Description.read(artifact)
     predictions = answers(found.logits, test, description.rule)
     without = None if description.rule.plain else answers(found.logits, test, Rule())

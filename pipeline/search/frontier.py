@@ -35,7 +35,7 @@ def search(config: Config) -> tuple[list[Tried], Path]:
         folder = folder_of(config, job.comparable)
         tried = run_search(config, folder, judged)
         title = f"{config.data.name}, {len(tried)} students against {config.baseline.name}"
-        pareto.save(tried, title, folder / "frontier.png")
+        pareto.save(tried, title, folder)
         (folder / "frontier.json").write_text(json.dumps(described(tried), indent=1) + "\n", encoding="utf-8")
     return front(tried), folder
 

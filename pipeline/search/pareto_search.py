@@ -4,7 +4,6 @@ Optuna's multi-objective TPE chooses (Ozaki et al. 2022). The study is a journal
 counts. The test split is not seen here.
 """
 
-import contextlib
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -13,8 +12,6 @@ from typing import Any
 
 import numpy as np
 import optuna
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
 from optuna.trial import TrialState
 
 from pipeline.config import Config
@@ -25,7 +22,7 @@ from pipeline.evaluation.session import draw
 from pipeline.evaluation.size import size_of
 from pipeline.runtimes.base import Description
 from pipeline.search.space import Choice, choices, lists, name_of
-from pipeline.selection.trials import Judged, Tried, front
+from pipeline.selection.trials import Judged, Tried
 from pipeline.steps.base import Context
 from pipeline.steps.calibrate import oos_share_of, sample_weights
 from pipeline.steps.shared.inference import logits_of
@@ -33,15 +30,16 @@ from pipeline.system import locks, machine
 from pipeline.system.progress import bar
 from pipeline.system.units import BYTES_PER_MB
 from pipeline.tasks.single_label import LABEL, TEXT, out_of_scope
-from pipeline.training.tuning import cut_torn_line
+from pipeline.training.study import open_study
 
 log = logging.getLogger(__name__)
+RANDOM_TRIALS = 6  # before TPE chooses
 
 
 def run_search(config: Config, folder: Path, judge: Callable[[Choice], Judged]) -> list[Tried]:
     """Try as many different choices as are asked for, or all there are; those of an earlier, killed search count."""
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    study, space = _open(folder, config.seed), lists(config.frontier)
+    study = open_study(folder, "frontier", ["minimize", "minimize", "maximize"], config.seed, RANDOM_TRIALS)
+    space = lists(config.frontier)
     every = list(choices(config.frontier))
     wanted = min(config.frontier.n_trials, len(every))
     while len(tried := _tried(study)) < wanted:
@@ -67,27 +65,13 @@ def run_search(config: Config, folder: Path, judge: Callable[[Choice], Judged]) 
     return tried
 
 
-def _open(folder: Path, seed: int) -> optuna.Study:
-    folder.mkdir(parents=True, exist_ok=True)
-    cut_torn_line(folder / "study.log")
-    (folder / "study.log.lock").unlink(missing_ok=True)  # of a killed process: only one walks here
-    study = optuna.create_study(
-        storage=JournalStorage(JournalFileBackend(str(folder / "study.log"))), study_name="frontier", load_if_exists=True,
-        directions=["minimize", "minimize", "maximize"],
-    )  # fmt: skip
-    study.sampler = optuna.samplers.TPESampler(seed=(seed + len(study.trials)) % 2**32, n_startup_trials=6)
-    for trial in study.get_trials(states=(TrialState.RUNNING,)):  # a kill left it: it comes first
-        study.tell(trial.number, state=TrialState.FAIL)
-        study.enqueue_trial(trial.system_attrs.get("fixed_params", trial.params))
-    return study
-
-
 def _tried(study: optuna.Study) -> list[Tried]:
-    found = []
+    """The trials that have ended; Optuna tells which of them no other beats."""
+    found, best = [], {trial.number for trial in study.best_trials}
     for trial in study.get_trials(states=(TrialState.COMPLETE, TrialState.PRUNED)):
         values, choice = trial.values if trial.state is TrialState.COMPLETE else None, dict(trial.params)
         judged = Judged(1 / values[0], values[1], values[2]) if values else None
-        found.append(Tried(name_of(choice), choice, judged))
+        found.append(Tried(name_of(choice), choice, judged, trial.number in best))
     return found
 
 
@@ -95,7 +79,7 @@ def judge(artifact: Path, baseline: Path, context: Context, config: Config) -> J
     """Latency, paired with the baseline's, size, and quality; all on the validation split."""
     texts, truth = list(context.splits.validation[TEXT]), np.array(context.splits.validation[LABEL])
     settings = replace(config.measure, max_seconds=min(config.measure.max_seconds, config.frontier.max_seconds))
-    with locks.exclusive(), contextlib.closing(bar("measuring", "pair")) as progress:
+    with locks.exclusive(), bar("measuring", "pair") as progress:
         session = Session(draw(texts, settings), settings, machine.quietest(settings.threads), progress)
         pairs, _ = compare(Subject(artifact), Subject(baseline), session)
     rule = Description.read(artifact).rule
@@ -114,9 +98,8 @@ def quality_of(said: np.ndarray, truth: np.ndarray, oos: int | None, oos_share: 
 
 def described(tried: Sequence[Tried]) -> list[dict[str, Any]]:
     """For `frontier.json`."""
-    best = {one.name for one in front(tried)}
     return [
-        {"name": one.name, "choice": one.choice, "on_front": one.name in best}
+        {"name": one.name, "choice": one.choice, "on_front": one.on_front}
         | ({"error": "it can't be made"} if one.judged is None else vars(one.judged))
         for one in tried
     ]

@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.selection.pareto import pareto_front
-
 
 @dataclass(frozen=True)
 class Judged:
@@ -23,10 +21,10 @@ class Tried:
     name: str
     choice: dict[str, Any]
     judged: Judged | None
+    on_front: bool = False  # no other is at least as fast, small and good, and better in one of them
 
 
 def front(tried: Sequence[Tried]) -> list[Tried]:
     """The Pareto front over speed, size and quality, the fastest first; what could not be made is not on it."""
-    known = [(one, one.judged) for one in tried if one.judged is not None]
-    best = pareto_front([(judged.speedup, -judged.size_mb, judged.quality) for _, judged in known])
-    return [known[index][0] for index in sorted(best, key=lambda index: -known[index][1].speedup)]
+    known = [(one.judged.speedup, one) for one in tried if one.judged is not None and one.on_front]
+    return [one for _, one in sorted(known, key=lambda item: -item[0])]

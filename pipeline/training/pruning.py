@@ -15,6 +15,8 @@ import torch
 from torch.nn.utils import parametrize
 from transformers import TrainerCallback
 
+from pipeline.training.optimizer import adamw
+
 UPDATE_EVERY = 10  # steps between two rankings
 SCORE_LEARNING_RATE = 1e-2  # as in Sanh et al.; only the order of the scores matters, so large steps do no harm
 
@@ -114,21 +116,12 @@ def _linears(model: Any) -> Iterator[torch.nn.Linear]:
 
 
 def optimizer(model: Any, learning_rate: float, weight_decay: float) -> torch.optim.AdamW:
-    """AdamW with the scores at a rate of their own, and no weight decay of scores, biases and norms."""
-    scores: list[Any] = []
-    decayed: list[Any] = []
-    rest: list[Any] = []
-    for name, parameter in model.named_parameters():
-        if not parameter.requires_grad:
-            continue
-        group = scores if name.endswith(".score") else decayed if parameter.ndim > 1 else rest
-        group.append(parameter)
-    groups = [
-        {"params": decayed, "lr": learning_rate, "weight_decay": weight_decay},
-        {"params": rest, "lr": learning_rate, "weight_decay": 0.0},
-        {"params": scores, "lr": SCORE_LEARNING_RATE, "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW([group for group in groups if group["params"]], lr=learning_rate)
+    """AdamW with the scores at a rate of their own, and no weight decay of them."""
+
+    def rate_of(name: str) -> float:
+        return SCORE_LEARNING_RATE if name.endswith(".score") else learning_rate
+
+    return adamw(model, weight_decay, rate_of, decays=lambda name: not name.endswith(".score"))
 
 
 class Pruner(TrainerCallback):  # type: ignore[misc]  # transformers is not typed

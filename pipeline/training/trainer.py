@@ -24,6 +24,7 @@ from transformers.trainer_callback import PrinterCallback, ProgressCallback
 from pipeline.errors import TrainingError
 from pipeline.system.progress import bar
 from pipeline.tasks.single_label import LABEL, TEXT, answer
+from pipeline.training.optimizer import adamw
 
 log = logging.getLogger(__name__)
 SHORT = 128  # tokens; up to this length eager attention trains faster on a CPU than the fused kernel
@@ -89,7 +90,7 @@ def train(
         data_collator=_Collator(tokenizer),
         compute_metrics=_accuracy,
         callbacks=[Progress(), *callbacks],
-        optimizers=(optimizer or _adamw(model, recipe), None),
+        optimizers=(optimizer or _optimizer(model, recipe), None),
     )
     trainer.objective = objective
     trainer.remove_callback(ProgressCallback)
@@ -147,22 +148,14 @@ def fast_training(model: Any, recipe: Recipe) -> Iterator[None]:
             part.p = share
 
 
-def _adamw(model: Any, recipe: Recipe) -> torch.optim.Optimizer:
-    """Fused AdamW without weight decay on biases and norms, as the Trainer has it; the head has its own learning rate."""
+def _optimizer(model: Any, recipe: Recipe) -> torch.optim.Optimizer:
+    """AdamW; the head has its own learning rate."""
     head = next(name for name, module in reversed(list(model.named_modules())) if isinstance(module, torch.nn.Linear))
-    groups: dict[tuple[bool, bool], list[torch.nn.Parameter]] = {}
-    for name, parameter in model.named_parameters():
-        if parameter.requires_grad:
-            groups.setdefault((name.startswith(f"{head}."), parameter.dim() > 1), []).append(parameter)
-    settings = [
-        {
-            "params": parameters,
-            "lr": recipe.learning_rate * (recipe.head_lr_multiplier if of_head else 1),
-            "weight_decay": recipe.weight_decay if decays else 0.0,
-        }
-        for (of_head, decays), parameters in groups.items()
-    ]
-    return torch.optim.AdamW(settings, lr=recipe.learning_rate, fused=True)
+
+    def rate_of(name: str) -> float:
+        return recipe.learning_rate * (recipe.head_lr_multiplier if name.startswith(f"{head}.") else 1)
+
+    return adamw(model, recipe.weight_decay, rate_of)
 
 
 class _Collator:
@@ -285,10 +278,8 @@ class Progress(TrainerCallback):  # type: ignore[misc]  # transformers is not ty
     def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Show the results of the epoch."""
         newest = curves(state.log_history)[-1]
-        shown = {"loss": f"{newest.get('train_loss', float('nan')):.3f}"}
-        self._bar.set_postfix(
-            refresh=False, epoch=newest["epoch"], **shown, validation=f"{newest['validation_accuracy']:.3f}"
-        )
+        loss, accuracy = newest.get("train_loss", float("nan")), newest["validation_accuracy"]
+        self._bar.set_postfix_str(f"epoch {newest['epoch']}, loss {loss:.3f}, validation {accuracy:.3f}", refresh=False)
 
     def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Close the bar."""

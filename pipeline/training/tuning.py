@@ -12,15 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import optuna
-from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 from transformers import TrainerCallback
 
 from pipeline.config import digest
+from pipeline.training.study import open_study
 
 log = logging.getLogger(__name__)
-STARTUP_TRIALS = 3  # that run to their end, for the median to mean something
+RANDOM_TRIALS = 10  # before TPE chooses, which is Optuna's default
+FULL_TRIALS = 3  # that run to their end, for the median to mean something
 FIRST_EPOCHS = 1  # in which no trial is stopped
 
 
@@ -57,8 +57,8 @@ def search(
     `tell` gets every trial as it ends, those of before a kill too: number, state, value (validation accuracy), settings,
     epochs (validation accuracy of each), seconds. Returns "best" (settings), "trials" and "importance" (share by setting).
     """
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    study = _open(scratch, seed)
+    pruner = optuna.pruners.MedianPruner(n_startup_trials=FULL_TRIALS, n_warmup_steps=FIRST_EPOCHS + 1)
+    study = open_study(scratch, "search", ["maximize"], seed, RANDOM_TRIALS, pruner)
     for earlier in _ended(study):
         tell(_described(earlier))
     while len(_ended(study)) < n_trials:
@@ -78,27 +78,6 @@ def search(
         "trials": [_described(trial) for trial in _ended(study)],
         "importance": _importance(study),
     }
-
-
-def _open(scratch: Path, seed: int) -> optuna.Study:
-    scratch.mkdir(parents=True, exist_ok=True)
-    cut_torn_line(scratch / "study.log")
-    (scratch / "study.log.lock").unlink(missing_ok=True)  # of a killed process: the store lets only one in here
-    storage = JournalStorage(JournalFileBackend(str(scratch / "study.log")))
-    study = optuna.create_study(storage=storage, study_name="search", direction="maximize", load_if_exists=True)
-    study.sampler = optuna.samplers.TPESampler(seed=(seed + len(study.trials)) % 2**32)
-    study.pruner = optuna.pruners.MedianPruner(n_startup_trials=STARTUP_TRIALS, n_warmup_steps=FIRST_EPOCHS + 1)
-    for trial in study.get_trials(states=(TrialState.RUNNING,)):  # a kill left it; its checkpoint is gone on with
-        study.tell(trial.number, state=TrialState.FAIL)
-        study.enqueue_trial(trial.system_attrs.get("fixed_params", trial.params))
-    return study
-
-
-def cut_torn_line(journal: Path) -> None:
-    """A kill may leave half a line at the end of the journal."""
-    if journal.exists():
-        whole = journal.read_bytes()
-        journal.write_bytes(whole[: whole.rfind(b"\n") + 1])
 
 
 def _run_trial(study: optuna.Study, trial: optuna.Trial, chosen: dict[str, float], scratch: Path, train: Train) -> None:

@@ -65,13 +65,18 @@ def compare(candidate: Subject, baseline: Subject, session: Session) -> tuple[tu
         samples = in_turns(order, session)
         mine, theirs = samples if first else samples[::-1]
         pairs.append(Pair(mine, theirs, first, time.monotonic() - began))
-        session.progress.update(1)
+        _tell(pairs, session.progress)
         stopped = reason_to_stop(pairs, settings.precision, settings.max_seconds)
         if stopped:
             return tuple(pairs), stopped
-        if len(pairs) > 1:
-            known = speedup(pairs)
-            session.progress.set_postfix_str(f"{known.value:.2f}x, 95 % interval {known.low:.2f} to {known.high:.2f}")
+
+
+def _tell(pairs: Sequence[Pair], progress: Any) -> None:
+    """One pair more, and the speed-up that is known so far."""
+    if len(pairs) > 1:
+        known = speedup(pairs)
+        progress.set_postfix_str(f"{known.value:.2f}x [{known.low:.2f}, {known.high:.2f}]", refresh=False)
+    progress.update(1)
 
 
 def reason_to_stop(pairs: Sequence[Pair], precision: float, max_seconds: float) -> str:

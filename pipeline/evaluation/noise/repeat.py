@@ -4,7 +4,6 @@ Every session spends its whole budget, whatever the precision: what a shorter on
 pairs.
 """
 
-import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -44,7 +43,7 @@ def repeat(artifact: Path, queries: list[str], measure: Measure, settings: Noise
     Other jobs of this program get their turn between two sessions. Raises MeasureError when a worker process fails.
     """
     whole = replace(measure, precision=NEVER_PRECISE, max_seconds=max(measure.max_seconds, SOME_BUDGET_S))
-    with contextlib.closing(bar("measuring it against itself", "repetition", settings.repetitions)) as progress:
+    with bar("measuring it against itself", "repetition", settings.repetitions) as progress:
         for _ in range(settings.repetitions):
             with locks.exclusive():
                 watch = machine.Watch.start()

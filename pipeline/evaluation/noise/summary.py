@@ -10,6 +10,7 @@ from pipeline.config import Measure
 from pipeline.evaluation.latency.pairs import MIN_PAIRS, reason_to_stop
 from pipeline.evaluation.latency.samples import Pair, speedup
 from pipeline.evaluation.noise.repeat import Repetition
+from pipeline.evaluation.quality.intervals import wilson
 from pipeline.evaluation.statistics import EQUIVALENT, FASTER, INCONCLUSIVE, SLOWER, Interval, ratio_interval, verdict
 
 VERDICTS = (FASTER, SLOWER, EQUIVALENT, INCONCLUSIVE)
@@ -78,11 +79,9 @@ class Findings:
 
     def excluded_between(self) -> tuple[float, float]:
         """95 % interval (Wilson's) of the share of intervals that exclude 1: it was counted so few times."""
-        from scipy.stats import binomtest
-
         whole = self.as_configured
-        bounds = binomtest(whole.excluded, whole.repetitions).proportion_ci(method="wilson")
-        return float(bounds.low), float(bounds.high)
+        found = wilson(whole.excluded, whole.repetitions)
+        return found.low, found.high
 
     def order_effect(self) -> Interval:
         """How much faster the process is that was started second, as a ratio: half the difference between both orders."""

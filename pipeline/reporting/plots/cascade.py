@@ -1,33 +1,35 @@
-"""A cascade as a figure: what it is worth on validation, from its cheap classifier alone to both for each text."""
+"""A cascade as a plot: what it is worth on validation, from its cheap classifier alone to both for each text."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+
+from pipeline.reporting.plots.style import BLUE, RED, hide_spines, new_figure, save_figure
+
+NOTED = "cascade"
 
 
 def save(noted: Mapping[str, Any], folder: Path) -> None:
-    """Write cascade.png of what the step `cascade` noted under that name."""
-    draw(noted).savefig(folder / "cascade.png")
+    """Write cascade.png and cascade.svg of what the step `cascade` noted under that name."""
+    save_figure(draw(noted), folder, "cascade")
 
 
 def draw(noted: Mapping[str, Any]) -> Figure:
     """The figure."""
-    figure = Figure(figsize=(8, 5), dpi=150, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(8, 5)
     axes = figure.add_subplot()
     points, alone = sorted(noted["curve"], key=lambda point: point["latency_ms"]), noted["alone"]
     names, share = noted["names"], noted["answered_cheaply"]
     x, y = [point["latency_ms"] for point in points], [100 * point["validation_accuracy"] for point in points]
-    axes.plot(x, y, "o-", color="#2166ac", markersize=3)
+    axes.plot(x, y, "o-", color=BLUE, markersize=3)
     chosen = min(points, key=lambda point: abs(point["answered_cheaply"] - share))
     axes.scatter(
         chosen["latency_ms"], 100 * chosen["validation_accuracy"], s=110, facecolors="none", edgecolors="black", zorder=3,
         label=f"chosen: {names[0]} answers {share:.0%}",
     )  # fmt: skip
-    axes.plot([alone["latency_ms"]], [100 * alone["validation_accuracy"]], "s", color="#b2182b", markersize=6)
+    axes.plot([alone["latency_ms"]], [100 * alone["validation_accuracy"]], "s", color=RED, markersize=6)
     named = ((points[0], f"{names[0]} alone", "left"), (points[-1], "both for each text", "right"))
     for point, name, side in (*named, (alone, f"{names[1]} alone", "right")):
         axes.annotate(
@@ -38,5 +40,5 @@ def draw(noted: Mapping[str, Any]) -> Figure:
     axes.set_ylabel("accuracy on validation texts, weighed as the rule does (%)")
     axes.margins(y=0.15)
     axes.legend(frameon=False, loc="lower right")
-    axes.spines[["top", "right"]].set_visible(False)
+    hide_spines(axes)
     return figure

@@ -7,12 +7,10 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator
 
 from pipeline.evaluation.noise.summary import ALLOWED, Findings
-from pipeline.reporting.plots.tradeoff import DPI
+from pipeline.reporting.plots.style import hide_spines, log_axis, new_figure, save_figure
 
 HOLDS, MISSES = "#31688e", "#d1495b"
 CAPTION_WIDTH = 165  # characters
@@ -20,21 +18,17 @@ CAPTION_WIDTH = 165  # characters
 
 def save(findings: Findings, folder: Path) -> None:
     """Write noise.png and noise.svg."""
-    figure = draw(findings)
-    figure.savefig(folder / "noise.png")
-    figure.savefig(folder / "noise.svg", metadata={"Date": None})
+    save_figure(draw(findings), folder, "noise")
 
 
 def draw(findings: Findings) -> Figure:
     """The figure."""
-    figure = Figure(figsize=(11, 8.5), dpi=DPI, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(11, 8.5)
     axes = figure.subplot_mosaic([["all", "all"], ["width", "share"]], height_ratios=[3, 2])
     _all(axes["all"], findings)
     _width(axes["width"], findings)
     _share(axes["share"], findings)
-    for ax in axes.values():
-        ax.spines[["top", "right"]].set_visible(False)
+    hide_spines(*axes.values())
     figure.supxlabel(textwrap.fill(_caption(findings), CAPTION_WIDTH), x=0.01, ha="left", fontsize=9, color="0.25")
     return figure
 
@@ -71,11 +65,8 @@ def _width(axes: Any, findings: Findings) -> None:
     axes.plot(seconds, widths, "o-", color=HOLDS, markersize=4)
     axes.set_title("How sure? Width of the bars, the median", loc="left", fontsize=10)
     axes.set_ylabel("% of the speed-up")
-    axes.set_yscale("log")
+    log_axis(axes, "y")
     axes.set_ylim(min(widths) / 1.6, max(widths) * 1.6)
-    axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    axes.yaxis.set_major_formatter("{x:g}")
-    axes.yaxis.set_minor_formatter("")
     _seconds(axes)
 
 

@@ -1,15 +1,23 @@
-"""What a step noted -> plots, by the kind of the note; a step itself draws nothing."""
+"""What steps noted -> plots. A plot of a step's note says the note's name in `NOTED`; steps themselves draw nothing."""
 
-from collections.abc import Callable, Mapping
+import importlib
+import pkgutil
+from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
-from pipeline.reporting.plots import cascade, tuning
-
-KINDS: dict[str, Callable[[Mapping[str, Any], Path], None]] = {"cascade": cascade.save, "search": tuning.save}
+from pipeline.reporting import plots
 
 
 def save(notes: Mapping[str, Any], folder: Path) -> None:
     """Write the plots of a stage's notes into a folder; none where nothing was noted that has a plot."""
-    for name in notes.keys() & KINDS.keys():
-        KINDS[name](notes[name], folder)
+    for module in _modules():
+        if getattr(module, "NOTED", None) in notes:
+            module.save(notes[module.NOTED], folder)
+
+
+def _modules() -> list[ModuleType]:
+    """All files beside this one."""
+    found = (f"{plots.__name__}.{module.name}" for module in pkgutil.iter_modules(plots.__path__))
+    return [importlib.import_module(name) for name in found if name != __name__]

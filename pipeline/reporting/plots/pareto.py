@@ -1,49 +1,47 @@
-"""What was tried, as a figure: quality over speed-up, the circle's area by size; the Pareto front in colour,
-numbered from the fastest on, with their names beside it.
+"""What a search tried, as a plot: quality over speed-up, the circle's area by size on disk.
+
+The Pareto front is in colour and numbered from the fastest on, with names and sizes beside the plot.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from pipeline.reporting.plots.style import BLUE, hide_spines, log_axis, new_figure, place_labels, save_figure
 from pipeline.selection.trials import Tried, front
 
-AREA = 40.0  # points^2 a MB
+AREA = 40.0  # square points a MB
 
 
-def save(tried: Sequence[Tried], title: str, file: Path) -> None:
-    """Write it; those that could not be made are left out."""
-    figure = Figure(figsize=(12, 6), dpi=150, layout="constrained")
-    FigureCanvasAgg(figure)
+def save(tried: Sequence[Tried], title: str, folder: Path) -> None:
+    """Write frontier.png and frontier.svg."""
+    save_figure(draw(tried, title), folder, "frontier")
+
+
+def draw(tried: Sequence[Tried], title: str) -> Figure:
+    """The figure; what could not be made is left out."""
+    figure = new_figure(12, 6)
     axes = figure.add_subplot()
-    axes.spines[["top", "right"]].set_visible(False)
+    hide_spines(axes)
     best = front(tried)
-    for label, color, some in (
-        ("beaten by another", "0.75", [one for one in tried if one not in best]),
-        ("Pareto front (speed, size, quality)", "#1f6fb4", best),
-    ):
+    others = [one for one in tried if one not in best]
+    x, y, areas = list[float](), list[float](), list[float]()
+    for label, colour, some in (("beaten by another", "0.75", others), ("Pareto front (speed, size, quality)", BLUE, best)):
         points = [one.judged for one in some if one.judged is not None]
-        axes.scatter(
-            [each.speedup for each in points], [100 * each.quality for each in points],
-            s=[AREA * each.size_mb for each in points], color=color, alpha=0.6, edgecolor="0.3", label=label,
-        )  # fmt: skip
-    key = []
-    for number, one in enumerate(best, 1):
-        assert one.judged is not None
-        axes.annotate(f"{number}", (one.judged.speedup, 100 * one.judged.quality), fontsize=8, ha="center", va="center")
-        key.append(f"{number:2}  {one.name}, {one.judged.size_mb:.1f} MB")
+        where = [each.speedup for each in points], [100 * each.quality for each in points]
+        sizes = [AREA * each.size_mb for each in points]
+        axes.scatter(*where, s=sizes, color=colour, alpha=0.6, edgecolor="0.3", label=label)
+        x, y, areas = x + where[0], y + where[1], areas + sizes
+    key = [f"{number:2}  {one.name}, {one.judged.size_mb:.1f} MB" for number, one in enumerate(best, 1) if one.judged]
     axes.text(1.02, 1, "\n".join(key), transform=axes.transAxes, va="top", fontsize=8, linespacing=1.6)
-    axes.set_xscale("log")
-    axes.xaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}x"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    log_axis(axes, "x", "x", subs=(1, 1.5, 2, 3, 5, 7))
     axes.set_xlabel("times as fast as the baseline (logarithmic)")
     axes.set_ylabel("quality on the validation split (%)")
     axes.set_title(title, loc="left")
     axes.margins(0.12)
-    if any(one.judged for one in tried):
+    if x:
         axes.legend(frameon=False, loc="lower left", markerscale=0.5)
-    figure.savefig(file)
+        numbers = [str(number) for number in range(1, len(best) + 1)]
+        place_labels(axes, [""] * (len(x) - len(best)) + numbers, x, y, areas)
+    return figure

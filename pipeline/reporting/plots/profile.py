@@ -7,14 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from pipeline.evaluation.profile import Curve, Profile
+from pipeline.reporting.plots.style import BLUE, GREY, ORANGE, RED, hide_spines, new_figure, save_figure
 
-DPI = 150
-BLUE, ORANGE, RED, GREY = "#1f6fb4", "#d97a02", "#b3261e", "0.45"
 LINE_HEIGHT = 0.06  # of a label's text, as a share of the panel's height
 
 
@@ -29,15 +27,12 @@ class Line(NamedTuple):
 
 def save(profile: Profile, title: str, folder: Path) -> None:
     """Write profile.png and profile.svg."""
-    figure = draw(profile, title)
-    figure.savefig(folder / "profile.png")
-    figure.savefig(folder / "profile.svg", metadata={"Date": None})
+    save_figure(draw(profile, title), folder, "profile")
 
 
 def draw(profile: Profile, title: str) -> Figure:
     """The figure."""
-    figure = Figure(figsize=(12, 8), dpi=DPI, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(12, 8)
     figure.suptitle(f"Where the time goes: {title}", x=0.01, ha="left", fontsize=14)
     panels = {"tokens": _tokens, "threads": _threads, "batch": _batch, "clients": _clients}
     grid = figure.subplots(2, 2, gridspec_kw={"wspace": 0.08, "hspace": 0.1})
@@ -112,7 +107,7 @@ def _draw(axes: Any, x: Sequence[int], lines: Sequence[Line]) -> None:
     axes.set_ylim(0, top)
     axes.grid(color="0.92", zorder=0)
     axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
+    hide_spines(axes)
     _names(axes, lines, [line.y[-1] / top for line in lines])
 
 

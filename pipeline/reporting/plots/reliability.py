@@ -2,27 +2,21 @@
 
 from pathlib import Path
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from pipeline.evaluation.quality.calibration import Bins, binned
 from pipeline.evaluation.report import Predictions, Report
-
-DPI = 150
-BLUE, ORANGE, GREEN, GREY = "#1f6fb4", "#d97a02", "#5a9e6f", "0.45"
+from pipeline.reporting.plots.style import BLUE, GREEN, GREY, ORANGE, hide_spines, new_figure, save_figure
 
 
 def save(report: Report, folder: Path) -> None:
     """Write reliability.png and reliability.svg."""
-    figure = draw(report)
-    figure.savefig(folder / "reliability.png")
-    figure.savefig(folder / "reliability.svg", metadata={"Date": None})
+    save_figure(draw(report), folder, "reliability")
 
 
 def draw(report: Report) -> Figure:
     """The figure."""
-    figure = Figure(figsize=(7, 6), dpi=DPI, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(7, 6)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     lines = [(report.optim, report.predictions, BLUE)]
     if report.without is not None:
@@ -43,8 +37,7 @@ def draw(report: Report) -> Figure:
     lower.set_yscale("log")
     lower.set_xlabel("score (below the dotted line: surer than it should be; above: less sure)")
     lower.set_ylabel("answers")
-    for axes in (upper, lower):
-        axes.spines[["top", "right"]].set_visible(False)
+    hide_spines(upper, lower)
     return figure
 
 

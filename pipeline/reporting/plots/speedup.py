@@ -10,16 +10,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import MaxNLocator
 
 from pipeline.evaluation.rows import Row
 from pipeline.evaluation.statistics import EQUIVALENT, FASTER, INCONCLUSIVE, SLOWER
 from pipeline.reporting.legend import margin_of
+from pipeline.reporting.plots.style import hide_spines, log_axis, new_figure, save_figure
 
-DPI = 150
 STYLES = {  # marker, colour (Okabe and Ito's, told apart by the colour-blind), and that of its face
     FASTER: (">", "#0072B2", "#0072B2"),
     SLOWER: ("<", "#D55E00", "#D55E00"),
@@ -42,17 +41,14 @@ CAPTION = (
 
 def save(rows: Sequence[Row], title: str, folder: Path) -> None:
     """Write speedup.png and speedup.svg."""
-    figure = draw(rows, title)
-    figure.savefig(folder / "speedup.png")
-    figure.savefig(folder / "speedup.svg", metadata={"Date": None})
+    save_figure(draw(rows, title), folder, "speedup")
 
 
 def draw(rows: Sequence[Row], title: str) -> Figure:
     """The figure; the baseline is the line at 1x."""
     others = [row for row in rows if not row.is_baseline and "delta/speedup" in row.metrics]
     shown = sorted(others, key=lambda row: (row.metrics["delta/speedup"], row.name))
-    figure = Figure(figsize=(11, 2.6 + 0.42 * len(shown)), dpi=DPI, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(11, 2.6 + 0.42 * len(shown))
     axes = figure.add_subplot()
     if not shown:
         axes.set_axis_off()
@@ -84,14 +80,11 @@ def _line(axes: Any, row: Row, place: int) -> None:
 
 def _axes(axes: Any, rows: Sequence[Row], margin: float | None) -> None:
     low, high = _span(rows, margin or 0.0)
-    axes.set_xscale("log")
+    log_axis(axes, "x", "x")
     axes.set_xlim(low, high)
     axes.set_ylim(-0.75, len(rows) - 0.4)
-    axes.xaxis.set_major_locator(
-        LogLocator(subs=(1, 2, 5)) if high / low > WIDE_RATIO else MaxNLocator(6, steps=[1, 2, 5, 10])
-    )
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_major_formatter("{x:g}x")
+    if high / low <= WIDE_RATIO:
+        axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
     names = [textwrap.fill(row.name + (" !" if row.contended else ""), WIDEST_NAME) for row in rows]
     axes.set_yticks(range(len(rows)), names, fontsize=9)
     axes.tick_params(axis="y", length=0)
@@ -101,7 +94,7 @@ def _axes(axes: Any, rows: Sequence[Row], margin: float | None) -> None:
     axes.set_xlabel("times as fast as the baseline (logarithmic)")
     axes.grid(axis="x", color="0.92", zorder=0)
     axes.set_axisbelow(True)
-    axes.spines[["top", "right", "left"]].set_visible(False)
+    hide_spines(axes, sides=("top", "right", "left"))
 
 
 def _span(rows: Sequence[Row], margin: float) -> tuple[float, float]:

@@ -5,20 +5,16 @@ Every circle has its name beside it, placed so that nothing is covered; the lege
 So the plot can be read with fifteen optimizations, without colours, and where circles overlap.
 """
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from matplotlib import colormaps
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator
-from matplotlib.transforms import Bbox
 
 from pipeline.evaluation.rows import Row
+from pipeline.reporting.plots.style import hide_spines, log_axis, new_figure, place_labels, save_figure
 
-DPI = 150
 LARGEST_AREA = 1600.0  # square points, of the largest artifact's circle
 SMALLEST_AREA = 30.0
 WIDEST_LABEL = 70  # characters; where a label with its speed-up and interval would be wider, the legend goes without
@@ -27,16 +23,13 @@ LOG_FROM_RATIO = 5.0  # a logarithmic latency axis where the slowest is this man
 
 def save(rows: Sequence[Row], current: str | None, title: str, folder: Path) -> None:
     """Write comparison.png and comparison.svg."""
-    figure = draw(rows, current, title)
-    figure.savefig(folder / "comparison.png")
-    figure.savefig(folder / "comparison.svg", metadata={"Date": None})
+    save_figure(draw(rows, current, title), folder, "comparison")
 
 
 def draw(rows: Sequence[Row], current: str | None, title: str) -> Figure:
     """The figure: of those that answer something; one with random weights has no accuracy."""
     rows = [row for row in rows if "quality/accuracy" in row.metrics]
-    figure = Figure(figsize=(11, 5.5), dpi=DPI, layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = new_figure(11, max(5.5, 0.9 + 0.19 * len(rows)))  # the legend has a line for each
     axes = figure.add_subplot()
     x = [row.metrics["latency/p50_ms"] for row in rows]
     y = [100 * row.metrics["quality/accuracy"] for row in rows]
@@ -57,7 +50,7 @@ def draw(rows: Sequence[Row], current: str | None, title: str) -> Figure:
         if row.is_baseline:
             axes.axhline(up, color="0.6", linestyle=":", linewidth=1, zorder=1)
     _legend(axes, rows, colours)
-    _names(axes, rows, x, y, areas)
+    place_labels(axes, [row.name for row in rows], x, y, areas)
     return figure
 
 
@@ -68,10 +61,7 @@ def _areas(sizes: Sequence[float]) -> list[float]:
 
 def _axes(axes: Any, x: Sequence[float], y: Sequence[float], title: str) -> None:
     if max(x) / min(x) > LOG_FROM_RATIO:
-        axes.set_xscale("log")
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axes.xaxis.set_major_formatter("{x:g}")
-        axes.xaxis.set_minor_formatter("")
+        log_axis(axes, "x")
         axes.set_xlim(min(x) / 1.6, max(x) * 1.6)
     else:
         room = max(0.25 * (max(x) - min(x)), 0.15 * max(x))
@@ -82,7 +72,7 @@ def _axes(axes: Any, x: Sequence[float], y: Sequence[float], title: str) -> None
     axes.set_ylabel("accuracy on the test split (%)")
     axes.set_title(title, loc="left")
     axes.grid(color="0.9", zorder=0)
-    axes.spines[["top", "right"]].set_visible(False)
+    hide_spines(axes)
 
 
 def _legend(axes: Any, rows: Sequence[Row], colours: Sequence[Any]) -> None:
@@ -101,49 +91,3 @@ def _legend(axes: Any, rows: Sequence[Row], colours: Sequence[Any]) -> None:
         handles, labels, loc="upper left", bbox_to_anchor=(1.02, 1), frameon=False, fontsize=9, borderaxespad=0,
         title="area: size on disk    * baseline    ring: this run", title_fontsize=8, alignment="left",
     )  # fmt: skip
-
-
-def _names(axes: Any, rows: Sequence[Row], x: Sequence[float], y: Sequence[float], areas: Sequence[float]) -> None:
-    """Every name beside its circle, where it covers neither another name nor a circle; far ones get a line."""
-    axes.figure.draw_without_rendering()  # the layout decides where there is room
-    pixels_per_point = axes.figure.dpi / 72
-    centres = axes.transData.transform(list(zip(x, y, strict=True)))
-    radii = [(area**0.5 / 2 + 5) * pixels_per_point for area in areas]
-    circles = [
-        Bbox.from_extents(*(centre - radius + 1), *(centre + radius - 1))
-        for centre, radius in zip(centres, radii, strict=True)
-    ]
-    inside, taken, to_data = axes.get_window_extent(), list(circles), axes.transData.inverted()
-    for row, centre, radius in zip(rows, centres, radii, strict=True):
-        text = axes.annotate(
-            row.name, to_data.transform(centre), ha="center", va="center", fontsize=9, zorder=5, annotation_clip=False,
-            arrowprops={"arrowstyle": "-", "color": "0.4", "lw": 0.7, "shrinkA": 0, "shrinkB": 3},
-        )  # fmt: skip
-        text.arrow_patch.set_visible(False)  # its end counts for the extent
-        extent = text.get_window_extent()
-        place, far = _free_place(centre, radius, extent.width, extent.height, inside, taken)
-        text.set_position(to_data.transform(place.get_points().mean(axis=0)))
-        taken.append(place)
-        text.arrow_patch.set_visible(far)
-    axes.figure.set_layout_engine("none")  # the places were chosen for this layout
-
-
-def _free_place(
-    centre: Any, radius: float, width: float, height: float, inside: Bbox, taken: Sequence[Bbox]
-) -> tuple[Bbox, bool]:
-    """The nearest box of this size around a circle that covers nothing, and whether it is not right beside it.
-
-    Where there is none, the one directly above.
-    """
-    places = []
-    for distance in (0, 12, 24, 40, 60, 90, 130):
-        for angle in (90, 270, 0, 180, 45, 135, 225, 315, 20, 160, 200, 340, 67, 113, 247, 293):
-            right, up = math.cos(math.radians(angle)), math.sin(math.radians(angle))
-            left = centre[0] + right * (radius + distance + width / 2) - width / 2
-            bottom = centre[1] + up * (radius + distance + height / 2) - height / 2
-            box = Bbox.from_bounds(left, bottom, width, height)
-            places.append(box)
-            whole = inside.contains(box.x0, box.y0) and inside.contains(box.x1, box.y1)
-            if whole and not any(box.overlaps(other) for other in taken):
-                return box, distance > 0
-    return places[0], False

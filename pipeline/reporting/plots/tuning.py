@@ -1,57 +1,127 @@
-"""A search as two figures: how its trials went, and which settings mattered."""
+"""A search for settings as two of Optuna's own plots: how its trials went, and which settings mattered."""
 
-from collections.abc import Mapping
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+import matplotlib
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, PercentFormatter
+
+from pipeline.reporting.plots.style import DPI, new_figure, save_figure
+
+if TYPE_CHECKING:
+    import optuna
+
+NOTED = "search"
+SIZE = (8.0, 4.5)  # inches
+ACCURACY = "accuracy on the validation split"
+NOTHING_TO_TELL = "too few trials to tell which settings matter, or all alike"
 
 
 def save(search: Mapping[str, Any], folder: Path) -> None:
-    """Write search_history.png and search_importance.png of what `pipeline.training.tuning.search` returned."""
-    _history(search).savefig(folder / "search_history.png")
-    _importance(search).savefig(folder / "search_importance.png")
+    """Write search_history and search_importance, as .png and .svg, of what `pipeline.training.tuning.search` returned."""
+    for name, figure in draw(search).items():
+        save_figure(figure, folder, f"search_{name}")
 
 
-def _figure() -> tuple[Figure, Any]:
-    figure = Figure(figsize=(8, 4.5), dpi=150, layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    axes.spines[["top", "right"]].set_visible(False)
-    return figure, axes
+def draw(search: Mapping[str, Any]) -> dict[str, Figure]:
+    """The figures, by their names: history and importance."""
+    study = study_of(search)
+    return {"history": _history(study, search), "importance": _importance(study, search)}
 
 
-def _history(search: Mapping[str, Any]) -> Figure:
-    figure, axes = _figure()
-    trials = search["trials"]
-    best = 0.0
-    reached = []
-    for trial in trials:
-        best = max(best, trial["value"] if trial["state"] == "finished" else 0.0)
-        reached.append(100 * best if best else float("nan"))
-    for state, marker in (("finished", "o"), ("stopped early", "x")):
-        chosen = [(i, 100 * trial["value"]) for i, trial in enumerate(trials, 1) if trial["state"] == state]
-        if chosen:
-            axes.scatter(*zip(*chosen, strict=True), marker=marker, label=state, zorder=3)
-    axes.step(range(1, len(trials) + 1), reached, where="post", color="0.4", label="best so far")
-    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.set_xlabel("trial")
-    axes.set_ylabel("accuracy on the validation split (%)")
-    axes.legend(frameon=False)
-    return figure
+def study_of(search: Mapping[str, Any]) -> "optuna.Study":
+    """The noted trials as a study in memory. The ranges of settings are what was tried: more was not noted."""
+    import optuna
+    from optuna.trial import TrialState
+
+    study = optuna.create_study(direction="maximize")
+    tried = [trial["settings"] for trial in search["trials"]]
+    ranges = {name: [settings[name] for settings in tried] for name in search["best"]}
+    spaces: dict[str, optuna.distributions.BaseDistribution] = {
+        name: optuna.distributions.FloatDistribution(min(values), max(values)) for name, values in ranges.items()
+    }
+    for trial in search["trials"]:
+        finished = trial["state"] == "finished"
+        added = optuna.trial.create_trial(
+            state=TrialState.COMPLETE if finished else TrialState.PRUNED, value=trial["value"] if finished else None,
+            params=trial["settings"], distributions=spaces, intermediate_values=dict(enumerate(trial["epochs"], 1)),
+        )  # fmt: skip
+        study.add_trial(added)
+    return study
 
 
-def _importance(search: Mapping[str, Any]) -> Figure:
-    figure, axes = _figure()
-    shares = sorted(search["importance"].items(), key=lambda item: item[1])
-    if not shares:
-        axes.set_axis_off()
-        axes.text(
-            0.5, 0.5, "too few trials to tell which settings matter, or all alike", ha="center", transform=axes.transAxes
-        )
+def _history(study: "optuna.Study", search: Mapping[str, Any]) -> Figure:
+    from optuna.visualization.matplotlib import plot_optimization_history
+
+    with _optunas_style():
+        axes = plot_optimization_history(study, target_name=ACCURACY)
+        stopped = [(n, trial["value"]) for n, trial in enumerate(search["trials"]) if trial["state"] == "stopped early"]
+        if stopped:  # Optuna shows those that ran to their end
+            axes.scatter(*zip(*stopped, strict=True), marker="x", color="0.4", label="stopped early")
+        axes.yaxis.set_major_formatter(PercentFormatter(1))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set_title("")
+        axes.set_title("How the trials went", loc="left")
+        axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1))
+        return _finished(axes)
+
+
+def _importance(study: "optuna.Study", search: Mapping[str, Any]) -> Figure:
+    from optuna.visualization.matplotlib import plot_param_importances
+
+    if not search["importance"]:
+        figure = new_figure(*SIZE)
+        figure.text(0.5, 0.5, NOTHING_TO_TELL, ha="center")
         return figure
-    axes.barh([name for name, _ in shares], [100 * share for _, share in shares])
-    axes.set_xlabel("share of the differences between trials that a setting explains (%)")
+    with _optunas_style():
+        axes = plot_param_importances(study, evaluator=_evaluator(search["importance"]), target_name=ACCURACY)
+        axes.set_title("Share of the differences between trials that a setting explains", loc="left")
+        axes.set_xlabel("importance (fANOVA)")
+        axes.set_ylabel("")
+        legend = axes.get_legend()
+        assert legend is not None
+        legend.remove()
+        return _finished(axes)
+
+
+def _evaluator(importance: Mapping[str, float]) -> Any:
+    """What gives the importances that were noted: they come from the ranges that were searched, not from what was tried."""
+    from optuna.importance import BaseImportanceEvaluator
+
+    class Noted(BaseImportanceEvaluator):
+        def evaluate(
+            self,
+            study: "optuna.Study",
+            params: list[str] | None = None,
+            *,
+            target: Callable[["optuna.trial.FrozenTrial"], float] | None = None,
+        ) -> dict[str, float]:
+            return dict(importance)
+
+    return Noted()
+
+
+@contextmanager
+def _optunas_style() -> Iterator[None]:
+    """Optuna draws with pyplot, without a screen here, and sets a style of its own, which is not left behind."""
+    import optuna
+    from matplotlib import pyplot
+
+    pyplot.switch_backend("agg")
+    with matplotlib.rc_context({"figure.figsize": SIZE, "figure.dpi": DPI}), warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        yield
+
+
+def _finished(axes: Any) -> Figure:
+    """The figure of Optuna's axes; pyplot forgets it."""
+    from matplotlib import pyplot
+
+    figure: Figure = axes.figure
+    figure.set_layout_engine("constrained")
+    pyplot.close(figure)
     return figure
