@@ -33,7 +33,7 @@ class StaticEmbeddings(Distilling):
         super().__post_init__()
         if self.hidden_loss_weight or self.relation_loss_weight:
             raise ConfigError(
-                "static has no layers whose hidden states or relations could be learned; set hidden=0 and relations=0"
+                "static has no layers whose hidden states or relations could be learned; set both weights to 0"
             )
 
     def inputs(self, context: Context) -> dict[str, Any]:

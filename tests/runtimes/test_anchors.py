@@ -95,7 +95,7 @@ def test_strengths_that_are_none_are_refused() -> None:
 
 
 def test_a_static_classifier_without_layers_is_asked_for_none() -> None:
-    for wrong in ({"hidden": 1.0}, {"relations": 0.5}):
+    for wrong in ({"hidden_loss_weight": 1.0}, {"relation_loss_weight": 0.5}):
         with pytest.raises(ConfigError, match="static has no layers"):
             StaticEmbeddings("static", **wrong)  # type: ignore[arg-type]
 
@@ -106,7 +106,7 @@ def test_a_static_classifier_computes_what_its_trained_network_does_and_learns_f
         f"{STATIC}.teacher.steps.finetune.learning_rate=5e-3",
         f"{STATIC}.teacher.steps.finetune.batch_size=8",
     ]
-    made, context = carried("static", *short, f"{STATIC}.epochs=15", f"{STATIC}.batch_size=8")
+    made, context = carried("static_embeddings", *short, f"{STATIC}.epochs=15", f"{STATIC}.batch_size=8")
     assert accuracy(made, context) > 0.5  # of three classes, by single characters
     texts = context.splits.test["text"][:]
     classifier = load(made.artifact, 1)

@@ -170,5 +170,5 @@ def test_a_broken_artifact_is_one_line(artifacts: dict[str, Path], tmp_path: Pat
 def test_every_size_of_an_unknown_file_is_counted(tmp_path: Path) -> None:
     for name, size in (("vocab.txt", 3), ("notes.md", 5)):
         (tmp_path / name).write_bytes(bytes(size))
-    found = sizes(tmp_path)
+    found = sizes(tmp_path, [])
     assert (found["tokenizer"], found["other files"], sum(found.values())) == (3, 5, 8)
