@@ -101,7 +101,7 @@ def test_a_damaged_stage_is_not_examined(root: Path, artifact: Path, ask: Ask, t
     [
         ("bert_ort_in8", "neither a run id nor an optimization; did you mean baseline_onnx_int8?"),
         ("it's", "neither a run id nor an optimization"),
-        ("bert", "has no finished run yet"),
+        ("baseline", "has no finished run yet"),
         ("0" * 32, ""),
         ("data.name=x", "name a run or an optimization first"),
     ],
