@@ -19,7 +19,7 @@ from pipeline.errors import PublishError
 from pipeline.evaluation.rows import Row
 from pipeline.reporting import noise_floor, tables
 from pipeline.reporting.comparison import others_of
-from pipeline.runtimes.base import DESCRIPTION, Description
+from pipeline.runtimes.base import DESCRIPTION, Description, PublishedForm, all_runtimes, runtime_of
 from pipeline.steps.execute import StepsResult
 from pipeline.tracking.identity import base_models
 from pipeline.tracking.job import Job
@@ -35,11 +35,9 @@ WAYS_OUT = {
     404: "check the name, and that the token may see it",
     429: "too many requests: wait some minutes",
 }
-STANDARD, COMPACT, OURS_ALONE = "standard", "compact", "ours alone"
 KEPT = "; the run itself is kept: the same command publishes it without training again"
 DENSE = "\n\nWhat was measured is a compact form of this network. As transformers reads it, it is larger and not faster."
 RULE = "\n\nIts decision rule (`classifier.json`), with which it was measured, is applied by this, not by transformers:\n\n"
-OURS = {".safetensors", ".onnx", ".data", ".json"}  # files of an earlier artifact that would be read beside the new ones
 TRANSFORMERS = """from transformers import pipeline
 
 print(pipeline("text-classification", model="{repository}")("a text to classify"))"""
@@ -97,7 +95,9 @@ def upload(artifact: Path, repository: str, card: Card) -> str:
         raise PublishError(f"{place}: its weights are random, so it is of use to nobody; nothing was published")
     with tempfile.TemporaryDirectory() as scratch:
         directory, form = _uploadable(artifact, Path(scratch))
-        files: dict[str, Path | bytes] = {path.name: path for path in directory.iterdir()}  # none has a folder in it
+        files: dict[str, Path | bytes] = {
+            path.relative_to(directory).as_posix(): path for path in sorted(directory.rglob("*")) if path.is_file()
+        }
         api = HfApi(token=token)
         with _in_one_line(place, token, KEPT):
             url = api.create_repo(repository, exist_ok=True)
@@ -110,8 +110,8 @@ def upload(artifact: Path, repository: str, card: Card) -> str:
     return str(url)
 
 
-def model_card(repository: str, description: Description, form: str, card: Card) -> str:
-    """README.md of the repository: YAML front matter for the Hub, then Markdown. `form`: see `_uploadable`."""
+def model_card(repository: str, description: Description, form: PublishedForm, card: Card) -> str:
+    """README.md of the repository: YAML front matter for the Hub, then Markdown."""
     from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
     runtime = description.runtime
@@ -120,19 +120,20 @@ def model_card(repository: str, description: Description, form: str, card: Card)
         metric_type="accuracy", metric_value=card.metrics["quality/accuracy"],
     )  # fmt: skip
     front = ModelCardData(
-        library_name=None if form == OURS_ALONE else "transformers", pipeline_tag="text-classification",
+        library_name=None if form is PublishedForm.PROJECT else "transformers", pipeline_tag="text-classification",
         tags=["model-compression", runtime], base_model=sorted(card.base_models) or None, metrics=["accuracy"],
         model_name=repository.rpartition("/")[2], eval_results=[accuracy],
     )  # fmt: skip
     return str(ModelCard(f"---\n{front.to_yaml()}\n---\n\n{_body(repository, description, form, card)}"))
 
 
-def _body(repository: str, description: Description, form: str, card: Card) -> str:
+def _body(repository: str, description: Description, form: PublishedForm, card: Card) -> str:
     ours = f"```python\n{OTHERS.format(repository=repository)}\n```"
-    if form == OURS_ALONE:
+    if form is PublishedForm.PROJECT:
         load = ours
     else:
-        load = f"```python\n{TRANSFORMERS.format(repository=repository)}\n```{DENSE if form == COMPACT else ''}"
+        load = f"```python\n{TRANSFORMERS.format(repository=repository)}\n```"
+        load += DENSE if form is PublishedForm.WRITTEN_OUT else ""
         load += "" if description.rule.plain else RULE + ours
     steps = "\n".join(f"{number}. {step}" for number, step in enumerate(card.steps, start=1))
     return "\n\n".join(
@@ -148,25 +149,24 @@ def _body(repository: str, description: Description, form: str, card: Card) -> s
     )
 
 
-def _uploadable(artifact: Path, scratch: Path) -> tuple[Path, str]:
-    """What is uploaded, and its form: transformers reads it as it is, or what it reads was made of it, or it can't."""
-    if Description.read(artifact).runtime != "torch":
-        return artifact, OURS_ALONE
-    if (artifact / "model.safetensors").is_file():
-        return artifact, STANDARD
-    from pipeline.runtimes.torch import save_standard
-
-    try:
-        save_standard(artifact, scratch)
-    except ValueError:  # it is of a kind that transformers does not know
-        return artifact, OURS_ALONE
-    return scratch, COMPACT
+def _uploadable(artifact: Path, scratch: Path) -> tuple[Path, PublishedForm]:
+    """The directory that is uploaded, and its form, as the artifact's runtime says."""
+    runtime = runtime_of(artifact)
+    form = runtime.published_form(artifact)
+    if form is not PublishedForm.WRITTEN_OUT:
+        return artifact, form
+    runtime.write_standard(artifact, scratch)
+    return scratch, form
 
 
 def _stale(present: list[str], files: Mapping[str, Any]) -> list[str]:
-    if DESCRIPTION not in present:
+    """Files of an earlier artifact that would be read beside the new ones: in folders too, where those are artifacts."""
+    ours = {".json"} | {Path(name).suffix for runtime in all_runtimes() for name in (*runtime.weights, *runtime.files)}
+    folders = {name.removesuffix(DESCRIPTION) for name in present if name.rpartition("/")[2] == DESCRIPTION}
+    if "" not in folders:
         return []  # no artifact was published there: what lies in it is somebody else's
-    return [name for name in present if name not in files and "/" not in name and Path(name).suffix in OURS]
+    old = [name for name in present if name not in files and Path(name).suffix in ours]
+    return [name for name in old if name.removesuffix(Path(name).name) in folders]
 
 
 def _token(place: str) -> str:

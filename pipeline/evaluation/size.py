@@ -3,12 +3,11 @@
 from pathlib import Path
 
 from pipeline.evaluation.report import Size
-
-WEIGHT_SUFFIXES = {".safetensors", ".onnx", ".data"}
+from pipeline.runtimes.base import runtime_of
 
 
 def size_of(artifact: Path) -> Size:
-    """All files (everything in an artifact is needed to serve it), and those that hold weights."""
+    """All files (everything in an artifact is needed to serve it), and those that hold weights, as its runtime says."""
     files = [path for path in artifact.rglob("*") if path.is_file()]
-    total = sum(path.stat().st_size for path in files)
-    return Size(total, sum(path.stat().st_size for path in files if path.suffix in WEIGHT_SUFFIXES))
+    weights = runtime_of(artifact).weight_files(artifact)
+    return Size(*(sum(path.stat().st_size for path in some) for some in (files, weights)))

@@ -1,12 +1,15 @@
-"""What every classifier has in common: the protocol, the description beside the weights, tokenization."""
+"""What every runtime has in common: what it declares, its classifiers, the description beside the weights, tokenization."""
 
+import enum
 import importlib
 import json
 import os
+import pkgutil
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 import numpy as np
 
@@ -17,22 +20,53 @@ TOKENIZER = "tokenizer.json"
 Loaded = TypeVar("Loaded")
 
 
-class Classifier(Protocol):
-    """Turns texts into logits; `labels[i]` names column i. Beside it a runtime says what it needs: `packages(artifact)`."""
+class Classifier(ABC):
+    """Turns texts into logits; `labels[i]` names column i."""
 
     labels: list[str]
+    batch_independent: bool = True  # False: what texts share a batch changes their logits; `load` sets it
 
+    @abstractmethod
     def encode(self, texts: Sequence[str]) -> tuple[Any, ...]:
         """What its network takes: first token ids and attention mask, int64 (len(texts), tokens of the longest text)."""
-        ...
 
+    @abstractmethod
     def forward(self, *encoded: Any) -> np.ndarray:
         """Logits of what `encode` gave: float32 (len(texts), len(labels))."""
-        ...
 
     def logits(self, texts: Sequence[str]) -> np.ndarray:
         """Both: float32 (len(texts), len(labels))."""
-        ...
+        return self.forward(*self.encode(texts))
+
+    def logits_by_length(
+        self, texts: Sequence[str], batch_size: int, progress: Callable[[int], object] | None = None
+    ) -> np.ndarray:
+        """Logits of any number of texts, in their order: float32 (len(texts), len(labels)).
+
+        Texts of like length share a batch, so that little is padded. Each is answered alone where the batch would change its
+        logits, as dynamic quantization does. `progress` is told the number of texts of each batch that is done.
+        """
+        size = batch_size if self.batch_independent else 1
+        result = np.empty((len(texts), len(self.labels)), dtype=np.float32)
+        by_length = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+        for start in range(0, len(texts), size):
+            rows = by_length[start : start + size]
+            result[rows] = self.logits([texts[i] for i in rows])
+            if progress is not None:
+                progress(len(rows))
+        return result
+
+
+class TokenizedClassifier(Classifier):
+    """A classifier whose network takes token ids and their mask; a subclass adds the network and `forward`."""
+
+    def __init__(self, artifact: Path, description: "Description", threads: int) -> None:
+        self.labels = description.labels
+        self._encoder = Encoder(artifact, description.max_length, description.pad_id, threads)
+
+    def encode(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """Token ids and attention mask, both int64 (len(texts), tokens of the longest text)."""
+        return self._encoder(texts)
 
 
 @dataclass(frozen=True)
@@ -46,17 +80,13 @@ class Description:
     pad_id: int = 0  # the token that fills up short texts of a batch
     decision: dict[str, Any] | None = None  # see `pipeline.runtimes.decision_rule`; None: the largest logit
     trained: bool = True  # False: its weights are random, so only its size and its latency mean something
-    batched: bool = True  # False: what texts share a batch changes their logits, so each is answered alone
+    batched: bool = True  # False: what texts share a batch changes their logits, see `Runtime.batch_independent`
     format: int = 1
 
     @property
     def rule(self) -> Rule:
         """How its logits become answers. Raises ValueError or TypeError when that is damaged."""
         return Rule.of(self.decision, self.oos)
-
-    def batch(self, size: int) -> int:
-        """How many texts are answered at once where it is the answers that count: `size`, or 1 (see `batched`)."""
-        return size if self.batched else 1
 
     def write(self, artifact: Path) -> None:
         """Write it into an artifact directory."""
@@ -68,24 +98,93 @@ class Description:
         return cls(**json.loads((artifact / DESCRIPTION).read_text(encoding="utf-8")))
 
 
+class PublishedForm(enum.Enum):
+    """How an artifact is loaded by somebody who downloads it from the Hub."""
+
+    STANDARD = "transformers loads it as it is"
+    WRITTEN_OUT = "transformers loads what `Runtime.write_standard` makes of it, which is larger"
+    PROJECT = "this project alone loads it"
+
+
+class Runtime(ABC):
+    """What a runtime declares about the artifacts that it computes logits from; each module has one, as `RUNTIME`.
+
+    Size, doctor, publishing, the registry and the record of versions ask it, so a new runtime is one new file.
+    """
+
+    name: ClassVar[str]  # its module's, as classifier.json has it
+    requires: ClassVar[tuple[str, ...]]  # packages it needs for serving, by their names on the package index
+    weights: ClassVar[tuple[str, ...]]  # names or patterns of the files that hold weights
+    files: ClassVar[tuple[str, ...]] = ()  # of further files that only its artifacts have
+    profiler: ClassVar[Literal["onnx", "openvino", "torch"] | None] = None  # what tells the doctor the time by operator
+    unseen: ClassVar[str] = "No profiler is known for this runtime."  # why the doctor sees no products or no operators
+
+    @abstractmethod
+    def open(self, artifact: Path, description: Description, threads: int) -> Classifier:
+        """Load a classifier. Raises OSError when a file is missing, ValueError when one is broken or not of this kind."""
+
+    def packages(self, artifact: Path) -> tuple[str, ...]:
+        """The packages that an artifact needs, by their names on the package index."""
+        return self.requires
+
+    def weight_files(self, artifact: Path) -> list[Path]:
+        """Paths of the files that hold an artifact's weights."""
+        return sorted({path for pattern in self.weights for path in artifact.glob(pattern) if path.is_file()})
+
+    def published_form(self, artifact: Path) -> PublishedForm:
+        """In which form it is published."""
+        return PublishedForm.PROJECT
+
+    def write_standard(self, artifact: Path, target: Path) -> None:
+        """Write an artifact as a checkpoint of transformers into another directory. Raises ValueError where it can't be."""
+        raise ValueError(f"{artifact}: transformers can load no classifier for the runtime {self.name!r}")
+
+    def batch_independent(self, artifact: Path) -> bool:
+        """Whether an answer is the same whatever texts share the batch."""
+        return Description.read(artifact).batched
+
+    def processor_features(self, artifact: Path) -> frozenset[str]:
+        """What it computes with where the processor has it: "int8", "bfloat16", or what it was compiled for."""
+        return frozenset()
+
+    def network(self, artifact: Path) -> Any:
+        """The torch network, whose layers tell its products; None where there is none."""
+        return None
+
+
+def runtime_of(artifact: Path) -> Runtime:
+    """The runtime of an artifact directory. Raises OSError, ValueError or TypeError when it is not one, or has no such."""
+    name = Description.read(artifact).runtime
+    if not name.isidentifier():
+        raise ValueError(f"{artifact / DESCRIPTION}: runtime {name!r} is not a name")
+    runtime = getattr(importlib.import_module(f"{__package__}.{name}"), "RUNTIME", None)
+    if not isinstance(runtime, Runtime):
+        raise ValueError(f"{artifact / DESCRIPTION}: {name!r} is not a runtime")
+    return runtime
+
+
+def all_runtimes() -> list[Runtime]:
+    """Every runtime there is, by name; their modules are imported, torch with some of them."""
+    package = importlib.import_module(str(__package__))
+    modules = [importlib.import_module(f"{__package__}.{found.name}") for found in pkgutil.iter_modules(package.__path__)]
+    runtimes = [runtime for module in modules if isinstance(runtime := getattr(module, "RUNTIME", None), Runtime)]
+    return sorted(runtimes, key=lambda runtime: runtime.name)
+
+
 def load(artifact: Path, threads: int) -> Classifier:
     """The classifier in an artifact directory, using at most `threads` threads.
 
     Raises what its runtime raises, OSError or ValueError most often, when the directory is not a whole artifact.
     """
-    description = Description.read(artifact)
-    if not description.runtime.isidentifier():
-        raise ValueError(f"{artifact / DESCRIPTION}: runtime {description.runtime!r} is not a name")
-    runtime: Any = importlib.import_module(f"pipeline.runtimes.{description.runtime}")
-    classifier: Classifier = runtime.open(artifact, description, threads)
+    runtime = runtime_of(artifact)
+    classifier = runtime.open(artifact, Description.read(artifact), threads)
+    classifier.batch_independent = runtime.batch_independent(artifact)
     return classifier
 
 
 def packages_of(artifact: Path) -> tuple[str, ...]:
     """The packages that the classifier in an artifact directory needs, by their names on the package index."""
-    runtime: Any = importlib.import_module(f"pipeline.runtimes.{Description.read(artifact).runtime}")
-    packages: tuple[str, ...] = runtime.packages(artifact)
-    return packages
+    return runtime_of(artifact).packages(artifact)
 
 
 def checked_open(artifact: Path, files: Sequence[str], made: Callable[[], Loaded]) -> Loaded:

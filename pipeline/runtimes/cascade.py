@@ -13,15 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.runtimes.base import DESCRIPTION, Description, checked_open, load, packages_of
+from pipeline.runtimes.base import DESCRIPTION, Classifier, Description, Runtime, checked_open, load, runtime_of
 from pipeline.runtimes.decision_rule import Rule
 
 FILE, CHEAP, BETTER = "cascade.json", "cheap", "better"
 MIN_PROBABILITY = 1e-6  # of what is thought of a label
 
 
-class CascadeClassifier:
-    """See `pipeline.runtimes.base.Classifier`; texts are encoded for the cheap one, and for the better one as needed."""
+class CascadeClassifier(Classifier):
+    """Two classifiers as one; texts are encoded for the cheap one, and for the better one as needed."""
 
     def __init__(self, artifact: Path, description: Description, threads: int) -> None:
         self.labels = description.labels
@@ -42,10 +42,6 @@ class CascadeClassifier:
         if len(unsure):
             thought[unsure] = log_probabilities(self._parts[1].logits([texts[row] for row in unsure]), self._rules[1])
         return thought
-
-    def logits(self, texts: Sequence[str]) -> np.ndarray:
-        """Both."""
-        return self.forward(*self.encode(texts))
 
 
 def confidence(logits: np.ndarray, rule: Rule) -> np.ndarray:
@@ -73,12 +69,38 @@ def log_probabilities(logits: np.ndarray, rule: Rule) -> np.ndarray:
     return thought
 
 
-def packages(artifact: Path) -> tuple[str, ...]:
-    """What it needs to be served: what its parts do."""
-    return tuple(dict.fromkeys(name for part in (CHEAP, BETTER) for name in packages_of(artifact / part)))
+class CascadeRuntime(Runtime):
+    """See `pipeline.runtimes.base.Runtime`: what it needs, has and does is what its parts need, have and do."""
+
+    name = "cascade"
+    requires = ("numpy",)
+    weights = ()
+    unseen = "It is two classifiers: examine the optimization of each."
+
+    def open(self, artifact: Path, description: Description, threads: int) -> CascadeClassifier:
+        """Load it. Raises OSError when a file is missing, ValueError when one is broken or not of this kind."""
+        files = [FILE, *(f"{name}/{DESCRIPTION}" for name in (CHEAP, BETTER))]
+        return checked_open(artifact, files, lambda: CascadeClassifier(artifact, description, threads))
+
+    def packages(self, artifact: Path) -> tuple[str, ...]:
+        """Those of both."""
+        return tuple(dict.fromkeys(name for part, runtime in _parts(artifact) for name in runtime.packages(part)))
+
+    def weight_files(self, artifact: Path) -> list[Path]:
+        """Those of both, in their folders."""
+        return [file for part, runtime in _parts(artifact) for file in runtime.weight_files(part)]
+
+    def batch_independent(self, artifact: Path) -> bool:
+        """Whether both are."""
+        return all(runtime.batch_independent(part) for part, runtime in _parts(artifact))
+
+    def processor_features(self, artifact: Path) -> frozenset[str]:
+        """Those of both."""
+        return frozenset().union(*(runtime.processor_features(part) for part, runtime in _parts(artifact)))
 
 
-def open(artifact: Path, description: Description, threads: int) -> CascadeClassifier:
-    """Load it. Raises OSError when a file is missing, ValueError when one is broken or not of this kind."""
-    files = [FILE, *(f"{name}/{DESCRIPTION}" for name in (CHEAP, BETTER))]
-    return checked_open(artifact, files, lambda: CascadeClassifier(artifact, description, threads))
+def _parts(artifact: Path) -> list[tuple[Path, Runtime]]:
+    return [(artifact / name, runtime_of(artifact / name)) for name in (CHEAP, BETTER)]
+
+
+RUNTIME = CascadeRuntime()

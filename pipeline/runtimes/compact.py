@@ -56,6 +56,12 @@ def read(artifact: Path) -> dict[str, torch.Tensor]:
     return stored | state
 
 
+def names(artifact: Path) -> set[str]:
+    """The names of the tensors of an artifact directory, which are not read. Raises OSError when there is no file."""
+    with safe_open(artifact / FILE, framework="pt") as opened:
+        return {name.removesuffix(":mask").removesuffix(":values") for name in opened.keys()}  # noqa: SIM118  it is no dict
+
+
 def _dense(mask: torch.Tensor, values: torch.Tensor, shape: list[int]) -> torch.Tensor:
     size = math.prod(shape)
     if mask.dtype != torch.uint8 or mask.shape != (math.ceil(size / 8),):

@@ -4,36 +4,35 @@ The graph was fused when it was exported. ONNX Runtime's own optimizations still
 the operators of an int8 graph into fast ones.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from pipeline.runtimes.base import TOKENIZER, Description, Encoder, checked_open
+from pipeline.runtimes.base import TOKENIZER, Description, Runtime, TokenizedClassifier, checked_open
 
 MODEL = "model.onnx"
+INT8 = {  # operators that quantize activations, or multiply what is quantized
+    "QuantizeLinear", "DynamicQuantizeLinear", "MatMulInteger", "DynamicQuantizeMatMul", "MatMulIntegerToFloat",
+    "QAttention", "QGemm", "QLinearMatMul",
+}  # fmt: skip
 NORM_FUSION = "SkipLayerNormFusion"  # undoes what `onnx_graph` has split, as one operator is slower than two
 
 
-class OnnxClassifier:
-    """Inference with ONNX Runtime on the CPU; see `pipeline.runtimes.base.Classifier`.
+class OnnxClassifier(TokenizedClassifier):
+    """Inference with ONNX Runtime on the CPU.
 
     A graph that takes no mask, as one in int8 has none, can't tell padding from text: it gets the texts one at a time.
     """
 
     def __init__(self, artifact: Path, description: Description, threads: int) -> None:
-        self.labels = description.labels
-        self.encode = Encoder(artifact, description.max_length, description.pad_id, threads)
+        super().__init__(artifact, description, threads)
         self._session = session(artifact / MODEL, threads)
         self._masked = len(self._session.get_inputs()) > 1
 
-    def logits(self, texts: Sequence[str]) -> np.ndarray:
-        """Logits of a batch: float32 (len(texts), len(labels))."""
-        return self.forward(*self.encode(texts))
-
-    def forward(self, ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    def forward(self, *encoded: Any) -> np.ndarray:
         """Logits of token ids and their mask, both int64 (batch, length): float32 (batch, len(labels))."""
+        ids, mask = encoded
         if self._masked:
             logits: np.ndarray = self._session.run(["logits"], {"input_ids": ids, "attention_mask": mask})[0]
             return logits
@@ -58,11 +57,24 @@ def session(model: Path, threads: int) -> Any:
     )
 
 
-def packages(artifact: Path) -> tuple[str, ...]:
-    """What it needs to be served."""
-    return ("numpy", "tokenizers", "onnxruntime")
+class OnnxRuntime(Runtime):
+    """See `pipeline.runtimes.base.Runtime`."""
+
+    name = "onnx"
+    requires = ("numpy", "tokenizers", "onnxruntime")
+    weights = ("**/*.onnx", "**/*.data", "**/*.onnx_data")  # a large graph's weights lie beside it
+    profiler = "onnx"
+
+    def open(self, artifact: Path, description: Description, threads: int) -> OnnxClassifier:
+        """Load it. Raises OSError when a file is missing, ValueError when one is broken or not of this kind."""
+        return checked_open(artifact, (MODEL, TOKENIZER), lambda: OnnxClassifier(artifact, description, threads))
+
+    def processor_features(self, artifact: Path) -> frozenset[str]:
+        """int8 where the graph quantizes activations; one that only stores weights in int8 computes in fp32."""
+        import onnx
+
+        operators = {node.op_type for node in onnx.load(artifact / MODEL, load_external_data=False).graph.node}
+        return frozenset({"int8"} if operators & INT8 else ())
 
 
-def open(artifact: Path, description: Description, threads: int) -> OnnxClassifier:
-    """Load it. Raises OSError when a file is missing, ValueError when one is broken or not of this kind."""
-    return checked_open(artifact, (MODEL, TOKENIZER), lambda: OnnxClassifier(artifact, description, threads))
+RUNTIME = OnnxRuntime()

@@ -10,10 +10,11 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from pipeline.runtimes.base import Description, checked_open
+from pipeline.runtimes.base import Classifier, Description, Runtime, checked_open
 
 FEATURES, WEIGHTS = "features.json", "linear.safetensors"
 WORD = re.compile(r"\w+")
@@ -31,8 +32,8 @@ def features(text: str) -> list[str]:
     return found
 
 
-class TfidfClassifier:
-    """See `pipeline.runtimes.base.Classifier`; its ids are features, its mask how often each stands in the text."""
+class TfidfClassifier(Classifier):
+    """Inference with NumPy; its ids are features, its mask how often each stands in the text."""
 
     def __init__(self, artifact: Path, description: Description) -> None:
         from safetensors.numpy import load_file
@@ -54,24 +55,28 @@ class TfidfClassifier:
             ids[row, : len(found)], counts[row, : len(found)] = list(found), list(found.values())
         return ids, counts
 
-    def forward(self, ids: np.ndarray, counts: np.ndarray) -> np.ndarray:
+    def forward(self, *encoded: Any) -> np.ndarray:
         """Logits of what `encode` gave: float32 (len(ids), labels)."""
+        ids, counts = encoded
         weights = np.where(counts > 0, 1 + np.log(np.maximum(counts, 1)), 0).astype(np.float32) * self._idf[ids]
         weights /= np.maximum(np.linalg.norm(weights, axis=1, keepdims=True), 1e-12)
         rows = self._weights[ids].astype(np.float32)  # (n, features, labels)
         logits: np.ndarray = (weights[:, None, :] @ rows)[:, 0] + self._bias
         return logits
 
-    def logits(self, texts: Sequence[str]) -> np.ndarray:
-        """Both: float32 (len(texts), labels)."""
-        return self.forward(*self.encode(texts))
+
+class TfidfRuntime(Runtime):
+    """See `pipeline.runtimes.base.Runtime`."""
+
+    name = "tfidf"
+    requires = ("numpy", "safetensors")
+    weights = (WEIGHTS,)
+    files = (FEATURES,)
+    unseen = "It is a few operations of NumPy, which has no profiler of its own."
+
+    def open(self, artifact: Path, description: Description, threads: int) -> TfidfClassifier:
+        """Load it; it has one thread. Raises OSError when a file is missing, ValueError when one is broken."""
+        return checked_open(artifact, (FEATURES, WEIGHTS), lambda: TfidfClassifier(artifact, description))
 
 
-def packages(artifact: Path) -> tuple[str, ...]:
-    """What it needs to be served."""
-    return ("numpy", "safetensors")
-
-
-def open(artifact: Path, description: Description, threads: int) -> TfidfClassifier:
-    """Load it; it has one thread. Raises OSError when a file is missing, ValueError when one is broken."""
-    return checked_open(artifact, (FEATURES, WEIGHTS), lambda: TfidfClassifier(artifact, description))
+RUNTIME = TfidfRuntime()

@@ -6,7 +6,7 @@ Its weights are stored in one of two ways. `save` writes `model.safetensors`: th
 `save_standard` makes of it a directory that transformers can load.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,14 +14,14 @@ from typing import Any
 import numpy as np
 
 from pipeline.models.pooling import pool, pooling_of
-from pipeline.runtimes.base import Description, Encoder
-from pipeline.runtimes.compact import FILE
+from pipeline.runtimes.base import Description, PublishedForm, Runtime, TokenizedClassifier
+from pipeline.runtimes.compact import FILE, names
 from pipeline.runtimes.compact import read as read_compact
 from pipeline.runtimes.compact import write as write_compact
 
 
-class TorchClassifier:
-    """Inference with torch on the CPU; see `pipeline.runtimes.base.Classifier`."""
+class TorchClassifier(TokenizedClassifier):
+    """Inference with torch on the CPU."""
 
     def __init__(self, artifact: Path, description: Description, threads: int, reader: Callable[[Path], Any]) -> None:
         import torch
@@ -29,30 +29,16 @@ class TorchClassifier:
         torch.set_num_threads(threads)
         self._torch = torch
         self._model = reader(artifact)
-        self.encode = Encoder(artifact, description.max_length, self._model.config.pad_token_id or 0, threads)
-        self.labels = description.labels
+        super().__init__(artifact, replace(description, pad_id=self._model.config.pad_token_id or 0), threads)
 
-    def logits(self, texts: Sequence[str]) -> np.ndarray:
-        """Logits of a batch: float32 (len(texts), len(labels))."""
-        return self.forward(*self.encode(texts))
-
-    def forward(self, ids: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    def forward(self, *encoded: Any) -> np.ndarray:
         """Logits of token ids and their mask, both int64 (batch, length): float32 (batch, len(labels))."""
+        ids, mask = encoded
         with self._torch.inference_mode():
             padded = None if mask.all() else self._torch.from_numpy(mask)
             output = self._model(input_ids=self._torch.from_numpy(ids), attention_mask=padded)
         logits: np.ndarray = output.logits.float().numpy()
         return logits
-
-
-def packages(artifact: Path) -> tuple[str, ...]:
-    """What it needs to be served."""
-    return ("numpy", "tokenizers", "torch", "transformers", "safetensors")
-
-
-def open(artifact: Path, description: Description, threads: int) -> TorchClassifier:
-    """Load it. Raises OSError or ValueError when weights or tokenizer are missing or not of this kind."""
-    return TorchClassifier(artifact, description, threads, read)
 
 
 def read(artifact: Path) -> Any:
@@ -148,11 +134,47 @@ def save_standard(artifact: Path, target: Path) -> None:
     description = Description.read(artifact)
     if description.runtime != "torch":
         raise ValueError(f"{artifact}: transformers can load no classifier for the runtime {description.runtime!r}")
-    model = unfilled(artifact)
-    if pooling_of(model) != "first":
-        raise ValueError(f"{artifact}: transformers knows no {pooling_of(model)} pooling")
-    shapes, state = {name: tensor.shape for name, tensor in model.state_dict().items()}, read(artifact).state_dict()
-    if shapes.keys() != state.keys():
-        raise ValueError(f"{artifact}: transformers knows no layers of low rank")
-    fit(model, padded(state, shapes))
+    model, state = unfilled(artifact), read(artifact).state_dict()
+    unknown = unknown_to_transformers(model, state)
+    if unknown:
+        raise ValueError(f"{artifact}: transformers knows no {unknown}")
+    fit(model, padded(state, {name: tensor.shape for name, tensor in model.state_dict().items()}))
     save(model, read_tokenizer(artifact), description, target)
+
+
+def unknown_to_transformers(model: Any, stored: Iterable[str]) -> str:
+    """What transformers can't express of a network with tensors of these names; "" where there is nothing."""
+    if pooling_of(model) != "first":
+        return f"{pooling_of(model)} pooling"
+    return "" if model.state_dict().keys() == set(stored) else "layers of low rank"
+
+
+class TorchRuntime(Runtime):
+    """See `pipeline.runtimes.base.Runtime`."""
+
+    name = "torch"
+    requires = ("numpy", "tokenizers", "torch", "transformers", "safetensors")
+    weights = ("*.safetensors",)
+    profiler = "torch"
+
+    def open(self, artifact: Path, description: Description, threads: int) -> TorchClassifier:
+        """Load it. Raises OSError or ValueError when weights or tokenizer are missing or not of this kind."""
+        return TorchClassifier(artifact, description, threads, self.network)
+
+    def network(self, artifact: Path) -> Any:
+        """See `read`."""
+        return read(artifact)
+
+    def published_form(self, artifact: Path) -> PublishedForm:
+        """As it is where transformers' own file is there, else written out, where transformers knows all of its parts."""
+        if not (artifact / FILE).is_file():
+            return PublishedForm.STANDARD
+        unknown = unknown_to_transformers(unfilled(artifact), names(artifact))
+        return PublishedForm.PROJECT if unknown else PublishedForm.WRITTEN_OUT
+
+    def write_standard(self, artifact: Path, target: Path) -> None:
+        """See `save_standard`."""
+        save_standard(artifact, target)
+
+
+RUNTIME = TorchRuntime()

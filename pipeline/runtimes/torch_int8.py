@@ -16,17 +16,11 @@ from torch.ao.quantization.qconfig import default_dynamic_qconfig
 
 from pipeline.models.architecture import fit
 from pipeline.runtimes import compact
-from pipeline.runtimes.base import Description
-from pipeline.runtimes.torch import TorchClassifier, save_beside, unfilled
-from pipeline.runtimes.torch import packages as torch_packages
+from pipeline.runtimes.base import Description, PublishedForm, Runtime
+from pipeline.runtimes.torch import TorchRuntime, save_beside, unfilled
 from pipeline.system.cpu import int8_support
 
 ENGINES = ("x86", "qnnpack", "onednn")  # x86 itself takes the faster of two libraries; qnnpack is for ARM
-
-
-def open(artifact: Path, description: Description, threads: int) -> TorchClassifier:
-    """Load it. Raises OSError or ValueError when weights or tokenizer are missing or not of this kind."""
-    return TorchClassifier(artifact, description, threads, read)
 
 
 def choose_engine() -> None:
@@ -76,9 +70,6 @@ def save(model: Any, tokenizer: Any, description: Description, artifact: Path) -
     save_beside(model, tokenizer, description, artifact)
 
 
-packages = torch_packages
-
-
 def read(artifact: Path) -> Any:
     """The network, in eval mode. Raises as `pipeline.runtimes.torch.read` does."""
     choose_engine()
@@ -106,3 +97,32 @@ def _packed(linear: Any, scale: torch.Tensor, zero_point: Any) -> Any:
     made.in_features, made.out_features = linear.in_features, linear.out_features
     use_all_bits(made)
     return made
+
+
+class Int8Runtime(TorchRuntime):
+    """See `pipeline.runtimes.base.Runtime`."""
+
+    name = "torch_int8"
+
+    def network(self, artifact: Path) -> Any:
+        """See `read`."""
+        return read(artifact)
+
+    def published_form(self, artifact: Path) -> PublishedForm:
+        """transformers knows no int8 layers."""
+        return PublishedForm.PROJECT
+
+    def write_standard(self, artifact: Path, target: Path) -> None:
+        """It can't be. Raises ValueError."""
+        Runtime.write_standard(self, artifact, target)
+
+    def batch_independent(self, artifact: Path) -> bool:
+        """It is not: activations of all texts of a batch share a scale."""
+        return False
+
+    def processor_features(self, artifact: Path) -> frozenset[str]:
+        """Its layers multiply in int8."""
+        return frozenset({"int8"})
+
+
+RUNTIME = Int8Runtime()

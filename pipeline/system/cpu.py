@@ -1,4 +1,4 @@
-"""What this processor is, and what it can do with int8: whether it is fast, and whether sums of products fit.
+"""What this processor is, whether it multiplies bfloat16, and what it can do with int8: is it fast, do sums of products fit.
 
 Processors with VNNI or AMX (x86) or the dot product instructions (ARM) multiply bytes and add the products up in 32 bits.
 Older x86 processors use an instruction that adds two products in 16 bits and cuts what is too large: their weights must have
@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 log = logging.getLogger(__name__)
 FAST_X86 = {"avx512_vnni": "VNNI", "avx512vnni": "VNNI", "avx_vnni": "VNNI", "avxvnni": "VNNI", "amx_int8": "AMX"}
 FAST_ARM = {"asimddp": "dot product", "i8mm": "matrix product"}
+BFLOAT16 = {"amx_bf16": "AMX", "avx512_bf16": "AVX-512", "svebf16": "SVE", "bf16": "ARM"}
 REDUCED = ("auto", "always", "never")  # what `reduces` takes
 X86 = {"x86_64", "amd64", "i686", "i386", "x86"}
 
@@ -51,9 +52,14 @@ def reduces(setting: str) -> bool:
     return int8_support().reduce_range if setting == "auto" else setting == "always"
 
 
+def bfloat16_of(flags: frozenset[str]) -> list[str]:
+    """The names of the instructions with which a processor that has these flags multiplies bfloat16 matrices."""
+    return [name for flag, name in BFLOAT16.items() if flag in flags]
+
+
 def bfloat16() -> bool:
     """Whether the processor multiplies bfloat16 matrices in hardware."""
-    return bool({"avx512_bf16", "amx_bf16", "bf16", "svebf16"} & flags())
+    return bool(bfloat16_of(flags()))
 
 
 def warn_if_slow(support: Int8Support) -> None:

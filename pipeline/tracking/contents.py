@@ -14,13 +14,14 @@ import pyarrow.parquet as parquet
 from pipeline.evaluation.latency.samples import Pair, Samples
 from pipeline.evaluation.quality import flips
 from pipeline.evaluation.report import Predictions, Report
+from pipeline.runtimes.base import all_runtimes
 from pipeline.system.machine import load_average, machine, missing
 
 PREDICTIONS = "predictions.parquet"
 PACKAGES = (
     "torch", "transformers", "tokenizers", "datasets", "evaluate", "accelerate", "hydra-core", "mlflow", "numpy",
-    "onnx", "onnxruntime", "optuna", "pyarrow", "psutil", "scipy", "zeus",
-)  # fmt: skip
+    "onnx", "optuna", "pyarrow", "psutil", "scipy", "zeus",
+)  # fmt: skip  # besides those that runtimes require
 
 
 def write_predictions(predictions: Predictions, path: Path) -> None:
@@ -137,7 +138,7 @@ def write_blocks(report: Report, path: Path) -> None:
 def installed() -> dict[str, str]:
     """The versions of the packages that a result may depend on; "not installed" where one is missing."""
     versions = {}
-    for name in PACKAGES:
+    for name in dict.fromkeys([*PACKAGES, *(name for runtime in all_runtimes() for name in runtime.requires)]):
         try:
             versions[name] = version(name)
         except PackageNotFoundError:

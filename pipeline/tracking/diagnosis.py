@@ -38,7 +38,7 @@ def heading(subject: Subject, facts: Facts, texts: str) -> list[str]:
     tags, metrics = subject.tags, subject.metrics
     lines = [
         f"run {subject.run_id}: runtime {facts.runtime}, {sum(facts.sizes.values()) / 2**20:.1f} MB, "
-        f"{len(facts.network.products)} products with weights; on {brand()}"
+        f"{'unknown' if facts.network is None else len(facts.network.products)} products with weights; on {brand()}"
     ]
     speedup, low, high = (metrics.get(f"delta/speedup{bound}") for bound in ("", "_low", "_high"))
     if speedup is not None and tags.get("role") != "baseline":

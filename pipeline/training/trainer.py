@@ -22,6 +22,7 @@ from transformers import DataCollatorWithPadding, EvalPrediction, Trainer, Train
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
 from pipeline.errors import TrainingError
+from pipeline.system import cpu
 from pipeline.system.progress import bar
 from pipeline.tasks.single_label import LABEL, TEXT, answer
 from pipeline.training.optimizer import adamw
@@ -207,7 +208,7 @@ def native_bfloat16() -> bool:
     """Whether the device that trains multiplies bfloat16 matrices in hardware."""
     if torch.cuda.is_available():
         return bool(torch.cuda.is_bf16_supported())
-    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+    return cpu.bfloat16()
 
 
 def _tokenized(split: Dataset, tokenizer: Any, max_length: int) -> Dataset:

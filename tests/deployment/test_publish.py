@@ -19,8 +19,9 @@ from pipeline.errors import PublishError
 from pipeline.evaluation.latency.process import ROOT
 from pipeline.models.build import start
 from pipeline.runtimes import torch_int8
-from pipeline.runtimes.base import Description, load
+from pipeline.runtimes.base import Description, PublishedForm, load
 from pipeline.runtimes.torch import save, save_compact
+from tests.support import instant
 from tests.support.hub_standin import TOKEN, Hub, running
 
 LABELS = ["weather", "music", "food"]
@@ -143,6 +144,25 @@ def test_another_runtime_takes_the_place_of_what_was_published_and_loads_as_its_
     assert ended.stdout == f"{LABELS[best]}\n", ended.stderr
 
 
+def test_a_cascade_keeps_its_folders_takes_the_place_of_another_and_loads_as_its_card_says(hub: Hub, artifact: Path) -> None:
+    folder = artifact.parent / "cascade"
+    for part, seed in (("cheap", 0), ("better", 1)):
+        instant.write(folder / part, LABELS, seed=seed)
+    (folder / "cascade.json").write_text('{"threshold": 0.9}')
+    Description("cascade", LABELS, 64).write(folder)
+    before = ("classifier.json", "model.bin", "model.xml", "better/classifier.json", "better/model.pt2", "better/old.onnx")
+    kept = ("notes/classes.json", "better/README.txt", "LICENSE")
+    hub.repositories["ada/tiny"], hub.commits["ada/tiny"] = dict.fromkeys((*before, *kept), b""), ["before"]
+    files = pushed(hub, folder)
+    own = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    assert {"cheap/model.onnx", "better/model.onnx", "cascade.json"} < own
+    assert set(files) == own | set(kept) | {"README.md", "comparison.png"}
+    code = files["README.md"].decode().split("```python\n")[1].split("```")[0].replace("a text to classify", "play a song")
+    ended = fresh(code, home=artifact.parent / "another", hub=hub)
+    best = load(folder, threads=1).logits(["play a song"])[0].argmax()
+    assert ended.stdout == f"{LABELS[best]}\n", ended.stderr
+
+
 def test_random_weights_are_not_published(hub: Hub, artifact: Path) -> None:
     replace(Description.read(artifact), trained=False).write(artifact)
     assert "its weights are random" in abstained("publish", hub, artifact) and not hub.repositories
@@ -154,7 +174,7 @@ def test_files_of_a_repository_in_which_nothing_was_published_stay(hub: Hub, art
 
 
 def test_the_card_has_the_hubs_metadata_the_table_the_steps_and_no_password() -> None:
-    _, front, body = model_card("ada/tiny", Description("torch", LABELS, 8), "standard", CARD).split("---\n", 2)
+    _, front, body = model_card("ada/tiny", Description("torch", LABELS, 8), PublishedForm.STANDARD, CARD).split("---\n", 2)
     data = yaml.safe_load(front)
     assert (data["library_name"], data["pipeline_tag"]) == ("transformers", "text-classification")
     assert data["base_model"] == ["google-bert/bert-base-uncased"] and data["metrics"] == ["accuracy"]
@@ -165,9 +185,9 @@ def test_the_card_has_the_hubs_metadata_the_table_the_steps_and_no_password() ->
 
 
 def test_the_card_says_how_a_decision_rule_is_applied() -> None:
-    rule = {"temperature": 2.0, "metric": "energy", "threshold": 1.0}
+    rule = {"temperature": 2.0, "oos_score": "energy", "threshold": 1.0}
     described = [Description("torch", LABELS, 8, 0, decision=decision) for decision in (None, rule)]
-    plain, ruled = (model_card("ada/tiny", description, "standard", CARD) for description in described)
+    plain, ruled = (model_card("ada/tiny", description, PublishedForm.STANDARD, CARD) for description in described)
     assert "not by transformers" in ruled and "Answerer" in ruled and "text-classification" in ruled
     assert "Answerer" not in plain
 

@@ -75,9 +75,11 @@ def test_size_counts_the_bytes_of_all_files_and_of_the_weights_among_them(tmp_pa
     (tmp_path / "onnx").mkdir()
     for name, count in files.items():
         (tmp_path / name).write_bytes(bytes(count))
-    size = size_of(tmp_path)
-    assert (size.total_bytes, size.weights_bytes) == (4210, 4200)
-    assert size.summary() == {"size/mb": 4210 / 2**20, "size/weights_mb": 4200 / 2**20}
+    for runtime, weights in (("torch", 1000), ("onnx", 3200)):
+        Description(runtime, LABELS, 64).write(tmp_path)
+        total, size = 4210 + (tmp_path / "classifier.json").stat().st_size, size_of(tmp_path)
+        assert (size.total_bytes, size.weights_bytes) == (total, weights)
+        assert size.summary() == {"size/mb": total / 2**20, "size/weights_mb": weights / 2**20}
 
 
 def test_the_worker_answers_every_request(worker: Worker) -> None:
@@ -143,7 +145,7 @@ BROKEN: dict[str, Callable[[Path], object]] = {
     "runtime '../evil' is not a name": lambda directory: rewrite(directory, runtime="../evil"),
     "No module named 'pipeline.runtimes.abacus'": lambda directory: rewrite(directory, runtime="abacus"),
     "unexpected keyword argument 'colour'": lambda directory: rewrite(directory, colour="red"),
-    "no such decision rule": lambda directory: rewrite(directory, decision={"metric": "energy"}),
+    "no such decision rule": lambda directory: rewrite(directory, decision={"oos_score": "energy"}),
     "not a classifier that can be read": lambda directory: (directory / "model.onnx").write_bytes(bytes(100)),
 }
 

@@ -106,7 +106,7 @@ def test_a_static_classifier_computes_what_its_trained_network_does_and_learns_f
         f"{STATIC}.teacher.steps.finetune.learning_rate=5e-3",
         f"{STATIC}.teacher.steps.finetune.batch_size=8",
     ]
-    made, context = carried("static", *short, f"{STATIC}.epochs=15", f"{STATIC}.batch_size=8")
+    made, context = carried("static_embeddings", *short, f"{STATIC}.epochs=15", f"{STATIC}.batch_size=8")
     assert accuracy(made, context) > 0.5  # of three classes, by single characters
     texts = context.splits.test["text"][:]
     classifier = load(made.artifact, 1)

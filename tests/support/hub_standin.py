@@ -167,9 +167,10 @@ class Handler(BaseHTTPRequestHandler):
         self.send({"id": id, "sha": self.server.revision(id), "siblings": siblings, "tags": [], "private": False})
 
     def tree(self, id: str, folder: str | None) -> None:
-        if folder:
-            return self.refuse(404, "EntryNotFound")  # all files lie at the top
-        files = self.server.repositories[id].items()
+        below = f"{folder}/" if folder else ""
+        files = [(name, content) for name, content in self.server.repositories[id].items() if name.startswith(below)]
+        if folder and not files:
+            return self.refuse(404, "EntryNotFound")
         oids = {name: hashlib.sha1(content).hexdigest() for name, content in files}
         return self.send([{"type": "file", "path": name, "size": len(c), "oid": oids[name]} for name, c in files])
 

@@ -36,7 +36,7 @@ def test_rates_are_as_asked_for_and_the_same_parameters_decay_as_in_the_trainer(
 
 def test_scores_of_masks_have_a_rate_of_their_own_and_never_decay() -> None:
     model = network("distilbert")
-    pruning.attach(model, "movement")
+    pruning.add_masks(model, "movement")
     found = settings_of(model, pruning.optimizer(model, 1e-4, 0.01))
     scores = {name: value for name, value in found.items() if name.endswith(".score")}
     assert len(scores) == 12 and set(scores.values()) == {(pruning.SCORE_LEARNING_RATE, 0.0)}

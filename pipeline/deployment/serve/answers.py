@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
 from pipeline.runtimes.base import Description, load
 
 BATCH_SIZE = 32  # texts
@@ -30,18 +28,13 @@ class Answerer:
         self._description = Description.read(artifact)
         self._rule = self._description.rule
         self._classifier = load(artifact, threads)
-        self._batch_size = self._description.batch(batch_size)
+        self._batch_size = batch_size
 
     def __call__(self, texts: Sequence[str]) -> list[Answer]:
         """One answer a text, in their order."""
         if not texts:
             return []
-        logits = np.empty((len(texts), len(self._classifier.labels)), dtype=np.float32)
-        by_length = sorted(range(len(texts)), key=lambda i: len(texts[i]))
-        for start in range(0, len(texts), self._batch_size):
-            rows = by_length[start : start + self._batch_size]
-            logits[rows] = self._classifier.logits([texts[i] for i in rows])
-        labels, scores, _ = self._rule.answer(logits)
+        labels, scores, _ = self._rule.answer(self._classifier.logits_by_length(texts, self._batch_size))
         names, oos = self._description.labels, self._description.oos
         return [
             Answer(names[label], float(score), label == oos)

@@ -1,47 +1,55 @@
-"""An artifact -> facts: the classifier is loaded, looked at and run in this process."""
+"""An artifact -> facts: the classifier is loaded, looked at and run in this process, as its runtime says it can be."""
 
-import importlib
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from pipeline.errors import OptimizationError
-from pipeline.evaluation.doctor.facts import Facts
+from pipeline.evaluation.doctor.facts import Facts, Network, Operators
 from pipeline.evaluation.doctor.graph import WARM_UP
 from pipeline.evaluation.doctor.parts import sizes
-from pipeline.runtimes.base import Classifier, Description, load
+from pipeline.runtimes.base import Classifier, Runtime, load, runtime_of
 from pipeline.system.cpu import flags, int8_support
 from pipeline.system.machine import machine
-
-RUNTIMES = ("onnx", "torch", "torch_int8")
 
 
 def examine(artifact: Path, threads: int, texts: Sequence[str], scratch: Path) -> Facts:
     """Everything there is to know of an artifact's classifier, run on texts, one at a time.
 
-    Raises OptimizationError when it can't be loaded or is for another runtime.
+    Raises OptimizationError when it can't be loaded.
     """
     try:
-        runtime = Description.read(artifact).runtime
-        if runtime not in RUNTIMES:
-            raise ValueError(f"classifiers for the runtime {runtime!r} can't be examined")
-        classifier = load(artifact, threads)
-    except (OSError, ValueError, TypeError) as error:
+        runtime, classifier = runtime_of(artifact), load(artifact, threads)
+    except (OSError, ValueError, TypeError, ImportError) as error:
         raise OptimizationError(f"{artifact}: {error}") from error
     inputs = [classifier.encode([text]) for text in texts]
-    if runtime == "onnx":
-        from pipeline.evaluation.doctor.graph import examine as examine_onnx
-
-        network, operators = examine_onnx(artifact, threads, inputs, scratch)
-    else:
-        from pipeline.evaluation.doctor.network import examine as examine_torch
-
-        model = importlib.import_module(f"pipeline.runtimes.{runtime}").read(artifact)
-        network, operators = examine_torch(model, classifier, inputs)
+    network, operators = _profiled(runtime, artifact, threads, classifier, inputs, scratch)
+    parts = sizes(artifact, [*runtime.weight_files(artifact), *(artifact / name for name in runtime.files)])
     return Facts(
-        runtime, network, operators, tokenization(classifier, texts), sizes(artifact), threads,
+        runtime.name, network, operators, tokenization(classifier, texts), parts, threads,
         cores=machine()["cores"], quota_cores=machine().get("quota_cores"), int8=int8_support(), flags=flags(),
+        features=runtime.processor_features(artifact), profiler=runtime.profiler, unseen=runtime.unseen,
     )  # fmt: skip
+
+
+def _profiled(
+    runtime: Runtime, artifact: Path, threads: int, classifier: Classifier, inputs: Sequence[Any], scratch: Path
+) -> tuple[Network | None, Operators | None]:
+    """With the profiler that the runtime names: what runs, and the time it takes by operator."""
+    if runtime.profiler == "onnx":
+        from pipeline.evaluation.doctor import graph
+
+        return graph.examine(artifact, threads, inputs, scratch)
+    if runtime.profiler == "openvino":
+        from pipeline.evaluation.doctor import openvino
+
+        return openvino.examine(artifact, threads, inputs)
+    if runtime.profiler == "torch":
+        from pipeline.evaluation.doctor import network
+
+        return network.examine(runtime.network(artifact), classifier, inputs)
+    return None, None
 
 
 def tokenization(classifier: Classifier, texts: Sequence[str]) -> float:

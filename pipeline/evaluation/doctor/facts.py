@@ -8,12 +8,13 @@ from pipeline.system.cpu import Int8Support
 
 INT8 = {
     "MatMulInteger", "DynamicQuantizeMatMul", "MatMulIntegerToFloat", "QAttention", "QGemm", "QLinearMatMul",
-    "quantized::linear_dynamic",
+    "quantized::linear_dynamic", "FullyConnected int8", "FullyConnectedQuantizedLegacy int8", "MatMul int8",
 }  # fmt: skip
 MATRIX = INT8 | {
     "MatMul", "Gemm", "FusedMatMul", "FusedGemm", "Attention", "MultiHeadAttention",
     "aten::addmm", "aten::mm", "aten::bmm", "aten::baddbmm", "aten::_scaled_dot_product_flash_attention_for_cpu",
-}  # fmt: skip  # operators of ONNX Runtime and of torch
+    "FullyConnected", "ScaledDotProductAttention", "ScaledDotProductAttentionWithKVCache",
+}  # fmt: skip  # operators of ONNX Runtime, of torch and of OpenVINO
 
 
 @dataclass(frozen=True)
@@ -77,8 +78,8 @@ class Facts:
     """Everything the findings follow from."""
 
     runtime: str
-    network: Network
-    operators: Operators
+    network: Network | None  # None: it can't be seen, `unseen` says why
+    operators: Operators | None  # the same
     tokenization: float  # share of a call, 0 to 1
     sizes: dict[str, int]  # part -> bytes on disk, see `pipeline.evaluation.doctor.parts`
     threads: int
@@ -86,6 +87,9 @@ class Facts:
     quota_cores: float | None  # cores' worth of time; None: no quota, or none is told
     int8: Int8Support
     flags: frozenset[str]  # of the processor
+    features: frozenset[str] = frozenset()  # what the classifier computes with, see `Runtime.processor_features`
+    profiler: str | None = "onnx"  # see `Runtime.profiler`
+    unseen: str = ""  # a sentence
 
     def of_a_call(self, share_of_operators: float) -> float:
         """A share of the operators' time as a share of a whole call, tokenization included."""

@@ -6,12 +6,14 @@ from collections.abc import Callable
 from pipeline.evaluation.doctor.facts import Facts
 from pipeline.evaluation.doctor.finding import Finding, Level
 from pipeline.evaluation.doctor.fusion import fusion
+from pipeline.system.cpu import bfloat16_of
 
 EMBEDDINGS_LARGE = 0.4  # of the bytes
 LAYERS = ("attention", "feed-forward")
+KNOWN_PARTS = ("embeddings", *LAYERS, "pooler and classifier")  # by the names of weights
 TOKENIZATION_SLOW = 0.2  # of a call
 ZEROS_MANY = 0.1  # quantizing alone rounds one or two in a hundred to zero
-BF16 = {"amx_bf16": "AMX", "avx512_bf16": "AVX-512", "svebf16": "SVE", "bf16": "ARM"}
+QUANTIZING = {"onnx": "quantize_onnx_dynamic", "torch": "quantize_torch_dynamic", "openvino": "quantize_openvino"}
 
 
 def findings(facts: Facts) -> list[Finding]:
@@ -22,6 +24,8 @@ def findings(facts: Facts) -> list[Finding]:
 
 def quantization(facts: Facts) -> Finding:
     """Which products are int8."""
+    if facts.network is None or facts.operators is None:
+        return Finding(Level.HINT, "What it multiplies can't be seen", facts.unseen)
     products, share = facts.network.products, facts.network.quantized_share
     count = sum(product.quantized for product in products)
     evidence = (
@@ -32,20 +36,20 @@ def quantization(facts: Facts) -> Finding:
         return Finding(Level.FINE, "Every matrix product is int8", evidence)
     floating = facts.of_a_call(facts.operators.matrix - facts.operators.int8)
     if share == 0:
-        step = "quantize_onnx" if facts.runtime == "onnx" else "quantize_dynamic"
+        step = QUANTIZING[facts.profiler or "torch"]
         less = "" if facts.int8.fast else f" The gain is smaller than elsewhere: {facts.int8.why}."
         advice = f"add a step: +step@optim.steps.quantize={step}, or take an optim whose name ends in _int8.{less}"
         return Finding(Level.COSTS, "No matrix product is quantized", evidence, advice, floating)
     largest = sorted((p for p in products if not p.quantized), key=lambda p: (-p.elements, p.name))[:3]
     evidence += " The largest that are not: " + ", ".join(f"{p.name} ({p.elements:,} weights)" for p in largest) + "."
-    advice = "quantize after export and fusion (steps export_onnx, quantize_onnx), so that these are found too."
+    advice = "quantize after export and fusion (steps export_onnx, quantize_onnx_dynamic), so that these are found too."
     return Finding(Level.COSTS, "Some matrix products are not quantized", evidence, advice, floating)
 
 
 def instructions(facts: Facts) -> Finding | None:
     """What the processor can do with the format."""
     why = facts.int8.why[0].upper() + facts.int8.why[1:] + "."
-    if facts.network.quantized_share > 0:
+    if facts.network is not None and facts.operators is not None and facts.network.quantized_share > 0:
         evidence = f"{why} int8 products take {facts.operators.int8:.0%} of the operators' time."
         if facts.int8.fast:
             return Finding(Level.FINE, "The processor has instructions for int8", evidence)
@@ -56,11 +60,24 @@ def instructions(facts: Facts) -> Finding | None:
         )
         share = facts.of_a_call(facts.operators.int8)
         return Finding(Level.COSTS, "The processor has no fast instructions for int8", evidence, advice, share)
-    sixteen = [name for flag, name in BF16.items() if flag in facts.flags]
-    if not sixteen:
+    return bfloat16(facts)
+
+
+def bfloat16(facts: Facts) -> Finding | None:
+    """Whether bfloat16 is used where the processor multiplies it, and only there; nothing where neither is the case."""
+    has = bfloat16_of(facts.flags)
+    if "bfloat16" in facts.features:
+        if has:
+            evidence = f"The processor multiplies bfloat16 ({', '.join(has)}), and this classifier computes in it."
+            return Finding(Level.FINE, "The processor has instructions for bfloat16", evidence)
+        evidence = "This classifier was made to compute in bfloat16; the processor has no instructions for it."
+        advice = "make it again on this machine in fp32: export_openvino with precision=f32, compile with precision=float32."
+        return Finding(Level.COSTS, "The processor has no instructions for bfloat16", evidence, advice)
+    if not has or facts.operators is None:
         return None
-    evidence = f"The processor multiplies bfloat16 ({', '.join(sixteen)}); this classifier computes in fp32."
-    advice = "int8 is built in: steps quantize_dynamic and quantize_onnx. Nothing here serves bfloat16 yet."
+    evidence = f"The processor multiplies bfloat16 ({', '.join(has)}); this classifier computes in fp32."
+    int8 = "" if facts.network is None else f"int8 with step {QUANTIZING[facts.profiler or 'torch']}, or "
+    advice = f"{int8}bfloat16: step compile with precision=bfloat16, or step export_openvino with precision=bf16."
     return Finding(Level.HINT, "Faster instructions are not used", evidence, advice)
 
 
@@ -87,13 +104,13 @@ def threads(facts: Facts) -> Finding:
 
 def zeros(facts: Facts) -> Finding | None:
     """Zeros in dense matrices; nothing where it is not known."""
-    share = facts.network.zeros_share
-    if share is None:
+    share = None if facts.network is None else facts.network.zeros_share
+    if share is None or facts.operators is None:
         return None
     evidence = f"{share:.0%} of the weights in matrices are zero."
     if share < ZEROS_MANY:
         return Finding(Level.FINE, "Matrices have no zeros to speak of", evidence)
-    stored = "stored and multiplied" if facts.runtime == "onnx" else "multiplied"
+    stored = "multiplied" if facts.profiler == "torch" else "stored and multiplied"
     evidence += f" They are {stored} like all others."
     advice = "remove whole heads and neurons instead (step prune_structured): that makes the matrices smaller."
     title = "Zeros in matrices make nothing faster"
@@ -114,6 +131,8 @@ def tokenizing(facts: Facts) -> Finding:
 def size(facts: Facts) -> Finding:
     """What the bytes are."""
     total = sum(facts.sizes.values())
+    if not any(facts.sizes.get(part) for part in KNOWN_PARTS):
+        return Finding(Level.FINE, "Its bytes are not known by part", f"{total / 2**20:.1f} MB in all.")
     share = facts.sizes["embeddings"] / total
     evidence = f"{facts.sizes['embeddings'] / 2**20:.1f} of {total / 2**20:.1f} MB ({share:.0%}) are embeddings."
     if share < EMBEDDINGS_LARGE:
@@ -121,7 +140,7 @@ def size(facts: Facts) -> Finding:
         title = "The layers are most of the size" if 2 * layers > total else "The embeddings are no large part of the size"
         return Finding(Level.FINE, title, evidence)
     evidence += " They are looked up, not multiplied, and cost next to no time; fewer layers do not make them smaller."
-    advice = "step quantize_onnx stores them in int8, a quarter of fp32; in int8 already, only a smaller vocabulary helps."
+    advice = "step quantize_onnx_dynamic stores them in int8, a quarter of fp32; after that only trim_vocabulary helps."
     title = "Embeddings are most of the size" if share > 0.5 else "Embeddings are a large part of the size"
     return Finding(Level.HINT, title, evidence, advice)
 

@@ -14,13 +14,17 @@ EMBEDDINGS = ("EmbedLayerNormalization", "QEmbedLayerNormalization")
 INT8_JOINED = ("DynamicQuantizeMatMul", "MatMulIntegerToFloat", "QAttention")
 
 
-def fusion(facts: Facts) -> Finding:
-    """What is fused and what is not."""
+def fusion(facts: Facts) -> Finding | None:
+    """What is fused and what is not; nothing where it can't be seen."""
+    if facts.operators is None or facts.network is None:
+        return None
     share = facts.of_a_call(1 - facts.operators.matrix)
     evidence = (
         f"{facts.operators.calls_per_text:.0f} operators a text; those that multiply no matrices take "
         f"{1 - facts.operators.matrix:.0%} of the operators' time."
     )
+    if facts.network.operators is None and facts.profiler != "torch":
+        return Finding(Level.FINE, "The runtime itself fuses operators when it loads the network", evidence)
     if facts.network.operators is None:
         advice = "ONNX Runtime joins them into a few fast ones: step export_onnx, as in optim=distillation_onnx."
         return Finding(Level.COSTS, "torch runs operators one by one: hardly any are fused", evidence, advice, share)

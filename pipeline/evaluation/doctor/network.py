@@ -8,10 +8,15 @@ from pipeline.evaluation.doctor.facts import Network, Operators, Product, count_
 from pipeline.evaluation.doctor.graph import WARM_UP, Inputs
 from pipeline.runtimes.base import Classifier
 
+COMPILED, OVERHEAD = "compiled code", "Python and torch between operators"
 
-def examine(model: Any, classifier: Classifier, inputs: Inputs) -> tuple[Network, Operators]:
-    """The products of a network, and the time its classifier takes by operator, one text at a time."""
-    return read(model), times(classifier, inputs)
+
+def examine(model: Any, classifier: Classifier, inputs: Inputs) -> tuple[Network | None, Operators]:
+    """The products of a network, and the time its classifier takes by operator, one text at a time.
+
+    `model` is None where the network is compiled: the time that no operator of torch takes is that of its code.
+    """
+    return None if model is None else read(model), times(classifier, inputs, COMPILED if model is None else OVERHEAD)
 
 
 def read(model: Any) -> Network:
@@ -31,15 +36,19 @@ def read(model: Any) -> Network:
     return Network(tuple(products), count_layers(name for name, _ in model.named_modules()), operators=None)
 
 
-def times(classifier: Classifier, inputs: Inputs) -> Operators:
-    """By torch's profile: each operator's own time, those that it calls not counted."""
-    from torch.profiler import ProfilerActivity, profile
+def times(classifier: Classifier, inputs: Inputs, rest: str = OVERHEAD) -> Operators:
+    """By torch's profile: each operator's own time, those that it calls not counted.
+
+    What no operator takes is counted under the name `rest`, and left out where that is `OVERHEAD`.
+    """
+    from torch.profiler import ProfilerActivity, profile, record_function
 
     for ids, mask in inputs[:WARM_UP]:
         classifier.forward(ids, mask)
     with profile(activities=[ProfilerActivity.CPU]) as profiled:
         for ids, mask in inputs:
-            classifier.forward(ids, mask)
-    told = [event for event in profiled.key_averages() if event.self_cpu_time_total > 0]
+            with record_function(rest):
+                classifier.forward(ids, mask)
+    told = [event for event in profiled.key_averages() if event.self_cpu_time_total > 0 and event.key != OVERHEAD]
     spent = {event.key: event.self_cpu_time_total for event in told}
     return Operators.of(spent, sum(event.count for event in told), len(inputs))

@@ -69,14 +69,12 @@ def _wrapped(text: str, indent: str, first: str | None = None) -> list[str]:
 
 def tables(facts: Facts) -> dict[str, list[tuple[str, str]]]:
     """Time by operator and bytes by part."""
-    ranked = list(facts.operators.shares.items())
+    ranked = [] if facts.operators is None else list(facts.operators.shares.items())
     operators = [(name, f"{share:6.1%}") for name, share in ranked[:MAX_OPERATORS]]
     rest = ranked[MAX_OPERATORS:]
     if rest:
         operators.append((f"{len(rest)} others", f"{sum(share for _, share in rest):6.1%}"))
     total = sum(facts.sizes.values())
     parts = [(part, f"{size / 2**20:8.2f} MB {size / total:6.1%}") for part, size in facts.sizes.items() if size]
-    return {
-        "Time by operator, share of all operators": operators,
-        "Size by part": [*parts, ("together", f"{total / 2**20:8.2f} MB {1:6.1%}")],
-    }
+    sizes = {"Size by part": [*parts, ("together", f"{total / 2**20:8.2f} MB {1:6.1%}")]}
+    return {"Time by operator, share of all operators": operators} | sizes if operators else sizes

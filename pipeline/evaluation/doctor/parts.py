@@ -1,7 +1,7 @@
 """Bytes on disk by part of the network: which part a weight belongs to is told by its name."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +21,16 @@ def part_of(name: str) -> str | None:
     return next((part for part, marks in MARKS if any(mark in plain for mark in marks)), None)
 
 
-def sizes(artifact: Path) -> dict[str, int]:
-    """Bytes of each part, in the order of `PARTS`; together they are the artifact's files."""
+def sizes(artifact: Path, model_files: Collection[Path]) -> dict[str, int]:
+    """Bytes of each part, in the order of `PARTS`; together they are the artifact's files.
+
+    `model_files` hold weights, or the graph; what of them can't be told by name, as compiled code, is "rest of the model".
+    """
     counts: Counter[str] = Counter()
     for file in sorted(path for path in artifact.rglob("*") if path.is_file()):
         size = file.stat().st_size
-        if file.suffix in READERS:
-            for part, count in READERS[file.suffix](file):
+        if file in model_files:
+            for part, count in READERS[file.suffix](file) if file.suffix in READERS else ():
                 counts[part] += count
                 size -= count
             counts["rest of the model"] += size  # the graph, names and shapes
@@ -58,8 +61,26 @@ def _in_onnx(file: Path) -> Iterator[tuple[str, int]]:
         yield known or "rest of the model", len(tensor.raw_data) or numpy_helper.to_array(tensor).nbytes
 
 
+def _in_openvino(file: Path) -> Iterator[tuple[str, int]]:
+    from pipeline.runtimes.openvino import library
+
+    seen: set[int] = set()
+    for node in library().Core().read_model(file.with_suffix(".xml")).get_ordered_ops():
+        if node.get_type_name() == "Constant" and node.data.ctypes.data not in seen:  # equal ones are stored once
+            seen.add(node.data.ctypes.data)
+            yield _first(_users(node)) or "rest of the model", node.get_byte_size()
+
+
+def _users(node: Any, hops: int = 4) -> Iterator[str]:
+    """The names of a node of OpenVINO and of those that use it, the nearest first; int8 weights are converted on the way."""
+    level = [node]
+    for _ in range(hops):
+        yield from (each.get_friendly_name() for each in level)
+        level = [used.get_node() for each in level for output in each.outputs() for used in output.get_target_inputs()]
+
+
 def _first(names: Iterable[str]) -> str | None:
     return next((part for part in map(part_of, names) if part is not None), None)
 
 
-READERS: dict[str, Any] = {".safetensors": _in_safetensors, ".onnx": _in_onnx}
+READERS: dict[str, Any] = {".safetensors": _in_safetensors, ".onnx": _in_onnx, ".bin": _in_openvino}

@@ -17,7 +17,6 @@ from pipeline.config import Measure
 from pipeline.evaluation.latency import energy
 from pipeline.evaluation.latency.process import Worker
 from pipeline.evaluation.profile import Curve, Profile
-from pipeline.runtimes.base import Description
 from pipeline.system import machine
 
 THROUGHPUT_TEXTS = 512
@@ -67,7 +66,7 @@ def solo(artifact: Path, texts: list[str], settings: Measure, cores: Sequence[in
         singles = _single_calls(worker, calls, settings)
         batch = (texts * (1 + THROUGHPUT_TEXTS // len(texts)))[:THROUGHPUT_TEXTS]
         speed = worker.ask("throughput", texts=batch, batch_size=settings.batch_size)["texts_per_s"]
-        logits = worker.logits(texts, Description.read(artifact).batch(settings.batch_size))
+        logits = worker.logits(texts, settings.batch_size)
         tasks = worker.ask("tasks")["tasks"]
         batches = _by_batch(worker, calls) if settings.profile else None
     if batches is not None:

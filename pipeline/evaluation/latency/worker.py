@@ -135,12 +135,7 @@ class Server:
     def predict(self, texts: str, logits: str, batch_size: int) -> dict[str, Any]:
         """Logits of all texts of a JSON file, in its order, written as a NumPy file: float32 (n, n_labels)."""
         rows: list[str] = json.loads(Path(texts).read_text(encoding="utf-8"))
-        by_length = sorted(range(len(rows)), key=lambda i: len(rows[i]))
-        result = np.empty((len(rows), len(self._classifier.labels)), dtype=np.float32)
-        for start in range(0, len(rows), batch_size):
-            batch = by_length[start : start + batch_size]
-            result[batch] = self._classifier.logits([rows[i] for i in batch])
-        np.save(logits, result, allow_pickle=False)
+        np.save(logits, self._classifier.logits_by_length(rows, batch_size), allow_pickle=False)
         return {}
 
     def memory(self) -> dict[str, Any]:

@@ -1,14 +1,11 @@
-"""Logits of a whole split, in batches of texts of similar length.
-
-If batching changes logits, as in dynamic quantization, texts are answered one at a time, as in measuring and serving.
-"""
+"""Logits of a whole split: what steps look at that check or use a classifier."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from pipeline.runtimes.base import Description, load
+from pipeline.runtimes.base import load
 from pipeline.system.progress import bar
 
 BATCH = 32  # texts
@@ -22,12 +19,5 @@ def logits_of(artifact: Path, texts: Sequence[str], told: str, batch: int = BATC
     import torch
 
     classifier = load(artifact, torch.get_num_threads())
-    batch = Description.read(artifact).batch(batch)
-    result = np.empty((len(texts), len(classifier.labels)), dtype=np.float32)
-    by_length = sorted(range(len(texts)), key=lambda i: len(texts[i]))
     with bar(told, "text", len(texts)) as progress:
-        for start in range(0, len(texts), batch):
-            rows = by_length[start : start + batch]
-            result[rows] = classifier.logits([texts[i] for i in rows])
-            progress.update(len(rows))
-    return result
+        return classifier.logits_by_length(texts, batch, progress.update)

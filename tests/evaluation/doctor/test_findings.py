@@ -26,6 +26,18 @@ FP32 = replace(NETWORK, products=(Product("a", 100, 0, False),))
         ({}, "The processor has instructions for int8", Level.FINE, 0),
         ({"int8": SLOW}, "The processor has no fast instructions for int8", Level.COSTS, 0.9 * 0.8),
         ({"network": FP32, "flags": frozenset({"amx_bf16"})}, "Faster instructions are not used", Level.HINT, 0),
+        (
+            {"network": FP32, "flags": frozenset({"bf16"}), "features": frozenset({"bfloat16"})},
+            "The processor has instructions for bfloat16",
+            Level.FINE,
+            0,
+        ),
+        (
+            {"network": FP32, "features": frozenset({"bfloat16"})},
+            "The processor has no instructions for bfloat16",
+            Level.COSTS,
+            0,
+        ),
         ({}, "As many threads as cores can serve", Level.FINE, 0),
         ({"cores": 4}, "Not all cores are used", Level.HINT, 0),
         ({"cores": 4, "threads": 8}, "There are more threads than cores", Level.COSTS, 1),
@@ -52,6 +64,22 @@ def test_of_zeros_that_are_not_known_nothing_is_said() -> None:
     unknown = replace(NETWORK, products=(Product("a", 100, None, True),))
     assert not [item for item in findings(replace(FACTS, network=unknown)) if "zeros" in item.title]
     assert [item for item in findings(FACTS) if "zeros" in item.title]
+
+
+def test_of_what_can_not_be_seen_the_reason_is_told_and_nothing_else() -> None:
+    hidden = replace(FACTS, network=None, operators=None, profiler=None, unseen="It is hidden.", flags=frozenset({"bf16"}))
+    found = {item.title: item for item in findings(hidden)}
+    assert found["What it multiplies can't be seen"].evidence == "It is hidden."
+    assert set(found) == {
+        "What it multiplies can't be seen", "As many threads as cores can serve", "Tokenization is no bottleneck",
+        "The layers are most of the size",
+    }  # fmt: skip
+
+
+def test_bfloat16_is_advised_where_it_can_be_served() -> None:
+    found = findings(replace(FACTS, network=None, profiler="torch", unseen="It is compiled.", flags=frozenset({"amx_bf16"})))
+    (advice,) = [item.advice for item in found if item.title == "Faster instructions are not used"]
+    assert "compile with precision=bfloat16" in advice and "export_openvino with precision=bf16" in advice
 
 
 def test_what_costs_most_comes_first() -> None:
