@@ -25,6 +25,7 @@ from pipeline.steps.execute import StepsResult, run_steps
 from pipeline.tracking.job import prepare
 from tests.conftest import shrunk, small, write_csv
 from tests.support import forked
+from tests.support.sweeping import LIMIT_S
 
 OPTIMS = sorted(file.stem for file in (CONF / "optim").glob("*.yaml"))
 MEASURED = (
@@ -206,7 +207,7 @@ def test_killed_at_five_moments_it_ends_well_each_time(
         job.kill()
         job.join()
     process = start(tiny, epochs=6)
-    output = process.communicate(timeout=120)[0]
+    output = process.communicate(timeout=LIMIT_S)[0]
     assert process.returncode == 0, output
     (stage,) = (root / "stages").glob("finetune-*")
     assert len(json.loads((stage / "manifest.json").read_text())["notes"]["curves"]) == 6
@@ -220,7 +221,7 @@ def test_a_terminated_run_is_killed_in_mlflow_too(tiny: list[str], root: Path) -
         assert process.poll() is None, process.communicate()[0]
         time.sleep(0.01)
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=30)
+    process.communicate(timeout=LIMIT_S)
     assert process.returncode == 128 + signal.SIGTERM
     (killed,) = runs_of(root)
     assert killed.info.status == "KILLED"

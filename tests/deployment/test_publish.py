@@ -22,6 +22,7 @@ from pipeline.runtimes import torch_int8
 from pipeline.runtimes.base import Description, load
 from pipeline.runtimes.torch import save, save_compact
 from tests.support.hub_standin import TOKEN, Hub, running
+from tests.support.sweeping import LIMIT_S
 
 LABELS = ["weather", "music", "food"]
 TEXTS = ["is it sunny", "play a song", "order a pizza, with no cheese at all!"]
@@ -90,7 +91,7 @@ def fresh(code: str, *arguments: str, home: Path, hub: Hub, **settings: str) -> 
     environment |= {"HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
     environment |= {"HF_HOME": str(home), "HF_ENDPOINT": hub.address, "HF_TOKEN": TOKEN} | settings
     command = [sys.executable, "-c", code, *arguments]
-    return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=100)
+    return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=LIMIT_S)
 
 
 def done(action: str, repository: str, hub: Hub, artifact: Path, **settings: str) -> tuple[str, str]:

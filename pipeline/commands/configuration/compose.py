@@ -3,6 +3,7 @@
 So a mistake costs nothing and leaves nothing behind. Nothing here imports torch, transformers, datasets or mlflow.
 """
 
+import functools
 import re
 import shlex
 from collections.abc import Iterator, Sequence
@@ -37,20 +38,25 @@ def parse_arguments(argv: Sequence[str]) -> Any:
 
 def register_schemas() -> None:
     """Tell Hydra the typed schemas: `/schema/<group>/<kind>` for steps and data sources, `/schema/config` for the rest."""
-    from hydra.core.config_store import ConfigStore
-
     import pipeline.data.sources
     import pipeline.steps  # noqa: F401  both register their kinds when imported
-    from pipeline.commands.configuration.schema import schema
     from pipeline.config import KINDS, Backbone, Measure, Optim, Track
 
-    store = ConfigStore.instance()
-    store.store(group="schema", name="config", node=schema(Config))
+    _register("schema", "config", Config)
     for cls in (Optim, Backbone, Measure, Track):
-        store.store(group="schema", name=cls.__name__.lower(), node=schema(cls))
+        _register("schema", cls.__name__.lower(), cls)
     for group, kinds in KINDS.items():
         for name, kind in kinds.items():
-            store.store(group=f"schema/{group}", name=name, node=schema(kind))
+            _register(f"schema/{group}", name, kind)
+
+
+@functools.cache
+def _register(group: str, name: str, cls: type) -> None:
+    from hydra.core.config_store import ConfigStore
+
+    from pipeline.commands.configuration.schema import schema
+
+    ConfigStore.instance().store(group=group, name=name, node=schema(cls))
 
 
 @dataclass(frozen=True)
