@@ -4,6 +4,7 @@ import atexit
 import csv
 import functools
 import gc
+import itertools
 import os
 import shutil
 import tempfile
@@ -30,7 +31,8 @@ from hydra.core.global_hydra import GlobalHydra
 from pipeline.commands.configuration.compose import configs, parse_arguments
 from pipeline.config import Config, Optim, Step, Track
 from pipeline.steps.base import Context
-from pipeline.steps.execute import StepsResult, check_order, run_steps
+from pipeline.steps.execute import StepsResult, check_order, plan, run_steps
+from pipeline.steps.export_onnx import ExportOnnx
 from pipeline.steps.finetune import Finetune
 from pipeline.steps.low_rank import LowRank
 from pipeline.steps.random_init import RandomInit
@@ -167,15 +169,15 @@ def small(root: Path, toy_csv: Path) -> list[str]:
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A `track.root` with every classifier that was fine-tuned for `with_trained`."""
+    """A `track.root` with every classifier that was fine-tuned and exported for `with_trained`."""
     return tmp_path_factory.mktemp("trained")
 
 
 def with_trained(optim: Optim, context: Context, trained: Path, root: Path) -> Store:
-    """The store of a root that has the stage of the optimization's first step, where that is a fine-tuning."""
-    name, step = next(iter(optim.steps.items()))
-    if isinstance(step, Finetune):
-        (stage,) = run_steps(replace(optim, steps={name: step}), context, Store(trained)).stages
+    """The store of a root that has the stages of the optimization's first steps: the fine-tuning, and its export."""
+    plan(optim, context)  # raises for what can't be made, before anything is trained
+    first = dict(itertools.takewhile(lambda item: isinstance(item[1], Finetune | ExportOnnx), optim.steps.items()))
+    for stage in run_steps(replace(optim, steps=first), context, Store(trained)).stages if first else ():
         shutil.copytree(stage.directory, root / "stages" / stage.directory.name, dirs_exist_ok=True)
     return Store(root)
 
