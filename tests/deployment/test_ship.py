@@ -12,6 +12,7 @@ import sys
 import tempfile
 import urllib.request
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -339,15 +340,9 @@ def test_where_only_the_first_of_both_aliases_could_be_moved_it_is_moved_back(
 
 def test_two_decisions_at_once_end_with_a_champion_that_loads(measured: Path, client: MlflowClient) -> None:
     settings = ["optim@baseline=baseline_onnx", *small(measured / "mlruns", measured / "toy.csv")]
-    both = [
-        subprocess.Popen(
-            [sys.executable, "-m", "pipeline", "decide", *pick, *settings],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        )
-        for pick in (SMALL, BASELINE)
-    ]  # fmt: skip
-    told = [process.communicate(timeout=LIMIT_S)[0] for process in both]
-    assert [process.returncode for process in both] == [0, 0], told
+    with ThreadPoolExecutor() as both:
+        ended = list(both.map(lambda pick: program("decide", *pick, *settings), (SMALL, BASELINE)))
+    assert [process.returncode for process in ended] == [0, 0], ended
     assert aliases(client) == {"champion": "2", "previous": "1"} and loads(measured)
 
 

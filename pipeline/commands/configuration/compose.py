@@ -3,7 +3,6 @@
 So a mistake costs nothing and leaves nothing behind. Nothing here imports torch, transformers, datasets or mlflow.
 """
 
-import functools
 import re
 import shlex
 from collections.abc import Iterator, Sequence
@@ -38,25 +37,20 @@ def parse_arguments(argv: Sequence[str]) -> Any:
 
 def register_schemas() -> None:
     """Tell Hydra the typed schemas: `/schema/<group>/<kind>` for steps and data sources, `/schema/config` for the rest."""
-    import pipeline.data.sources
-    import pipeline.steps  # noqa: F401  both register their kinds when imported
-    from pipeline.config import KINDS, Backbone, Measure, Optim, Track
-
-    _register("schema", "config", Config)
-    for cls in (Optim, Backbone, Measure, Track):
-        _register("schema", cls.__name__.lower(), cls)
-    for group, kinds in KINDS.items():
-        for name, kind in kinds.items():
-            _register(f"schema/{group}", name, kind)
-
-
-@functools.cache
-def _register(group: str, name: str, cls: type) -> None:
     from hydra.core.config_store import ConfigStore
 
+    import pipeline.data.sources
+    import pipeline.steps  # noqa: F401  both register their kinds when imported
     from pipeline.commands.configuration.schema import schema
+    from pipeline.config import KINDS, Backbone, Measure, Optim, Track
 
-    ConfigStore.instance().store(group=group, name=name, node=schema(cls))
+    store = ConfigStore.instance()
+    store.store(group="schema", name="config", node=schema(Config))
+    for cls in (Optim, Backbone, Measure, Track):
+        store.store(group="schema", name=cls.__name__.lower(), node=schema(cls))
+    for group, kinds in KINDS.items():
+        for name, kind in kinds.items():
+            store.store(group=f"schema/{group}", name=name, node=schema(kind))
 
 
 @dataclass(frozen=True)
