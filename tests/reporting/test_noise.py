@@ -27,6 +27,8 @@ from pipeline.tracking.server import connect
 from tests.conftest import small, write_csv
 from tests.support.sweeping import LIMIT_S
 
+pytestmark = pytest.mark.slow
+
 REPETITIONS = 6
 
 

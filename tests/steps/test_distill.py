@@ -23,6 +23,8 @@ from pipeline.steps.shared.transfer import read as read_transfer
 from pipeline.steps.store import Stage, Store
 from tests.conftest import small, with_trained
 
+pytestmark = pytest.mark.slow
+
 DISTILL = "optim.steps.distill"
 Distilled = Callable[..., tuple[StepsResult, Context]]
 

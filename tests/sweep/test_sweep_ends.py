@@ -12,6 +12,8 @@ import pytest
 
 from tests.support.sweeping import LIMIT_S, Place, Rows, left_of, wait_for
 
+pytestmark = pytest.mark.slow
+
 # what is sent, to whom, and the exit code
 ENDS = {
     "ctrl-c": (signal.SIGINT, "everyone", 130),  # a terminal sends it to the whole group
