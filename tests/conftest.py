@@ -2,15 +2,20 @@
 
 import atexit
 import csv
+import functools
+import gc
+import itertools
 import os
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
 os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # as the program sets it
 os.environ["OMP_NUM_THREADS"] = "1"  # the networks are tiny, and tests run side by side
@@ -22,18 +27,21 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_DATASETS_OFFLINE"] = "1"
 os.environ.pop("MLFLOW_TRACKING_URI", None)
 
+from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 
 from pipeline.commands.configuration.compose import configs, parse_arguments
 from pipeline.config import Config, Optim, Step, Track
 from pipeline.steps.base import Context
-from pipeline.steps.execute import StepsResult, check_order, run_steps
+from pipeline.steps.execute import StepsResult, check_order, plan, run_steps
+from pipeline.steps.export_onnx import ExportOnnx
 from pipeline.steps.finetune import Finetune
 from pipeline.steps.low_rank import LowRank
 from pipeline.steps.random_init import RandomInit
 from pipeline.steps.store import Store
 
 Carried = Callable[..., tuple[StepsResult, Context]]  # what the fixture `carried` gives
+PLACES = ("data.train", "track.root")  # settings that are paths of a test
 LEARNED = [  # with these the tiny network knows the toy data
     "optim.steps.finetune.epochs=8", "optim.steps.finetune.learning_rate=3e-3", "optim.steps.finetune.batch_size=8",
 ]  # fmt: skip
@@ -45,20 +53,60 @@ TOPICS = {
 }
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests come first, so that the processes that run tests end at about the same time."""
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: slow[item.path] == 0)
+
+
 @pytest.fixture(autouse=True)
 def clean_hydra() -> Iterator[None]:
     yield
     GlobalHydra.instance().clear()
 
 
+@pytest.fixture(scope="module", autouse=True)
+def few_collections() -> None:
+    """Set aside what the imported libraries consist of: each training ends with a collection of garbage that looks at it."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def schemas_registered_once() -> Iterator[None]:
+    """A schema that Hydra knows is not turned into one of its nodes again, a third of what composing takes."""
+    known, store = set[tuple[Any, ...]](), ConfigStore.store
+
+    def once(self: ConfigStore, name: str, node: Any, group: str | None = None) -> None:
+        if not isinstance(node, type) or (group, name, node) not in known:
+            store(self, name, node, group)
+        known.add((group, name, node if isinstance(node, type) else None))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ConfigStore, "store", once)
+        yield
+
+
 @pytest.fixture
 def compose() -> Callable[..., Config]:
     """Overrides -> the typed configuration, through Hydra."""
-
-    def composed(*overrides: str) -> Config:
-        return next(configs(parse_arguments(list(overrides)))).config
-
     return composed
+
+
+def composed(*overrides: str) -> Config:
+    """The same; what differs only in where a test's files lie is composed once."""
+    keys = [override.partition("=")[0] for override in overrides]
+    places = {key: override.partition("=")[2] for key, override in zip(keys, overrides, strict=True) if key in PLACES}
+    config = _composed(tuple(f"{key}={key}" if key in PLACES else o for key, o in zip(keys, overrides, strict=True)))
+    for key, value in places.items():
+        group, name = key.split(".")
+        config = replace(config, **{group: replace(getattr(config, group), **{name: value})})
+    return config
+
+
+@functools.cache
+def _composed(overrides: tuple[str, ...]) -> Config:
+    return next(configs(parse_arguments(list(overrides)))).config
 
 
 @pytest.fixture(scope="session")
@@ -81,12 +129,16 @@ def write_csv(path: Path, rows: list[tuple[str, str]], header: tuple[str, str] =
 
 
 @pytest.fixture(scope="session")
-def ready_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A fresh MLflow database; making one takes seconds, so tests copy it."""
+def ready_database(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A fresh MLflow database; making one takes seconds, so one of the processes that run tests does, and tests copy it."""
     from pipeline.tracking.server import connect
 
-    root = tmp_path_factory.mktemp("ready")
-    connect(Track(root=str(root)))
+    base = tmp_path_factory.getbasetemp()
+    root = (base if worker_id == "master" else base.parent) / "ready"
+    with FileLock(f"{root}.lock"):
+        if not root.exists():
+            connect(Track(root=f"{root}.new"))
+            os.rename(f"{root}.new", root)
     return root / "mlflow.db"
 
 
@@ -138,14 +190,29 @@ def small(root: Path, toy_csv: Path) -> list[str]:
     ]  # fmt: skip
 
 
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A `track.root` with every classifier that was fine-tuned and exported for `with_trained`."""
+    return tmp_path_factory.mktemp("trained")
+
+
+def with_trained(optim: Optim, context: Context, trained: Path, root: Path) -> Store:
+    """The store of a root that has the stages of the optimization's first steps: the fine-tuning, and its export."""
+    plan(optim, context)  # raises for what can't be made, before anything is trained
+    first = dict(itertools.takewhile(lambda item: isinstance(item[1], Finetune | ExportOnnx), optim.steps.items()))
+    for stage in run_steps(replace(optim, steps=first), context, Store(trained)).stages if first else ():
+        shutil.copytree(stage.directory, root / "stages" / stage.directory.name, dirs_exist_ok=True)
+    return Store(root)
+
+
 @pytest.fixture
-def carried(compose: Callable[..., Config], root: Path, toy_csv: Path) -> Carried:
-    """Overrides -> what optim=baseline makes with further steps, its training as short as can be."""
+def carried(compose: Callable[..., Config], root: Path, toy_csv: Path, trained: Path) -> Carried:
+    """Overrides -> what optim=baseline makes with further steps."""
 
     def carry(*overrides: str) -> tuple[StepsResult, Context]:
         config = compose("optim=baseline", *small(root, toy_csv), *overrides)
         check_order(config.optim, config.backbone)
         context = Context(config.data.load(0), config.backbone, 0)
-        return run_steps(config.optim, context, Store(root)), context
+        return run_steps(config.optim, context, with_trained(config.optim, context, trained, root)), context
 
     return carry

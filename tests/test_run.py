@@ -25,6 +25,9 @@ from pipeline.steps.execute import StepsResult, run_steps
 from pipeline.tracking.job import prepare
 from tests.conftest import shrunk, small, write_csv
 from tests.support import forked
+from tests.support.sweeping import LIMIT_S
+
+pytestmark = pytest.mark.slow
 
 OPTIMS = sorted(file.stem for file in (CONF / "optim").glob("*.yaml"))
 MEASURED = (
@@ -248,15 +251,16 @@ def test_killed_at_five_moments_it_ends_well_each_time(
 ) -> None:
     monkeypatch.setenv("TQDM_DISABLE", "1")
     config = compose(*longer(tiny, epochs=6))
-    for moment in ("data is read", "training", "a checkpoint is half written", "the artifact is being written", "measuring"):
+    moments = ("data is read", "training", "a checkpoint is half written", "the artifact is being written", "measuring")
+    for number, moment in enumerate(moments):
         job = forked.start(config)
-        while not reached(moment, root):
+        while not any(reached(each, root) for each in moments[number:]):  # on a busy machine one may pass unseen
             assert job.is_alive(), f"ended before {moment}, with {job.exitcode}"
             time.sleep(0.002)
         job.kill()
         job.join()
     process = start(tiny, epochs=6)
-    output = process.communicate(timeout=120)[0]
+    output = process.communicate(timeout=LIMIT_S)[0]
     assert process.returncode == 0, output
     (stage,) = (root / "stages").glob("finetune-*")
     assert len(json.loads((stage / "manifest.json").read_text())["notes"]["curves"]) == 6
@@ -270,7 +274,7 @@ def test_a_terminated_run_is_killed_in_mlflow_too(tiny: list[str], root: Path) -
         assert process.poll() is None, process.communicate()[0]
         time.sleep(0.01)
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=30)
+    process.communicate(timeout=LIMIT_S)
     assert process.returncode == 128 + signal.SIGTERM
     (killed,) = runs_of(root)
     assert killed.info.status == "KILLED"

@@ -23,6 +23,9 @@ from pipeline.runtimes.base import Description, PublishedForm, load
 from pipeline.runtimes.torch import save, save_compact
 from tests.support import instant
 from tests.support.hub_standin import TOKEN, Hub, running
+from tests.support.sweeping import LIMIT_S
+
+pytestmark = pytest.mark.slow
 
 LABELS = ["weather", "music", "food"]
 TEXTS = ["is it sunny", "play a song", "order a pizza, with no cheese at all!"]
@@ -40,19 +43,20 @@ FAULTS = {
     ("/commit/", 0): "no proper answer from the Hub at http://127.0.0.1:",
 }
 ACTION = """
-import json, logging, sys
+import json, logging, os, sys
 from pathlib import Path
 from pipeline.errors import UserError
 from pipeline.deployment.publish import Card, check, upload
 
 logging.basicConfig(level=logging.DEBUG)
-action, repository, artifact, card = sys.argv[1:]
-card = Card(**json.loads(card) | {"plot": Path(artifact).parent / "comparison.png"})
-try:
-    print(check(repository) if action == "check" else upload(Path(artifact), repository, card))
-except UserError as error:
-    logging.exception("with its traceback")
-    print(error)
+for line in sys.stdin:
+    action, repository, artifact, card, os.environ["HF_TOKEN"] = json.loads(line)
+    card = Card(**card | {"plot": Path(artifact).parent / "comparison.png"})
+    try:
+        print(check(repository) if action == "check" else upload(Path(artifact), repository, card), flush=True)
+    except UserError as error:
+        logging.exception("with its traceback")
+        print(error, flush=True)
 """
 SCORES = """
 import json, sys
@@ -63,10 +67,50 @@ print(json.dumps([{s["label"]: s["score"] for s in one} for one in classify(json
 """
 
 
-@pytest.fixture
-def hub() -> Iterator[Hub]:
+@pytest.fixture(scope="module")
+def server() -> Iterator[Hub]:
     with running() as hub:
         yield hub
+
+
+@pytest.fixture
+def hub(server: Hub, ada: "Ada") -> Hub:
+    """The Hub, with nothing in it."""
+    for holds in (server.repositories, server.commits, server.stored, server.requests):
+        holds.clear()
+    server.role, server.fault, server.ada = "write", None, ada
+    return server
+
+
+@pytest.fixture(scope="module")
+def ada(server: Hub, tmp_path_factory: pytest.TempPathFactory) -> Iterator["Ada"]:
+    folder = tmp_path_factory.mktemp("ada")
+    with Ada(folder / "log", environment(folder / "home", server)) as ada:
+        yield ada
+
+
+class Ada:
+    """A process of hers, with an empty cache at first, in which one thing is done after the other."""
+
+    def __init__(self, log: Path, env: dict[str, str]) -> None:
+        self._log, pipe = log, subprocess.PIPE
+        with log.open("w") as file:
+            command = [sys.executable, "-c", ACTION]
+            self._process = subprocess.Popen(command, env=env, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=file, text=True)
+
+    def does(self, line: str) -> tuple[str, str]:
+        """What is printed, which is one line, and what is logged."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        before = self._log.stat().st_size
+        self._process.stdin.write(line)
+        self._process.stdin.flush()
+        return self._process.stdout.readline(), self._log.read_bytes()[before:].decode()
+
+    def __enter__(self) -> "Ada":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self._process.communicate(timeout=LIMIT_S) == ("", None), "it printed more"
 
 
 @pytest.fixture
@@ -85,22 +129,31 @@ def made(directory: Path, runtime: str = "torch", writer: Any = save) -> Path:
     return directory
 
 
+def environment(home: Path, hub: Hub, **settings: str) -> dict[str, str]:
+    """Of a process of Ada's. HF_ENDPOINT leads it to our Hub, which has no Xet storage."""
+    others = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "HUGGING"))}
+    own = {"HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "HF_TOKEN": TOKEN}
+    return others | own | {"HF_HOME": str(home), "HF_ENDPOINT": hub.address} | settings
+
+
 def fresh(code: str, *arguments: str, home: Path, hub: Hub, **settings: str) -> subprocess.CompletedProcess[str]:
-    """A new process of Ada's with an empty cache. HF_ENDPOINT leads it to our Hub, which has no Xet storage."""
-    environment = {key: value for key, value in os.environ.items() if not key.startswith(("HF_", "HUGGING"))}
-    environment |= {"HF_HUB_DISABLE_XET": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
-    environment |= {"HF_HOME": str(home), "HF_ENDPOINT": hub.address, "HF_TOKEN": TOKEN} | settings
+    """A new process of Ada's with an empty cache; the first argument is its input too."""
+    env, first = environment(home, hub, **settings), "".join(arguments[:1])
     command = [sys.executable, "-c", code, *arguments]
-    return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=100)
+    return subprocess.run(command, env=env, cwd=ROOT, capture_output=True, text=True, timeout=LIMIT_S, input=first)
 
 
-def done(action: str, repository: str, hub: Hub, artifact: Path, **settings: str) -> tuple[str, str]:
-    """What `check` or `publish` prints and logs in a fresh process; the token is nowhere in it."""
-    arguments = [action, repository, str(artifact), json.dumps(asdict(CARD) | {"plot": ""})]
-    ended = fresh(ACTION, *arguments, home=artifact.parent / "home", hub=hub, **settings)
-    assert ended.returncode == 0, ended.stderr
-    assert TOKEN not in ended.stdout + ended.stderr
-    return ended.stdout, ended.stderr
+def done(action: str, repository: str, hub: Hub, artifact: Path, token: str = TOKEN, **settings: str) -> tuple[str, str]:
+    """What `check` or `publish` prints and logs; in a fresh process where there are settings. The token is nowhere in it."""
+    line = json.dumps([action, repository, str(artifact), asdict(CARD) | {"plot": ""}, token]) + "\n"
+    if settings:
+        ended = fresh(ACTION, line, home=artifact.parent / "home", hub=hub, **settings)
+        assert ended.returncode == 0, ended.stderr
+        told = ended.stdout, ended.stderr
+    else:
+        told = hub.ada.does(line)
+    assert TOKEN not in "".join(told)
+    return told
 
 
 def pushed(hub: Hub, artifact: Path, repository: str = "ada/tiny") -> dict[str, bytes]:
@@ -213,7 +266,7 @@ def test_a_name_that_the_hub_would_not_take_is_told(repository: str) -> None:
 
 @pytest.mark.parametrize(("token", "told"), [("", "no token"), ("hf_…", "no usable token"), ("hf_expired", "HTTP 401")])
 def test_a_token_that_is_none_is_told_before_any_work(token: str, told: str, hub: Hub, artifact: Path) -> None:
-    line = abstained("check", hub, artifact, HF_TOKEN=token)
+    line = abstained("check", hub, artifact, token=token)
     assert told in line and "expired" not in line
 
 

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import urllib.request
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,12 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from pipeline.cli import guarded
-from pipeline.commands.configuration.compose import configs, parse_arguments
 from pipeline.commands.decide import decide
 from pipeline.commands.page import page
 from pipeline.commands.predict import champion
 from pipeline.commands.rollback import rollback
 from pipeline.config import Config
-from pipeline.deployment import round_trip
+from pipeline.deployment import registry, round_trip
 from pipeline.deployment.registry import Registry, requirements
 from pipeline.deployment.serve.answers import Answerer
 from pipeline.errors import TrackError, UserError
@@ -36,15 +36,17 @@ from pipeline.run import run
 from pipeline.runtimes.base import Description
 from pipeline.tracking.artifacts import artifact_of
 from pipeline.tracking.server import connect
+from tests import conftest
 from tests.conftest import shrunk, small, write_csv
+from tests.support import loaded_back
+from tests.support.forked import program
 from tests.support.serving import free_port, mlflow_server
-from tests.support.sweeping import wait_for
+from tests.support.sweeping import LIMIT_S, wait_for
+
+pytestmark = pytest.mark.slow
 
 NAME = "toy-tiny"
-SMALL, BASELINE = (
-    ("prefer=size",),
-    ("constraints.speedup=1",),
-)  # what picks which: one pair has no interval, so it keeps no speed-up
+SMALL, BASELINE = ("decide.prefer=size",), ("constraints.speedup=1",)  # what picks which: one pair keeps no speed-up
 Decide = Callable[..., int]
 
 
@@ -55,19 +57,24 @@ def measured(tmp_path_factory: pytest.TempPathFactory, ready_database: Path, toy
     (folder / "mlruns").mkdir()
     shutil.copy(ready_database, folder / "mlruns" / "mlflow.db")
     write_csv(folder / "toy.csv", toy_rows)
-    for config in composed(folder, "optim=baseline_onnx_int8", "+step@optim.steps.c=calibrate", "optim.name=small"):
-        run(shrunk(config))
+    run(shrunk(composed(folder, "optim=baseline_onnx_int8", "+step@optim.steps.c=calibrate", "optim.name=small")))
     return folder
 
 
-def composed(folder: Path, *overrides: str) -> list[Config]:
-    arguments = [*small(folder / "mlruns", folder / "toy.csv"), "optim@baseline=baseline_onnx", *overrides]
-    return [job.config for job in configs(parse_arguments(arguments))]
+def composed(folder: Path, *overrides: str) -> Config:
+    return conftest.composed(*small(folder / "mlruns", folder / "toy.csv"), "optim@baseline=baseline_onnx", *overrides)
+
+
+@pytest.fixture(scope="module")
+def back() -> Iterator[Any]:
+    with loaded_back.running() as server:
+        yield server
 
 
 @pytest.fixture
-def client(measured: Path) -> Iterator[MlflowClient]:
-    """The registry, emptied afterwards."""
+def client(measured: Path, back: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[MlflowClient]:
+    """The registry, emptied afterwards; what is loaded back from it answers in a process that starts at once."""
+    monkeypatch.setattr(registry, "subprocess", back)
     client = MlflowClient(f"sqlite:///{measured / 'mlruns' / 'mlflow.db'}")
     yield client
     for model in client.search_registered_models():
@@ -79,8 +86,7 @@ def decided(measured: Path) -> Decide:
     """Decide with these bounds; returns the exit code."""
 
     def decided(*overrides: str) -> int:
-        (config,) = composed(measured, *overrides)
-        return decide(config)
+        return decide(composed(measured, *overrides))
 
     return decided
 
@@ -93,16 +99,15 @@ def aliases(client: MlflowClient) -> dict[str, str]:
     )
 
 
-def program(measured: Path, *words: str, **settings: Any) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"}
-    return subprocess.run([sys.executable, "-m", *words], capture_output=True, text=True, env=environment, **settings)
-
-
 def test_what_keeps_the_budget_is_registered_with_its_evidence_and_answers_as_it_was_measured(
-    measured: Path, client: MlflowClient, decided: Decide, capsys: pytest.CaptureFixture[str]
+    measured: Path,
+    client: MlflowClient,
+    decided: Decide,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    size = Path(measured / "mlruns" / "stages")
-    assert size.exists() and decided("prefer=size") == 0
+    monkeypatch.setattr(registry, "subprocess", subprocess)
+    assert decided("decide.prefer=size") == 0
     told = capsys.readouterr().out
     assert "not baseline_onnx: keeps the constraints, but small is the best in size" in told
     assert f"registered: {NAME} version 1; loaded back: the same predictions; its speed was not checked" in told
@@ -112,8 +117,7 @@ def test_what_keeps_the_budget_is_registered_with_its_evidence_and_answers_as_it
     assert float(version.tags["quality/accuracy"]) > 0 and version.tags["prefer"] == "size"
     decision = {item.path for item in client.list_artifacts(version.run_id, "decision")}
     assert {"decision/decision.json", "decision/decision.md", "decision/comparison.png"} <= decision
-    (config,) = composed(measured)
-    html = page(config).read_text(encoding="utf-8")
+    html = page(composed(measured)).read_text(encoding="utf-8")
     assert (
         "ship small" in html
         and f"Registered as {NAME} version 1" in html
@@ -128,40 +132,36 @@ def test_the_program_predicts_with_the_champion_from_words_files_and_standard_in
     measured: Path, client: MlflowClient, decided: Decide, tmp_path: Path
 ) -> None:
     settings = small(measured / "mlruns", measured / "toy.csv")
-    nobody = program(measured, "pipeline", "predict", "rain", "--", *settings)
+    nobody = program("predict", "rain", "--", *settings)
     assert nobody.returncode == 2 and nobody.stderr.startswith("tracking error: toy/tiny has no champion yet")
-    assert decided("prefer=size") == 0
+    assert decided("decide.prefer=size") == 0
     texts = ["rain tomorrow", "play a song, please", "order a pizza"]
     expected = Answerer(champion(settings, tmp_path))(texts)
-    words = program(measured, "pipeline", "predict", *texts, "--", *settings)
+    command = [sys.executable, "-m", "pipeline", "predict"]
+    words = subprocess.run([*command, *texts, "--", *settings], capture_output=True, text=True)
     assert [json.loads(line) for line in words.stdout.splitlines()] == [
         {"text": text, "label": said.label, "score": round(said.score, 4), "abstained": said.abstained}
         for text, said in zip(texts, expected, strict=True)
     ], words.stderr
     (tmp_path / "texts.txt").write_text("\n".join(texts), encoding="utf-8")
     model = str(next(tmp_path.rglob("classifier.json")).parent)
-    lines = program(
-        measured, "pipeline", "predict", "--file", str(tmp_path / "texts.txt"), "--format", "csv", "--model", model
-    )
+    lines = program("predict", "--file", str(tmp_path / "texts.txt"), "--format", "csv", "--model", model)
     rows = list(csv.DictReader(lines.stdout.splitlines()))
     assert [(row["text"], row["label"]) for row in rows] == [
         (text, said.label) for text, said in zip(texts, expected, strict=True)
     ]
-    piped = program(measured, "pipeline", "predict", "--model", model, input=f"{texts[1]}\n\n")
+    piped = program("predict", "--model", model, stdin=f"{texts[1]}\n\n")
     assert [json.loads(line)["text"] for line in piped.stdout.splitlines()] == [texts[1], ""], "a line for each line"
     mistakes = (["--model", str(tmp_path)], ["--file", str(tmp_path / "nowhere"), "--model", model])
     for wrong in (*mistakes, ["--model", model, os.fsdecode(b"\xff")]):
-        mistake = program(measured, "pipeline", "predict", *wrong)
+        mistake = program("predict", *wrong)
         assert mistake.returncode == 2 and mistake.stderr.startswith("config error: ") and mistake.stderr.count("\n") == 1
     for wrong in (["--threads", "0", "rain"], ["--file", "x", "rain"], ["--model", model, "rain", "--", "data=toy"]):
-        mistake = program(measured, "pipeline", "predict", *wrong)
+        mistake = program("predict", *wrong)
         assert mistake.returncode == 2 and "error: " in mistake.stderr and "Traceback" not in mistake.stderr
     if (full := Path("/dev/full")).exists():
         with full.open("w") as output:
-            done = subprocess.run(
-                [sys.executable, "-m", "pipeline", "predict", "--model", model, "rain"],
-                stdout=output, stderr=subprocess.PIPE, text=True,
-            )  # fmt: skip
+            done = subprocess.run([*command, "--model", model, "rain"], stdout=output, stderr=subprocess.PIPE, text=True)
         assert done.returncode == 2 and done.stderr == "standard output: No space left on device\n"
 
 
@@ -170,7 +170,7 @@ def test_nothing_is_registered_where_nothing_keeps_the_budget_or_it_is_a_dry_run
 ) -> None:
     assert decided("constraints.size_mb=0.001") == 3
     assert "nothing keeps the constraints; nearest is small: size" in capsys.readouterr().out
-    assert decided("prefer=size", "dry_run=true") == 0
+    assert decided("decide.prefer=size", "decide.dry_run=true") == 0
     with pytest.raises(UserError, match="no finished run yet"):
         decided("data.name=other")
     with pytest.raises(UserError, match="not what run"):
@@ -183,7 +183,7 @@ def test_nothing_is_registered_where_nothing_keeps_the_budget_or_it_is_a_dry_run
 def test_a_rollback_makes_the_one_before_the_champion_again(
     measured: Path, client: MlflowClient, decided: Decide, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (config,) = composed(measured)
+    config = composed(measured)
     assert decided(*SMALL) == 0
     with pytest.raises(TrackError, match="no previous champion"):
         rollback(config)
@@ -215,7 +215,7 @@ def place(client: MlflowClient, number: str) -> Path:
 
 
 def registry_of(measured: Path) -> Registry:
-    return Registry(connect(composed(measured)[0].track), "toy/tiny")
+    return Registry(connect(composed(measured).track), "toy/tiny")
 
 
 def loads(measured: Path) -> bool:
@@ -282,7 +282,7 @@ def test_a_model_that_is_not_as_fast_as_reported_does_not_become_the_champion(
     monkeypatch.setattr(round_trip, "speedup", lambda pairs: Interval(0.5, 0.49, 0.51))
     monkeypatch.setattr(Row, "interval", lambda *_: Interval(2.0, 1.9, 2.1))
     with pytest.raises(TrackError, match=r"registered is 0.50x \[0.49, 0.51\].*reported was 2.00x \[1.90, 2.10\]"):
-        decided("prefer=size")
+        decided("decide.prefer=size")
     assert aliases(client) == {}
 
 
@@ -301,7 +301,7 @@ def test_evidence_that_can_not_be_read_is_one_line(
     def down(*_: object, **__: object) -> None:
         raise MlflowException("connection refused\nat some place")
 
-    (config,) = composed(measured, "prefer=size")
+    config = composed(measured, "decide.prefer=size")
     monkeypatch.setattr(MlflowClient, when, down)
     assert guarded(lambda: what(config) and None) == 2
     told = capsys.readouterr().err.strip().splitlines()[-1]
@@ -342,15 +342,9 @@ def test_where_only_the_first_of_both_aliases_could_be_moved_it_is_moved_back(
 
 def test_two_decisions_at_once_end_with_a_champion_that_loads(measured: Path, client: MlflowClient) -> None:
     settings = ["optim@baseline=baseline_onnx", *small(measured / "mlruns", measured / "toy.csv")]
-    both = [
-        subprocess.Popen(
-            [sys.executable, "-m", "pipeline", "decide", *pick, *settings],
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        )
-        for pick in (SMALL, BASELINE)
-    ]  # fmt: skip
-    told = [process.communicate(timeout=200)[0] for process in both]
-    assert [process.returncode for process in both] == [0, 0], told
+    with ThreadPoolExecutor() as both:
+        ended = list(both.map(lambda pick: program("decide", *pick, *settings), (SMALL, BASELINE)))
+    assert [process.returncode for process in ended] == [0, 0], ended
     assert aliases(client) == {"champion": "2", "previous": "1"} and loads(measured)
 
 
@@ -360,15 +354,14 @@ def test_through_a_server_it_is_decided_registered_and_rolled_back_in_the_same_w
     with mlflow_server(measured / "mlruns") as address:
         assert decided(*SMALL, f"track.uri={address}") == decided(*BASELINE, f"track.uri={address}") == 0
         assert aliases(client) == {"champion": "2", "previous": "1"}
-        (config,) = composed(measured, f"track.uri={address}")
-        rollback(config)
+        rollback(composed(measured, f"track.uri={address}"))
     assert aliases(client)["champion"] == "1" and loads(measured)
 
 
 def test_the_champion_is_served_over_http_by_mlflow(
     measured: Path, client: MlflowClient, decided: Decide, tmp_path: Path
 ) -> None:
-    assert decided("prefer=size") == 0
+    assert decided("decide.prefer=size") == 0
     port = free_port()
     place = {"MLFLOW_TRACKING_URI": f"sqlite:///{measured / 'mlruns' / 'mlflow.db'}", "MLFLOW_DISABLE_TELEMETRY": "true"}
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
@@ -390,10 +383,10 @@ def test_the_champion_is_served_over_http_by_mlflow(
     )  # fmt: skip
     try:
         address = f"http://127.0.0.1:{port}"
-        wait_for(lambda: answers(f"{address}/ping"), seconds=60)
+        wait_for(lambda: answers(f"{address}/ping"))
         body = json.dumps({"inputs": ["play a song"]}).encode()
         request = urllib.request.Request(f"{address}/invocations", body, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=LIMIT_S) as answer:
             said = json.load(answer)["predictions"]
     finally:
         os.killpg(server.pid, signal.SIGKILL)

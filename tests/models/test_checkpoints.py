@@ -14,6 +14,7 @@ from pipeline.config import Backbone
 from pipeline.evaluation.latency.process import ROOT
 from pipeline.models.build import checkpoint, start
 from tests.models.test_build import WEIGHTS, at, bert, problem, saved
+from tests.support.sweeping import LIMIT_S
 
 LABELS = ["a", "b", "c"]
 
@@ -40,7 +41,7 @@ def test_code_that_lies_with_a_checkpoint_is_not_run_even_when_one_says_yes(use:
         f"from pipeline.config import Backbone, Weights\n{call}"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, input="y\ny\ny\n", capture_output=True, text=True, timeout=100
+        [sys.executable, "-c", code], cwd=ROOT, input="y\ny\ny\n", capture_output=True, text=True, timeout=LIMIT_S
     )
     assert "BackboneError" in done.stderr and "[y/N]" not in done.stdout
     assert not (tmp_path / "was_run").exists()

@@ -25,6 +25,9 @@ from pipeline.system.machine import machine_name
 from pipeline.tracking.runs import Tracker
 from pipeline.tracking.server import connect
 from tests.conftest import small, write_csv
+from tests.support.sweeping import LIMIT_S
+
+pytestmark = pytest.mark.slow
 
 REPETITIONS = 6
 
@@ -190,7 +193,7 @@ def test_a_kill_leaves_what_was_measured(place: Place, compose: Callable[..., Co
     before = {run.info.run_id for run in place.runs()}
     command = [sys.executable, "-m", "pipeline", "noise", *place.overrides, "noise.repetitions=1000"]
     process = subprocess.Popen(command, cwd=Path(__file__).parents[2], env=os.environ.copy(), stderr=subprocess.PIPE)
-    until = time.monotonic() + 60
+    until = time.monotonic() + LIMIT_S
     while not (left := [p for p in (place.root / "noise").glob("*/noise.json") if p.parent.name not in before]):
         assert process.poll() is None and time.monotonic() < until, process.communicate()
         time.sleep(0.05)

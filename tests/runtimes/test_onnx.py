@@ -20,7 +20,6 @@ from transformers import (
     RobertaForSequenceClassification,
 )
 
-from pipeline.commands.configuration.compose import configs, parse_arguments
 from pipeline.config import Config
 from pipeline.errors import ConfigError, OptimizationError
 from pipeline.evaluation.doctor.graph import examine
@@ -33,7 +32,7 @@ from pipeline.steps.base import Context
 from pipeline.steps.execute import StepsResult, check_order, run_steps
 from pipeline.steps.export_onnx import TOLERANCE, compare_on_ids
 from pipeline.steps.store import Store
-from tests.conftest import shrunk, small, write_csv
+from tests.conftest import composed, shrunk, small, write_csv
 
 MAX_LENGTH = 24  # tokens
 BERT = {
@@ -172,7 +171,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, toy_rows: list[tuple[str, str
     """`optim=baseline_onnx` on the tiny backbone."""
     folder = tmp_path_factory.mktemp("made")
     overrides = small(folder, write_csv(folder / "toy.csv", toy_rows))
-    config = shrunk(next(configs(parse_arguments(["optim=baseline_onnx", *overrides]))).config)
+    config = shrunk(composed("optim=baseline_onnx", *overrides))
     context = Context(config.data.load(config.seed), config.backbone, config.seed)
     return run_steps(config.optim, context, Store(folder))
 

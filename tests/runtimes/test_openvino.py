@@ -15,6 +15,8 @@ from pipeline.steps import export_openvino
 from pipeline.system.cpu import bfloat16
 from tests.conftest import LEARNED, Carried
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("openvino", reason="the extra openvino is not installed")
 pytest.importorskip("nncf", reason="the extra openvino is not installed")
 EXPORTED = [*LEARNED, "+step@optim.steps.export=export_openvino"]

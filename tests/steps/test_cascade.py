@@ -2,13 +2,11 @@
 
 import json
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from pipeline.config import Config
 from pipeline.errors import ConfigError
 from pipeline.reporting.plots.cascade import draw
 from pipeline.runtimes.base import Description, load, packages_of
@@ -18,7 +16,7 @@ from pipeline.steps.base import Context
 from pipeline.steps.cascade import Cascade, fit_threshold, threshold_curve
 from pipeline.steps.execute import StepsResult, check_order, run_steps
 from pipeline.steps.store import Store
-from tests.conftest import small
+from tests.conftest import composed, small, write_csv
 
 CASCADE = "optim.steps.cascade"
 
@@ -68,11 +66,13 @@ def test_the_curve_goes_from_the_cheap_one_alone_to_both_for_each_text() -> None
     assert len(axes.lines[0].get_xdata()) == len(curve)  # type: ignore[arg-type]
 
 
-@pytest.fixture
-def made(compose: Callable[..., Config], root: Path, toy_csv: Path) -> tuple[StepsResult, Context]:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, toy_rows: list[tuple[str, str]]) -> tuple[StepsResult, Context]:
     """tfidf answers what it is sure of, a tiny network the rest."""
+    root = tmp_path_factory.mktemp("cascade")
     optims = [f"optim@{CASCADE}.cheap=tfidf", f"optim@{CASCADE}.better=baseline_onnx"]
-    config = compose("optim=cascade", *small(root, toy_csv), *optims, f"{CASCADE}.loss=0.2")
+    data = small(root, write_csv(root / "toy.csv", toy_rows))
+    config = composed("optim=cascade", *data, *optims, f"{CASCADE}.loss=0.2")
     check_order(config.optim, config.backbone)
     context = Context(config.data.load(0), config.backbone, 0)
     return run_steps(config.optim, context, Store(root)), context

@@ -15,6 +15,8 @@ from pipeline.steps import compile as step
 from pipeline.system.cpu import bfloat16
 from tests.conftest import Carried
 
+pytestmark = pytest.mark.slow
+
 COMPILER = any(map(shutil.which, step.COMPILERS))
 COMPILED = ["optim.steps.finetune.epochs=1", "+step@optim.steps.compile=compile", "backbone.max_length=16"]
 

@@ -21,14 +21,16 @@ from pipeline.steps.distill import Distill, Search
 from pipeline.steps.execute import StepsResult, check_order, plan, run_steps
 from pipeline.steps.shared.transfer import read as read_transfer
 from pipeline.steps.store import Stage, Store
-from tests.conftest import small
+from tests.conftest import small, with_trained
+
+pytestmark = pytest.mark.slow
 
 DISTILL = "optim.steps.distill"
 Distilled = Callable[..., tuple[StepsResult, Context]]
 
 
 @pytest.fixture
-def distilled(compose: Callable[..., Config], root: Path, toy_csv: Path) -> Distilled:
+def distilled(compose: Callable[..., Config], root: Path, toy_csv: Path, trained: Path) -> Distilled:
     """Overrides, after short trainings of teacher and student -> what is made, and the context it is made in."""
 
     def make(*overrides: str) -> tuple[StepsResult, Context]:
@@ -36,6 +38,9 @@ def distilled(compose: Callable[..., Config], root: Path, toy_csv: Path) -> Dist
         config = compose("optim=distillation", *small(root, toy_csv), *short, *overrides)
         check_order(config.optim, config.backbone)
         context = Context(config.data.load(0), config.backbone, 0)
+        distill = config.optim.steps["distill"]
+        assert isinstance(distill, Distill)
+        with_trained(distill.teacher, context, trained, root)
         return run_steps(config.optim, context, Store(root)), context
 
     return make

@@ -10,8 +10,7 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from pipeline.commands.configuration.compose import configs, parse_arguments
-from pipeline.config import Backbone, Config
+from pipeline.config import Backbone
 from pipeline.deployment.serve.answers import Answerer
 from pipeline.errors import ConfigError
 from pipeline.evaluation.latency.process import Worker
@@ -24,7 +23,7 @@ from pipeline.steps.quantize_onnx_dynamic import QuantizeOnnxDynamic
 from pipeline.steps.shared.inference import logits_of
 from pipeline.steps.store import Store, listing
 from pipeline.system.cpu import Int8Support, int8_of, int8_support
-from tests.conftest import small, write_csv
+from tests.conftest import composed, small, write_csv
 from tests.runtimes.test_onnx import Graph, distilbert, pruned, random_network, roberta
 
 SETTINGS = ("epochs=12", "learning_rate=5e-3", "batch_size=8", "freeze_embeddings=false", "label_smoothing=0")
@@ -63,10 +62,6 @@ def context(tmp_path_factory: pytest.TempPathFactory, toy_rows: list[tuple[str, 
     folder = tmp_path_factory.mktemp("data")
     config = composed("optim=baseline", *small(folder, write_csv(folder / "toy.csv", toy_rows)))
     return Context(config.data.load(config.seed), config.backbone, config.seed)
-
-
-def composed(*overrides: str) -> Config:
-    return next(configs(parse_arguments(list(overrides)))).config
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,8 @@ from pipeline.steps.execute import StepsResult
 from pipeline.steps.quantize_onnx_static import QuantizeOnnxStatic
 from tests.conftest import LEARNED, Carried
 
+pytestmark = pytest.mark.slow
+
 STATIC = [
     "+step@optim.steps.export=export_onnx", "+step@optim.steps.quantize=quantize_onnx_static",
     "optim.steps.export.fuse=parts",

@@ -9,6 +9,8 @@ from pipeline.errors import OptimizationError
 from pipeline.runtimes.base import Description, load
 from tests.conftest import LEARNED, Carried
 
+pytestmark = pytest.mark.slow
+
 WEIGHTS = [
     "+step@optim.steps.export=export_onnx", "+step@optim.steps.quantize=quantize_onnx_weight_only",
     "optim.steps.export.fuse=parts",

@@ -16,6 +16,8 @@ from pipeline.runtimes.torch import read, read_tokenizer
 from pipeline.steps.low_rank import LowRank
 from tests.conftest import Carried
 
+pytestmark = pytest.mark.slow
+
 TEXTS = ["rain tomorrow", "how cold is it", "zebra?"]
 
 

@@ -32,6 +32,7 @@ class Hub(ThreadingHTTPServer):
         self.role = "write"  # of the token
         self.fault: tuple[str, int] | None = None  # part of a path, and the status it gets; 0: the connection ends
         self.requests: list[str] = []
+        self.ada: Any = None  # who asks it
 
     @property
     def address(self) -> str:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 Rows = list[tuple[str, str]]  # text and label
+LIMIT_S = 600  # so that what hangs ends at last; no test needs as long, on a busy machine neither
 ROOT = Path(__file__).resolve().parents[2]
 HOWS = ("mistake", "raise", "exit", "_exit", "kill", "broken", "wait")
 TROUBLE = """
@@ -93,7 +94,7 @@ class Place:
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         process = self.start(*arguments)
-        told = process.communicate(timeout=200)
+        told = process.communicate(timeout=LIMIT_S)
         return subprocess.CompletedProcess(process.args, process.returncode, *told)
 
     def runs(self, condition: str = "") -> list[Any]:
@@ -115,9 +116,9 @@ class Place:
         return entries(self.folder)
 
 
-def wait_for(reached: Callable[[], bool], process: subprocess.Popen[str] | None = None, seconds: float = 100) -> None:
+def wait_for(reached: Callable[[], bool], process: subprocess.Popen[str] | None = None) -> None:
     """Wait until something is so; fails when the process ends before, or after a time that is long enough for anything."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + LIMIT_S
     while not reached():
         assert process is None or process.poll() is None, process.communicate()
         assert time.monotonic() < end, "it did not happen"

@@ -15,6 +15,8 @@ import yaml
 from pipeline.config import Config
 from tests.support.sweeping import ROOT, Place, Rows
 
+pytestmark = pytest.mark.slow
+
 JOBS = [
     "baseline_onnx",
     "mistake",

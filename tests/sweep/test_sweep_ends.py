@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.sweeping import Place, Rows, left_of, wait_for
+from tests.support.sweeping import LIMIT_S, Place, Rows, left_of, wait_for
+
+pytestmark = pytest.mark.slow
 
 # what is sent, to whom, and the exit code
 ENDS = {
@@ -36,9 +38,8 @@ def ended(tmp_path_factory: pytest.TempPathFactory, ready_database: Path, toy_ro
             wait_for(places[name].waiting.exists, process)
         for name, (number, whom, _) in ENDS.items():
             (os.killpg if whom == "everyone" else os.kill)(processes[name].pid, number)
-        yield {
-            name: (places[name], process, "".join(process.communicate(timeout=60))) for name, process in processes.items()
-        }
+        told = {name: "".join(process.communicate(timeout=LIMIT_S)) for name, process in processes.items()}
+        yield {name: (places[name], process, told[name]) for name, process in processes.items()}
 
 
 @pytest.mark.parametrize("name", ENDS)
@@ -54,7 +55,7 @@ def test_a_sweep_that_is_ended_ends_its_job_too_and_says_so(name: str, ended: di
         assert place.statuses() == {0: [("wait", "KILLED")]}, "and the second job was not started"
         assert "0 of 2 jobs finished, 1 not, 1 not started" in output
     assert {run.info.status for run in place.runs()} == {"KILLED"}
-    wait_for(lambda: left_of(process.pid) == [], seconds=20)
+    wait_for(lambda: left_of(process.pid) == [])
     assert "Traceback" not in output
     assert not list(place.here.iterdir())
 
@@ -76,7 +77,7 @@ def killed(
             assert int(place.waiting.read_text()) in left_of(process.pid)
             process.kill()  # this process alone
             process.communicate()
-            wait_for(lambda session=process.pid: left_of(session) == [], seconds=20)  # type: ignore[misc]
+            wait_for(lambda session=process.pid: left_of(session) == [])  # type: ignore[misc]
             before.append(place.statuses())
             place.waiting.unlink()
             (place.folder / "go").touch()

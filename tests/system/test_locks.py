@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.system import locks
-from tests.support.sweeping import wait_for
+from tests.support.sweeping import LIMIT_S, wait_for
 
 A_WHILE_S = 0.4  # long enough to see that something does not happen
 Start = Callable[..., BaseProcess]
@@ -111,7 +111,7 @@ def test_a_process_that_waits_for_its_turn_can_be_ended(kind: str, number: int, 
     process = start(hold, kind, waiting)
     assert stays_out(waiting) and process.pid is not None
     os.kill(process.pid, number)
-    process.join(5)
+    process.join(LIMIT_S)
     assert process.exitcode == (143 if number == signal.SIGTERM else 1)
 
 
@@ -159,7 +159,7 @@ def test_one_that_waits_for_a_lock_by_name_lets_its_holder_measure(start: Start,
         path.unlink()
         with locks.held(lock, "waiting"):
             assert holds(path), "it was measured while this process waited"
-    process.join(20)
+    process.join(LIMIT_S)
     assert process.exitcode == 0
 
 
@@ -182,7 +182,7 @@ def _logged(write: Callable[[str], object], kind: str) -> None:
 def test_of_many_that_take_turns_none_measures_beside_another(start: Start, tmp_path: Path) -> None:
     paths = [tmp_path / f"{number}.jsonl" for number in range(3)]
     for process in [start(take_turns, 8, path) for path in paths]:
-        process.join(60)
+        process.join(LIMIT_S)
         assert process.exitcode == 0
     logs = [[json.loads(line) for line in path.read_text().splitlines()] for path in paths]
     assert [len(log) for log in logs] == [16, 16, 16]

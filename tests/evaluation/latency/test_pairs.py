@@ -33,6 +33,7 @@ from pipeline.evaluation.latency.process import Worker
 from pipeline.evaluation.latency.samples import WAITED, Block, Pair, Samples
 from pipeline.system.progress import bar
 from tests.support import instant
+from tests.support.sweeping import LIMIT_S
 
 QUERIES = ["play a song", "no", "is it sunny", "rain rain rain rain rain rain"] * 15
 SETTINGS = Measure(queries=len(QUERIES), warmup_calls=5, max_seconds=0)
@@ -58,11 +59,11 @@ def pair(log_ratio: float, first: bool, elapsed_s: float) -> Pair:
 
 
 def test_both_answer_every_query_in_blocks_and_the_one_started_first_alternates(artifact: Path, session: Session) -> None:
-    longer = session._replace(settings=replace(SETTINGS, max_seconds=4, precision=1e-9))
+    longer = session._replace(settings=replace(SETTINGS, max_seconds=2, precision=1e-9))
     pairs, stopped = compare(Subject(artifact), Subject(artifact), longer)
     assert [pair.candidate_first for pair in pairs] == [number % 2 == 0 for number in range(len(pairs))] and len(pairs) > 1
-    assert stopped == "budget: 4 s are spent"
-    assert 0 < pairs[0].elapsed_s < pairs[1].elapsed_s < 4
+    assert stopped == "budget: 2 s are spent"
+    assert 0 < pairs[0].elapsed_s < pairs[1].elapsed_s and all(pair.elapsed_s < 2 for pair in pairs[1:-1])
     for samples in [samples for pair in pairs for samples in (pair.candidate, pair.baseline)]:
         assert samples.ms.shape == samples.tokenize_ms.shape == samples.tokens.shape == (60 * samples.passes,)
         calls = [block.calls for block in samples.blocks]
@@ -72,8 +73,11 @@ def test_both_answer_every_query_in_blocks_and_the_one_started_first_alternates(
         assert sum(block.wall_ms for block in samples.blocks) >= samples.ms.sum()
 
 
-def test_a_classifier_alone_is_measured_in_several_processes(artifact: Path, session: Session) -> None:
-    processes = alone(Subject(artifact), session._replace(settings=replace(SETTINGS, max_seconds=10)))
+def test_a_classifier_alone_is_measured_in_several_processes(
+    artifact: Path, session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipeline.evaluation.latency.pairs.PAIR_S", 0.2)
+    processes = alone(Subject(artifact), session._replace(settings=replace(SETTINGS, max_seconds=LIMIT_S)))
     assert len(processes) == 3 and all(len(samples.ms) == 60 * samples.passes for samples in processes)
 
 
@@ -141,9 +145,10 @@ def test_while_a_worker_answers_the_parent_uses_almost_nothing_and_idle_workers_
         before, own, began = cpu_s(idle), time.process_time(), time.monotonic()
         busy.begin("relay", texts=QUERIES, blocks=[[0, len(QUERIES), 0, 0]], warm=False, pipe_ends=[])
         (timed,) = busy.blocks()
-        assert time.monotonic() - began > timed.ms.sum() / 1000 > 0.2
-        assert time.process_time() - own < 0.01 * (time.monotonic() - began)
-        assert cpu_s(idle) == before
+        waited = time.monotonic() - began
+        assert waited > timed.ms.sum() / 1000 > 0.2
+        assert time.process_time() - own < 0.1 * waited  # had it spun, it would be all of it, or a share of a busy core
+        assert cpu_s(idle) - before < 0.1 * waited
 
 
 def cpu_s(worker: Worker) -> float:
@@ -182,11 +187,10 @@ def test_when_one_of_the_two_is_killed_the_error_names_it(artifact: Path, tmp_pa
             ours = [
                 child for child in psutil.Process().children() if "pipeline.evaluation.latency.worker" in child.cmdline()
             ]
-            return [worker for worker in ours if worker.cpu_times().user > 0.2]
+            return [worker for worker in ours if worker.cpu_times().user > 0.7]
 
         while not (found := workers()):
             time.sleep(0.01)
-        time.sleep(2)
         for child in found[-1:]:
             child.kill()
 

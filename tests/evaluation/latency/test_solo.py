@@ -1,6 +1,5 @@
 """What a classifier does alone: memory, curves, cost and energy, and that clients at once are what they are called."""
 
-import time
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -20,6 +19,7 @@ from pipeline.evaluation.profile import Curve, Profile
 from pipeline.runtimes.base import load
 from pipeline.system import machine
 from tests.support.instant import write
+from tests.support.sweeping import LIMIT_S, wait_for
 
 LABELS = ["food", "music", "weather"]
 TEXTS = ["no", "play a song", "is it sunny", "pizza", "play " * 9, "is it rain " * 20]
@@ -62,7 +62,7 @@ def test_the_curve_over_tokens_counts_every_call_and_its_parts_add_up(profile: P
     tokens = curve(profile, "tokens")
     assert tokens.x == (1, 3, 9, 60) and sum(tokens.series["calls"]) == 1000  # the longest is 60 words
     parts = np.add(tokens.series["tokenize_ms"], tokens.series["model_ms"])
-    np.testing.assert_allclose(parts, tokens.series["p50_ms"], rtol=0.3)  # a median of sums is not the sum of medians
+    np.testing.assert_allclose(parts, tokens.series["p50_ms"], rtol=0.5)  # a median of sums is not the sum of medians
     assert set(tokens.series) == {"p50_ms", "tokenize_ms", "model_ms", "calls"}
 
 
@@ -143,13 +143,11 @@ def test_a_worker_serves_so_many_clients_and_ends_their_threads(artifact: Path) 
         process = psutil.Process(worker.pid)
         worker.ask("throughput", texts=TEXTS, batch_size=2)
         before = process.num_threads()
-        clients = worker.ask("serve", texts=TEXTS, clients=3, seconds=0.2)["clients"]
-        deadline = time.monotonic() + 10
-        while process.num_threads() > before:  # one that Python has joined is gone a moment later
-            assert time.monotonic() < deadline
+        clients = worker.ask("serve", texts=TEXTS, clients=3, seconds=0.3)["clients"]
+        wait_for(lambda: process.num_threads() <= before)  # one that Python has joined is gone a moment later
     assert len(clients) == 3
     for client in clients:
-        assert len(client["ms"]) > 1 and 0 < client["seconds"] < 2
+        assert len(client["ms"]) > 1 and 0 < client["seconds"] < LIMIT_S
         assert 0 < sum(client["ms"]) <= 1000 * client["seconds"]
 
 
