@@ -77,10 +77,12 @@ def schemas_registered_once() -> Iterator[None]:
     """A schema that Hydra knows is not turned into one of its nodes again, a third of what composing takes."""
     known, store = set[tuple[Any, ...]](), ConfigStore.store
 
-    def once(self: ConfigStore, name: str, node: Any, group: str | None = None) -> None:
-        if not isinstance(node, type) or (group, name, node) not in known:
-            store(self, name, node, group)
-        known.add((group, name, node if isinstance(node, type) else None))
+    def once(self: ConfigStore, name: str, node: Any, group: str | None = None, **more: Any) -> None:
+        schema = (group, name, node) if isinstance(node, type) else None
+        if schema not in known:
+            store(self, name, node, group, **more)
+        if schema is not None:
+            known.add(schema)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(ConfigStore, "store", once)
