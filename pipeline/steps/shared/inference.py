@@ -14,10 +14,10 @@ from pipeline.system.progress import bar
 BATCH = 32  # texts
 
 
-def logits_of(artifact: Path, texts: Sequence[str], told: str, batch: int = BATCH) -> np.ndarray:
+def logits_of(artifact: Path, texts: Sequence[str], activity: str, batch: int = BATCH) -> np.ndarray:
     """Logits of the classifier in an artifact directory, with all of torch's threads: float32 (len(texts), n_labels).
 
-    The progress bar shows `told`. The last digits of logits depend on the batch size.
+    The progress bar shows `activity`. The last digits of logits depend on the batch size.
     """
     import torch
 
@@ -25,7 +25,7 @@ def logits_of(artifact: Path, texts: Sequence[str], told: str, batch: int = BATC
     batch = Description.read(artifact).batch(batch)
     result = np.empty((len(texts), len(classifier.labels)), dtype=np.float32)
     by_length = sorted(range(len(texts)), key=lambda i: len(texts[i]))
-    with bar(told, "text", len(texts)) as progress:
+    with bar(activity, "text", len(texts)) as progress:
         for start in range(0, len(texts), batch):
             rows = by_length[start : start + batch]
             result[rows] = classifier.logits([texts[i] for i in rows])
