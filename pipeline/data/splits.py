@@ -114,8 +114,8 @@ def _draw_missing(given: Mapping[str, RawSplit], cut: SplitFractions) -> dict[st
     for name in missing:
         if len(rows[name]) == 0:
             classes = len(pc.unique(train.column(LABEL)))
-            told = f"{train.num_rows} rows in {classes} classes are too few to draw a {name} split"
-            raise DataError(f"{given['train'].where}: {told}; give data.{name}, or raise data.{name}_fraction")
+            problem = f"{train.num_rows} rows in {classes} classes are too few to draw a {name} split"
+            raise DataError(f"{given['train'].where}: {problem}; give data.{name}, or raise data.{name}_fraction")
         tables[name] = train.take(pa.array(rows[name]))
     tables["train"] = train.take(pa.array(rows["rest"]))
     return tables

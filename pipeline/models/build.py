@@ -61,7 +61,7 @@ def _read(directory: Path, **settings: Any) -> tuple[Model, Tokenizer, set[str]]
     if not any((directory / name).is_file() for name in VOCABULARIES):
         raise BackboneError(f"{directory}: no tokenizer; one of {', '.join(VOCABULARIES)} is needed")
     try:
-        model, told = AutoModelForSequenceClassification.from_pretrained(
+        model, report = AutoModelForSequenceClassification.from_pretrained(
             directory, trust_remote_code=False, dtype=torch.float32, output_loading_info=True, **settings
         )
         tokenizer = AutoTokenizer.from_pretrained(directory, trust_remote_code=False)
@@ -69,7 +69,7 @@ def _read(directory: Path, **settings: Any) -> tuple[Model, Tokenizer, set[str]]
         raise BackboneError(f"{directory}: not a model that transformers can read: {_first_line(error)}") from error
     if tokenizer.pad_token_id is None:
         raise BackboneError(f"{directory}: the tokenizer has no padding token, so texts can't be batched")
-    return model, tokenizer, set(told["missing_keys"])
+    return model, tokenizer, set(report["missing_keys"])
 
 
 def _require_room(model: Model, max_length: int) -> None:

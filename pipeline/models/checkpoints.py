@@ -15,14 +15,7 @@ from pipeline.errors import BackboneError
 log = logging.getLogger(__name__)
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
 NEEDED = ("config.json", "tokenizer.json", "model.safetensors")
-PATTERNS = [
-    "config.json",
-    "tokenizer*",
-    "vocab*",
-    "merges.txt",
-    "special_tokens_map.json",
-    "*.model",
-]  # files besides the weights
+PATTERNS = ["config.json", "tokenizer*", "vocab*", "merges.txt", "special_tokens_map.json", "*.model"]
 
 
 def identity(backbone: Backbone, role: str) -> str:

@@ -1,4 +1,4 @@
-"""What goes in and what comes out: which columns are input, how logits become an answer, what counts as right.
+"""Tasks: which columns are the input, how logits become an answer, and which texts each metric counts.
 
 Not here: how a network computes its logits (`runtimes/`), and how metrics of quality get their intervals (`evaluation/`).
 """

@@ -52,7 +52,7 @@ class Recipe:
 
 
 class Objective(Protocol):
-    """A loss that is told which texts are in the batch."""
+    """A loss that gets the row numbers of the batch."""
 
     forward_arguments: dict[str, bool]  # further arguments for the network's forward
 
@@ -115,7 +115,7 @@ def train(
 
 
 class _Trainer(Trainer):  # type: ignore[misc]  # transformers is not typed
-    """The Trainer, with an objective that is told which rows of the train split are in the batch."""
+    """The Trainer, with an objective that gets the row numbers of the batch."""
 
     objective: Objective | None = None
 

@@ -110,7 +110,7 @@ class Ada:
         return self
 
     def __exit__(self, *_: object) -> None:
-        rest, _ = self._process.communicate(timeout=LIMIT_S)
+        rest = self._process.communicate(timeout=LIMIT_S)[0]
         assert not rest, "it printed more"
 
 

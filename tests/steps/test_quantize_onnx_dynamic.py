@@ -161,7 +161,7 @@ def test_it_warns_where_int8_is_not_faster_and_where_predictions_change(
 ) -> None:
     source = quantized().stages[1].artifact
     monkeypatch.setattr("pipeline.steps.quantize_onnx_dynamic.int8_support", lambda: LACKS)
-    monkeypatch.setattr("pipeline.steps.shared.agreement.ENOUGH", 1.1)
+    monkeypatch.setattr("pipeline.steps.shared.agreement.MIN_AGREEMENT", 1.1)
     for folder in ("artifact", "scratch"):
         (tmp_path / folder).mkdir()
     step = QuantizeOnnxDynamic("quantize_onnx_dynamic", per_channel=False)
@@ -173,5 +173,7 @@ def test_it_warns_where_int8_is_not_faster_and_where_predictions_change(
 
 def test_it_takes_an_onnx_classifier_only() -> None:
     optim = composed("optim=baseline", "+step@optim.steps.q=quantize_onnx_dynamic").optim
-    with pytest.raises(ConfigError, match=r"optim\.steps\.q: quantize_onnx_dynamic takes onnx, but the step before"):
+    with pytest.raises(
+        ConfigError, match=r"optim\.steps\.q: quantize_onnx_dynamic takes onnx, but the step before gives torch"
+    ):
         check_order(optim, Backbone("any"))

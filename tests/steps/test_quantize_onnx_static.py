@@ -96,6 +96,12 @@ def test_a_graph_with_fused_attention_is_refused_with_what_to_set(carried: Carri
 
 
 def test_wrong_settings_are_refused() -> None:
-    for wrong in ({"method": "mean"}, {"percentile": 40}, {"calibration_samples": 0}, {"agreement": 1.1}, {"reduce_range": "yes"}):
+    for wrong in (
+        {"method": "mean"},
+        {"percentile": 40},
+        {"calibration_samples": 0},
+        {"agreement": 1.1},
+        {"reduce_range": "yes"},
+    ):
         with pytest.raises(ConfigError):
             QuantizeOnnxStatic("quantize_onnx_static", **wrong)
