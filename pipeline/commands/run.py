@@ -24,7 +24,7 @@ from pipeline.commands.configuration.compose import (
 )
 from pipeline.config import CONF
 from pipeline.errors import ConfigError
-from pipeline.sweep.record import Record, varying
+from pipeline.sweep.record import Record, varying_keys
 
 LISTED = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"  # all its jobs are known from the start
 
@@ -67,7 +67,7 @@ def main(argv: Sequence[str]) -> int:
 def _sweep(arguments: Any, jobs: list[Composed], run: Callable[..., Callable[[], Any]]) -> int:
     from pipeline.run import check
     from pipeline.sweep.job import measure_all
-    from pipeline.sweep.lifecycle import begin, end
+    from pipeline.sweep.lifecycle import finish_sweep, start_sweep
 
     published = [job.config.publish.hub for job in jobs if job.config.publish.hub]
     if len(set(published)) < len(published):
@@ -75,23 +75,23 @@ def _sweep(arguments: Any, jobs: list[Composed], run: Callable[..., Callable[[],
     for job in jobs:
         check(job.config)
     chosen_later = open_keys(arguments)
-    keys = sorted(varying([job.overrides for job in jobs]) | chosen_later)
-    whole = begin([job.config for job in jobs], keys, shown_command(sys.argv[1:]), known=not chosen_later)
+    keys = sorted(varying_keys([job.overrides for job in jobs]) | chosen_later)
+    sweep = start_sweep([job.config for job in jobs], keys, shown_command(sys.argv[1:]), all_jobs_known=not chosen_later)
     interrupted = True
     with tempfile.TemporaryDirectory() as folder:  # Hydra's own record of a sweep: MLflow has it all, without passwords
-        own = [f"sweep.id={whole.record.sweep_id}", f"hydra.sweep.dir={folder}"]
+        own = [f"sweep.id={sweep.record.sweep_id}", f"hydra.sweep.dir={folder}"]
         first = sys.argv.index(arguments.overrides[0]) if arguments.overrides else len(sys.argv)
         sys.argv[first:first] = own  # beside the other overrides: argparse takes them in one place only
         try:
             run(_sweep_job)()
-            numbered = [whole.record.numbered(job.config, number, job.overrides) for number, job in enumerate(jobs)]
-            measure_all(whole.record, numbered)
+            numbered = [sweep.record.job_config(job.config, number, job.overrides) for number, job in enumerate(jobs)]
+            measure_all(sweep.record, numbered)
             interrupted = False
         except Exception:
             interrupted = False
             raise
         finally:
-            code = end(whole, interrupted)
+            code = finish_sweep(sweep, interrupted)
     return code
 
 
@@ -108,6 +108,6 @@ def _sweep_job(cfg: Any) -> float | tuple[float, ...]:
     config = named(checked(cfg), list(hydra.overrides.task))
     assert config.sweep.id is not None
     record = Record(config.track.root, config.sweep.id)
-    own = record.numbered(config, int(hydra.job.num), list(hydra.overrides.task))
-    objective = run_job(own, later=hydra.sweeper._target_ == LISTED)
+    own = record.job_config(config, int(hydra.job.num), list(hydra.overrides.task))
+    objective = run_job(own, measure_later=hydra.sweeper._target_ == LISTED)
     return objective[0] if len(objective) == 1 else objective
