@@ -155,7 +155,7 @@ class Registry:
         Those of other machines on the same server are not held back: the last to move an alias has it, and each has moved it
         to a version that it had checked.
         """
-        with locks.held(
+        with locks.file_lock(
             root / "stages" / ".locks" / f"registry-{self.name}", "waiting for another decision about this model"
         ):
             yield

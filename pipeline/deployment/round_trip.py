@@ -15,7 +15,7 @@ from pipeline.evaluation.report import Predictions
 from pipeline.evaluation.session import draw
 from pipeline.evaluation.statistics import Interval
 from pipeline.system import locks
-from pipeline.system.machine import quietest
+from pipeline.system.machine import least_busy_cores
 from pipeline.system.progress import bar
 
 SCORES = 1e-4  # scores may differ by so much
@@ -47,7 +47,7 @@ def require_same_speed(
     if reported is None or not isfinite(reported.low):
         return "its speed was not checked: the run has no interval (one pair was measured)"
     with locks.exclusive(), bar("measuring what is registered", "pair") as progress:
-        session = Session(draw(list(texts), settings), settings, quietest(settings.threads), progress)
+        session = Session(draw(list(texts), settings), settings, least_busy_cores(settings.threads), progress)
         pairs, _ = compare(Subject(back), Subject(baseline), session)
     found = speedup(pairs)
     told = f"{_told(found)} as fast as the baseline, reported was {_told(reported)}"

@@ -80,7 +80,7 @@ def judge(artifact: Path, baseline: Path, context: Context, config: Config) -> J
     texts, truth = list(context.splits.validation[TEXT]), np.array(context.splits.validation[LABEL])
     settings = replace(config.measure, max_seconds=min(config.measure.max_seconds, config.frontier.max_seconds))
     with locks.exclusive(), bar("measuring", "pair") as progress:
-        session = Session(draw(texts, settings), settings, machine.quietest(settings.threads), progress)
+        session = Session(draw(texts, settings), settings, machine.least_busy_cores(settings.threads), progress)
         pairs, _ = compare(Subject(artifact), Subject(baseline), session)
     rule = Description.read(artifact).rule
     said = rule.answer(logits_of(artifact, texts, "judging")).labels

@@ -15,7 +15,7 @@ from pipeline.evaluation.latency.samples import Pair, Samples
 from pipeline.evaluation.quality import flips
 from pipeline.evaluation.report import Predictions, Report
 from pipeline.runtimes.base import all_runtimes
-from pipeline.system.machine import load_average, machine, missing
+from pipeline.system.machine import load_average, machine, unknown_facts
 
 PREDICTIONS = "predictions.parquet"
 PACKAGES = (
@@ -148,6 +148,6 @@ def installed() -> dict[str, str]:
 
 def environment() -> dict[str, Any]:
     """Machine, what it does not tell, load and versions, for the run's `environment.json`."""
-    told = {"machine": machine(), "missing": missing(), "python": platform.python_version(), "versions": installed()}
+    told = {"machine": machine(), "missing": unknown_facts(), "python": platform.python_version(), "versions": installed()}
     load = load_average()
     return told if load is None else told | {"load_average": load}

@@ -47,4 +47,4 @@ def prepare(config: Config) -> Job:
 def only_one(job: Job) -> AbstractContextManager[None]:
     """One job at a time that measures the baseline: those that wait find its run."""
     lock = Path(job.config.track.root) / "stages" / ".locks" / f"baseline-{job.comparable}"
-    return locks.held(lock, f"waiting for another job that measures the baseline {job.config.baseline.name}")
+    return locks.file_lock(lock, f"waiting for another job that measures the baseline {job.config.baseline.name}")
