@@ -40,7 +40,7 @@ def page(config: Config) -> Path:
     with locks.shared():
         candidates = evidence(tracker.evidence(config.sweep.id), experiment, config.sweep.id)
         address = f"{ui}/#/experiments/{tracker.experiment_id}/runs/"
-        champion = Registry(connection, experiment).at(CHAMPION)
+        champion = Registry(connection, experiment).version_of(CHAMPION)
         content = gather(tracker, candidates, title, address, noise, config.folder("decision") / "decision.json", champion)
         target = (
             Path(config.track.root).resolve()

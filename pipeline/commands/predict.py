@@ -64,7 +64,7 @@ def champion(overrides: list[str], folder: Path) -> Path:
     if is_fresh(config.track):
         raise nothing
     registry = Registry(connect(config.track), experiment)
-    number = registry.at(CHAMPION)
+    number = registry.version_of(CHAMPION)
     if number is None:
         raise nothing
     return registry.fetch(number, folder)

@@ -29,10 +29,10 @@ def rollback(config: Config) -> None:
     if is_fresh(config.track):
         raise nothing
     registry = Registry(connect(config.track), experiment)
-    with registry.held(Path(config.track.root).resolve()):
-        number = registry.at(PREVIOUS)
-        if number is None or number == registry.at(CHAMPION):
+    with registry.lock(Path(config.track.root).resolve()):
+        number = registry.version_of(PREVIOUS)
+        if number is None or number == registry.version_of(CHAMPION):
             raise nothing
-        registry.answers(number, ["hello"])
+        registry.predict(number, ["hello"])
         before = registry.promote(number)
     print(f"{registry.name}: version {number} is the {CHAMPION} again, version {before} the {PREVIOUS} one")
