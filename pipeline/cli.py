@@ -90,7 +90,7 @@ def guarded(action: Callable[[], Any]) -> int:
 def _of_mlflow(error: Exception) -> str | None:
     """What MLflow or its database refused, where one of them was used at all."""
     server = sys.modules.get("pipeline.tracking.server")
-    return server.refused(error) if server is not None else None
+    return server.refusal_message(error) if server is not None else None
 
 
 def _on_sigterm(number: int, frame: FrameType | None) -> None:

@@ -32,7 +32,7 @@ from pipeline.system import locks, machine
 from pipeline.tasks.single_label import LABEL, TEXT
 from pipeline.tracking import server
 from pipeline.tracking.identity import config_yaml, dataset, identity, is_baseline, parameters, settings_for
-from pipeline.tracking.job import Job, only_one, prepare
+from pipeline.tracking.job import Job, baseline_lock, prepare
 from pipeline.tracking.reuse import copy_measurement, find_measurement, measured_at, row_of_measurement
 from pipeline.tracking.run import Run
 from pipeline.tracking.runs import Identity
@@ -87,7 +87,7 @@ def run(config: Config, finished: str = "", waiting: str = "") -> Outcome:
             return known
         if is_baseline(config, job.context, config.optim):
             before = None
-            with only_one(job):
+            with baseline_lock(job):
                 row, made = optimize(job, config.optim, None, waiting)
         else:
             reference, before = baseline(job)
@@ -109,7 +109,7 @@ def make(config: Config, finished: str = "") -> Pending | Outcome:
         known = finished_outcome(job, finished)
         if known is not None:
             return known
-        with job.tracker.run(identity(config, job.context, config.optim), waits=True) as tracked:
+        with job.tracker.run(identity(config, job.context, config.optim), pending=True) as tracked:
             made = run_and_log_steps(job, config.optim, tracked)
             same = is_baseline(config, job.context, config.optim)
             before = None if same else run_steps(config.baseline, job.context, job.store)
@@ -133,7 +133,7 @@ def stages_of(made: StepsResult, before: StepsResult | None) -> tuple[tuple[str,
 def baseline(job: Job) -> tuple[Reference, StepsResult]:
     """The baseline's artifact and accuracy; made, measured and tracked in a run of its own if that was not done yet."""
     optim = job.config.baseline
-    with only_one(job):
+    with baseline_lock(job):
         row = job.tracker.find(identity(job.config, job.context, optim))
         if row is None:
             log.info("the baseline %s has no comparable run yet: it comes first", optim.name)

@@ -35,7 +35,7 @@ def decide(config: Config) -> int:
     from pipeline.system import locks
     from pipeline.tracking import view
     from pipeline.tracking.runs import open_experiment
-    from pipeline.tracking.server import in_one_line
+    from pipeline.tracking.server import as_track_error
 
     experiment, tracker = config.experiment_name, open_experiment(config)
     with locks.shared():
@@ -47,7 +47,7 @@ def decide(config: Config) -> int:
         print(summary.told(tables.table(decision.rows()), lines, explained if config.explain else ""))
         print(f"\n{decision.verdict()}")
         if decision.chosen is not None and not config.decide.dry_run:
-            with in_one_line(tracker.connection):
+            with as_track_error(tracker.connection):
                 decision = replace(decision, registered=ship(decision, config, tracker))
             print(f"registered: {decision.registered}")
         folder = config.folder("decision")
@@ -55,7 +55,7 @@ def decide(config: Config) -> int:
             folder = folder.with_name(f"{folder.name}_dry_run")
         write(decision, folder, explained)
         if decision.chosen is not None and decision.registered is not None:
-            with in_one_line(tracker.connection):
+            with as_track_error(tracker.connection):
                 tracker.client.log_artifacts(decision.chosen.best_run().run_id, str(folder), "decision")
     print(f"page:       {os.path.relpath(folder / 'decision.md')}")
     print(f"plot:       {os.path.relpath(folder / 'comparison.png')}")

@@ -21,7 +21,7 @@ from typing import Any
 from pipeline.errors import TrackError
 from pipeline.runtimes.base import packages_of
 from pipeline.system import locks
-from pipeline.tracking.server import Connection, in_one_line, without_password
+from pipeline.tracking.server import Connection, as_track_error, without_password
 
 CHAMPION, PREVIOUS = "champion", "previous"
 CHAMPION_UNCHANGED = "the champion stays the same"
@@ -49,7 +49,7 @@ class Registry:
         """Log an artifact with its run as a model that MLflow can load, and register it. Returns the version."""
         from mlflow.exceptions import MlflowException
 
-        with tempfile.TemporaryDirectory() as scratch, in_one_line(self._connection):
+        with tempfile.TemporaryDirectory() as scratch, as_track_error(self._connection):
             bundle = Path(scratch) / MODEL_DIR
             place = f"{MODEL_DIR}-{secrets.token_hex(4)}"  # each version has its own files
             write_model(artifact, bundle, settings)
@@ -74,7 +74,7 @@ class Registry:
         """The version of an alias; None if the alias does not exist."""
         from mlflow.exceptions import MlflowException
 
-        with in_one_line(self._connection):
+        with as_track_error(self._connection):
             try:
                 number = str(self._client.get_model_version_by_alias(self.name, alias).version)
                 self._require_ours()
@@ -90,7 +90,7 @@ class Registry:
         If `champion` can't be moved, `previous` is moved back if possible.
         """
         before, previous = self.at(CHAMPION), self.at(PREVIOUS)
-        with in_one_line(self._connection):
+        with as_track_error(self._connection):
             if before is not None and not damaged:
                 self._client.set_registered_model_alias(self.name, PREVIOUS, before)
             try:
@@ -106,19 +106,19 @@ class Registry:
 
     def set_tag(self, number: str, key: str, value: str) -> None:
         """Set a tag of a version."""
-        with in_one_line(self._connection):
+        with as_track_error(self._connection):
             self._client.set_model_version_tag(self.name, number, key, value)
 
     def run_id_of(self, number: str) -> str:
         """The id of the run that a version was registered from."""
-        with in_one_line(self._connection):
+        with as_track_error(self._connection):
             return str(self._client.get_model_version(self.name, number).run_id)
 
     def fetch(self, number: str, folder: Path) -> Path:
         """Download a version's artifact directory into a folder; returns its path."""
         from mlflow.artifacts import download_artifacts
 
-        with in_one_line(self._connection):
+        with as_track_error(self._connection):
             uri = self._client.get_model_version_download_uri(self.name, number)
             model = download_artifacts(uri, dst_path=str(folder), tracking_uri=self._connection.uri)
         return Path(model) / "artifacts" / ARTIFACT_NAME

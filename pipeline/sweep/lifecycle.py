@@ -15,7 +15,7 @@ from pipeline.system.processes import this_process
 from pipeline.tracking import view
 from pipeline.tracking.runs import Tracker
 from pipeline.tracking.server import connect
-from pipeline.tracking.sweeps import close_sweep, open_sweep, settle
+from pipeline.tracking.sweeps import close_sweep, end_unfinished_job, open_sweep
 
 EXIT_FINISHED, EXIT_USER_ERROR, EXIT_FAILED = 0, 2, 1  # all finished; all failures are user errors; other failures
 
@@ -73,7 +73,7 @@ def finish_sweep(sweep: SweepRun, interrupted: bool) -> int:
             traceback = path.read_text(encoding="utf-8") if path.exists() else None
             tracker = sweep.trackers.get(status.experiment)
             if tracker is not None:
-                settle(tracker, record.sweep_id, status.job, status.optim, killed, status.reason, traceback)
+                end_unfinished_job(tracker, record.sweep_id, status.job, status.optim, killed, status.reason, traceback)
     failed = [status for status in statuses if status.state != "finished"]
     complete = not interrupted and len(statuses) >= _total(record, statuses)
     state = "KILLED" if interrupted else "FAILED" if failed or not complete else "FINISHED"

@@ -178,7 +178,7 @@ def test_a_run_that_is_made_waits_as_long_as_its_sweep_is_there_and_is_gone_on_w
     job = Identity("int8", "baseline", "f" * 64, "d" * 64, "same", sweep_id="s1", job=0)
     open_sweep(tracker, "s1", "the command")
     tracker.client.set_tag(tracker.sweep_run("s1"), "process", "another machine 1 1")
-    with tracker.run(job, waits=True) as run:
+    with tracker.run(job, pending=True) as run:
         pass
     assert tracker.client.get_run(run.run_id).data.tags["process"] == "another machine 1 1"
 
