@@ -19,7 +19,7 @@ def main(arguments: Sequence[str]) -> None:
 
 def compare(config: Config) -> None:
     """Table and plots of what compares with the experiment's newest run. Raises TrackError when there is none."""
-    from pipeline.errors import nothing_yet
+    from pipeline.errors import no_finished_run
     from pipeline.reporting import noise_floor, summary, tables
     from pipeline.system import locks
     from pipeline.tracking import view
@@ -28,7 +28,7 @@ def compare(config: Config) -> None:
     tracker = open_experiment(config)
     comparable = tracker.newest_comparable()
     if comparable is None:
-        raise nothing_yet(config.experiment_name)
+        raise no_finished_run(config.experiment_name)
     rows = tracker.rows(comparable)
     explained = noise_floor.explained(tracker, rows)
     folder = config.folder("comparison")

@@ -32,7 +32,7 @@ LISTED = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"  # all its jo
 def main(argv: Sequence[str]) -> int:
     """Let Hydra run the job or the sweep; returns the exit code."""
     sys.argv = [sys.argv[0], *argv]  # Hydra reads it
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions reach `cli.guarded` as they are
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions reach `cli.run_guarded` as they are
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     import hydra
 
@@ -55,7 +55,7 @@ def main(argv: Sequence[str]) -> int:
             from pipeline.run import run as run_optimization
 
             run_optimization(named(checked(cfg), arguments.overrides))
-        except Exception as error:  # told by `guarded`, without Hydra's words around it
+        except Exception as error:  # told by `run_guarded`, without Hydra's words around it
             failures.append(error)
 
     run(job)()

@@ -139,9 +139,9 @@ def _make_and_measure(config: Config, status: Status) -> Status:
 
 
 def _make(config: Config, status: Status) -> Status:
-    from pipeline.run import Outcome, make
+    from pipeline.run import Outcome, make_artifact
 
-    made = make(config, status.run_id)
+    made = make_artifact(config, status.run_id)
     if isinstance(made, Outcome):
         return _finished(config, status, made)
     return replace(status, state="made", run_id=made.run_id, made=made.made, reused=made.reused)
@@ -151,7 +151,7 @@ def _measure(config: Config, status: Status) -> Status:
     """Measure what `_make` made. Stages that can't be reused any more are made again."""
     from pipeline.run import run
 
-    outcome = run(config, status.run_id, waiting=status.run_id)
+    outcome = run(config, status.run_id, pending_run_id=status.run_id)
     again = tuple(stage for stage in outcome.made if stage not in status.made)
     reused = tuple(stage for stage in status.reused if stage not in again)
     return replace(_finished(config, status, outcome), made=status.made + again, reused=reused)

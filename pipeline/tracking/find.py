@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.config import CONF, Config
-from pipeline.errors import ConfigError, TrackError, nearest, nothing_yet
+from pipeline.errors import ConfigError, TrackError, nearest, no_finished_run
 from pipeline.tracking.runs import Tracker
 from pipeline.tracking.server import connect, is_fresh
 
@@ -46,7 +46,7 @@ def find(name: str, config: Config) -> FoundRun:
     if is_fresh(config.track):
         if not by_id:
             _require_known(name, known)
-        raise nothing_yet(experiment)
+        raise no_finished_run(experiment)
     connection = connect(config.track)
     if by_id:
         everywhere = [each.experiment_id for each in connection.client.search_experiments()]

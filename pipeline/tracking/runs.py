@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.config import Config
-from pipeline.errors import TrackError, nothing_yet
+from pipeline.errors import TrackError, no_finished_run
 from pipeline.evaluation.report import TAGS, Predictions
 from pipeline.evaluation.rows import Row
 from pipeline.system.machine import machine_name
@@ -64,7 +64,7 @@ class Tracker:
                 self._require_place(found.artifact_location)
                 return str(found.experiment_id)
             if not create:
-                raise nothing_yet(self.experiment)
+                raise no_finished_run(self.experiment)
             with contextlib.suppress(MlflowException):
                 folder = self.experiment.replace("/", "_")
                 location = f"{self.connection.artifacts}/{folder}" if self.connection.artifacts else None
@@ -239,5 +239,5 @@ def was_terminated(error: BaseException) -> bool:
 def open_experiment(config: Config) -> Tracker:
     """The experiment of a configuration; creates nothing. Raises TrackError if it does not exist."""
     if is_fresh(config.track):
-        raise nothing_yet(config.experiment_name)
+        raise no_finished_run(config.experiment_name)
     return Tracker(connect(config.track), config.experiment_name, create=False)

@@ -20,7 +20,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from pipeline.cli import guarded
+from pipeline.cli import run_guarded
 from pipeline.commands.decide import decide
 from pipeline.commands.page import page
 from pipeline.commands.predict import champion
@@ -303,7 +303,7 @@ def test_evidence_that_can_not_be_read_is_one_line(
 
     config = composed(measured, "decide.prefer=size")
     monkeypatch.setattr(MlflowClient, when, down)
-    assert guarded(lambda: what(config) and None) == 2
+    assert run_guarded(lambda: what(config) and None) == 2
     told = capsys.readouterr().err.strip().splitlines()[-1]
     assert told.startswith("tracking error: ") or told.endswith("connection refused"), told
 
