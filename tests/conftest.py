@@ -77,9 +77,9 @@ def schemas_registered_once() -> Iterator[None]:
     """A schema that Hydra knows is not turned into one of its nodes again, a third of what composing takes."""
     known, store = set[tuple[Any, ...]](), ConfigStore.store
 
-    def once(self: ConfigStore, name: str, node: Any, group: str | None = None, **more: Any) -> None:
+    def once(self: ConfigStore, name: str, node: Any, group: str | None = None) -> None:
         if not isinstance(node, type) or (group, name, node) not in known:
-            store(self, name, node, group, **more)
+            store(self, name, node, group)
         known.add((group, name, node if isinstance(node, type) else None))
 
     with pytest.MonkeyPatch.context() as patch:

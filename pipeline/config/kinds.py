@@ -58,7 +58,7 @@ class Step(Settings, ABC):
         return {}
 
     def decisive(self) -> dict[str, Any]:
-        """The settings that influence the bytes: all but those in `ignored` and other optimizations (see `needs`)."""
+        """The settings that decide the bytes: all but those in `ignored` and other optimizations (see `needs`)."""
         optims = {item.name for item in dataclasses.fields(self) if isinstance(getattr(self, item.name), Optim)}
         return {key: value for key, value in plain(self).items() if key not in {*self.ignored, *optims}}
 
