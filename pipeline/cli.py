@@ -1,10 +1,10 @@
-"""The command line: which subcommand is meant, its help, its exit code; a user's mistake is one line on standard error.
+"""The command line: finds the subcommand, runs it, sets the exit code. A user's mistake is one line on standard error.
 
     python -m pipeline optim=distilbert              a run; -m for a sweep
     python -m pipeline decide constraints.size_mb=30   a subcommand: a module of `pipeline/commands/`
 
-Every subcommand has a `main(arguments)` that returns an exit code or None, and a docstring that is its help; `--help` lists
-the first line. Nothing here imports torch, transformers, datasets or mlflow, so that help takes no time.
+Every subcommand has a `main(arguments)` that returns an exit code or None. Its docstring is its help; `--help` lists the
+first line. Nothing here imports torch, transformers, datasets or mlflow, so help is fast.
 """
 
 import importlib
@@ -21,20 +21,20 @@ from pipeline.errors import ConfigError, UserError, nearest
 
 HELP_FLAGS = {"-h", "--help"}
 DEFAULT = "run"
-EXPLAIN, EXPLAINED = "--explain", ("run", "compare", "decide")  # the commands that end with a table
+EXPLAIN, EXPLAIN_COMMANDS = "--explain", ("run", "compare", "decide")  # the commands that end with a table
 
 
 def main() -> None:
     """Run the command line; exits with 0, 1 (a bug or a failed job), 2 (the user's mistake) or 128 + signal."""
-    # threads that wait for each other sleep: where they spin, another busy process slows training down many times
+    # waiting threads sleep: if they spin, another busy process slows training down many times
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
-    sys.exit(guarded(lambda: dispatch(sys.argv[1:])))
+    sys.exit(run_guarded(lambda: dispatch(sys.argv[1:])))
 
 
 def dispatch(arguments: list[str]) -> int | None:
-    """Run the subcommand that the first word names, or the job that overrides alone describe.
+    """Run the subcommand that the first word names; if that is an override or a flag, run the command `run`.
 
-    Raises ConfigError for a word that is none of them.
+    Raises ConfigError if the first word is neither.
     """
     if arguments and arguments[0] in HELP_FLAGS:
         arguments = ["help"]
@@ -52,12 +52,12 @@ def dispatch(arguments: list[str]) -> int | None:
         logging.basicConfig(format="%(message)s")
         logging.getLogger("pipeline").setLevel(logging.INFO)
     module = importlib.import_module(f"pipeline.commands.{command.replace('-', '_')}")
-    code: int | None = module.main(explained(rest) if command in EXPLAINED else rest)
+    code: int | None = module.main(with_explain_setting(rest) if command in EXPLAIN_COMMANDS else rest)
     return code
 
 
-def explained(arguments: list[str]) -> list[str]:
-    """`--explain` as the setting `explain=true`, beside the other settings: Hydra takes them in one place only."""
+def with_explain_setting(arguments: list[str]) -> list[str]:
+    """Replace `--explain` by the setting `explain=true`, next to the other settings: Hydra takes them in one place only."""
     if EXPLAIN not in arguments:
         return arguments
     others = [word for word in arguments if word != EXPLAIN]
@@ -66,32 +66,32 @@ def explained(arguments: list[str]) -> list[str]:
     return [*others[:place], "explain=true", *others[place:]]
 
 
-def guarded(action: Callable[[], Any]) -> int:
-    """Run an entry point's action: the exit code, with a user's mistakes told in one line on standard error."""
+def run_guarded(action: Callable[[], Any]) -> int:
+    """Call `action` and return the exit code. A user's mistake is printed as one line on standard error."""
     from pipeline.commands.configuration.explain import explain
 
     signal.signal(signal.SIGTERM, _on_sigterm)
     try:
         return action() or 0
     except KeyboardInterrupt:
-        print("interrupted: what is finished is kept; the same command goes on from there", file=sys.stderr)
+        print("interrupted: finished work is kept; repeat the command to continue", file=sys.stderr)
         return 130
     except UserError as error:
         print(error, file=sys.stderr)
         return 2
     except Exception as error:
-        line = explain(error) or _of_mlflow(error)
+        line = explain(error) or _mlflow_message(error)
         if line is None:
             raise
         print(line, file=sys.stderr)
         return 2
 
 
-def _of_mlflow(error: Exception) -> str | None:
-    """What MLflow or its database refused, where one of them was used at all."""
+def _mlflow_message(error: Exception) -> str | None:
+    """The message of an error of MLflow or its database; None for other errors, or if MLflow was not used."""
     server = sys.modules.get("pipeline.tracking.server")
-    return server.refused(error) if server is not None else None
+    return server.refusal_message(error) if server is not None else None
 
 
 def _on_sigterm(number: int, frame: FrameType | None) -> None:
-    raise SystemExit(128 + number)  # unwinds: MLflow's run ends as KILLED, temporary files are removed
+    raise SystemExit(128 + number)  # unwinds the stack: MLflow's run ends as KILLED, temporary files are removed

@@ -1,10 +1,9 @@
-"""The spine: data, steps, measuring, tracking, comparison; one call each.
+"""The spine of a run: data, steps, measuring, tracking, comparison, with one call each.
 
     Config -> Splits -> stages -> artifact -> Report -> MLflow -> comparison
 
-The baseline is made and measured first when MLflow has no comparable run of it; after that it takes part in every other
-optimization's measuring session, so that each speed-up is a paired one. In a sweep, `make` goes as far as the artifact,
-and `run` goes on from there when all jobs are made.
+If MLflow has no comparable run of the baseline, the baseline is made and measured first. Every other optimization is
+measured in pairs with it. A sweep first calls `make_artifact` for all jobs, then `run`, which continues from there.
 """
 
 import logging
@@ -32,7 +31,7 @@ from pipeline.system import locks, machine
 from pipeline.tasks.single_label import LABEL, TEXT
 from pipeline.tracking import server
 from pipeline.tracking.identity import config_yaml, dataset, identity, is_baseline, parameters, settings_for
-from pipeline.tracking.job import Job, only_one, prepare
+from pipeline.tracking.job import Job, baseline_lock, prepare
 from pipeline.tracking.reuse import copy_measurement, find_measurement, measured_at, row_of_measurement
 from pipeline.tracking.run import Run
 from pipeline.tracking.runs import Identity
@@ -42,101 +41,102 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a run."""
+    """The result of a run."""
 
     row: Row
-    made: tuple[str, ...]  # names of stages
-    reused: tuple[str, ...]
+    made: tuple[str, ...]  # names of the stages that were made
+    reused: tuple[str, ...]  # and of those that were reused
 
     def objective(self, asked: Sequence[str]) -> tuple[float, ...]:
-        """Values of metrics, for a sweeper; NaN for quality, or its change, where answers are not judged (`random_init`).
+        """Values of metrics for a sweeper; NaN for quality and its change if answers are not judged (`random_init`).
 
-        Raises ConfigError for another that the run does not have.
+        Raises ConfigError for any other metric that the run does not have.
         """
-        there = self.row.metrics
-        judged, compared = "quality/accuracy" in there, "delta/accuracy_pp" in there
+        metrics = self.row.metrics
+        judged, compared = "quality/accuracy" in metrics, "delta/accuracy_pp" in metrics
         of_answers = [metric for metric in METRICS.values() if metric.of_answers]
         unknown = {name for one in of_answers if not (compared if one.compared else judged) for name in one.names}
         for name in asked:
-            if name not in there and name not in unknown:
-                raise ConfigError(f"objective={name}: the run has no such metric{nearest(name, there)}")
-        return tuple(there.get(name, math.nan) for name in asked)
+            if name not in metrics and name not in unknown:
+                raise ConfigError(f"objective={name}: the run has no such metric{nearest(name, metrics)}")
+        return tuple(metrics.get(name, math.nan) for name in asked)
 
 
 @dataclass(frozen=True)
-class Pending:
-    """What was made, and is not measured yet."""
+class UnmeasuredRun:
+    """A run in MLflow whose artifact is made but not measured yet."""
 
-    run_id: str  # in MLflow, where it waits
-    made: tuple[str, ...]  # names of stages, the baseline's among them
-    reused: tuple[str, ...]
+    run_id: str
+    made: tuple[str, ...]  # names of the stages that were made, including the baseline's
+    reused: tuple[str, ...]  # and of those that were reused
 
 
-def run(config: Config, finished: str = "", waiting: str = "") -> Outcome:
-    """Carry out, measure, track and compare one optimization.
+def run(config: Config, finished_run_id: str = "", pending_run_id: str = "") -> Outcome:
+    """Make, measure, track and compare one optimization.
 
-    `finished` is the run of an earlier attempt: where it is of the very same artifact, measured the same way, it counts.
-    `waiting` is the run that `make` has left: it is gone on with.
-    Raises UserError for what the user can mend, before anything is written where possible.
+    `finished_run_id`: the run of an earlier attempt. If it has the same artifact, measured the same way, it is the result.
+    `pending_run_id`: the run that `make_artifact` returned; it is continued.
+    Raises UserError for a user's mistake, if possible before anything is written.
     """
     check(config)
     with locks.shared():
         job = prepare(config)
-        known = finished_outcome(job, finished)
+        known = find_finished(job, finished_run_id)
         if known is not None:
             return known
         if is_baseline(config, job.context, config.optim):
             before = None
-            with only_one(job):
-                row, made = optimize(job, config.optim, None, waiting)
+            with baseline_lock(job):
+                row, made = optimize(job, config.optim, None, pending_run_id)
         else:
-            reference, before = baseline(job)
-            row, made = optimize(job, config.optim, reference, waiting)
+            reference, before = baseline_reference(job)
+            row, made = optimize(job, config.optim, reference, pending_run_id)
         summarize(job, row)
     if config.publish.hub:
         publish.publish(job, row, made)
-    return Outcome(row, *stages_of(made, before))
+    return Outcome(row, *stage_names(made, before))
 
 
-def make(config: Config, finished: str = "") -> Pending | Outcome:
-    """Carry out one optimization, and the baseline that it will be compared with; its run in MLflow waits to be measured.
+def make_artifact(config: Config, finished_run_id: str = "") -> UnmeasuredRun | Outcome:
+    """Make the artifacts of one optimization and of the baseline. Its run in MLflow stays open for the measurement.
 
-    `finished` and what is raised: as for `run`.
+    `finished_run_id` and errors: as for `run`.
     """
     check(config)
     with locks.shared():
         job = prepare(config)
-        known = finished_outcome(job, finished)
+        known = find_finished(job, finished_run_id)
         if known is not None:
             return known
-        with job.tracker.run(identity(config, job.context, config.optim), waits=True) as tracked:
+        with job.tracker.run(identity(config, job.context, config.optim), pending=True) as tracked:
             made = run_and_log_steps(job, config.optim, tracked)
             same = is_baseline(config, job.context, config.optim)
             before = None if same else run_steps(config.baseline, job.context, job.store)
-    return Pending(tracked.run_id, *stages_of(made, before))
+    return UnmeasuredRun(tracked.run_id, *stage_names(made, before))
 
 
-def finished_outcome(job: Job, finished: str) -> Outcome | None:
-    """What came of an earlier attempt, if that was finished."""
-    row = job.tracker.row_of(finished, identity(job.config, job.context, job.config.optim)) if finished else None
+def find_finished(job: Job, finished_run_id: str) -> Outcome | None:
+    """The outcome of an earlier attempt, if that has finished; else None."""
+    own = identity(job.config, job.context, job.config.optim)
+    row = job.tracker.row_of(finished_run_id, own) if finished_run_id else None
     return None if row is None else Outcome(row, (), ())
 
 
-def stages_of(made: StepsResult, before: StepsResult | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Names of the stages that were made, and of those that were reused; `before` is the baseline."""
+def stage_names(made: StepsResult, before: StepsResult | None) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Names of the stages that were made and of those that were reused; `before`: the stages of the baseline."""
     stages = [*(before.stages if before else ()), *made.before, *made.stages]
     new = {stage.directory.name: None for stage in stages if not stage.reused}
     old = {stage.directory.name: None for stage in stages if stage.directory.name not in new}
     return tuple(new), tuple(old)
 
 
-def baseline(job: Job) -> tuple[Reference, StepsResult]:
-    """The baseline's artifact and accuracy; made, measured and tracked in a run of its own if that was not done yet."""
+def baseline_reference(job: Job) -> tuple[Reference, StepsResult]:
+    """The baseline's artifact and predictions. If no comparable run exists, the baseline is run and measured first."""
     optim = job.config.baseline
-    with only_one(job):
+    with baseline_lock(job):
         row = job.tracker.find(identity(job.config, job.context, optim))
         if row is None:
-            log.info("the baseline %s has no comparable run yet: it comes first", optim.name)
+            log.info("the baseline %s has no comparable run yet, so it is run first", optim.name)
             row, made = optimize(job, optim, None)
         else:
             made = run_steps(optim, job.context, job.store)
@@ -144,23 +144,26 @@ def baseline(job: Job) -> tuple[Reference, StepsResult]:
     return Reference(made.artifact, job.tracker.predictions(row.run_id, splits.labels, splits.oos)), made
 
 
-def optimize(job: Job, optim: Optim, reference: Reference | None, waiting: str = "") -> tuple[Row, StepsResult]:
-    """Run an optimization's steps, measure it, log it all in one MLflow run: a new one, or the one that waits.
+def optimize(job: Job, optim: Optim, reference: Reference | None, pending_run_id: str = "") -> tuple[Row, StepsResult]:
+    """Run an optimization's steps, measure it, and log both in one MLflow run: a new one, or the pending one.
 
-    A measurement of before is used again where nothing that decides it has changed (see `pipeline.tracking.reuse`).
+    An earlier measurement is reused if nothing that influences it has changed (see `pipeline.tracking.reuse`).
     """
     config, own = job.config, identity(job.config, job.context, optim)
     known = None if config.measure.again else find_measurement(job.tracker, own)
     if known is not None:
-        log.info("%s: measured before (%s), reused; measure.again=true measures anew", optim.name, measured_at(known))
-    if known is not None and not waiting and _is_same_run(known, own, config.seed):
+        log.info("%s: the measurement of %s is reused; measure.again=true measures again", optim.name, measured_at(known))
+    if known is not None and not pending_run_id and _is_same_run(known, own, config.seed):
         row = row_of_measurement(job.tracker, known)
         made = run_steps(optim, job.context, job.store)
         log_comparison(job, None, row)
         return row, made
-    with job.tracker.resume(waiting, own) if waiting else job.tracker.run(own) as tracked:
-        made = run_steps(optim, job.context, job.store) if waiting else run_and_log_steps(job, optim, tracked)
-        row = _measured(job, optim, made, reference, tracked) if known is None else _copied(job, optim, known, tracked)
+    with job.tracker.resume(pending_run_id, own) if pending_run_id else job.tracker.run(own) as tracked:
+        made = run_steps(optim, job.context, job.store) if pending_run_id else run_and_log_steps(job, optim, tracked)
+        if known is None:
+            row = _measure_and_log(job, optim, made, reference, tracked)
+        else:
+            row = _log_copy(job, optim, known, tracked)
         log_comparison(job, tracked, row)
         if known is None and row.metrics["size/mb"] <= config.track.artifact_max_mb:
             tracked.log_classifier(made.artifact)
@@ -168,7 +171,7 @@ def optimize(job: Job, optim: Optim, reference: Reference | None, waiting: str =
 
 
 def _is_same_run(known: Any, own: Identity, seed: int) -> bool:
-    """Whether a run of before is what a new one would be; else the new one gets a copy of its measurement."""
+    """Whether an earlier run equals the new one in everything; if not, its measurement is copied into a new run."""
     return (
         own.sweep_id is None
         and known.data.tags.get("settings", "") == own.settings
@@ -176,8 +179,8 @@ def _is_same_run(known: Any, own: Identity, seed: int) -> bool:
     )
 
 
-def _measured(job: Job, optim: Optim, made: StepsResult, reference: Reference | None, tracked: Run) -> Row:
-    """Measure and log."""
+def _measure_and_log(job: Job, optim: Optim, made: StepsResult, reference: Reference | None, tracked: Run) -> Row:
+    """Measure the artifact and log the report."""
     config, splits = job.config, job.context.splits
     test = TestSet(list(splits.test[TEXT]), np.array(splits.test[LABEL]), list(splits.labels), splits.oos)
     report = measure(optim.name, made.artifact, test, config.measure, reference)
@@ -189,15 +192,15 @@ def _measured(job: Job, optim: Optim, made: StepsResult, reference: Reference | 
     )  # fmt: skip
 
 
-def _copied(job: Job, optim: Optim, known: Any, tracked: Run) -> Row:
-    """Log a measurement of before."""
+def _log_copy(job: Job, optim: Optim, known: Any, tracked: Run) -> Row:
+    """Copy an earlier measurement into the run."""
     copy_measurement(job.tracker, known, tracked)
     row = row_of_measurement(job.tracker, known)
     return replace(row, run_id=tracked.run_id, settings=settings_for(job.config, optim), seed=job.config.seed)
 
 
 def run_and_log_steps(job: Job, optim: Optim, tracked: Run) -> StepsResult:
-    """Carry out an optimization, and log how it came about: its settings, training curves, searches."""
+    """Run the steps of an optimization; logs its settings, training curves and searches."""
     config = replace(job.config, optim=optim)
     tracked.log_start(config_yaml(config), parameters(config), dataset(config, job.context.splits))
     made = run_steps(optim, replace(job.context, on_trial=tracked.log_trial), job.store)
@@ -207,7 +210,7 @@ def run_and_log_steps(job: Job, optim: Optim, tracked: Run) -> StepsResult:
 
 
 def log_notes(tracked: Run, made: StepsResult) -> None:
-    """The steps' own metrics; and the trials of their searches, which were told already if they were made in this run."""
+    """Log the plots of the steps, and the trials of reused searches. Trials of new searches were logged when they ended."""
     for stage in made.stages:
         notes = stage.manifest["notes"]
         for trial in notes.get("search", {}).get("trials", ()) if stage.reused else ():
@@ -219,7 +222,7 @@ def log_notes(tracked: Run, made: StepsResult) -> None:
 
 
 def log_plots(tracked: Run, report: Report) -> None:
-    """How far scores are to be believed; and where the time goes, if that was measured."""
+    """Log the reliability diagram and, if it was measured, the profile."""
     with tempfile.TemporaryDirectory() as folder:
         if report.quality:
             reliability.save(report, Path(folder))
@@ -229,12 +232,12 @@ def log_plots(tracked: Run, report: Report) -> None:
 
 
 def check(config: Config) -> None:
-    """Raises UserError: the order of steps, threads, objective, weights, the Hub, where results go."""
+    """Check the configuration: order of steps, threads, objective, weights, tracking, the Hub. Raises UserError."""
     check_order(config.optim, config.backbone)
     check_order(config.baseline, config.backbone, "baseline")
     allowed = machine.machine()["cores"]
     if config.measure.threads > allowed:
-        raise ConfigError(f"measure.threads={config.measure.threads}: this machine allows {allowed}")
+        raise ConfigError(f"measure.threads={config.measure.threads}: this machine allows at most {allowed}")
     if not config.objective:
         raise ConfigError("objective=[]: name at least one metric")
     for name in config.objective:

@@ -19,7 +19,7 @@ from mlflow import MlflowClient
 from pipeline.commands.configuration.compose import configs, parse_arguments
 from pipeline.config import CONF, Config
 from pipeline.evaluation.latency.process import ROOT
-from pipeline.run import Outcome, Pending, make, run, stages_of
+from pipeline.run import Outcome, UnmeasuredRun, make_artifact, run, stage_names
 from pipeline.runtimes.base import load as classifier
 from pipeline.steps.execute import StepsResult, run_steps
 from pipeline.tracking.job import prepare
@@ -85,7 +85,7 @@ def everything(
     done = {name: made(config) for name, config in jobs.items()}
     outcomes = {name: run(jobs[name]) for name in MEASURED}
     assert not any(outcome.made for outcome in outcomes.values()), "what was made is measured"
-    stages = tuple(stage for each in done.values() for stage in stages_of(each, None)[0])
+    stages = tuple(stage for each in done.values() for stage in stage_names(each, None)[0])
     return Everything(root, {name: each.artifact for name, each in done.items()}, stages, outcomes)
 
 
@@ -179,9 +179,9 @@ def test_in_a_sweep_a_measurement_of_before_is_copied_whole(
     first = run(compose(*small)).row
     quiet(root)
     config = compose(*small, "sweep.id=s", "sweep.job=0")
-    waiting = make(config)
-    assert isinstance(waiting, Pending)
-    copied = run(config, waiting=waiting.run_id).row
+    waiting = make_artifact(config)
+    assert isinstance(waiting, UnmeasuredRun)
+    copied = run(config, pending_run_id=waiting.run_id).row
     client = MlflowClient(f"sqlite:///{root / 'mlflow.db'}")
     old, new = (client.get_run(row.run_id) for row in (first, copied))
     assert new.info.run_id == waiting.run_id != old.info.run_id and new.data.tags["measured_in"] == old.info.run_id

@@ -3,8 +3,8 @@
 python -m pipeline benchmark-training                                              of the default data and backbone
 python -m pipeline benchmark-training data=clinc150 data.path=... optim.steps.finetune.epochs=3
 
-The optimization must begin with finetune, as optim=baseline does. Speed is the ratio of texts per second, with its 95 %
-interval, from five pairs of short trainings; accuracy is that on validation, after a training of each on all texts.
+The first step of the optimization must be finetune, as in optim=baseline. Speed is the ratio of texts per second with its
+95 % interval, from five pairs of short trainings. Accuracy is measured on validation after a training of each on all texts.
 Other settings are those of python -m pipeline.
 """
 
@@ -14,7 +14,7 @@ from pipeline.commands.configuration.compose import one_config
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Takes the overrides of a run, optim=baseline unless another is given."""
+    """Takes the overrides of a run; the default is optim=baseline."""
     config = one_config(["optim=baseline", *arguments])
     from pipeline.evaluation.training_benchmark import benchmark
 

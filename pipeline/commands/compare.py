@@ -1,8 +1,8 @@
-"""Draw the table and the plots again, from what MLflow holds.
+"""Draw the table and the plots again, from the runs in MLflow.
 
 python -m pipeline compare                    of the default data and backbone
 python -m pipeline compare data=clinc150      of another experiment
-python -m pipeline compare --explain          says what each column means
+python -m pipeline compare --explain          explains each column
 """
 
 import os
@@ -18,8 +18,8 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def compare(config: Config) -> None:
-    """Table and plots of what compares with the experiment's newest run. Raises TrackError when there is none."""
-    from pipeline.errors import nothing_yet
+    """Table and plots of the runs comparable with the experiment's newest one. Raises TrackError if there is no run."""
+    from pipeline.errors import no_finished_run
     from pipeline.reporting import noise_floor, summary, tables
     from pipeline.system import locks
     from pipeline.tracking import view
@@ -28,17 +28,17 @@ def compare(config: Config) -> None:
     tracker = open_experiment(config)
     comparable = tracker.newest_comparable()
     if comparable is None:
-        raise nothing_yet(config.experiment_name)
+        raise no_finished_run(config.experiment_name)
     rows = tracker.rows(comparable)
     explained = noise_floor.explained(tracker, rows)
     folder = config.folder("comparison")
     with locks.shared():
-        made = tables.write(rows, None, config.experiment_name, folder, explained)
+        table = tables.write(rows, None, config.experiment_name, folder, explained)
     text = summary.told(
-        made,
+        table,
         summary.of_many(rows),
         explained if config.explain else "",
-        plot=f"{os.path.relpath(folder / 'comparison.png')}, and beside it speedup.png",
+        plot=f"{os.path.relpath(folder / 'comparison.png')}, speedup.png in the same directory",
         MLflow=view.address(tracker.connection, config.track.root, tracker.experiment_id),
         next=summary.command("decide"),
     )

@@ -1,12 +1,12 @@
-"""Choose the optimization to ship, register it as the champion, explain every other.
+"""Choose the optimization to ship, register it as the champion, explain why not the others.
 
 python -m pipeline decide data=clinc150 constraints.size_mb=30 constraints.accuracy_loss=0.01
 python -m pipeline decide decide.prefer=size constraints.min_accuracy=0.9 decide.dry_run=true
-python -m pipeline decide decide.only=student_2l constraints.accuracy_loss=0.01  the exit code tells whether it may be
+python -m pipeline decide decide.only=student_2l constraints.accuracy_loss=0.01  may this one ship? see the exit code
 python -m pipeline decide sweep.id=20261126T080000_1a2b3c constraints.speedup=5
 
-Exit codes: 0 one was chosen; 3 none keeps the constraints; 2 a mistake, nothing to decide on, or runs that can't be
-compared. Other settings are those of python -m pipeline; the bounds are explained in conf/config.yaml.
+Exit codes: 0 an optimization was chosen; 3 none keeps the constraints; 2 a mistake, no runs, or runs that can't be
+compared. Other settings are those of python -m pipeline; conf/config.yaml explains the constraints.
 """
 
 import os
@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pipeline.commands.configuration.compose import one_config
 from pipeline.config import Config
 
-NOTHING = 3
+NONE_CHOSEN = 3
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -24,42 +24,42 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def decide(config: Config) -> int:
-    """Decide, register, tell; returns the exit code. Raises UserError for what the user can mend."""
+    """Decide, register, print; returns the exit code. Raises UserError for a user's mistake."""
     from dataclasses import replace
 
     from pipeline.deployment.ship import ship
     from pipeline.reporting import noise_floor, summary, tables
     from pipeline.reporting.decision import write
-    from pipeline.selection.decision import decide as decided
+    from pipeline.selection.decision import decide as choose
     from pipeline.selection.evidence import gather
     from pipeline.system import locks
     from pipeline.tracking import view
     from pipeline.tracking.runs import open_experiment
-    from pipeline.tracking.server import in_one_line
+    from pipeline.tracking.server import as_track_error
 
     experiment, tracker = config.experiment_name, open_experiment(config)
     with locks.shared():
         candidates = gather(tracker.evidence(config.sweep.id), experiment, config.sweep.id)
-        decision = decided(experiment, candidates, config.constraints, config.decide)
+        decision = choose(experiment, candidates, config.constraints, config.decide)
         explained = noise_floor.explained(tracker, [row for candidate in candidates for row in candidate.rows])
         others = [candidate for candidate in candidates if candidate is not decision.chosen]
         lines = [f"not {candidate.name}: {decision.why_not(candidate)}" for candidate in others]
         print(summary.told(tables.table(decision.rows()), lines, explained if config.explain else ""))
         print(f"\n{decision.verdict()}")
         if decision.chosen is not None and not config.decide.dry_run:
-            with in_one_line(tracker.connection):
+            with as_track_error(tracker.connection):
                 decision = replace(decision, registered=ship(decision, config, tracker))
             print(f"registered: {decision.registered}")
         folder = config.folder("decision")
-        if config.decide.dry_run:  # what ships stays beside it
+        if config.decide.dry_run:  # keep the files of the real decision
             folder = folder.with_name(f"{folder.name}_dry_run")
         write(decision, folder, explained)
         if decision.chosen is not None and decision.registered is not None:
-            with in_one_line(tracker.connection):
+            with as_track_error(tracker.connection):
                 tracker.client.log_artifacts(decision.chosen.best_run().run_id, str(folder), "decision")
     print(f"page:       {os.path.relpath(folder / 'decision.md')}")
     print(f"plot:       {os.path.relpath(folder / 'comparison.png')}")
     print(f"MLflow:     {view.address(tracker.connection, config.track.root, tracker.experiment_id)}")
-    following = summary.command("predict", ["a text", "--"]) if decision.registered else summary.command("compare")
-    print(f"next:       {following}")
-    return 0 if decision.chosen is not None else NOTHING
+    next_command = summary.command("predict", ["a text", "--"]) if decision.registered else summary.command("compare")
+    print(f"next:       {next_command}")
+    return 0 if decision.chosen is not None else NONE_CHOSEN

@@ -4,9 +4,9 @@ python -m pipeline frontier                                          of the defa
 python -m pipeline frontier data=clinc150 data.path=... frontier.n_trials=40 optim.steps.distill.epochs=6
 python -m pipeline frontier 'frontier.depth=[2,3]' 'frontier.rank=[0,96,128]' frontier.max_seconds=30
 
-The front is that of speed, size and quality, on the validation split. What there is to choose from is in
-conf/config.yaml, under frontier; how students learn, in optim=student_2l_low_rank. A killed search goes on where it
-was. Other settings are those of python -m pipeline.
+The front is that of speed, size and quality on the validation split. The search space is in conf/config.yaml under
+frontier; optim=student_2l_low_rank defines how students are trained. Repeat the command to continue an interrupted
+search. Other settings are those of python -m pipeline.
 """
 
 import os
@@ -17,15 +17,15 @@ from pipeline.config import Config
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Takes the overrides of a run; the optimization says how students learn."""
+    """Takes the overrides of a run; the optimization defines how students are trained."""
     frontier(one_config(["optim=student_2l_low_rank", *arguments]))
 
 
 def frontier(config: Config) -> None:
-    """Search, tell, then run what is on the front. Raises UserError for a user's mistake."""
+    """Search, print, then run the students on the front. Raises UserError for a user's mistake."""
     from pipeline.search.frontier import confirm, search
 
     best, folder = search(config)
     print(f"\non the front: {', '.join(one.name for one in best) or 'none'}")
-    print(f"plot: {os.path.relpath(folder / 'frontier.png')}, all trials in frontier.json beside it\n")
+    print(f"plot: {os.path.relpath(folder / 'frontier.png')}, all trials: frontier.json in the same directory\n")
     confirm(best, config)

@@ -1,4 +1,4 @@
-"""Tell what there is: subcommands and groups of settings; with a name, more about that one.
+"""Show the subcommands and the groups of settings, or more about one of them.
 
 python -m pipeline help               the program
 python -m pipeline help optim         every optimization, one line each; the same for data, step, measure, ...
@@ -23,7 +23,7 @@ GROUPS = {
     "step": "the kinds of steps that an optimization is made of",
 }
 WIDTH = 120
-LISTED = 6  # a group with more choices shows them in columns
+MAX_IN_ONE_LINE = 6  # a group with more choices than this shows them in columns
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -32,36 +32,36 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def help_text() -> str:
-    """What `--help` prints: the subcommands, and the groups' choices, read from the code and from `conf/` itself."""
+    """The text of `--help`: subcommands and choices of groups, read from the code and from `conf/`."""
     lines = [
         "Make a transformer text classifier smaller and faster, and measure what it costs.",
         "",
         "  python -m pipeline optim=distilbert              one optimization: train or load, measure, track, compare",
-        "  python -m pipeline -m optim=baseline,distilbert  a sweep; 'optim=glob(*)' is every optimization there is",
+        "  python -m pipeline -m optim=baseline,distilbert  a sweep; 'optim=glob(*)' is every optimization",
         "  python -m pipeline COMMAND ...                   one of these (COMMAND --help has an example):",
         "",
         *(f"    {name:<20}{docstring(name).partition(chr(10))[0]}" for name in names() if name != "run"),
         "",
-        "Choose with GROUP=NAME; python -m pipeline help GROUP tells one line of each.",
+        "Choose with GROUP=NAME; python -m pipeline help GROUP describes each choice in one line.",
     ]
     for group, what in GROUPS.items():
         options = choices(group)
-        if len(options) <= LISTED:
+        if len(options) <= MAX_IN_ONE_LINE:
             lines.append(f"{group}: {what}: {', '.join(options)}")
         else:
             lines += [f"{group}: {what}", *columns(options)]
     lines += [
         "",
         "Settings: GROUP.KEY=VALUE, for instance  optim.steps.finetune.epochs=3  data.oos_label=oos  seed=1",
-        "          +step@optim.steps.NAME=KIND adds a step, '~optim.steps.NAME' takes one away",
-        "--explain, for a run, a sweep, compare and decide: what each column of the table means.",
-        "--cfg job shows the resolved configuration; --hydra-help tells Hydra's own flags.",
+        "          +step@optim.steps.NAME=KIND adds a step, '~optim.steps.NAME' removes one",
+        "--explain, for a run, a sweep, compare and decide: explain each column of the table.",
+        "--cfg job shows the resolved configuration; --hydra-help shows Hydra's own flags.",
     ]
     return "\n".join(lines)
 
 
 def help_of(name: str) -> str:
-    """One line of each choice of a group, or the help of a subcommand. Raises ConfigError where it is neither."""
+    """One line for each choice of a group, or the help of a subcommand. Raises ConfigError for other names."""
     if name in names():
         return docstring(name)
     if name not in GROUPS:
@@ -74,7 +74,7 @@ def help_of(name: str) -> str:
 
 
 def columns(words: Sequence[str]) -> list[str]:
-    """Words in as many columns as fit, to be read downwards."""
+    """Lines with the words in as many columns as fit, column by column."""
     width = max(map(len, words)) + 2
     rows = -(-len(words) // ((WIDTH - 4) // width))
     return ["    " + "".join(f"{word:<{width}}" for word in words[row::rows]).rstrip() for row in range(rows)]
@@ -86,12 +86,12 @@ def choices(group: str) -> list[str]:
 
 
 def docstring(command: str) -> str:
-    """The help of a subcommand; nothing is imported for it."""
+    """The help of a subcommand, read without importing it."""
     source = (Path(__file__).parent / f"{command.replace('-', '_')}.py").read_text(encoding="utf-8")
     return ast.get_docstring(ast.parse(source)) or ""
 
 
 def first_comment(file: Path) -> str:
-    """What a file of `conf/` says of itself."""
+    """The first comment of a file in `conf/`, which describes it."""
     lines = file.read_text(encoding="utf-8").splitlines()
     return next((line[1:].strip() for line in lines if line.startswith("# ") and "@package" not in line), "")

@@ -1,10 +1,10 @@
-"""Measure a classifier against itself, to see what this machine's numbers are worth.
+"""Measure a classifier against itself, to see how far this machine's numbers can be trusted.
 
 python -m pipeline noise                                                        the default optimization, 40 times
 python -m pipeline noise optim=distillation_onnx_int8 measure.max_seconds=20        another one, 20 s each time
-python -m pipeline noise noise.repetitions=10 noise.slowdown=0.05               is a slowdown of 5 % found?
+python -m pipeline noise noise.repetitions=10 noise.slowdown=0.05               would a slowdown of 5 % be found?
 
-It takes noise.repetitions times measure.max_seconds and a little more, and the same overrides as the program itself.
+It takes a little longer than noise.repetitions times measure.max_seconds. Other settings are those of python -m pipeline.
 """
 
 import os
@@ -24,23 +24,19 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str]) -> int:
     """Takes the overrides of a run."""
-    return _each(arguments)
-
-
-def _each(arguments: Sequence[str]) -> int:
     try:
         for job in list(configs(parse_arguments(list(arguments)))):
             noise(job.config)
     except KeyboardInterrupt:
-        print("interrupted: the repetitions measured so far are kept in noise/ under track.root", file=sys.stderr)
+        print("interrupted: the finished repetitions are kept in noise/ under track.root", file=sys.stderr)
         return 130
     return 0
 
 
 def noise(config: Config) -> None:
-    """Make the optimization's artifact or find it, measure it against itself, keep and tell what came of it.
+    """Make or reuse the optimization's artifact, measure it against itself, store and print the findings.
 
-    Raises UserError for what the user can mend.
+    Raises UserError for a user's mistake.
     """
     from pipeline.evaluation.noise.repeat import repeat
     from pipeline.evaluation.noise.summary import Findings
@@ -62,20 +58,18 @@ def noise(config: Config) -> None:
         run.log_start(config_yaml(config), parameters(config) | noise_record.parameters(config), dataset(config, splits))
         with locks.shared():
             artifact = run_steps(config.optim, job.context, job.store).artifact
-        queries, folder = (
-            draw(list(splits.test[TEXT]), config.measure),
-            noise_record.folder_of(config.track.root, run.run_id),
-        )
+        queries = draw(list(splits.test[TEXT]), config.measure)
+        folder = noise_record.folder_of(config.track.root, run.run_id)
         for repetition in repeat(artifact, queries, config.measure, settings):
             done.append(repetition)
             findings = Findings(config.optim.name, config.measure, settings.slowdown, tuple(done))
             noise_record.write_json(findings, folder)
         with locks.shared():
             noise_record.finish(job.tracker, run, findings, folder)
-    _tell(findings, folder, view.address(job.tracker.connection, config.track.root, job.tracker.experiment_id))
+    _print_findings(findings, folder, view.address(job.tracker.connection, config.track.root, job.tracker.experiment_id))
 
 
-def _tell(findings: "Findings", folder: Path, address: str) -> None:
+def _print_findings(findings: "Findings", folder: Path, address: str) -> None:
     from pipeline.reporting.noise_words import conclusion, legend, table
 
     print(f"\n{table(findings).plain()}\n\n{legend(findings)}\n\n{textwrap.fill(conclusion(findings), 120)}\n")

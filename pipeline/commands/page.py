@@ -1,10 +1,10 @@
-"""Write one self-contained HTML page of an experiment or a sweep: to read, print, send.
+"""Write one self-contained HTML page about an experiment or a sweep.
 
 python -m pipeline page                                of the default data and backbone
 python -m pipeline page data=clinc150                  of another experiment
 python -m pipeline page sweep.id=20261126T080000_1a2b3c   of one sweep
 
-It loads nothing from anywhere. Other settings are those of python -m pipeline.
+The page loads no other files. Other settings are those of python -m pipeline.
 """
 
 import os
@@ -22,7 +22,7 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def page(config: Config) -> Path:
-    """Write the page; returns where. Raises UserError where there is nothing to show, or the runs don't compare."""
+    """Write the page; returns its path. Raises UserError if there are no runs or they can't be compared."""
     from pipeline.deployment.registry import CHAMPION, Registry
     from pipeline.reporting import noise_floor
     from pipeline.reporting.page.content import gather
@@ -40,13 +40,10 @@ def page(config: Config) -> Path:
     with locks.shared():
         candidates = evidence(tracker.evidence(config.sweep.id), experiment, config.sweep.id)
         address = f"{ui}/#/experiments/{tracker.experiment_id}/runs/"
-        champion = Registry(connection, experiment).at(CHAMPION)
+        champion = Registry(connection, experiment).version_of(CHAMPION)
         content = gather(tracker, candidates, title, address, noise, config.folder("decision") / "decision.json", champion)
-        target = (
-            Path(config.track.root).resolve()
-            / "page"
-            / f"{title.replace('/', '_').replace(', ', '_').replace(' ', '_')}.html"
-        )
+        name = title.replace("/", "_").replace(", ", "_").replace(" ", "_")
+        target = Path(config.track.root).resolve() / "page" / f"{name}.html"
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(render(content), encoding="utf-8")
     return target

@@ -1,16 +1,16 @@
-"""Classify texts with the champion: label, score, and whether it abstained.
+"""Classify texts with the champion: label, score, whether it abstained.
 
 python -m pipeline predict "play a song" "will it rain?"                      of the default data and backbone
-python -m pipeline predict --file queries.txt --format csv -- data=clinc150   one text a line; a CSV on standard output
-tail -f queries.txt | python -m pipeline predict --model DIRECTORY            from standard input; an artifact directory
+python -m pipeline predict --file queries.txt --format csv -- data=clinc150   one text per line; CSV on standard output
+tail -f queries.txt | python -m pipeline predict --model DIRECTORY            from standard input, with an artifact directory
 
---file FILE          texts to classify, one a line; without texts and --file it reads standard input
---format FORMAT      of the answers: jsonl (the default) or csv
+--file FILE          texts to classify, one per line; without texts and --file, standard input is read
+--format FORMAT      format of the answers: jsonl (the default) or csv
 --model DIRECTORY    an artifact directory instead of the champion
---threads N          threads that a call may use; 1 unless given
--- OVERRIDES         what names the data and the backbone, as for python -m pipeline
+--threads N          number of threads; default 1
+-- OVERRIDES         settings that select data and backbone, as for python -m pipeline
 
-It abstains where the text is out of scope.
+The classifier abstains if it considers a text out of scope.
 """
 
 import argparse
@@ -26,69 +26,69 @@ from pathlib import Path
 from pipeline.commands.configuration.compose import one_config
 from pipeline.errors import ConfigError, TrackError
 
-BATCH = 32  # texts, of what does not come from a terminal or a pipe
+BATCH_SIZE = 32  # texts of a file; those from standard input are answered one by one
 
 
-def predict(words: argparse.Namespace) -> None:
-    """Answer every text, each as soon as its batch is read. Raises UserError for what the user can mend."""
+def predict(options: argparse.Namespace) -> None:
+    """Answer every text as soon as its batch is read. Raises UserError for a user's mistake."""
     from pipeline.deployment.serve.answers import Answerer
 
     with tempfile.TemporaryDirectory() as folder:
-        artifact = Path(words.model) if words.model else champion(words.overrides, Path(folder))
+        artifact = Path(options.model) if options.model else champion(options.overrides, Path(folder))
         try:
-            answer = Answerer(artifact, words.threads)
-        except Exception as error:  # each runtime has its own
-            what = f"--model {words.model}" if words.model else "the champion (python -m pipeline rollback goes back)"
+            answer = Answerer(artifact, options.threads)
+        except Exception as error:  # each runtime raises its own types
+            what = f"--model {options.model}" if options.model else "the champion (see python -m pipeline rollback)"
             raise ConfigError(f"{what}: not an artifact that can be loaded ({error})") from error
         write = csv.writer(sys.stdout, lineterminator="\n")
-        if words.format == "csv":
+        if options.format == "csv":
             write.writerow(["text", "label", "score", "abstained"])
-        for batch in batches(words):
-            for text, said in zip(batch, answer(batch), strict=True):
-                if words.format == "csv":
-                    write.writerow([text, said.label, f"{said.score:.4f}", str(said.abstained).lower()])
+        for batch in batches(options):
+            for text, answered in zip(batch, answer(batch), strict=True):
+                if options.format == "csv":
+                    write.writerow([text, answered.label, f"{answered.score:.4f}", str(answered.abstained).lower()])
                 else:
-                    told = {"text": text, **said._asdict(), "score": round(said.score, 4)}
-                    print(json.dumps(told, ensure_ascii=False))
+                    line = {"text": text, **answered._asdict(), "score": round(answered.score, 4)}
+                    print(json.dumps(line, ensure_ascii=False))
             sys.stdout.flush()
 
 
 def champion(overrides: list[str], folder: Path) -> Path:
-    """The champion's artifact directory, copied out of the registry. Raises TrackError where there is none."""
+    """Download the champion's artifact directory from the registry. Raises TrackError if there is no champion."""
     from pipeline.deployment.registry import CHAMPION, Registry
     from pipeline.tracking.server import connect, is_fresh
 
     config = one_config(overrides)
     experiment = config.experiment_name
-    nothing = TrackError(f"{experiment} has no champion yet; python -m pipeline decide makes one, or give --model DIRECTORY")
+    message = f"{experiment} has no champion yet; python -m pipeline decide makes one, or give --model DIRECTORY"
     if is_fresh(config.track):
-        raise nothing
+        raise TrackError(message)
     registry = Registry(connect(config.track), experiment)
-    number = registry.at(CHAMPION)
+    number = registry.version_of(CHAMPION)
     if number is None:
-        raise nothing
+        raise TrackError(message)
     return registry.fetch(number, folder)
 
 
-def batches(words: argparse.Namespace) -> Iterator[list[str]]:
-    """The texts that were given, else the lines of the file, else of standard input, where each is answered at once."""
-    if words.text:
+def batches(options: argparse.Namespace) -> Iterator[list[str]]:
+    """The texts of the command line, else the lines of the file, else those of standard input, one per batch."""
+    if options.text:
         try:
-            yield [text.encode().decode() for text in words.text]
+            yield [text.encode().decode() for text in options.text]
         except UnicodeEncodeError as error:
             raise ConfigError("a text on the command line is not UTF-8") from error
-    elif words.file:
+    elif options.file:
         try:
-            with Path(words.file).open("rb") as file:
-                yield from _batched(_lines(file, f"--file {words.file}"), BATCH)
+            with Path(options.file).open("rb") as file:
+                yield from _in_batches(_lines(file, f"--file {options.file}"), BATCH_SIZE)
         except OSError as error:
-            raise ConfigError(f"--file {words.file}: can't be read ({error.strerror})") from error
+            raise ConfigError(f"--file {options.file}: can't be read ({error.strerror})") from error
     else:
-        yield from _batched(_lines(sys.stdin.buffer, "standard input"), 1)
+        yield from _in_batches(_lines(sys.stdin.buffer, "standard input"), 1)
 
 
 def _lines(file: Iterable[bytes], where: str) -> Iterator[str]:
-    """One text a line, empty ones too, so that answers and lines go together."""
+    """One text per line, including empty lines, so that answers match lines."""
     for number, line in enumerate(file, 1):
         try:
             yield line.rstrip(b"\r\n").decode("utf-8")
@@ -96,17 +96,17 @@ def _lines(file: Iterable[bytes], where: str) -> Iterator[str]:
             raise ConfigError(f"{where}, line {number}: not UTF-8") from error
 
 
-def _batched(texts: Iterator[str], size: int) -> Iterator[list[str]]:
+def _in_batches(texts: Iterator[str], size: int) -> Iterator[list[str]]:
     while batch := list(itertools.islice(texts, size)):
         yield batch
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Takes texts, flags, and behind -- the overrides of a run."""
-    words = _parsed(list(arguments))
+    """Takes texts, flags, and after -- the overrides of a run."""
+    options = _parse(list(arguments))
     try:
-        predict(words)
-    except BrokenPipeError:  # what it wrote to has ended, as head does
+        predict(options)
+    except BrokenPipeError:  # the reader of the pipe has ended, such as head
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:  # a full disk, most often
         print(f"standard output: {error.strerror}", file=sys.stderr)
@@ -115,20 +115,20 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def _parsed(arguments: list[str]) -> argparse.Namespace:
+def _parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m pipeline predict", add_help=False)
-    parser.add_argument("text", nargs="*", help="texts to answer; without any, --file or standard input")
-    parser.add_argument("--file", help="a file with one text a line")
-    parser.add_argument("--format", choices=("jsonl", "csv"), default="jsonl", help="of the answers (default: jsonl)")
+    parser.add_argument("text", nargs="*", help="texts to classify; default: --file or standard input")
+    parser.add_argument("--file", help="a file with one text per line")
+    parser.add_argument("--format", choices=("jsonl", "csv"), default="jsonl", help="format of the answers (default: jsonl)")
     parser.add_argument("--model", help="an artifact directory instead of the champion")
-    parser.add_argument("--threads", type=int, default=1, help="that a call may use (default: 1)")
+    parser.add_argument("--threads", type=int, default=1, help="number of threads (default: 1)")
     place = arguments.index("--") if "--" in arguments else len(arguments)
-    words = parser.parse_args(arguments[:place])
-    words.overrides = arguments[place + 1 :]
-    if words.threads < 1:
-        parser.error(f"--threads {words.threads}: must be at least 1")
-    if words.text and words.file:
+    options = parser.parse_args(arguments[:place])
+    options.overrides = arguments[place + 1 :]
+    if options.threads < 1:
+        parser.error(f"--threads {options.threads}: must be at least 1")
+    if options.text and options.file:
         parser.error("give texts or --file, not both")
-    if words.model and words.overrides:
-        parser.error(f"--model names the classifier, so what follows -- does nothing: {' '.join(words.overrides)}")
-    return words
+    if options.model and options.overrides:
+        parser.error(f"--model already selects the classifier; remove the settings after --: {' '.join(options.overrides)}")
+    return options

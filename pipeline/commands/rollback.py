@@ -1,9 +1,9 @@
-"""Make the champion before this one the champion again.
+"""Make the previous champion the champion again.
 
 python -m pipeline rollback                    of the default data and backbone
 python -m pipeline rollback data=clinc150      of another experiment
 
-It is loaded first. The one that was the champion becomes the previous one, so a second rollback undoes the first.
+It is loaded first, as a check. The current champion becomes the previous one, so a second rollback undoes the first.
 """
 
 from collections.abc import Sequence
@@ -20,19 +20,19 @@ def main(arguments: Sequence[str]) -> None:
 
 
 def rollback(config: Config) -> None:
-    """Move both aliases. Raises TrackError where there is no previous champion, or it can't be loaded any more."""
+    """Swap both aliases. Raises TrackError if there is no previous champion or it can't be loaded."""
     from pipeline.deployment.registry import CHAMPION, PREVIOUS, Registry
     from pipeline.tracking.server import connect, is_fresh
 
     experiment = config.experiment_name
-    nothing = TrackError(f"{experiment} has no previous champion; python -m pipeline decide makes one")
+    no_champion = TrackError(f"{experiment} has no previous champion; python -m pipeline decide makes one")
     if is_fresh(config.track):
-        raise nothing
+        raise no_champion
     registry = Registry(connect(config.track), experiment)
-    with registry.held(Path(config.track.root).resolve()):
-        number = registry.at(PREVIOUS)
-        if number is None or number == registry.at(CHAMPION):
-            raise nothing
-        registry.answers(number, ["hello"])
+    with registry.lock(Path(config.track.root).resolve()):
+        number = registry.version_of(PREVIOUS)
+        if number is None or number == registry.version_of(CHAMPION):
+            raise no_champion
+        registry.predict(number, ["hello"])
         before = registry.promote(number)
     print(f"{registry.name}: version {number} is the {CHAMPION} again, version {before} the {PREVIOUS} one")

@@ -1,10 +1,10 @@
 """Run one optimization, or a sweep with -m: make or load, measure, track, compare.
 
-python -m pipeline optim=distilbert                     the word run may be left out
+python -m pipeline optim=distilbert                     the word run can be left out
 python -m pipeline -m optim=baseline,distilbert         a sweep
 python -m pipeline --cfg job                            the whole configuration, resolved
 
-What there is to choose from: python -m pipeline help.
+python -m pipeline help lists the choices.
 """
 
 import os
@@ -15,24 +15,24 @@ from typing import Any
 
 from pipeline.commands.configuration.compose import (
     Composed,
-    checked,
     configs,
-    named,
     open_keys,
     parse_arguments,
     shown_command,
+    to_config,
+    with_steps_in_name,
 )
 from pipeline.config import CONF
 from pipeline.errors import ConfigError
-from pipeline.sweep.record import Record, varying
+from pipeline.sweep.record import Record, varying_keys
 
-LISTED = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"  # all its jobs are known from the start
+BASIC_SWEEPER = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"  # knows all its jobs from the start
 
 
 def main(argv: Sequence[str]) -> int:
     """Let Hydra run the job or the sweep; returns the exit code."""
-    sys.argv = [sys.argv[0], *argv]  # Hydra reads it
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions reach `cli.guarded` as they are
+    sys.argv = [sys.argv[0], *argv]  # Hydra reads sys.argv
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions reach `cli.run_guarded` unchanged
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     import hydra
 
@@ -54,8 +54,8 @@ def main(argv: Sequence[str]) -> int:
         try:
             from pipeline.run import run as run_optimization
 
-            run_optimization(named(checked(cfg), arguments.overrides))
-        except Exception as error:  # told by `guarded`, without Hydra's words around it
+            run_optimization(with_steps_in_name(to_config(cfg), arguments.overrides))
+        except Exception as error:  # printed by `run_guarded`, without Hydra's message around it
             failures.append(error)
 
     run(job)()
@@ -67,47 +67,47 @@ def main(argv: Sequence[str]) -> int:
 def _sweep(arguments: Any, jobs: list[Composed], run: Callable[..., Callable[[], Any]]) -> int:
     from pipeline.run import check
     from pipeline.sweep.job import measure_all
-    from pipeline.sweep.lifecycle import begin, end
+    from pipeline.sweep.lifecycle import finish_sweep, start_sweep
 
     published = [job.config.publish.hub for job in jobs if job.config.publish.hub]
     if len(set(published)) < len(published):
-        raise ConfigError(f"publish.hub={published[0]}: each job would replace the one before; add -${{optim.name}} to it")
+        raise ConfigError(f"publish.hub={published[0]}: each job would overwrite the one before; append -${{optim.name}}")
     for job in jobs:
         check(job.config)
-    chosen_later = open_keys(arguments)
-    keys = sorted(varying([job.overrides for job in jobs]) | chosen_later)
-    whole = begin([job.config for job in jobs], keys, shown_command(sys.argv[1:]), known=not chosen_later)
+    open_settings = open_keys(arguments)
+    keys = sorted(varying_keys([job.overrides for job in jobs]) | open_settings)
+    sweep = start_sweep([job.config for job in jobs], keys, shown_command(sys.argv[1:]), all_jobs_known=not open_settings)
     interrupted = True
-    with tempfile.TemporaryDirectory() as folder:  # Hydra's own record of a sweep: MLflow has it all, without passwords
-        own = [f"sweep.id={whole.record.sweep_id}", f"hydra.sweep.dir={folder}"]
+    with tempfile.TemporaryDirectory() as folder:  # Hydra's files; MLflow keeps the same without passwords
+        own = [f"sweep.id={sweep.record.sweep_id}", f"hydra.sweep.dir={folder}"]
         first = sys.argv.index(arguments.overrides[0]) if arguments.overrides else len(sys.argv)
-        sys.argv[first:first] = own  # beside the other overrides: argparse takes them in one place only
+        sys.argv[first:first] = own  # next to the other overrides: argparse takes them in one place only
         try:
             run(_sweep_job)()
-            numbered = [whole.record.numbered(job.config, number, job.overrides) for number, job in enumerate(jobs)]
-            measure_all(whole.record, numbered)
+            numbered = [sweep.record.job_config(job.config, number, job.overrides) for number, job in enumerate(jobs)]
+            measure_all(sweep.record, numbered)
             interrupted = False
         except Exception:
             interrupted = False
             raise
         finally:
-            code = end(whole, interrupted)
+            code = finish_sweep(sweep, interrupted)
     return code
 
 
 def _sweep_job(cfg: Any) -> float | tuple[float, ...]:
-    """One job of a sweep, wherever a launcher runs it; returns what a sweeper is told.
+    """Run one job of a sweep, in the process of a launcher; returns its objective for the sweeper.
 
-    Hydra's own sweeper does not listen to it, and so a job is measured later (see `pipeline.sweep`).
+    Hydra's basic sweeper ignores the objective, so with it a job is measured later (see `pipeline.sweep`).
     """
     from hydra.core.hydra_config import HydraConfig
 
     from pipeline.sweep.job import run_job
 
     hydra = HydraConfig.get()
-    config = named(checked(cfg), list(hydra.overrides.task))
+    config = with_steps_in_name(to_config(cfg), list(hydra.overrides.task))
     assert config.sweep.id is not None
     record = Record(config.track.root, config.sweep.id)
-    own = record.numbered(config, int(hydra.job.num), list(hydra.overrides.task))
-    objective = run_job(own, later=hydra.sweeper._target_ == LISTED)
+    own = record.job_config(config, int(hydra.job.num), list(hydra.overrides.task))
+    objective = run_job(own, measure_later=hydra.sweeper._target_ == BASIC_SWEEPER)
     return objective[0] if len(objective) == 1 else objective

@@ -1,9 +1,9 @@
-"""Start the MLflow UI on local results, and print where its prepared views are.
+"""Start the MLflow UI for local results, and print the addresses of its prepared views.
 
 python -m pipeline ui                     on port 5000
-python -m pipeline ui 5001 mlruns         on another port; the directory that runs were logged in
+python -m pipeline ui 5001 mlruns         on another port, with the directory of the results
 
-It runs one worker on 127.0.0.1, without MLflow's job runner: it starts in seconds instead of half a minute, and takes
+It runs one worker on 127.0.0.1, without MLflow's job runner, so it starts in seconds instead of half a minute and uses
 a sixth of the memory.
 """
 
@@ -21,7 +21,7 @@ def main(arguments: Sequence[str]) -> None:
     """Takes a port and `track.root`, both optional."""
     port, root, *more = [*arguments, *("5000", Track().root)[len(arguments) :]]
     if more or not port.isdecimal():
-        raise ConfigError("ui takes a port and the directory that runs were logged in: python -m pipeline ui 5001 mlruns")
+        raise ConfigError("ui takes a port and the directory of the results: python -m pipeline ui 5001 mlruns")
     serve(Path(root).resolve(), int(port))
 
 
@@ -35,14 +35,14 @@ def command(root: Path, port: int) -> list[str]:
 
 
 def serve(root: Path, port: int) -> None:
-    """Print the prepared views and become the server. Raises TrackError when nothing was logged there."""
+    """Print the prepared views and replace this process by the server. Raises TrackError if `root` has no results."""
     from pipeline.tracking import view
     from pipeline.tracking.server import connect, without_password
 
     server = os.environ.get("MLFLOW_TRACKING_URI")
     if server:
         raise TrackError(
-            f"MLFLOW_TRACKING_URI is set to {without_password(server)}: results go there; unset it for local ones"
+            f"MLFLOW_TRACKING_URI is set to {without_password(server)}: results are there; unset it to see local ones"
         )
     if not 0 < port < 2**16:
         raise TrackError(f"port {port}: must be between 1 and 65535")
@@ -55,6 +55,6 @@ def serve(root: Path, port: int) -> None:
     for experiment in client.search_experiments(filter_string="attribute.name != 'Default'"):
         print(f"{experiment.name}\n  table   http://127.0.0.1:{port}{view.path(experiment.experiment_id)}")
         print(f"  charts  http://127.0.0.1:{port}{view.path(experiment.experiment_id, charts=True)}")
-    print("Ctrl-C ends it.", flush=True)
+    print("Press Ctrl-C to stop.", flush=True)
     os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
     os.execv(sys.executable, command(root.resolve(), port))

@@ -1,8 +1,8 @@
-"""The typed configuration: what Hydra composes is checked against these dataclasses before anything else happens.
+"""The typed configuration. Compositions of Hydra are checked against these dataclasses before anything else.
 
-This is the lowest module: it knows no other but `errors`, and neither Hydra's entry point nor any library that is slow
-to import. Kinds of steps (`pipeline/steps/`) and of data sources (`pipeline/data/`) register themselves here with
-`@kind(group, name)`; `schema.build` turns a composed configuration into frozen objects of those classes.
+This is the lowest room: it imports `errors` only, neither Hydra nor any library that is slow to import. Kinds of steps
+(`pipeline/steps/`) and of data sources (`pipeline/data/`) register themselves here with `@kind(group, name)`. `schema.build`
+converts a composed configuration to frozen objects of these classes.
 """
 
 from dataclasses import dataclass, field
@@ -22,12 +22,12 @@ from pipeline.config.settings import setting as setting
 from pipeline.errors import ConfigError
 
 _HERE = Path(__file__).resolve().parents[1]
-CONF = _HERE / "conf" if (_HERE / "conf").is_dir() else _HERE.parent / "conf"  # a wheel has it inside
+CONF = _HERE / "conf" if (_HERE / "conf").is_dir() else _HERE.parent / "conf"  # a wheel contains it in the package
 
 
 @dataclass(frozen=True)
 class Optim(Settings):
-    """An optimization: named steps, carried out in this order."""
+    """An optimization: named steps, which run in this order."""
 
     name: str = setting(MISSING, name=True)
     steps: dict[str, Step] = field(default_factory=dict)
@@ -35,7 +35,7 @@ class Optim(Settings):
 
 @dataclass(frozen=True)
 class Weights(Settings):
-    """Where one set of pretrained weights comes from. The first that is there is used: path, package, Hub."""
+    """The source of one set of pretrained weights. The first available one is used: path, package, Hub."""
 
     path: str | None = None  # a local directory in the Hugging Face layout
     package: str | None = None  # an installed Python package whose files hold the model (its code is not run)
@@ -43,20 +43,20 @@ class Weights(Settings):
     hub: str | None = None  # a repository on the Hugging Face Hub
     revision: str | None = None  # its commit, tag or branch
     sha256: dict[str, str] = field(default_factory=dict)  # file name -> expected hash
-    finetuned: bool = False  # True: a classifier already; it is loaded, not trained
-    pooling: str = setting("first", choices=("first", "mean"))  # what stands for a text: its first token, or the mean of all
-    from_teacher: bool = False  # True: made of every second layer of the teacher, as DistilBERT was
+    finetuned: bool = False  # True: it is a trained classifier, which is loaded and not trained
+    pooling: str = setting("first", choices=("first", "mean"))  # of a text: its first token, or the mean of all
+    from_teacher: bool = False  # True: every second layer of the teacher, as for DistilBERT
     random: bool = False  # True: a tiny network with random weights, for tests
 
 
 @dataclass(frozen=True)
 class Backbone(Settings):
-    """Where the teacher's and the student's pretrained weights come from."""
+    """The sources of the teacher's and the student's pretrained weights."""
 
     name: str = setting(MISSING, name=True)
     teacher: Weights = field(default_factory=Weights)
     student: Weights = field(default_factory=Weights)
-    distilled: Weights = field(default_factory=Weights)  # a distilled classifier, if it is published
+    distilled: Weights = field(default_factory=Weights)  # a published distilled classifier, if there is one
     max_length: int = setting(128, min=8, max=8192)  # tokens; longer texts are cut
 
 
@@ -65,21 +65,21 @@ class Measure(Settings):
     """How a classifier is measured."""
 
     protocol: str = setting("queries", choices=("queries", "book"))
-    queries: int = setting(100, min=1)  # test texts drawn for timing ("queries") or timed calls ("book"), of each process
+    queries: int = setting(100, min=1)  # test texts ("queries") or calls of one text ("book") that each process times
     warmup_calls: int = setting(20, min=0)
-    query: str | None = None  # "book": the one text that is timed
-    batch_size: int = setting(32, min=1)  # texts a batch, for throughput and for predicting the test split
+    query: str | None = None  # "book": the text that is timed
+    batch_size: int = setting(32, min=1)  # texts per batch, for throughput and for predicting the test split
     threads: int = setting(1, min=1)  # threads the classifier may use while it is timed
     seed: int = setting(0, min=0)  # draws the queries; the same for every optimization
     precision: float = setting(0.03, above=0)  # pairs are added until the speed-up's interval is narrower than this share
-    max_seconds: float = setting(60.0, min=0)  # or until a further pair would take longer than this
-    margin: float = setting(0.02, min=0)  # speeds that differ by less than this share are taken as equal
-    profile: bool = True  # also where the time goes: by tokens, threads, batch size and concurrent clients
+    max_seconds: float = setting(60.0, min=0)  # or until another pair would exceed this time
+    margin: float = setting(0.02, min=0)  # speeds that differ by less than this share count as equal
+    profile: bool = True  # also measure latency by tokens, threads, batch size and concurrent clients
     price_per_core_hour: float | None = setting(None, above=0)  # for the cost of a million queries, in its currency
-    again: bool = False  # measure anew what was measured before, in the same way, of the same artifact
+    again: bool = False  # measure again, even if the same measurement of the same artifact exists
 
     def decisive(self) -> dict[str, Any]:
-        """What two measurements must have in common to be compared: all but how long and for what was measured."""
+        """The settings that comparable measurements share: all but those in NOT_DECISIVE."""
         return {key: value for key, value in plain(self).items() if key not in NOT_DECISIVE}
 
 
@@ -88,10 +88,10 @@ NOT_DECISIVE = ("precision", "max_seconds", "margin", "profile", "price_per_core
 
 @dataclass(frozen=True)
 class Noise(Settings):
-    """`python -m pipeline noise`: a classifier measured against itself, again and again."""
+    """`python -m pipeline noise`: a classifier is measured against itself repeatedly."""
 
     repetitions: int = setting(40, min=1)
-    slowdown: float = setting(0.0, min=0)  # above 0: one of the two answers that share slower, to see whether it is found
+    slowdown: float = setting(0.0, min=0)  # above 0: one of the two is slowed down by this share, as a test
 
 
 PREFERENCES = ("latency", "size", "accuracy", "cost")
@@ -99,51 +99,51 @@ PREFERENCES = ("latency", "size", "accuracy", "cost")
 
 @dataclass(frozen=True)
 class Decide(Settings):
-    """`python -m pipeline decide`: how one is chosen of those that keep the constraints."""
+    """`python -m pipeline decide`: how to choose among the optimizations that keep the constraints."""
 
     prefer: str = setting("latency", choices=PREFERENCES)
-    strict: bool = True  # a constraint must hold for the whole interval, not for the metric alone
-    only: str | None = None  # the one optimization that may be chosen
-    dry_run: bool = False  # decide, and register nothing
+    strict: bool = True  # a constraint must hold for the whole interval, not only for the value
+    only: str | None = None  # the only optimization that may be chosen
+    dry_run: bool = False  # decide, but register nothing
 
 
 @dataclass(frozen=True)
 class Track(Settings):
-    """Where results go."""
+    """Where results are stored."""
 
     uri: str | None = None  # an MLflow server; null: MLFLOW_TRACKING_URI, else SQLite under `root`
-    root: str = setting("mlruns", filled=True)  # everything that a run writes lies below this directory
-    artifact_max_mb: float = setting(200.0, min=0)  # larger artifacts stay in the store only; 0 logs none
+    root: str = setting("mlruns", filled=True)  # the directory of everything that a run writes
+    artifact_max_mb: float = setting(200.0, min=0)  # larger artifacts are not logged in MLflow; 0: none is
 
 
 @dataclass(frozen=True)
 class Publish(Settings):
-    """Where the finished artifact is pushed to."""
+    """Where the artifact is published."""
 
     hub: str | None = None  # a repository on the Hugging Face Hub, user/name
 
 
 @dataclass(frozen=True)
 class Sweep(Settings):
-    """Set by a multirun for its jobs, not by users."""
+    """A job's place in its sweep; set by the sweep, not by users."""
 
     id: str | None = None
     job: int | None = None  # counted from 0
-    settings: str = ""  # what this job has that others of the sweep have not, besides optimization and seed
-    shared: str = ""  # those of them that concern the baseline too: all but the optimization's own
-    seed: str = ""  # "seed=1" where the sweep varies it
+    settings: str = ""  # this job's values of the varied keys, besides optimization and seed
+    shared: str = ""  # those that concern the baseline too: all but the optimization's own
+    seed: str = ""  # such as "seed=1", if the sweep varies it
 
 
 @dataclass(frozen=True)
 class Frontier(Settings):
-    """What a search for the Pareto front chooses from, and for how long."""
+    """The search space of a search for the Pareto front, and its limits."""
 
     n_trials: int = setting(12, min=1)
-    max_seconds: float = setting(15.0, above=0)  # of measuring for each trial at most
+    max_seconds: float = setting(15.0, above=0)  # of measuring, per trial
     depth: list[int] = field(default_factory=lambda: [1, 2, 3])  # layers
     neurons_kept: list[float] = field(default_factory=lambda: [0.3333, 0.5, 1.0])  # share of feed-forward neurons
     vocab_size: list[int] = field(default_factory=lambda: [0, 16000])  # of the vocabulary; 0: all
-    rank: list[int] = field(default_factory=lambda: [0, 128])  # of word embeddings; 0: as they are
+    rank: list[int] = field(default_factory=lambda: [0, 128])  # of word embeddings; 0: full rank
     bits: list[int] = field(default_factory=lambda: [8, 4])  # of word embeddings
     oos_score: list[str] = field(default_factory=lambda: ["odds", "energy"])  # of the decision rule
 
@@ -157,7 +157,7 @@ class Frontier(Settings):
 
 @dataclass(frozen=True)
 class Config(Settings):
-    """Everything that decides a run."""
+    """The whole configuration of a run."""
 
     optim: Optim = field(default_factory=Optim)
     baseline: Optim = field(default_factory=Optim)
@@ -166,20 +166,20 @@ class Config(Settings):
     measure: Measure = field(default_factory=Measure)
     noise: Noise = field(default_factory=Noise)
     frontier: Frontier = field(default_factory=Frontier)
-    constraints: dict[str, float | None] = field(default_factory=dict)  # see `pipeline.evaluation.metrics`; None: no bound
+    constraints: dict[str, float | None] = field(default_factory=dict)  # of `pipeline.evaluation.metrics`; None: no bound
     decide: Decide = field(default_factory=Decide)
     track: Track = field(default_factory=Track)
     publish: Publish = field(default_factory=Publish)
     sweep: Sweep = field(default_factory=Sweep)
-    explain: bool = False  # print what the columns of a table mean
-    objective: list[str] = field(default_factory=lambda: ["quality/accuracy"])  # metrics that a sweeper is told, in order
+    explain: bool = False  # explain the columns of tables
+    objective: list[str] = field(default_factory=lambda: ["quality/accuracy"])  # metrics for a sweeper, in this order
     seed: int = setting(42, min=0, max=2**32 - 1)
 
     @property
     def experiment_name(self) -> str:
-        """The MLflow experiment of these data and this backbone."""
+        """The MLflow experiment for this data and backbone."""
         return f"{self.data.name}/{self.backbone.name}"
 
     def folder(self, kind: str) -> Path:
-        """Where the newest files of a kind ("comparison", "decision") of this experiment lie, outside MLflow."""
+        """The directory, outside MLflow, of this experiment's newest files of a kind ("comparison", "decision")."""
         return Path(self.track.root).resolve() / kind / f"{self.data.name}_{self.backbone.name}".replace("/", "_")

@@ -1,4 +1,4 @@
-"""Steps and data sources: what each kind must have, and the registry that their modules add themselves to."""
+"""The base classes of steps and data sources, and the registry of their kinds."""
 
 import dataclasses
 from abc import ABC, abstractmethod
@@ -18,7 +18,7 @@ KINDS: dict[str, dict[str, type]] = {"step": {}, "data": {}}
 
 
 def kind(group: str, name: str) -> Callable[[type], type]:
-    """Class decorator: makes a frozen dataclass the meaning of `kind: name` in the files of `conf/<group>/`."""
+    """Class decorator: registers a frozen dataclass for `kind: name` in the files of `conf/<group>/`."""
 
     def register(cls: type) -> type:
         KINDS[group][name] = cls
@@ -29,21 +29,21 @@ def kind(group: str, name: str) -> Callable[[type], type]:
 
 @dataclass(frozen=True)
 class Step(Settings, ABC):
-    """One operation on a classifier: its settings are the keys of its YAML, `make` does the work.
+    """One operation on a classifier. Its fields are the keys of its YAML; `make` does the work.
 
     The kinds are in `pipeline/steps/`. A step reads the previous stage and writes a new directory; it changes nothing else.
     """
 
     kind: str = MISSING
 
-    code_version: ClassVar[int] = 1  # increased when the same settings would give other bytes than before
+    code_version: ClassVar[int] = 1  # increase it when the same settings give other bytes than before
     takes: ClassVar[tuple[str, ...]] = ()  # forms of classifier that it changes, or `steps.base.ANY`; empty: it makes one
-    gives: ClassVar[str] = ""  # the form of what it writes: "torch", "torch_int8", "onnx", "onnx_int8", ...
+    gives: ClassVar[str] = ""  # the form that it writes: "torch", "torch_int8", "onnx", "onnx_int8", ...
     tasks: ClassVar[tuple[str, ...]] = ("single_label",)  # tasks whose classifiers it can make or change
-    ignored: ClassVar[tuple[str, ...]] = ()  # settings that do not decide the bytes, such as a path: `inputs` has a hash
+    ignored: ClassVar[tuple[str, ...]] = ()  # settings that do not influence the bytes, such as a path (`inputs` has a hash)
 
     def role(self, backbone: "Backbone") -> str | None:
-        """Which of the backbone's weights it starts from: "teacher", "student", "distilled"; None: none of them."""
+        """The weights of the backbone that it starts from: "teacher", "student" or "distilled"; None: none of them."""
         return None
 
     def needs(self, backbone: "Backbone") -> dict[str, "Optim"]:
@@ -51,9 +51,9 @@ class Step(Settings, ABC):
         return {}
 
     def inputs(self, context: "Context") -> dict[str, Any]:
-        """What decides the bytes besides the settings and the previous stage: data, seed, weights, library versions.
+        """What influences the bytes besides the settings and the previous stage: data, seed, weights, library versions.
 
-        Raises UserError when something that the step needs is missing.
+        Raises UserError if something that the step needs is missing.
         """
         return {}
 
@@ -69,22 +69,22 @@ class Step(Settings, ABC):
         """Write the artifact into the empty directory `artifact`; returns notes for the stage's manifest.
 
         Files in `scratch` survive a kill, so that the step can continue from them. Notes that are shown: "curves" (one dict
-        an epoch) and "metrics" (name in MLflow -> float: what was checked or reached). Raises OptimizationError when the
-        step does not work with this classifier, or when a check of the result fails.
+        per epoch) and "metrics" (name in MLflow -> float). Raises OptimizationError if the step does not work with this
+        classifier, or if a check of the result fails.
         """
 
 
 @dataclass(frozen=True)
 class DataSource(Settings, ABC):
-    """Where texts and labels come from; each kind in `pipeline/data/sources.py` adds its own settings."""
+    """A source of texts and labels. Each kind in `pipeline/data/sources.py` adds its own settings."""
 
     kind: str = MISSING
-    name: str = setting(MISSING, name=True)  # names the MLflow experiment, together with the backbone
+    name: str = setting(MISSING, name=True)  # with the backbone's name, it names the MLflow experiment
     oos_label: str | None = None  # the label that means "out of scope", if there is one
 
     @abstractmethod
     def load(self, seed: int) -> "Splits":
-        """Read and check the data; `seed` decides how missing splits are drawn from train.
+        """Read and check the data. Missing splits are drawn from train with `seed`.
 
-        Raises DataError when the data is missing or can't be used.
+        Raises DataError if the data is missing or can't be used.
         """

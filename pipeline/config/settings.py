@@ -1,4 +1,4 @@
-"""What every configuration object has: fields with bounds, a plain form for YAML and JSON, and a hash."""
+"""The base of configuration objects: fields with bounds, conversion to plain values, and a hash."""
 
 import dataclasses
 import hashlib
@@ -11,21 +11,21 @@ from typing import Any
 
 from pipeline.errors import ConfigError, nearest
 
-MISSING: Any = "???"  # OmegaConf's mark for a value that must be given
+MISSING: Any = "???"  # OmegaConf's marker for a mandatory value
 
 
 def setting(default: Any, **bounds: Any) -> Any:
     """A dataclass field with bounds: `min` and `max` (inclusive), `above` (exclusive), `choices`,
-    `filled` (not empty), `name` (fit for MLflow).
+    `filled` (not empty), `name` (valid in MLflow).
 
-    Raises ConfigError when an object is made with a value outside them (see `Settings`).
+    Creating an object with a value out of bounds raises ConfigError (see `Settings`).
     """
     return field(default=default, metadata=bounds)
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Base of every configuration object: checks the bounds of its fields when it is made."""
+    """Base class of configuration objects; checks the bounds of the fields."""
 
     def __post_init__(self) -> None:
         for item in dataclasses.fields(self):
@@ -36,13 +36,13 @@ class Settings:
 
 
 def out_of_bounds(value: Any, bounds: Mapping[str, Any]) -> str | None:
-    """What is wrong with a value that is given, in words; None where it keeps the bounds (see `setting`)."""
+    """A phrase that says which bound a value violates; None if it violates none (see `setting`)."""
     if isinstance(value, float) and not math.isfinite(value):
         return "must be a finite number"
     if bounds.get("filled") and not str(value).strip():
         return "must not be empty"
     if bounds.get("name") and value != MISSING and not re.fullmatch(r"\w[\w./ -]*", str(value)):
-        return "must not be empty, and be of letters, digits, _ . - / and spaces only"
+        return "must not be empty, and may only contain letters, digits, _ . - / and spaces"
     if "choices" in bounds and value not in bounds["choices"]:
         return "unknown value" + nearest(str(value), bounds["choices"])
     if "min" in bounds and value < bounds["min"]:
@@ -55,18 +55,18 @@ def out_of_bounds(value: Any, bounds: Mapping[str, Any]) -> str | None:
 
 
 def plain(settings: Any) -> dict[str, Any]:
-    """A configuration object as nested dicts of plain values (for YAML, JSON and fingerprints)."""
+    """Convert a configuration object to nested dicts of plain values (for YAML, JSON and fingerprints)."""
     values = dataclasses.asdict(settings)
-    return {key: _listed(value) for key, value in values.items()}
+    return {key: _without_tuples(value) for key, value in values.items()}
 
 
-def _listed(value: Any) -> Any:
+def _without_tuples(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _listed(inner) for key, inner in value.items()}
+        return {key: _without_tuples(inner) for key, inner in value.items()}
     return list(value) if isinstance(value, tuple) else value
 
 
 def digest(value: Any) -> str:
-    """SHA-256, in hexadecimal, of the canonical JSON form of plain values (keys sorted, no NaN)."""
+    """The hexadecimal SHA-256 of plain values in canonical JSON (keys sorted, no NaN)."""
     text = json.dumps(value, sort_keys=True, allow_nan=False, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()

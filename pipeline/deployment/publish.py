@@ -1,8 +1,8 @@
 """Publishing on the Hugging Face Hub: an artifact, a model card with the measured table, and the plot, in one commit.
 
-It comes last in a run, so that a Hub that fails costs nothing but the upload; HF_ENDPOINT says which Hub. The token goes to
-the Hub's client and nowhere else: what a server answers is shown without it, and the client's own errors, which can hold
-such answers, are never chained to ours.
+It is the last part of a run, so a failing Hub costs only the upload. HF_ENDPOINT names the Hub. The token is given to the
+Hub's client only: answers of the server are shown without it, and errors of the client, which may contain such answers, are
+not chained to ours.
 """
 
 import logging
@@ -27,23 +27,23 @@ from pipeline.tracking.server import without_password
 
 log = logging.getLogger(__name__)
 
-NAME = r"(?a:\w([\w.-]*\w)?)"
-TOKENS = "https://huggingface.co/settings/tokens"
-WAYS_OUT = {
-    401: f"make a token at {TOKENS}, then hf auth login, or set HF_TOKEN",
-    403: f"the token must have write access to it: see {TOKENS}",
+NAME_PATTERN = r"(?a:\w([\w.-]*\w)?)"
+TOKENS_PAGE = "https://huggingface.co/settings/tokens"
+REMEDIES = {
+    401: f"make a token at {TOKENS_PAGE}, then hf auth login, or set HF_TOKEN",
+    403: f"the token must have write access to it: see {TOKENS_PAGE}",
     404: "check the name, and that the token may see it",
     429: "too many requests: wait some minutes",
 }
-KEPT = "; the run itself is kept: the same command publishes it without training again"
-DENSE = "\n\nWhat was measured is a compact form of this network. As transformers reads it, it is larger and not faster."
-RULE = "\n\nIts decision rule (`classifier.json`), with which it was measured, is applied by this, not by transformers:\n\n"
-TRANSFORMERS = """from transformers import pipeline
+RUN_IS_KEPT = "; the run is kept: repeat the command to publish it without training again"
+WRITTEN_OUT_NOTE = "\n\nA compact form of this network was measured. The form for transformers is larger and not faster."
+RULE_NOTE = "\n\nIt was measured with its decision rule (`classifier.json`). Transformers does not apply it; this does:\n\n"
+LOAD_WITH_TRANSFORMERS = """from transformers import pipeline
 
 print(pipeline("text-classification", model="{repository}")("a text to classify"))"""
-OTHERS = """from pathlib import Path
+LOAD_WITH_PROJECT = """from pathlib import Path
 from huggingface_hub import snapshot_download
-from pipeline.deployment.serve.answers import Answerer  # of the project that made it, classifier-compression-pipeline
+from pipeline.deployment.serve.answers import Answerer  # from the project classifier-compression-pipeline
 
 answer = Answerer(Path(snapshot_download("{repository}")))
 print(answer(["a text to classify"])[0].label)"""
@@ -51,7 +51,7 @@ print(answer(["a text to classify"])[0].label)"""
 
 @dataclass(frozen=True)
 class Card:
-    """What the model card says."""
+    """The contents of the model card."""
 
     optim: str
     data: str
@@ -65,47 +65,51 @@ class Card:
 
 
 def check(repository: str | None) -> None:
-    """What can be known to be wrong before any work: name, token, network. Raises PublishError."""
+    """Check name, token and connection before any work. Raises PublishError."""
     if repository is None:
         return
     from huggingface_hub import HfApi, constants
 
     place = f"publish.hub={repository}"
-    if not re.fullmatch(f"({NAME}/)?{NAME}", repository) or len(repository) > 96 or re.search(r"--|\.\.|\.git$", repository):
+    if (
+        not re.fullmatch(f"({NAME_PATTERN}/)?{NAME_PATTERN}", repository)
+        or len(repository) > 96
+        or re.search(r"--|\.\.|\.git$", repository)
+    ):
         raise PublishError(f"{place}: must be user/name or name, at most 96 letters, digits, - _ .")
     if constants.HF_HUB_OFFLINE:
         raise PublishError(f"{place}: HF_HUB_OFFLINE forbids it; unset it, or leave publish.hub out")
     token = _token(place)
-    with _in_one_line(place, token):
+    with _as_publish_error(place, token):
         _require_access(place, HfApi(token=token).whoami())
 
 
 def upload(artifact: Path, repository: str, card: Card) -> str:
-    """Create the repository if there is none, upload artifact, model card and plot; returns the address.
+    """Create the repository if necessary, upload artifact, model card and plot; returns the address.
 
-    All files change in one commit or none does. What an earlier artifact left in the repository and this one lacks is
-    removed by it (the repository's history has it). Who may see a new repository is up to the Hub's settings for its owner.
-    Raises PublishError when the Hub can't be reached or refuses.
+    All files change in one commit. It removes files of an earlier artifact that this one does not have; the repository's
+    history keeps them. The owner's settings on the Hub decide who can see a new repository.
+    Raises PublishError if the Hub can't be reached or rejects a request.
     """
     from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 
     place = f"publish.hub={repository}"
     token, description = _token(place), Description.read(artifact)
     if not description.trained:
-        raise PublishError(f"{place}: its weights are random, so it is of use to nobody; nothing was published")
+        raise PublishError(f"{place}: its weights are random, so it was not published")
     with tempfile.TemporaryDirectory() as scratch:
         directory, form = _uploadable(artifact, Path(scratch))
         files: dict[str, Path | bytes] = {
             path.relative_to(directory).as_posix(): path for path in sorted(directory.rglob("*")) if path.is_file()
         }
         api = HfApi(token=token)
-        with _in_one_line(place, token, KEPT):
+        with _as_publish_error(place, token, RUN_IS_KEPT):
             url = api.create_repo(repository, exist_ok=True)
         readme = model_card(url.repo_id, description, form, card).encode()
         files |= {"README.md": readme, card.plot.name: card.plot}
         operations: list[Any] = [CommitOperationAdd(name, content) for name, content in files.items()]
-        with _in_one_line(place, token, KEPT):
-            operations += [CommitOperationDelete(name) for name in _stale(api.list_repo_files(url.repo_id), files)]
+        with _as_publish_error(place, token, RUN_IS_KEPT):
+            operations += [CommitOperationDelete(name) for name in _stale_files(api.list_repo_files(url.repo_id), files)]
             api.create_commit(url.repo_id, operations, commit_message=f"{card.optim}, measured on {card.data}")
     return str(url)
 
@@ -128,13 +132,13 @@ def model_card(repository: str, description: Description, form: PublishedForm, c
 
 
 def _body(repository: str, description: Description, form: PublishedForm, card: Card) -> str:
-    ours = f"```python\n{OTHERS.format(repository=repository)}\n```"
+    ours = f"```python\n{LOAD_WITH_PROJECT.format(repository=repository)}\n```"
     if form is PublishedForm.PROJECT:
         load = ours
     else:
-        load = f"```python\n{TRANSFORMERS.format(repository=repository)}\n```"
-        load += DENSE if form is PublishedForm.WRITTEN_OUT else ""
-        load += "" if description.rule.plain else RULE + ours
+        load = f"```python\n{LOAD_WITH_TRANSFORMERS.format(repository=repository)}\n```"
+        load += WRITTEN_OUT_NOTE if form is PublishedForm.WRITTEN_OUT else ""
+        load += "" if description.rule.plain else RULE_NOTE + ours
     steps = "\n".join(f"{number}. {step}" for number, step in enumerate(card.steps, start=1))
     return "\n\n".join(
         [
@@ -150,7 +154,7 @@ def _body(repository: str, description: Description, form: PublishedForm, card: 
 
 
 def _uploadable(artifact: Path, scratch: Path) -> tuple[Path, PublishedForm]:
-    """The directory that is uploaded, and its form, as the artifact's runtime says."""
+    """The directory to upload and its form; the artifact's runtime decides both."""
     runtime = runtime_of(artifact)
     form = runtime.published_form(artifact)
     if form is not PublishedForm.WRITTEN_OUT:
@@ -159,12 +163,12 @@ def _uploadable(artifact: Path, scratch: Path) -> tuple[Path, PublishedForm]:
     return scratch, form
 
 
-def _stale(present: list[str], files: Mapping[str, Any]) -> list[str]:
-    """Files of an earlier artifact that would be read beside the new ones: in folders too, where those are artifacts."""
+def _stale_files(present: list[str], files: Mapping[str, Any]) -> list[str]:
+    """Files of an earlier artifact in the repository that the new one does not have, also in its subdirectories."""
     ours = {".json"} | {Path(name).suffix for runtime in all_runtimes() for name in (*runtime.weights, *runtime.files)}
     folders = {name.removesuffix(DESCRIPTION) for name in present if name.rpartition("/")[2] == DESCRIPTION}
     if "" not in folders:
-        return []  # no artifact was published there: what lies in it is somebody else's
+        return []  # it contains no artifact of ours, so no file is ours
     old = [name for name in present if name not in files and Path(name).suffix in ours]
     return [name for name in old if name.removesuffix(Path(name).name) in folders]
 
@@ -173,25 +177,25 @@ def _token(place: str) -> str:
     from huggingface_hub import get_token
 
     token = get_token()
-    if token is None or not re.fullmatch("[!-~]+", token):  # what else it has can't be sent
-        raise PublishError(f"{place}: no {'token' if token is None else 'usable token'} for the Hub; {WAYS_OUT[401]}")
+    if token is None or not re.fullmatch("[!-~]+", token):  # other characters can't be sent in a header
+        raise PublishError(f"{place}: no {'token' if token is None else 'usable token'} for the Hub; {REMEDIES[401]}")
     return token
 
 
 def _require_access(place: str, owner: dict[str, Any]) -> None:
-    """Raises PublishError when what the Hub tells of the token rules out that it can write there."""
+    """Raises PublishError if the token can't write there, according to the Hub."""
     role = owner.get("auth", {}).get("accessToken", {}).get("role")
     if role == "read":
-        raise PublishError(f"{place}: the Hub's token is for reading only; make one for writing at {TOKENS}")
+        raise PublishError(f"{place}: the token can only read; make one with write access at {TOKENS_PAGE}")
     names = [owner["name"], *(group["name"] for group in owner.get("orgs", []))]
     namespace, slash, _ = place.partition("=")[2].partition("/")
     if role == "write" and slash and namespace.lower() not in [name.lower() for name in names]:
-        raise PublishError(f"{place}: the Hub's token is of {names[0]}, who can write to: {', '.join(names)}")
+        raise PublishError(f"{place}: the token belongs to {names[0]}, who can write to: {', '.join(names)}")
 
 
 @contextmanager
-def _in_one_line(place: str, token: str, after: str = "") -> Iterator[None]:
-    """What the Hub's client does: its errors as one line; its log and warnings, which quote the server, are not shown."""
+def _as_publish_error(place: str, token: str, after: str = "") -> Iterator[None]:
+    """Raise errors of the Hub's client as PublishError. Its log and warnings, which quote the server, are not shown."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
@@ -215,9 +219,9 @@ def _explained(error: BaseException, token: str) -> str:
         where = f"the Hub at {without_password(constants.ENDPOINT)} ({type(error).__name__})"
         return f"no proper answer from {where}; check the connection and HF_ENDPOINT, then try again"
     status = error.response.status_code
-    way_out = WAYS_OUT.get(status, "the fault is the Hub's: try again later" if status >= 500 else "see its answer")
-    said = "".join(c if c.isprintable() else " " for c in error.server_message or "").replace(token, "...")
-    return f"the Hub refused with HTTP {status}{f' ({said[:300]})' if said else ''}; {way_out}"
+    remedy = REMEDIES.get(status, "the Hub has a problem: try again later" if status >= 500 else "see its answer")
+    answer = "".join(c if c.isprintable() else " " for c in error.server_message or "").replace(token, "...")
+    return f"the Hub answered with HTTP {status}{f' ({answer[:300]})' if answer else ''}; {remedy}"
 
 
 def publish(job: Job, row: Row, made: StepsResult) -> None:

@@ -1,7 +1,7 @@
 """The model registry: versions of one registered model, and the aliases `champion` and `previous`.
 
-An alias is only ever moved to a version that was loaded back and checked. `previous` is moved before `champion`, so that
-after a crash in between both still name models that load.
+An alias is only moved to a version that was loaded back and checked. `previous` is moved before `champion`, so both name
+models that can be loaded even after a crash in between.
 """
 
 import contextlib
@@ -21,37 +21,38 @@ from typing import Any
 from pipeline.errors import TrackError
 from pipeline.runtimes.base import packages_of
 from pipeline.system import locks
-from pipeline.tracking.server import Connection, in_one_line, without_password
+from pipeline.tracking.server import Connection, as_track_error, without_password
 
 CHAMPION, PREVIOUS = "champion", "previous"
-STAYS = "the champion stays who it was"
-BUNDLE = "model"  # with a number of its own, where a run keeps the model that MLflow loads
-PATIENCE_S = 900  # for a model that is loaded back to answer the test split
-CLASSIFIER = "classifier"  # and there, the artifact directory
+CHAMPION_UNCHANGED = "the champion stays the same"
+MODEL_DIR = "model"  # prefix of the directory, in a run's artifacts, that holds a registered model
+ANSWER_TIMEOUT_S = 900  # for a registered model to predict the test split
+ARTIFACT_NAME = "classifier"  # the artifact directory inside such a model
 PACKAGE = Path(__file__).resolve().parents[1]
 
 
-class Damaged(TrackError):
-    """A version that can't be loaded, or says something else than was measured."""
+class DamagedVersionError(TrackError):
+    """A version that can't be loaded, or whose predictions differ from the measured ones."""
 
 
 class Registry:
-    """One registered model, of an experiment. Whatever the server refuses or can't do is a TrackError."""
+    """The registered model of an experiment. Failures of the server are raised as TrackError."""
 
     def __init__(self, connection: Connection, experiment: str) -> None:
-        """That of an experiment; nothing is made yet."""
+        """Creates nothing on the server."""
         self._connection = connection
         self._client = connection.client
         self._experiment = experiment
         self.name = experiment.replace("/", "-").replace(":", "-")
 
-    def add(self, run_id: str, artifact: Path, settings: Mapping[str, int], tags: Mapping[str, str]) -> str:
-        """Keep an artifact with its run as a model that MLflow can load, and register that; returns the version."""
+    def register(self, run_id: str, artifact: Path, settings: Mapping[str, int], tags: Mapping[str, str]) -> str:
+        """Log an artifact with its run as a model that MLflow can load, and register it. Returns the version."""
         from mlflow.exceptions import MlflowException
 
-        with tempfile.TemporaryDirectory() as scratch, in_one_line(self._connection):
-            bundle, place = Path(scratch) / BUNDLE, f"{BUNDLE}-{secrets.token_hex(4)}"  # no version shares another's files
-            write(artifact, bundle, settings)
+        with tempfile.TemporaryDirectory() as scratch, as_track_error(self._connection):
+            bundle = Path(scratch) / MODEL_DIR
+            place = f"{MODEL_DIR}-{secrets.token_hex(4)}"  # each version has its own files
+            write_model(artifact, bundle, settings)
             self._client.log_artifacts(run_id, str(bundle), place)
             try:
                 self._client.create_registered_model(self.name, tags={"experiment": self._experiment})
@@ -64,16 +65,16 @@ class Registry:
             return str(made.version)
 
     def _require_ours(self) -> None:
-        """Two experiments may give the same name: then the first has it."""
+        """Raises TrackError if another experiment whose name maps to the same model was first."""
         other = self._client.get_registered_model(self.name).tags.get("experiment", self._experiment)
         if other != self._experiment:
-            raise TrackError(f"the registered model {self.name} is of the experiment {other!r}; set another data.name")
+            raise TrackError(f"the registered model {self.name} belongs to the experiment {other!r}; set another data.name")
 
-    def at(self, alias: str) -> str | None:
-        """The version that an alias names; None where it names none."""
+    def version_of(self, alias: str) -> str | None:
+        """The version of an alias; None if the alias does not exist."""
         from mlflow.exceptions import MlflowException
 
-        with in_one_line(self._connection):
+        with as_track_error(self._connection):
             try:
                 number = str(self._client.get_model_version_by_alias(self.name, alias).version)
                 self._require_ours()
@@ -84,12 +85,12 @@ class Registry:
                 raise
 
     def promote(self, number: str, damaged: bool = False) -> str | None:
-        """Make a version the champion; the one before, which is returned, becomes the previous one unless it is damaged.
+        """Make a version the champion. The old champion, which is returned, becomes `previous` unless it is damaged.
 
-        When the second of both can't be done, the first is undone, as far as the registry lets it.
+        If `champion` can't be moved, `previous` is moved back if possible.
         """
         before, previous = self.at(CHAMPION), self.at(PREVIOUS)
-        with in_one_line(self._connection):
+        with as_track_error(self._connection):
             if before is not None and not damaged:
                 self._client.set_registered_model_alias(self.name, PREVIOUS, before)
             try:
@@ -103,78 +104,80 @@ class Registry:
                 raise
         return before
 
-    def tag(self, number: str, key: str, value: str) -> None:
-        """Say something of a version."""
-        with in_one_line(self._connection):
+    def set_tag(self, number: str, key: str, value: str) -> None:
+        """Set a tag of a version."""
+        with as_track_error(self._connection):
             self._client.set_model_version_tag(self.name, number, key, value)
 
-    def run_of(self, number: str) -> str:
-        """The run that a version came from."""
-        with in_one_line(self._connection):
+    def run_id_of(self, number: str) -> str:
+        """The id of the run that a version was registered from."""
+        with as_track_error(self._connection):
             return str(self._client.get_model_version(self.name, number).run_id)
 
     def fetch(self, number: str, folder: Path) -> Path:
-        """A version's artifact directory, copied out of the registry into a folder."""
+        """Download a version's artifact directory into a folder; returns its path."""
         from mlflow.artifacts import download_artifacts
 
-        with in_one_line(self._connection):
+        with as_track_error(self._connection):
             uri = self._client.get_model_version_download_uri(self.name, number)
             model = download_artifacts(uri, dst_path=str(folder), tracking_uri=self._connection.uri)
-        return Path(model) / "artifacts" / CLASSIFIER
+        return Path(model) / "artifacts" / ARTIFACT_NAME
 
-    def answers(self, number: str, texts: Sequence[str]) -> list[dict[str, Any]]:
-        """What a version says of texts, loaded by MLflow in a fresh process, with the code that was registered with it.
+    def predict(self, number: str, texts: Sequence[str]) -> list[dict[str, Any]]:
+        """The answers of a version to texts: label, score, abstained. MLflow loads it in a new process, with its own code.
 
-        For each label, score, abstained. Raises TrackError when it can't be loaded.
+        Raises DamagedVersionError if it can't be loaded, TrackError if it takes too long.
         """
         uri = f"models:/{self.name}/{number}"
-        place = {"MLFLOW_TRACKING_URI": self._connection.uri, "MLFLOW_DISABLE_TELEMETRY": "true"}
+        environment = os.environ | {"MLFLOW_TRACKING_URI": self._connection.uri, "MLFLOW_DISABLE_TELEMETRY": "true"}
         with tempfile.TemporaryDirectory() as scratch:
-            asked, said = Path(scratch) / "texts.json", Path(scratch) / "answers.json"
-            asked.write_text(json.dumps(list(texts)), encoding="utf-8")
-            command = [sys.executable, "-I", str(PACKAGE / "deployment" / "serve" / "back.py"), uri, str(asked), str(said)]
+            texts_file, answers_file = Path(scratch) / "texts.json", Path(scratch) / "answers.json"
+            texts_file.write_text(json.dumps(list(texts)), encoding="utf-8")
+            script = PACKAGE / "deployment" / "serve" / "load_back.py"
+            command = [sys.executable, "-I", str(script), uri, str(texts_file), str(answers_file)]
             try:
                 done = subprocess.run(
-                    command, env=os.environ | place, capture_output=True, text=True, timeout=PATIENCE_S, cwd=scratch
+                    command, env=environment, capture_output=True, text=True, timeout=ANSWER_TIMEOUT_S, cwd=scratch
                 )
             except subprocess.TimeoutExpired as error:
-                raise TrackError(f"{uri} did not answer within {PATIENCE_S} s; {STAYS}") from error
+                raise TrackError(f"{uri} did not answer within {ANSWER_TIMEOUT_S} s; {CHAMPION_UNCHANGED}") from error
             if done.returncode:
                 last = next(iter(done.stderr.strip().splitlines()[-1:]), f"exit code {done.returncode}")
-                raise Damaged(f"{uri} can't be loaded ({without_password(last)}); {STAYS}")
-            told = json.loads(said.read_text(encoding="utf-8"))
-        if Path(told["code"]).is_relative_to(PACKAGE):
-            raise Damaged(f"{uri} was registered without its code; {STAYS}")
-        answers: list[dict[str, Any]] = told["answers"]
+                raise DamagedVersionError(f"{uri} can't be loaded ({without_password(last)}); {CHAMPION_UNCHANGED}")
+            result = json.loads(answers_file.read_text(encoding="utf-8"))
+        if Path(result["code"]).is_relative_to(PACKAGE):
+            raise DamagedVersionError(f"{uri} was registered without its code; {CHAMPION_UNCHANGED}")
+        answers: list[dict[str, Any]] = result["answers"]
         return answers
 
     @contextmanager
-    def held(self, root: Path) -> Iterator[None]:
-        """One decision about this model at a time, of those that share `track.root`.
+    def lock(self, root: Path) -> Iterator[None]:
+        """Hold a lock, so that processes that share `track.root` decide about this model one at a time.
 
-        Those of other machines on the same server are not held back: the last to move an alias has it, and each has moved it
-        to a version that it had checked.
+        Processes on other machines that use the same server are not locked out: the last one to move an alias wins, and each
+        moves it to a version that it has checked.
         """
-        with locks.held(
+        with locks.file_lock(
             root / "stages" / ".locks" / f"registry-{self.name}", "waiting for another decision about this model"
         ):
             yield
 
 
-def write(artifact: Path, bundle: Path, settings: Mapping[str, int]) -> None:
-    """Write an artifact as a model that MLflow can load, with this package's code and the requirements of its runtime."""
+def write_model(artifact: Path, bundle: Path, settings: Mapping[str, int]) -> None:
+    """Write an artifact as an MLflow model, with the code of this package and the requirements of the runtime."""
     from mlflow.pyfunc import save_model
 
     with tempfile.TemporaryDirectory() as scratch:
         code = Path(scratch) / PACKAGE.name
         shutil.copytree(PACKAGE, code, ignore=shutil.ignore_patterns("__pycache__", "*.csv", "*.png"))
-        named = shutil.copytree(artifact, Path(scratch) / CLASSIFIER)  # the model keeps it under its own name
+        named = shutil.copytree(artifact, Path(scratch) / ARTIFACT_NAME)  # MLflow keeps the directory's name
         save_model(
-            str(bundle), python_model=str(PACKAGE / "deployment" / "serve" / "model.py"), artifacts={CLASSIFIER: str(named)},
-            code_paths=[str(code)], model_config=dict(settings), pip_requirements=requirements(artifact),
+            str(bundle), python_model=str(PACKAGE / "deployment" / "serve" / "model.py"),
+            artifacts={ARTIFACT_NAME: str(named)}, code_paths=[str(code)],
+            model_config=dict(settings), pip_requirements=requirements(artifact),
         )  # fmt: skip
 
 
 def requirements(artifact: Path) -> list[str]:
-    """What a served artifact needs, pinned to what is installed; a local build of torch by its release."""
+    """The packages that a served artifact needs, pinned to the installed versions without their local part ("+cpu")."""
     return [f"{name}=={version(name).partition('+')[0]}" for name in ("mlflow", *packages_of(artifact))]

@@ -51,15 +51,15 @@ def measure(name: str, artifact: Path, test: TestSet, settings: Measure, referen
     """
     queries = draw(test.texts, settings)
     with locks.exclusive():
-        watch = machine.Watch.start()
+        watch = machine.LoadMonitor.start()
         with bar(f"measuring {name}", "pair" if reference else "process") as progress:
-            session = Session(queries, settings, machine.quietest(settings.threads), progress)
+            session = Session(queries, settings, machine.least_busy_cores(settings.threads), progress)
             if reference is None:
                 processes = alone(Subject(artifact), session)
             else:
                 pairs, stopped = compare(Subject(artifact), Subject(reference.artifact), session)
                 processes = tuple(pair.candidate for pair in pairs)
-        conditions, watch = watch.stop(), machine.Watch.start(settle_s=0)
+        conditions, watch = watch.stop(), machine.LoadMonitor.start(settle_s=0)
         with bar("looking where the time goes" if settings.profile else "predicting the test split"):
             found = solo(artifact, test.texts, settings, session.cores)
         afterwards = watch.stop()

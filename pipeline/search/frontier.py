@@ -1,4 +1,4 @@
-"""The Pareto front of small students: searched on the validation split, drawn, then measured on the test split."""
+"""The Pareto front of small students: search on the validation split, plot it, then measure it on the test split."""
 
 import json
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from pathlib import Path
 from pipeline.config import Config, digest, plain
 from pipeline.reporting.plots import pareto
 from pipeline.run import check, run
-from pipeline.search.pareto_search import described, judge, run_search
+from pipeline.search.pareto_search import judge, run_search, to_json
 from pipeline.search.space import Choice, choices, optim_of
 from pipeline.selection.trials import Judged, Tried, front
 from pipeline.steps.execute import run_steps
@@ -17,12 +17,12 @@ from pipeline.tracking.job import prepare
 
 
 def search(config: Config) -> tuple[list[Tried], Path]:
-    """Try choices; returns those on the front, and the folder with `frontier.png` and `frontier.json`.
+    """Run the search; returns the trials on the front, and the folder with `frontier.png` and `frontier.json`.
 
-    Raises UserError where a value can't work, before anything is trained.
+    Raises UserError for a value that can't work, before anything is trained.
     """
-    every = [optim_of(choice, config.optim) for choice in choices(config.frontier)]  # a wrong value costs no training
-    first = replace(config, optim=every[0])
+    optims = [optim_of(choice, config.optim) for choice in choices(config.frontier)]  # raises for a wrong value
+    first = replace(config, optim=optims[0])
     check(first)
     with locks.shared():
         job = prepare(first)
@@ -36,19 +36,19 @@ def search(config: Config) -> tuple[list[Tried], Path]:
         tried = run_search(config, folder, judged)
         title = f"{config.data.name}, {len(tried)} students against {config.baseline.name}"
         pareto.save(tried, title, folder)
-        (folder / "frontier.json").write_text(json.dumps(described(tried), indent=1) + "\n", encoding="utf-8")
+        (folder / "frontier.json").write_text(json.dumps(to_json(tried), indent=1) + "\n", encoding="utf-8")
     return front(tried), folder
 
 
 def confirm(best: Sequence[Tried], config: Config) -> None:
-    """Run each of these as `python -m pipeline` does; here the test split is seen, for the first time."""
+    """Run each of these as `python -m pipeline` does. This uses the test split for the first time."""
     for one in best:
         run(replace(config, optim=optim_of(one.choice, config.optim)))
 
 
 def folder_of(config: Config, comparable: str) -> Path:
-    """Where a search lies: one with other data, another space or other trainings lies elsewhere."""
+    """The folder of a search; searches with other data, another space or other trainings have other folders."""
     space = {name: value for name, value in plain(config.frontier).items() if name != "n_trials"}
-    which = digest([comparable, space, plain(config.optim), config.seed])[:12]
+    key = digest([comparable, space, plain(config.optim), config.seed])[:12]
     folder = config.folder("frontier")
-    return folder.with_name(f"{folder.name}-{which}")
+    return folder.with_name(f"{folder.name}-{key}")

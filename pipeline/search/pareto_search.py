@@ -1,7 +1,7 @@
-"""The search: trials that each make a classifier and judge it on the validation split, by latency, size and quality.
+"""The search: each trial makes a classifier and evaluates latency, size and quality on the validation split.
 
-Optuna's multi-objective TPE chooses (Ozaki et al. 2022). The study is a journal on disk: what a killed search had finished
-counts. The test split is not seen here.
+Optuna's multi-objective TPE chooses the trials (Ozaki et al. 2022). The study is a journal on disk, so finished trials of an
+interrupted search are kept. The test split is not used here.
 """
 
 import logging
@@ -21,7 +21,7 @@ from pipeline.evaluation.latency.samples import speedup
 from pipeline.evaluation.session import draw
 from pipeline.evaluation.size import size_of
 from pipeline.runtimes.base import Description
-from pipeline.search.space import Choice, choices, lists, name_of
+from pipeline.search.space import Choice, choices, name_of, search_space
 from pipeline.selection.trials import Judged, Tried
 from pipeline.steps.base import Context
 from pipeline.steps.calibrate import oos_share_of, sample_weights
@@ -33,22 +33,22 @@ from pipeline.tasks.single_label import LABEL, TEXT, out_of_scope
 from pipeline.training.study import open_study
 
 log = logging.getLogger(__name__)
-RANDOM_TRIALS = 6  # before TPE chooses
+RANDOM_TRIALS = 6  # random trials before TPE chooses
 
 
 def run_search(config: Config, folder: Path, judge: Callable[[Choice], Judged]) -> list[Tried]:
-    """Try as many different choices as are asked for, or all there are; those of an earlier, killed search count."""
+    """Try `frontier.n_trials` different choices, or all there are. Trials of an interrupted search count."""
     study = open_study(folder, "frontier", ["minimize", "minimize", "maximize"], config.seed, RANDOM_TRIALS)
-    space = lists(config.frontier)
-    every = list(choices(config.frontier))
-    wanted = min(config.frontier.n_trials, len(every))
+    space = search_space(config.frontier)
+    all_choices = list(choices(config.frontier))
+    wanted = min(config.frontier.n_trials, len(all_choices))
     while len(tried := _tried(study)) < wanted:
         seen = [one.choice for one in tried]
         trial = study.ask()
         choice = {name: trial.suggest_categorical(name, values) for name, values in space.items()}
-        if choice in seen:  # it repeats itself where little is left
+        if choice in seen:  # TPE repeats choices when few are left
             study.tell(trial, state=TrialState.FAIL)
-            left = [one for one in every if one not in seen]
+            left = [one for one in all_choices if one not in seen]
             study.enqueue_trial(left[int(np.random.default_rng(len(study.trials)).integers(len(left)))])
             continue
         log.info("trial %d of %d: %s", len(tried) + 1, wanted, name_of(choice))
@@ -66,7 +66,7 @@ def run_search(config: Config, folder: Path, judge: Callable[[Choice], Judged]) 
 
 
 def _tried(study: optuna.Study) -> list[Tried]:
-    """The trials that have ended; Optuna tells which of them no other beats."""
+    """The trials that have ended, and whether each is on Optuna's Pareto front."""
     found, best = [], {trial.number for trial in study.best_trials}
     for trial in study.get_trials(states=(TrialState.COMPLETE, TrialState.PRUNED)):
         values, choice = trial.values if trial.state is TrialState.COMPLETE else None, dict(trial.params)
@@ -76,28 +76,28 @@ def _tried(study: optuna.Study) -> list[Tried]:
 
 
 def judge(artifact: Path, baseline: Path, context: Context, config: Config) -> Judged:
-    """Latency, paired with the baseline's, size, and quality; all on the validation split."""
+    """Measure speed-up (in pairs with the baseline), size and quality, all on the validation split."""
     texts, truth = list(context.splits.validation[TEXT]), np.array(context.splits.validation[LABEL])
     settings = replace(config.measure, max_seconds=min(config.measure.max_seconds, config.frontier.max_seconds))
     with locks.exclusive(), bar("measuring", "pair") as progress:
-        session = Session(draw(texts, settings), settings, machine.quietest(settings.threads), progress)
+        session = Session(draw(texts, settings), settings, machine.least_busy_cores(settings.threads), progress)
         pairs, _ = compare(Subject(artifact), Subject(baseline), session)
     rule = Description.read(artifact).rule
-    said = rule.answer(logits_of(artifact, texts, "judging")).labels
-    quality = quality_of(said, truth, context.splits.oos, oos_share_of(config.optim))
+    predicted = rule.answer(logits_of(artifact, texts, "judging")).labels
+    quality = quality_of(predicted, truth, context.splits.oos, oos_share_of(config.optim))
     return Judged(speedup(pairs).value, size_of(artifact).total_bytes / BYTES_PER_MB, quality)
 
 
-def quality_of(said: np.ndarray, truth: np.ndarray, oos: int | None, oos_share: float | None) -> float:
-    """Accuracy with this share of texts out of scope; without such a label, or where it is None, as it is.
+def quality_of(predicted: np.ndarray, truth: np.ndarray, oos: int | None, oos_share: float | None) -> float:
+    """Accuracy, weighted so that `oos_share` of the texts is out of scope; unweighted if `oos` or `oos_share` is None.
 
-    `said` and `truth`: int64 (n,).
+    predicted, truth: int64 (n,); oos: the index of the out-of-scope label.
     """
-    return float(sample_weights(out_of_scope(truth, oos), oos_share) @ (said == truth))
+    return float(sample_weights(out_of_scope(truth, oos), oos_share) @ (predicted == truth))
 
 
-def described(tried: Sequence[Tried]) -> list[dict[str, Any]]:
-    """For `frontier.json`."""
+def to_json(tried: Sequence[Tried]) -> list[dict[str, Any]]:
+    """The trials in the form of `frontier.json`."""
     return [
         {"name": one.name, "choice": one.choice, "on_front": one.on_front}
         | ({"error": "it can't be made"} if one.judged is None else vars(one.judged))

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from pipeline.errors import TrackError, nothing_yet
+from pipeline.errors import TrackError, no_finished_run
 from pipeline.evaluation.rows import Row
 from pipeline.selection.candidate import Candidate
 
@@ -26,7 +26,7 @@ def gather(found: Sequence[Found], experiment: str, sweep_id: str | None) -> lis
     if not found and sweep_id is not None:
         raise TrackError(f"sweep {sweep_id} has no finished run in {experiment!r}")
     if not found:
-        raise nothing_yet(experiment)
+        raise no_finished_run(experiment)
     _require_same(found, SAME)
     for seed in {row.seed for row, _ in found}:
         of_seed = [(row, tags) for row, tags in found if row.seed == seed]

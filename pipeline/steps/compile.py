@@ -18,7 +18,7 @@ from pipeline.errors import OptimizationError
 from pipeline.runtimes.base import TOKENIZER, Description, load
 from pipeline.steps.base import Context, versions
 from pipeline.steps.export_onnx import TOLERANCE, largest_difference
-from pipeline.system.cpu import bfloat16, flags
+from pipeline.system.cpu import flags, has_bfloat16
 
 log = logging.getLogger(__name__)
 COMPILERS = ("c++", "g++", "clang++", "cl")
@@ -42,7 +42,7 @@ class Compile(Step):
             raise OptimizationError(
                 "compile: there is no C++ compiler (g++ or clang++ on the PATH); install one, or remove the step"
             )
-        if self.precision == "bfloat16" and not bfloat16():
+        if self.precision == "bfloat16" and not has_bfloat16():
             raise OptimizationError("compile: this processor has no bfloat16 instructions; set precision=float32")
         return {
             "processor": digest([platform.machine(), *sorted(flags())]),

@@ -12,7 +12,7 @@ from pipeline.runtimes.base import TOKENIZER, Description, load
 from pipeline.runtimes.openvino import MISSING, MODEL, PRECISIONS, SETTINGS, library
 from pipeline.steps.base import Context, versions
 from pipeline.steps.export_onnx import TOLERANCE, largest_difference
-from pipeline.system.cpu import bfloat16
+from pipeline.system.cpu import has_bfloat16
 
 
 @kind("step", "export_openvino")
@@ -29,7 +29,7 @@ class ExportOpenvino(Step):
     def inputs(self, context: Context) -> dict[str, Any]:
         """Versions and data. Raises OptimizationError without the extra, or without bfloat16 instructions for bf16."""
         require_openvino("openvino")
-        if self.precision == "bf16" and not bfloat16():
+        if self.precision == "bf16" and not has_bfloat16():
             raise OptimizationError("export_openvino: this processor has no bfloat16 instructions; set precision=f32")
         packages = versions("torch", "transformers", "tokenizers", "onnx", "openvino")
         return {"data": context.splits.content_hash, "versions": packages}

@@ -12,7 +12,7 @@ from pipeline.config import Step, kind, setting
 from pipeline.runtimes.base import TOKENIZER, Description
 from pipeline.steps.base import Context, versions
 from pipeline.steps.shared.agreement import check_agreement
-from pipeline.system.cpu import REDUCED, int8_support, reduces, warn_if_slow
+from pipeline.system.cpu import REDUCE_RANGE, int8_support, needs_reduced_range, warn_if_slow
 from pipeline.tasks.single_label import TEXT
 
 
@@ -22,7 +22,7 @@ class QuantizeOnnxDynamic(Step):
     """Settings of `conf/step/quantize_onnx_dynamic.yaml`."""
 
     per_channel: bool = True
-    reduce_range: str = setting("auto", choices=REDUCED)
+    reduce_range: str = setting("auto", choices=REDUCE_RANGE)
     embedding_bits: int = setting(8, choices=(4, 8))
 
     code_version: ClassVar[int] = 3
@@ -33,7 +33,7 @@ class QuantizeOnnxDynamic(Step):
         """Versions, what "auto" means on this processor, and the data, on which the metric depends."""
         return {
             "data": context.splits.content_hash,
-            "reduce_range": reduces(self.reduce_range),
+            "reduce_range": needs_reduced_range(self.reduce_range),
             "versions": versions("onnx", "onnxruntime", "tokenizers"),
         }
 
@@ -49,7 +49,7 @@ class QuantizeOnnxDynamic(Step):
         if self.embedding_bits == 4:
             graph = scratch / "embeddings.onnx"
             shrink(context.source / MODEL, graph, EMBEDDINGS)
-        quantize(graph, artifact / MODEL, self.per_channel, reduces(self.reduce_range), scratch)
+        quantize(graph, artifact / MODEL, self.per_channel, needs_reduced_range(self.reduce_range), scratch)
         shutil.copy(context.source / TOKENIZER, artifact)
         replace(Description.read(context.source), batched=False).write(artifact)
         return {"metrics": check_agreement(context.source, artifact, context.splits.validation[TEXT], self._advice())}
@@ -57,8 +57,8 @@ class QuantizeOnnxDynamic(Step):
     def _advice(self) -> str:
         if not self.per_channel:
             return "try per_channel=true"
-        if reduces(self.reduce_range) and not int8_support().reduce_range:
+        if needs_reduced_range(self.reduce_range) and not int8_support().reduce_range:
             return "try reduce_range=auto: this processor needs no reduced range"
-        if not reduces(self.reduce_range) and int8_support().reduce_range:
+        if not needs_reduced_range(self.reduce_range) and int8_support().reduce_range:
             return "try reduce_range=auto: this processor needs a reduced range"
         return "compare the accuracies before you use it"

@@ -19,7 +19,7 @@ from pipeline.runtimes.base import DESCRIPTION, TOKENIZER, Description, Encoder
 from pipeline.runtimes.onnx_static import METHODS, Inputs, StaticQuantization
 from pipeline.steps.base import Context, versions
 from pipeline.steps.shared.agreement import check_agreement
-from pipeline.system.cpu import REDUCED, int8_support, reduces, warn_if_slow
+from pipeline.system.cpu import REDUCE_RANGE, int8_support, needs_reduced_range, warn_if_slow
 from pipeline.system.progress import bar
 from pipeline.tasks.single_label import TEXT, answer
 
@@ -36,7 +36,7 @@ class QuantizeOnnxStatic(Step):
     calibration_samples: int = setting(256, min=1)
     agreement: float = setting(0.99, min=0, max=1)
     per_channel: bool = True
-    reduce_range: str = setting("auto", choices=REDUCED)
+    reduce_range: str = setting("auto", choices=REDUCE_RANGE)
 
     code_version: ClassVar[int] = 2
     takes: ClassVar[tuple[str, ...]] = ("onnx",)
@@ -47,7 +47,7 @@ class QuantizeOnnxStatic(Step):
         return {
             "data": context.splits.content_hash,
             "seed": context.seed,
-            "reduce_range": reduces(self.reduce_range),
+            "reduce_range": needs_reduced_range(self.reduce_range),
             "versions": versions("onnx", "onnxruntime", "tokenizers", "numpy"),
         }
 
@@ -60,7 +60,7 @@ class QuantizeOnnxStatic(Step):
         texts, judged = self._texts(context)
         static = StaticQuantization(context.source / MODEL, texts, self.method, self.percentile, scratch)
         kept, effects = self._kept(static, context.source / MODEL, judged, scratch)
-        static.write(artifact / MODEL, kept, self.per_channel, reduces(self.reduce_range))
+        static.write(artifact / MODEL, kept, self.per_channel, needs_reduced_range(self.reduce_range))
         for name in (TOKENIZER, DESCRIPTION):
             shutil.copy(context.source / name, artifact)
         same = check_agreement(
@@ -88,7 +88,7 @@ class QuantizeOnnxStatic(Step):
         expected = _logits(graph, judged)
 
         def found(kept: Sequence[str]) -> np.ndarray:
-            static.write(scratch / "tried.onnx", kept, self.per_channel, reduces(self.reduce_range))
+            static.write(scratch / "tried.onnx", kept, self.per_channel, needs_reduced_range(self.reduce_range))
             return _logits(scratch / "tried.onnx", judged)
 
         def enough(kept: Sequence[str]) -> bool:

@@ -79,7 +79,7 @@ class Store:
     @contextlib.contextmanager
     def _locked(self, recipe: Recipe) -> Iterator[None]:
         lock = self._stages / ".locks" / recipe.name
-        with locks.held(lock, f"{recipe.name}: waiting for the process that is making it"):
+        with locks.file_lock(lock, f"{recipe.name}: waiting for the process that is making it"):
             yield
 
     def _find(self, recipe: Recipe) -> Stage | None:

@@ -1,4 +1,4 @@
-"""Sweeps: Hydra chooses the jobs and launches them; what is here makes each of them safe, and tells the whole at the end.
+"""Sweeps: Hydra chooses and launches the jobs; this room runs each in its own process and sums up the sweep at the end.
 
 With Hydra's own sweeper, which knows all jobs from the start, a job only makes its artifact. When all are made, the sweep's
 process has them measured one after the other. A sweeper that chooses jobs as it goes must be told the objective of each:

@@ -1,4 +1,4 @@
-"""Imported by the server that jobs are forked from: what each of them would find out again, it then knows."""
+"""The fork server imports this module, so that jobs inherit the description of the machine and need not collect it."""
 
 from pipeline.system.machine import machine
 

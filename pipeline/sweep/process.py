@@ -1,7 +1,7 @@
-"""A process of its own for a part of a job, so that one that fails, exits or is killed takes no other along.
+"""Runs a part of a job in its own process, so that one that fails, exits or is killed does not affect the others.
 
-On Linux it is forked from a server that has imported the libraries already and has not computed anything, so that a job
-starts at once; elsewhere it is a fresh interpreter. It ends when the process that started it is gone.
+On Linux the process is forked from a server that has imported the libraries but has not computed anything, so it starts at
+once. On other systems it is a new interpreter. It ends when the process that started it is gone.
 """
 
 import logging
@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 from pipeline.system import locks
 from pipeline.system.processes import is_gone
 
-PRELOADED = [
+PRELOADED_MODULES = [
     "pipeline.run",
     "pipeline.training.trainer",
     "pipeline.models.build",
@@ -27,61 +27,61 @@ PRELOADED = [
     "mlflow.store.tracking.sqlalchemy_store",
     "pipeline.sweep.preload",
 ]
-LONGEST_TMPDIR = 60  # the server's socket lies below it, and the path of a socket has 107 characters at most
-WATCH_S = 1.0
-PATIENCE_S = 30  # for a job to end well after a signal
+MAX_TMPDIR_LENGTH = 60  # the server's socket is inside it, and the path of a socket has at most 107 characters
+POLL_S = 1.0
+TERMINATE_TIMEOUT_S = 30  # how long a job may take to exit after SIGTERM
 
 
-def in_a_process(sweep: str, work: Callable[..., None], *arguments: Any) -> int:
-    """Do the work, a function of a module, in a process that ends when this one or the one called `sweep` is gone.
+def run_in_process(sweep_process: str, function: Callable[..., None], *arguments: Any) -> int:
+    """Call a module-level function in a new process and wait for it. Returns its exit code; -n if signal n has killed it.
 
-    Returns its exit code; below 0, the signal that has killed it.
+    The new process ends when this one or `sweep_process` is gone (see `pipeline.system.processes.this_process`).
     """
-    forked = sys.platform == "linux" and len(tempfile.gettempdir()) <= LONGEST_TMPDIR
+    forked = sys.platform == "linux" and len(tempfile.gettempdir()) <= MAX_TMPDIR_LENGTH
     context: Any = multiprocessing.get_context("forkserver" if forked else "spawn")
     if forked:
-        context.set_forkserver_preload(PRELOADED)
-    process: BaseProcess = context.Process(target=_child, args=(sweep, work, *arguments), daemon=False)
-    with locks.shared():  # the server's imports are work too
+        context.set_forkserver_preload(PRELOADED_MODULES)
+    process: BaseProcess = context.Process(target=_child_main, args=(sweep_process, function, *arguments), daemon=False)
+    with locks.shared():  # the server imports libraries now, which would disturb a measurement
         process.start()
     try:
         process.join()
-    except KeyboardInterrupt:  # a terminal sends it to the job too
-        process.join(PATIENCE_S / 6)
-        _end(process)
+    except KeyboardInterrupt:  # a terminal sends Ctrl-C to the job too
+        process.join(TERMINATE_TIMEOUT_S / 6)
+        _terminate(process)
         raise
     except BaseException:
-        _end(process)
+        _terminate(process)
         raise
     assert process.exitcode is not None
     return process.exitcode
 
 
-def _end(process: BaseProcess) -> None:
+def _terminate(process: BaseProcess) -> None:
     if process.is_alive():
         process.terminate()
-        process.join(PATIENCE_S)
+        process.join(TERMINATE_TIMEOUT_S)
         process.kill()
         process.join()
 
 
-def _child(sweep: str, work: Callable[..., None], *arguments: Any) -> None:
+def _child_main(sweep_process: str, function: Callable[..., None], *arguments: Any) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, _terminated)
+    signal.signal(signal.SIGTERM, _on_sigterm)
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     logging.getLogger("pipeline").setLevel(logging.INFO)
-    threading.Thread(target=_end_with, args=(sweep,), daemon=True).start()
-    work(*arguments)
+    threading.Thread(target=_exit_with_parent, args=(sweep_process,), daemon=True).start()
+    function(*arguments)
 
 
-def _terminated(number: int, frame: Any) -> NoReturn:
+def _on_sigterm(number: int, frame: Any) -> NoReturn:
     raise SystemExit(128 + number)
 
 
-def _end_with(sweep: str) -> None:
-    """End this process as soon as the one that started it, or the sweep's, is gone."""
+def _exit_with_parent(sweep_process: str) -> None:
+    """Kill this process as soon as its parent or the sweep's process is gone."""
     parent = multiprocessing.parent_process()
     assert parent is not None
-    while parent.is_alive() and not is_gone(sweep):
-        parent.join(WATCH_S)
+    while parent.is_alive() and not is_gone(sweep_process):
+        parent.join(POLL_S)
     os.kill(os.getpid(), signal.SIGKILL)

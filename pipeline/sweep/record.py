@@ -1,4 +1,4 @@
-"""What is known of a sweep, on disk: one file for the sweep and one for each job, written whole or not at all."""
+"""The state of a sweep on disk: a JSON file for the sweep and one for each job, replaced atomically."""
 
 import json
 import re
@@ -10,7 +10,12 @@ from typing import Any
 from pipeline.config import Config, Sweep, digest, plain
 from pipeline.system.processes import is_gone
 
-SETTLED = ("finished", "failed", "exited", "killed")  # a job that is over; others: running, made, interrupted
+FINAL_STATES = (
+    "finished",
+    "failed",
+    "exited",
+    "killed",
+)  # others: running, made, interrupted
 
 
 @dataclass(frozen=True)
@@ -19,22 +24,22 @@ class Status:
 
     job: int  # counted from 0
     optim: str
-    settings: str  # what it has that others have not, besides the optimization
+    settings: str  # the values of the keys that the sweep varies, besides the optimization
     experiment: str
     digest: str  # of its configuration
     state: str = "running"
     reason: str = ""
-    mendable: bool = False  # the reason is something the user can mend
+    mendable: bool = False  # the reason is a UserError
     seconds: float = 0.0
-    run_id: str = ""  # of the run that was made or finished; of one from before a kill while it is looked at again
+    run_id: str = ""  # the MLflow run of this job, or of the interrupted attempt while that is checked
     objective: tuple[float, ...] = ()
-    made: tuple[str, ...] = ()  # stages
+    made: tuple[str, ...] = ()  # names of stages
     reused: tuple[str, ...] = ()
-    before: bool = False  # it was finished before the sweep was killed and started again
+    before: bool = False  # an earlier, interrupted start of the sweep has finished it
 
     @property
     def name(self) -> str:
-        """What the job is called in tables."""
+        """The job's name in tables."""
         return " ".join(filter(None, [self.optim, self.settings]))
 
 
@@ -46,15 +51,15 @@ class Record:
         self.sweep_id = sweep_id
 
     def write_sweep(self, **values: Any) -> None:
-        """Set values of the sweep itself: key, command, jobs, ended."""
+        """Update values of the sweep: key, command, jobs, varying, process, ended."""
         _write(self.folder / "sweep.json", self.sweep() | values)
 
     def sweep(self) -> dict[str, Any]:
-        """The values of the sweep itself."""
+        """The values that `write_sweep` has written."""
         return _read(self.folder / "sweep.json") or {}
 
-    def numbered(self, config: Config, number: int, overrides: Sequence[str]) -> Config:
-        """A job's configuration, with what it is in this sweep; `overrides` are the job's own."""
+    def job_config(self, config: Config, number: int, overrides: Sequence[str]) -> Config:
+        """A job's configuration with `config.sweep` filled in; `overrides` are the job's own."""
         keys = set(self.sweep()["varying"])
         shared = settings_of(overrides, {key for key in keys if not re.match(r"(step@)?optim\.", key)})
         seed = f"seed={config.seed}" if "seed" in keys else ""
@@ -62,7 +67,7 @@ class Record:
         return replace(config, sweep=own)
 
     def write(self, status: Status) -> None:
-        """Set a job's status."""
+        """Write a job's status."""
         _write(self.folder / f"job-{status.job}.json", asdict(status))
 
     def status(self, job: int) -> Status | None:
@@ -80,12 +85,12 @@ class Record:
         return [status for number in numbers if (status := self.status(number)) is not None]
 
     def traceback(self, job: int) -> Path:
-        """Where a job's traceback lies, if it has one."""
+        """The file of a job's traceback; it exists only if the job raised an error that is no UserError."""
         return self.folder / f"job-{job}.traceback.txt"
 
 
-def unended(root: str, key: str) -> Record | None:
-    """The newest sweep of the same jobs that a kill or Ctrl-C has cut off."""
+def find_interrupted(root: str, key: str) -> Record | None:
+    """The newest interrupted sweep with this key, that is, of the same jobs; None without one."""
     for folder in sorted((Path(root).resolve() / "sweeps").glob("*/"), reverse=True):
         record = Record(root, folder.name)
         sweep = record.sweep()
@@ -95,11 +100,11 @@ def unended(root: str, key: str) -> Record | None:
 
 
 def identity(config: Config) -> str:
-    """A digest of everything that decides a job, whichever sweep it belongs to."""
+    """A digest of a job's configuration, without the sweep it belongs to."""
     return digest(plain(replace(config, sweep=Sweep(), explain=False)))
 
 
-def varying(jobs: Sequence[Sequence[str]]) -> set[str]:
+def varying_keys(jobs: Sequence[Sequence[str]]) -> set[str]:
     """The keys of the overrides whose values differ between jobs."""
     values: dict[str, set[str]] = {}
     for overrides in jobs:
@@ -110,9 +115,9 @@ def varying(jobs: Sequence[Sequence[str]]) -> set[str]:
 
 
 def settings_of(overrides: Sequence[str], keys: set[str]) -> str:
-    """A job's values of the keys that vary, optimization, seed, data and backbone apart.
+    """A job's values of `keys`, without optimization, seed, data and backbone, such as "epochs=3 lr=0.01".
 
-    By the last part of their names, unless two keys have the same.
+    A key is shown by the last part of its name, unless two keys share it.
     """
     pairs = [override.lstrip("+").partition("=") for override in overrides]
     shown = [(key, value) for key, _, value in pairs if key in keys - {"optim", "seed", "data", "backbone"}]
@@ -131,6 +136,6 @@ def _read(path: Path) -> dict[str, Any] | None:
 
 def _write(path: Path, values: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_suffix(".new")
-    fresh.write_text(json.dumps(values, indent=1), encoding="utf-8")
-    fresh.replace(path)
+    new = path.with_suffix(".new")
+    new.write_text(json.dumps(values, indent=1), encoding="utf-8")
+    new.replace(path)

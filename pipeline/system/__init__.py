@@ -1,4 +1,4 @@
-"""What the program runs on: the processor and its features, cores, memory, locks between jobs, processes, progress bars.
+"""The system: the processor and its features, cores, memory, locks between jobs, processes, progress bars.
 
-Not here: anything that knows of a classifier, of data or of MLflow.
+Not here: anything about classifiers, data or MLflow.
 """

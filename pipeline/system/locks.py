@@ -1,7 +1,7 @@
-"""Who may use the processor: any number of jobs of a user work at once, but one that measures is alone on the machine.
+"""Locks between the jobs of a user: any number of jobs can work at once, but a job measures alone on the machine.
 
-A job holds a shared lock while it works, and an exclusive one while it measures, so no latency is ever measured beside
-another job of this program. It gives its shared lock back while it waits for another job. A kill frees them all.
+A job holds a shared lock while it works and an exclusive lock while it measures, so no other job of this program disturbs a
+latency. It releases its shared lock while it waits for another job. The locks of a killed process are free.
 """
 
 import contextlib
@@ -16,7 +16,7 @@ from filelock import FileLock, ReadWriteLock, Timeout
 
 log = logging.getLogger(__name__)
 WAIT_S = 0.1
-_working = 0  # how often this process holds the shared lock
+_shared_count = 0  # how many times this process holds the shared lock
 
 
 def _lock() -> ReadWriteLock:
@@ -25,58 +25,57 @@ def _lock() -> ReadWriteLock:
     return ReadWriteLock(folder / "turns.db")
 
 
-def _acquire(acquire: Callable[..., object], waiting: str) -> None:
-    """Get the lock; `waiting` is logged when others hold it.
+def _acquire(acquire: Callable[..., object], message: str) -> None:
+    """Acquire the lock; logs `message` if other processes hold it.
 
-    It is asked for again and again, and slept in between: a signal is not heard while SQLite waits, and one that comes as it
-    tidies up is lost.
+    It polls instead of letting SQLite wait: signals are not handled during that wait, and may be lost at its end.
     """
-    told = False
+    logged = False
     while True:
         with contextlib.suppress(Timeout):
             acquire(timeout=0)
             return
-        if not told:
-            log.info("%s", waiting)
-            told = True
+        if not logged:
+            log.info("%s", message)
+            logged = True
         time.sleep(WAIT_S)
 
 
 @contextlib.contextmanager
 def shared() -> Iterator[None]:
-    """Work, beside others that work; waits while one measures."""
-    global _working
+    """Hold the shared lock, to work beside other jobs. Waits while another job measures."""
+    global _shared_count
     lock = _lock()
     _acquire(lock.acquire_read, "waiting until another job has measured")
-    _working += 1
+    _shared_count += 1
     try:
         yield
     finally:
-        if _working:  # an error while it rested has taken its turn away
-            _working -= 1
+        if _shared_count:  # an error inside `released` leaves 0
+            _shared_count -= 1
             lock.release()
 
 
 @contextlib.contextmanager
 def released() -> Iterator[None]:
-    """Let others measure meanwhile: for waiting. After an error nothing works on, so no new turn is waited for."""
-    global _working
-    held, _working = _working, 0
+    """Release the shared lock while waiting, so that others can measure. After an error it is not acquired again."""
+    global _shared_count
+    count, _shared_count = _shared_count, 0
     lock = _lock()
-    for _ in range(held):
+    for _ in range(count):
         lock.release()
     yield
-    for _ in range(held):
+    for _ in range(count):
         _acquire(lock.acquire_read, "waiting until another job has measured")
-    _working = held
+    _shared_count = count
 
 
 @contextlib.contextmanager
 def exclusive() -> Iterator[None]:
-    """Measure: waits until no other job works or measures."""
+    """Hold the exclusive lock, to measure. Waits until no other job works or measures."""
     with released():
         lock = _lock()
-        _acquire(lock.acquire_write, "waiting until the other jobs on this machine rest, to measure alone")
+        _acquire(lock.acquire_write, "waiting until the other jobs on this machine pause, to measure alone")
         try:
             yield
         finally:
@@ -84,14 +83,14 @@ def exclusive() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def held(path: Path, waiting: str) -> Iterator[None]:
-    """A lock by name; `waiting` is logged when another process holds it, and others may measure meanwhile."""
+def file_lock(path: Path, message: str) -> Iterator[None]:
+    """Hold the lock of a file. Logs `message` if another process holds it; others can measure during that wait."""
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(path)
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        log.info("%s", waiting)
+        log.info("%s", message)
         with released():
             lock.acquire()
     try:

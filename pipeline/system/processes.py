@@ -1,13 +1,13 @@
-"""Processes by name: whether one is gone, and which signal an exit code stands for."""
+"""Processes: an identifier for each, whether it is gone, and which signal an exit code means."""
 
 import platform
 import signal
 
-CLOCK_S = 3  # start times are reckoned from the clock, which may be set
+CLOCK_TOLERANCE_S = 3  # tolerance: start times are computed from the clock, which may be adjusted
 
 
 def this_process() -> str:
-    """This process, so that another can tell whether it is gone: machine, number, time of its start."""
+    """An identifier of this process for `is_gone`: machine, process id, start time."""
     import psutil
 
     process = psutil.Process()
@@ -15,7 +15,7 @@ def this_process() -> str:
 
 
 def is_gone(process: str) -> bool:
-    """Whether a process of this machine has ended; False for those of other machines."""
+    """Whether a process (see `this_process`) has ended; False for one of another machine."""
     import psutil
 
     node, _, rest = process.partition(" ")
@@ -23,11 +23,11 @@ def is_gone(process: str) -> bool:
     if node != platform.node() or not number.isdecimal() or not started.isdecimal():
         return False
     try:
-        return abs(psutil.Process(int(number)).create_time() - float(started)) > CLOCK_S
+        return abs(psutil.Process(int(number)).create_time() - float(started)) > CLOCK_TOLERANCE_S
     except psutil.NoSuchProcess:
         return True
 
 
 def signal_of(code: object) -> str | None:
-    """The name of the signal that an exit code of 128 + n tells of."""
+    """The name of signal n for the exit code 128 + n; None for other codes."""
     return signal.Signals(code - 128).name if isinstance(code, int) and code - 128 in set(signal.Signals) else None

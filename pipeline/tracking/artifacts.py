@@ -1,4 +1,4 @@
-"""The artifact that a run measured: its stage if that is there and whole, else what MLflow keeps of it."""
+"""The artifact that a run measured: its stage if that exists and is complete, else MLflow's copy."""
 
 import contextlib
 import json
@@ -10,15 +10,15 @@ from pipeline.steps.store import ARTIFACT, MANIFEST, damage
 
 
 def artifact_of(client: Any, run: Any, root: Path, scratch: Path) -> Path:
-    """The artifact directory of an MLflow run, copied into `scratch` where it is MLflow's; `root` is `track.root`.
+    """The artifact directory of an MLflow run; MLflow's copy is downloaded into `scratch`. `root` is `track.root`.
 
-    Raises TrackError when there is neither.
+    Raises TrackError if neither the stage nor the copy exists.
     """
     fingerprint, run_id = run.data.tags["fingerprint"], run.info.run_id
     for manifest in sorted((root / "stages").glob(f"*-{fingerprint[:16]}/{MANIFEST}")):
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # a manifest that can't be read: not whole
-            told = json.loads(manifest.read_text(encoding="utf-8"))
-            if told["fingerprint"] == fingerprint and damage(manifest.parent / ARTIFACT, told["files"]) is None:
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # the manifest is unreadable
+            stored = json.loads(manifest.read_text(encoding="utf-8"))
+            if stored["fingerprint"] == fingerprint and damage(manifest.parent / ARTIFACT, stored["files"]) is None:
                 return manifest.parent / ARTIFACT
     if client.list_artifacts(run_id, "classifier"):
         scratch.mkdir(parents=True, exist_ok=True)

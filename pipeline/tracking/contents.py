@@ -1,4 +1,4 @@
-"""What a run holds besides metrics: samples and predictions as Parquet, the machine, the versions."""
+"""The contents of a run besides metrics: samples and predictions as Parquet, the machine, the versions."""
 
 import csv
 import platform
@@ -15,17 +15,17 @@ from pipeline.evaluation.latency.samples import Pair, Samples
 from pipeline.evaluation.quality import flips
 from pipeline.evaluation.report import Predictions, Report
 from pipeline.runtimes.base import all_runtimes
-from pipeline.system.machine import load_average, machine, missing
+from pipeline.system.machine import load_average, machine, unknown_facts
 
 PREDICTIONS = "predictions.parquet"
 PACKAGES = (
     "torch", "transformers", "tokenizers", "datasets", "evaluate", "accelerate", "hydra-core", "mlflow", "numpy",
     "onnx", "optuna", "pyarrow", "psutil", "scipy", "zeus",
-)  # fmt: skip  # besides those that runtimes require
+)  # fmt: skip  # in addition to those that runtimes require
 
 
 def write_predictions(predictions: Predictions, path: Path) -> None:
-    """One row a test text: text, prediction, score, label, correct, refused."""
+    """One row per test text: text, prediction, score, label, correct, refused (the rule abstained)."""
     names = np.array(predictions.labels)
     table = {
         "text": predictions.texts,
@@ -39,7 +39,7 @@ def write_predictions(predictions: Predictions, path: Path) -> None:
 
 
 def read_predictions(path: Path, labels: Sequence[str], oos: int | None) -> Predictions:
-    """What `write_predictions` wrote. Raises OSError, ValueError or KeyError where that is damaged, or of other labels."""
+    """Read a file of `write_predictions`. Raises OSError, ValueError or KeyError if it is damaged or has other labels."""
     table, place = parquet.read_table(path), {label: index for index, label in enumerate(labels)}
     predicted, truth = (np.array([place[name] for name in table[key].to_pylist()]) for key in ("prediction", "label"))
     abstained = table["refused"].to_numpy() if "refused" in table.column_names else np.zeros(len(truth), dtype=bool)
@@ -47,7 +47,7 @@ def read_predictions(path: Path, labels: Sequence[str], oos: int | None) -> Pred
 
 
 def write_flips(report: Report, folder: Path) -> None:
-    """Which queries are answered otherwise than by the baseline: flips.md to read, flips.csv with all."""
+    """Write the texts that the baseline answers differently: a summary in flips.md, all of them in flips.csv."""
     if report.comparison is None or report.comparison.baseline is None:
         return
     after, before = report.predictions, report.comparison.baseline
@@ -60,23 +60,23 @@ def write_flips(report: Report, folder: Path) -> None:
 
 
 class Process(NamedTuple):
-    """The samples of one process, and which process it was."""
+    """The samples of one process."""
 
-    who: str  # candidate or baseline
-    pair: int  # its number
-    started_first: bool  # of the pair
+    who: str  # "candidate" or "baseline"
+    pair: int  # number of the pair
+    started_first: bool  # whether it was the first of the pair to start
     samples: Samples
 
 
-def processes(report: Report) -> list[Process]:
-    """All that were timed: those of the pairs, or those of the baseline alone."""
+def timed_processes(report: Report) -> list[Process]:
+    """The processes of a report: those of its pairs, or those of the baseline alone."""
     if report.comparison is not None:
-        return of_pairs(report.comparison.pairs)
+        return processes_of_pairs(report.comparison.pairs)
     return [Process("baseline", number, True, samples) for number, samples in enumerate(report.latency.processes)]
 
 
-def of_pairs(pairs: Sequence[Pair]) -> list[Process]:
-    """The processes of pairs."""
+def processes_of_pairs(pairs: Sequence[Pair]) -> list[Process]:
+    """Both processes of each pair."""
     return [
         Process(who, number, (who == "candidate") == pair.candidate_first, getattr(pair, who))
         for number, pair in enumerate(pairs)
@@ -84,9 +84,10 @@ def of_pairs(pairs: Sequence[Pair]) -> list[Process]:
     ]
 
 
-def latency(timed: Sequence[Process]) -> pa.Table:
-    """One row a timed call: who, pair, whether the process was started first, query, block, ms, tokenization's part of it in
-    ms, tokens, and whether the process was put off its core in that block.
+def latency_table(timed: Sequence[Process]) -> pa.Table:
+    """One row per timed call: who, pair, started_first, query, block, ms, tokenize_ms, tokens, descheduled.
+
+    `tokenize_ms` is a part of `ms`; `descheduled` is true if the process lost its core in that block.
     """
     return pa.concat_tables(
         pa.table(
@@ -102,13 +103,13 @@ def latency(timed: Sequence[Process]) -> pa.Table:
 
 
 def write_latency(report: Report, path: Path) -> None:
-    """Every timed call of a report, see `latency`."""
-    parquet.write_table(latency(processes(report)), path)
+    """Write every timed call of a report (see `latency_table`)."""
+    parquet.write_table(latency_table(timed_processes(report)), path)
 
 
 def write_repetitions(repetitions: Sequence[Sequence[Pair]], path: Path) -> None:
-    """Every timed call of several measurements, see `latency`, with the number of the measurement as `repetition`."""
-    tables = [latency(of_pairs(pairs)) for pairs in repetitions]
+    """Write every timed call of several measurements (see `latency_table`), with the column `repetition`."""
+    tables = [latency_table(processes_of_pairs(pairs)) for pairs in repetitions]
     numbered = [table.add_column(0, "repetition", [[number] * len(table)]) for number, table in enumerate(tables)]
     parquet.write_table(pa.concat_tables(numbered), path)
 
@@ -126,17 +127,17 @@ def _calls(samples: Samples) -> dict[str, Any]:
 
 
 def write_blocks(report: Report, path: Path) -> None:
-    """One row a block of calls: who, pair, block, calls, wall and processor time in ms, involuntary context switches."""
+    """Write one row per block of calls: who, pair, block, calls, wall and CPU time in ms, involuntary context switches."""
     table = [
         {"who": process.who, "pair": process.pair, "block": place, **vars(block), "descheduled": block.descheduled}
-        for process in processes(report)
+        for process in timed_processes(report)
         for place, block in enumerate(process.samples.blocks)
     ]
     parquet.write_table(pa.Table.from_pylist(table), path)
 
 
 def installed() -> dict[str, str]:
-    """The versions of the packages that a result may depend on; "not installed" where one is missing."""
+    """The versions of the packages that a result may depend on, or "not installed"."""
     versions = {}
     for name in dict.fromkeys([*PACKAGES, *(name for runtime in all_runtimes() for name in runtime.requires)]):
         try:
@@ -147,7 +148,7 @@ def installed() -> dict[str, str]:
 
 
 def environment() -> dict[str, Any]:
-    """Machine, what it does not tell, load and versions, for the run's `environment.json`."""
-    told = {"machine": machine(), "missing": missing(), "python": platform.python_version(), "versions": installed()}
+    """The run's `environment.json`: machine, facts that are unknown about it, load, versions."""
+    facts = {"machine": machine(), "missing": unknown_facts(), "python": platform.python_version(), "versions": installed()}
     load = load_average()
-    return told if load is None else told | {"load_average": load}
+    return facts if load is None else facts | {"load_average": load}

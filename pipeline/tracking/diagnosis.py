@@ -1,4 +1,4 @@
-"""The doctor on a run: its artifact is found and examined, the page of findings is kept with the run."""
+"""Examines the artifact of a run with the doctor and logs the page of findings with the run."""
 
 import tempfile
 from pathlib import Path
@@ -12,32 +12,32 @@ from pipeline.evaluation.doctor.texts import texts_for
 from pipeline.system import locks
 from pipeline.system.cpu import brand
 from pipeline.tracking.artifacts import artifact_of
-from pipeline.tracking.find import Subject, find
+from pipeline.tracking.find import FoundRun, find
 
 
 def diagnose(word: str, config: Config) -> tuple[page.Page, str]:
-    """The page on a run or on an optimization's newest run, and the id of the run it is kept with, as doctor.md.
+    """Examine a run, given by its id or by the name of an optimization. Returns the page and the run's id.
 
-    Raises UserError when there is no such run, or no artifact of it.
+    The page is logged as doctor.md. Raises UserError if there is no such run or no artifact of it.
     """
-    subject = find(word, config)
+    found = find(word, config)
     with tempfile.TemporaryDirectory() as name:
-        artifact = artifact_of(subject.client, subject.run, Path(config.track.root).resolve(), Path(name))
-        data = subject.run.data.params.get("data", "unknown")
+        artifact = artifact_of(found.client, found.run, Path(config.track.root).resolve(), Path(name))
+        data = found.run.data.params.get("data", "unknown")
         with locks.shared():
-            texts, told = texts_for(config, subject.tags.get("data_hash"), data)
+            texts, origin = texts_for(config, found.tags.get("data_hash"), data)
             facts = examine(artifact, config.measure.threads, texts, Path(name))
-    title = f"{subject.tags['optim']}: why is it not faster?"
-    made = page.Page(title, heading(subject, facts, told), findings(facts), page.tables(facts))
-    subject.client.log_text(subject.run_id, made.markdown(), "doctor.md")
-    return made, subject.run_id
+    title = f"{found.tags['optim']}: why is it not faster?"
+    made = page.Page(title, heading(found, facts, origin), findings(facts), page.tables(facts))
+    found.client.log_text(found.run_id, made.markdown(), "doctor.md")
+    return made, found.run_id
 
 
-def heading(subject: Subject, facts: Facts, texts: str) -> list[str]:
-    """What was examined, how fast it was measured to be, and how the shares came about."""
-    tags, metrics = subject.tags, subject.metrics
+def heading(found: FoundRun, facts: Facts, texts: str) -> list[str]:
+    """The lines above the findings: the run, its measured speed-up, doubts about it, how shares of time were measured."""
+    tags, metrics = found.tags, found.metrics
     lines = [
-        f"run {subject.run_id}: runtime {facts.runtime}, {sum(facts.sizes.values()) / 2**20:.1f} MB, "
+        f"run {found.run_id}: runtime {facts.runtime}, {sum(facts.sizes.values()) / 2**20:.1f} MB, "
         f"{'unknown' if facts.network is None else len(facts.network.products)} products with weights; on {brand()}"
     ]
     speedup, low, high = (metrics.get(f"delta/speedup{bound}") for bound in ("", "_low", "_high"))
@@ -47,9 +47,9 @@ def heading(subject: Subject, facts: Facts, texts: str) -> list[str]:
         lines.append(f"measured: {speedup:.2f}x as fast as {tags.get('baseline', 'the baseline')}{interval}{verdict}")
     if "contended" in tags:
         lines.append(f"that measurement is doubtful: {tags['contended']}")
-    measured = subject.run.data.params.get("threads", str(facts.threads))
+    measured = found.run.data.params.get("threads", str(facts.threads))
     if measured != str(facts.threads):
-        lines.append(f"the run was measured with {measured} thread(s), and is examined here with {facts.threads}")
+        lines.append(f"the run was measured with {measured} thread(s); here it is examined with {facts.threads}")
     if tags.get("machine", "") and not tags["machine"].startswith(brand()):
         lines.append(f"the run was measured on another machine: {tags['machine']}")
     return [*lines, f"shares of time: {texts}, one at a time, under the runtime's own profiler, which slows small operators"]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.config import CONF, Config
-from pipeline.errors import ConfigError, TrackError, nearest, nothing_yet
+from pipeline.errors import ConfigError, TrackError, nearest, no_finished_run
 from pipeline.tracking.runs import Tracker
 from pipeline.tracking.server import connect, is_fresh
 
@@ -13,8 +13,8 @@ RUN_ID = r"[0-9a-f]{32}"
 
 
 @dataclass(frozen=True)
-class Subject:
-    """A run whose classifier is examined."""
+class FoundRun:
+    """A run in MLflow, with its client."""
 
     client: Any  # mlflow.MlflowClient
     run: Any  # mlflow.entities.Run
@@ -26,7 +26,7 @@ class Subject:
 
     @property
     def tags(self) -> dict[str, str]:
-        """Its tags; all runs of an optimization have `optim` and `fingerprint`."""
+        """Its tags. All runs of an optimization have `optim` and `fingerprint`."""
         return dict(self.run.data.tags)
 
     @property
@@ -35,42 +35,42 @@ class Subject:
         return dict(self.run.data.metrics)
 
 
-def find(word: str, config: Config) -> Subject:
-    """The run with this id, or the experiment's newest finished one of this optimization. Nothing is created.
+def find(name: str, config: Config) -> FoundRun:
+    """The run with this id, or the newest finished run of this optimization in the experiment. Creates nothing.
 
-    Raises ConfigError for a name that neither conf/ nor the experiment knows, TrackError when there is no such run.
+    Raises ConfigError for a name that neither conf/ nor the experiment knows, TrackError if there is no such run.
     """
-    by_id = re.fullmatch(RUN_ID, word) is not None
+    by_id = re.fullmatch(RUN_ID, name) is not None
     experiment = config.experiment_name
     known = {file.stem for file in (CONF / "optim").glob("*.yaml")}
     if is_fresh(config.track):
         if not by_id:
-            _require_known(word, known)
-        raise nothing_yet(experiment)
+            _require_known(name, known)
+        raise no_finished_run(experiment)
     connection = connect(config.track)
     if by_id:
-        everywhere = [found.experiment_id for found in connection.client.search_experiments()]
-        runs = connection.client.search_runs(everywhere, f"attributes.run_id = '{word}'")
+        everywhere = [each.experiment_id for each in connection.client.search_experiments()]
+        runs = connection.client.search_runs(everywhere, f"attributes.run_id = '{name}'")
         if not runs or "fingerprint" not in runs[0].data.tags:
-            raise TrackError(f"no run of an optimization has the id {word}; MLflow's UI shows them (make ui)")
-        return Subject(connection.client, runs[0])
+            raise TrackError(f"no run of an optimization has the id {name}; see the ids in MLflow's UI (make ui)")
+        return FoundRun(connection.client, runs[0])
     if connection.client.get_experiment_by_name(experiment) is None:
-        _require_known(word, known)
+        _require_known(name, known)
     tracker = Tracker(connection, experiment, create=False)
-    runs = _finished(tracker, f" and tags.optim = '{word}'") if "'" not in word else []
+    runs = _finished(tracker, f" and tags.optim = '{name}'") if "'" not in name else []
     if not runs:
-        _require_known(word, known | {run.data.tags["optim"] for run in _finished(tracker)})
-        raise TrackError(f"{word} has no finished run in {experiment!r} yet; make one with python -m pipeline optim={word}")
-    return Subject(tracker.client, runs[0])
+        _require_known(name, known | {run.data.tags["optim"] for run in _finished(tracker)})
+        raise TrackError(f"{name} has no finished run in {experiment!r} yet; make one with python -m pipeline optim={name}")
+    return FoundRun(tracker.client, runs[0])
 
 
 def _finished(tracker: Tracker, condition: str = "") -> list[Any]:
-    """Runs in which an optimization was measured; those of its noise are none."""
+    """Finished runs that measured an optimization, without those of the noise command; the newest first."""
     query = f"attributes.status = 'FINISHED' and tags.fingerprint LIKE '%'{condition}"
     found = tracker.client.search_runs([tracker.experiment_id], query, order_by=["attributes.end_time DESC"])
     return [run for run in found if "latency/p50_ms" in run.data.metrics]
 
 
-def _require_known(word: str, known: set[str]) -> None:
-    if word not in known:
-        raise ConfigError(f"{word}: neither a run id nor an optimization{nearest(word, known)}")
+def _require_known(name: str, known: set[str]) -> None:
+    if name not in known:
+        raise ConfigError(f"{name}: neither a run id nor an optimization{nearest(name, known)}")

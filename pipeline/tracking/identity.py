@@ -1,4 +1,4 @@
-"""What a run says of itself: its identity, its configuration, its data, what it compares with."""
+"""The description of a run: its identity, configuration, data, and the keys that decide which runs are comparable."""
 
 from dataclasses import replace
 from platform import python_version
@@ -18,7 +18,7 @@ from pipeline.tracking.server import without_password
 
 
 def identity(config: Config, context: Context, optim: Optim) -> Identity:
-    """What the run is, as MLflow's tags."""
+    """The identity of a run, which becomes its tags in MLflow."""
     return Identity(
         optim=optim.name, baseline=config.baseline.name, fingerprint=plan(optim, context)[-1].fingerprint,
         data_hash=context.splits.content_hash, comparable=comparable_key(config, context), protocol=protocol_key(config),
@@ -29,7 +29,7 @@ def identity(config: Config, context: Context, optim: Optim) -> Identity:
 
 
 def is_baseline(config: Config, context: Context, optim: Optim) -> bool:
-    """Whether an optimization makes what the baseline makes, to the byte, whatever it is called."""
+    """Whether an optimization has the baseline's name and its artifact, to the byte."""
     return optim.name == config.baseline.name and _makes(optim, context) == _makes(config.baseline, context)
 
 
@@ -38,13 +38,13 @@ def _makes(optim: Optim, context: Context) -> str:
 
 
 def settings_for(config: Config, optim: Optim) -> str:
-    """What the sweep varies, as far as it concerns this optimization: the baseline has none of the settings of another."""
+    """The values that the sweep varies for this optimization; for the baseline, only those that concern it too."""
     sweep = config.sweep
     return sweep.settings if optim == config.optim else sweep.shared
 
 
 def comparable_key(config: Config, context: Context) -> str:
-    """Equal for runs that compare: the same data, backbone, measuring settings, machine, and baseline to the byte."""
+    """Equal for comparable runs: the same data, backbone, measuring settings, machine, and baseline artifact."""
     parts = [context.splits.content_hash, *_protocol(config), machine_name(), config.baseline.name]
     return digest([*parts, _makes(config.baseline, context)])[:16]
 
@@ -55,7 +55,7 @@ def protocol_key(config: Config) -> str:
 
 
 def measurement_key(config: Config) -> str:
-    """Equal for runs whose measurement of the same artifact would be the same: all settings of measuring, and versions."""
+    """Equal for runs that would measure an artifact in the same way: all measuring settings and package versions."""
     settings = {name: value for name, value in plain(config.measure).items() if name != "again"}
     return digest([settings, python_version(), installed()])[:16]
 
@@ -68,13 +68,13 @@ def _protocol(config: Config) -> list[dict[str, Any]]:
 
 
 def config_yaml(config: Config) -> str:
-    """The whole configuration, for the run; a password in the tracking URI is left out."""
+    """The whole configuration as YAML, without a password in the tracking URI."""
     uri = without_password(config.track.uri) if config.track.uri else None
     return yaml.safe_dump(plain(replace(config, track=replace(config.track, uri=uri))), sort_keys=False, allow_unicode=True)
 
 
 def parameters(config: Config) -> dict[str, object]:
-    """The few parameters by which people tell runs apart; `config.yaml` has all."""
+    """The parameters that distinguish runs in MLflow's UI; `config.yaml` has all of them."""
     return {
         "optim": config.optim.name, "steps": " > ".join(config.optim.steps), "data": config.data.name,
         "backbone": config.backbone.name, "seed": config.seed, "protocol": config.measure.protocol,
@@ -83,14 +83,14 @@ def parameters(config: Config) -> dict[str, object]:
 
 
 def dataset(config: Config, splits: Splits) -> dict[str, object]:
-    """The data set, as MLflow's input."""
+    """The data set, for the input that is logged in MLflow."""
     rows = {name: len(getattr(splits, name)) for name in ("train", "validation", "test")}
     source = plain(config.data)
     return {"name": source["name"], "hash": splits.content_hash, "kind": source["kind"], "source": source, "rows": rows}
 
 
 def base_models(config: Config) -> tuple[str, ...]:
-    """The repository on the Hub that the optimization's weights came from, if they did."""
+    """The repository on the Hub that the optimization's weights come from; empty if they come from elsewhere."""
     first, backbone = next(iter(config.optim.steps.values())), config.backbone
     role = first.role(backbone)
     if role is None:

@@ -1,4 +1,4 @@
-"""What a job needs before its first step: data that is loaded and checked, the store, the experiment in MLflow."""
+"""The inputs of a job: the loaded and checked data, the store, the experiment in MLflow."""
 
 import logging
 from contextlib import AbstractContextManager
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Job:
-    """What both runs of a job, the baseline's and the optimization's, have in common."""
+    """What the two runs of a job, the baseline's and the optimization's, share."""
 
     config: Config
     context: Context
@@ -31,7 +31,7 @@ class Job:
 
 
 def prepare(config: Config) -> Job:
-    """Load and check the data, see that the weights are to be had, then open the store and MLflow."""
+    """Load and check the data, check that the weights are available, then open the store and MLflow."""
     splits: Splits = config.data.load(config.seed)
     rows = f"{len(splits.train)} train, {len(splits.validation)} validation, {len(splits.test)} test texts"
     log.info("%s: %s, %d labels", config.data.name, rows, len(splits.labels))
@@ -44,7 +44,7 @@ def prepare(config: Config) -> Job:
     return Job(config, context, Store(Path(config.track.root)), tracker, comparable_key(config, context))
 
 
-def only_one(job: Job) -> AbstractContextManager[None]:
-    """One job at a time that measures the baseline: those that wait find its run."""
+def baseline_lock(job: Job) -> AbstractContextManager[None]:
+    """A lock that only one job holds while it measures the baseline. Jobs that waited find its run."""
     lock = Path(job.config.track.root) / "stages" / ".locks" / f"baseline-{job.comparable}"
-    return locks.held(lock, f"waiting for another job that measures the baseline {job.config.baseline.name}")
+    return locks.file_lock(lock, f"waiting for another job to measure the baseline {job.config.baseline.name}")

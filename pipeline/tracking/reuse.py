@@ -1,7 +1,7 @@
-"""A measurement that was made before: found by what decides it, and copied into a run of a sweep.
+"""Reuses an earlier measurement: finds its run and copies it into a new run.
 
-It is the same where the artifact, the baseline, all settings of measuring, the machine and the versions of packages are. One
-that other work has disturbed is not used again.
+A measurement is reused if artifact, baseline, all measuring settings, machine and package versions are the same, unless
+other work on the machine disturbed it.
 """
 
 import logging
@@ -18,13 +18,13 @@ from pipeline.tracking.run import Run
 from pipeline.tracking.runs import Identity, Tracker
 
 log = logging.getLogger(__name__)
-COPIED_FROM, MEASURED_AT = "measured_in", "measured_at"  # tags of a copy: the run that was measured, and when
-OWN = ("config.yaml", "decision", "doctor.md")  # artifacts that each run has of its own
-OWN_SECTIONS = ("training/", "search/")  # and metrics
+COPIED_FROM, MEASURED_AT = "measured_in", "measured_at"  # tags of a copy: the measured run, and the time
+NOT_COPIED = ("config.yaml", "decision", "doctor.md")  # artifacts of each run itself
+METRICS_NOT_COPIED = ("training/", "search/")  # prefixes of a run's own metrics
 
 
 def find_measurement(tracker: Tracker, own: Identity) -> Any | None:
-    """The newest finished run with the same measurement as a run of this identity would have; None where there is none."""
+    """The newest finished run with the measurement that a run of this identity would get; None without one."""
     same = {"measurement": own.measurement, "comparable": own.comparable, "fingerprint": own.fingerprint, "role": own.role}
     query = " and ".join(f"tags.{name} = '{value}'" for name, value in same.items())
     doubtful = ""
@@ -33,12 +33,12 @@ def find_measurement(tracker: Tracker, own: Identity) -> Any | None:
             return run
         doubtful = doubtful or run.data.tags["contended"]
     if doubtful:
-        log.info("%s was measured before, but on a busy machine (%s): it is measured again", own.optim, doubtful)
+        log.info("%s was measured before on a busy machine (%s), so it is measured again", own.optim, doubtful)
     return None
 
 
 def row_of_measurement(tracker: Tracker, run: Any) -> Row:
-    """The row of such a run, marked as measured before."""
+    """The row of such a run, with the time of the measurement."""
     return replace(tracker.row(run.info.run_id), measured_at=measured_at(run))
 
 
@@ -49,11 +49,11 @@ def measured_at(run: Any) -> str:
 
 
 def copy_measurement(tracker: Tracker, source: Any, run: Run) -> None:
-    """Give a run the metrics, tags and files of one that was measured; its own settings and training stay."""
+    """Copy metrics, tags and files of a measured run into another run, which keeps its own settings and training."""
     from mlflow.entities import Metric, RunTag
 
     client, now = tracker.client, int(time.time() * 1000)
-    names = [name for name in source.data.metrics if not name.startswith(OWN_SECTIONS)]
+    names = [name for name in source.data.metrics if not name.startswith(METRICS_NOT_COPIED)]
     points = [
         Metric(point.key, point.value, now, point.step)
         for name in names
@@ -66,6 +66,6 @@ def copy_measurement(tracker: Tracker, source: Any, run: Run) -> None:
     client.log_batch(run.run_id, metrics=points, tags=[RunTag(*tag) for tag in tags.items()])
     with tempfile.TemporaryDirectory() as folder:
         for item in client.list_artifacts(source.info.run_id):
-            if item.path not in OWN and not item.path.startswith("model-"):  # a registered model stays with its run
+            if item.path not in NOT_COPIED and not item.path.startswith("model-"):  # a registered model stays with its run
                 client.download_artifacts(source.info.run_id, item.path, folder)
         run.log_folder(Path(folder))

@@ -1,4 +1,4 @@
-"""A run in MLflow that is under way: what is logged of it, and when."""
+"""A run in MLflow that is in progress: what is logged, and when."""
 
 import tempfile
 import time
@@ -15,7 +15,7 @@ PARENT = "mlflow.parentRunId"  # nests a run in another
 
 
 class Run:
-    """A run that is under way."""
+    """A run in progress."""
 
     def __init__(self, client: Any, run_id: str, experiment_id: str) -> None:
         self._client = client
@@ -23,7 +23,7 @@ class Run:
         self.run_id = run_id
 
     def log_start(self, config_yaml: str, parameters: Mapping[str, Any], data: Mapping[str, Any]) -> None:
-        """The configuration, a few parameters, machine and versions, the data set (name, hash, source, rows by split)."""
+        """Log configuration, parameters, machine and versions, and the data set (name, hash, source, rows per split)."""
         import json
 
         from mlflow.entities import Dataset, DatasetInput, InputTag, Param
@@ -38,15 +38,15 @@ class Run:
         self._client.log_inputs(self.run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "train and test")])])
 
     def log_environment(self) -> None:
-        """Machine, load and versions."""
+        """Log machine, load and versions."""
         self._client.log_dict(self.run_id, contents.environment(), "environment.json")
 
     def log_curves(self, curves: Mapping[str, list[dict[str, float]]]) -> None:
-        """Training curves: one point an epoch, `training/<metric>`."""
+        """Log training curves: one point per epoch, `training/<metric>`."""
         from mlflow.entities import Metric
 
         now = int(time.time() * 1000)
-        epochs = [epoch for stage in curves.values() for epoch in stage]  # of a second training they are counted on
+        epochs = [epoch for stage in curves.values() for epoch in stage]  # epochs of a second training are numbered on
         points = [
             Metric(f"training/{name}", digits(value), now, number)
             for number, epoch in enumerate(epochs, 1)
@@ -57,7 +57,7 @@ class Run:
             self._client.log_batch(self.run_id, metrics=points)
 
     def log_trial(self, trial: Mapping[str, Any]) -> None:
-        """A trial of a search, as a run nested in this one (see `pipeline.training.tuning.search`)."""
+        """Log a trial of a search as a run nested in this one (see `pipeline.training.tuning.search`)."""
         from mlflow.entities import Metric, Param
 
         now = int(time.time() * 1000)
@@ -72,11 +72,11 @@ class Run:
         self._client.set_terminated(run_id, "FINISHED")
 
     def log_folder(self, folder: Path) -> None:
-        """The files of a folder."""
+        """Log the files of a folder."""
         self._client.log_artifacts(self.run_id, str(folder))
 
     def log_report(self, report: Report, of_steps: Mapping[str, float]) -> None:
-        """The final metrics and tags, what the steps reached, curves; predictions and raw samples as Parquet, flips."""
+        """Log final metrics and tags, metrics of the steps, the profile, flips, and predictions and samples as Parquet."""
         from mlflow.entities import Metric, RunTag
 
         now = int(time.time() * 1000)
@@ -95,15 +95,15 @@ class Run:
             self._client.log_artifacts(self.run_id, folder)
 
     def log_comparison(self, folder: Path, markdown: str) -> None:
-        """The comparison's files, and its table as the run's description."""
+        """Log the files of the comparison, and its table as the run's description."""
         self._client.log_artifacts(self.run_id, str(folder))
         self._client.set_tag(self.run_id, NOTE, markdown)
 
     def log_classifier(self, artifact: Path) -> None:
-        """The artifact directory itself, under `classifier/`."""
+        """Log the artifact directory as `classifier/`."""
         self._client.log_artifacts(self.run_id, str(artifact), "classifier")
 
 
 def digits(value: float) -> float:
-    """Five significant digits: MLflow's UI shows all it is given."""
+    """Round to five significant digits, since MLflow's UI shows all digits."""
     return float(f"{value:.5g}")

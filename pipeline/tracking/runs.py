@@ -1,4 +1,4 @@
-"""Runs in MLflow: started, filled, ended as FINISHED, FAILED or KILLED with the reason, and found again."""
+"""Runs in MLflow: start them, end them as FINISHED, FAILED or KILLED with the reason, and find them again."""
 
 import contextlib
 import tempfile
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.config import Config
-from pipeline.errors import TrackError, nothing_yet
+from pipeline.errors import TrackError, no_finished_run
 from pipeline.evaluation.report import TAGS, Predictions
 from pipeline.evaluation.rows import Row
 from pipeline.system.machine import machine_name
@@ -18,23 +18,23 @@ from pipeline.tracking.contents import PREDICTIONS, read_predictions
 from pipeline.tracking.run import PARENT, Run
 from pipeline.tracking.server import Connection, connect, is_fresh
 
-UNDER_WAY = ("RUNNING", "SCHEDULED")  # the latter: made, and waits to be measured
+UNFINISHED = ("RUNNING", "SCHEDULED")  # SCHEDULED: made, to be measured later
 
 
 @dataclass(frozen=True)
 class Identity:
-    """What a run is, as tags: other programs read them."""
+    """The tags that identify a run. Other programs read them."""
 
     optim: str
     baseline: str
     fingerprint: str  # of the artifact
     data_hash: str
-    comparable: str  # equal where data, backbone, measuring settings, machine and the very baseline are
-    protocol: str = ""  # equal where backbone and measuring settings are
-    measurement: str = ""  # equal where a measurement may be used again, see `pipeline.tracking.reuse`
+    comparable: str  # see `identity.comparable_key`
+    protocol: str = ""  # see `identity.protocol_key`
+    measurement: str = ""  # see `identity.measurement_key`
     sweep_id: str | None = None
-    job: int | None = None  # of the sweep
-    settings: str | None = None  # what the job has that others of the sweep have not
+    job: int | None = None  # its number in the sweep
+    settings: str | None = None  # the values that the sweep varies
     role: str = "candidate"  # or "baseline"
 
     def tags(self) -> dict[str, str]:
@@ -47,7 +47,7 @@ class Tracker:
     """One experiment of an MLflow server or database."""
 
     def __init__(self, connection: Connection, experiment: str, create: bool = True) -> None:
-        """Raises TrackError when the experiment is not there and `create` is False, or can't be made."""
+        """Raises TrackError if the experiment does not exist and `create` is False, or if it can't be created."""
         self.client = connection.client
         self.connection = connection
         self.experiment = experiment
@@ -56,7 +56,7 @@ class Tracker:
     def _experiment_id(self, create: bool) -> str:
         from mlflow.exceptions import MlflowException
 
-        for _ in range(2):  # another process may make it between the two calls
+        for _ in range(2):  # another process may create it between the two calls
             found = self.client.get_experiment_by_name(self.experiment)
             if found is not None:
                 if found.lifecycle_stage == "deleted":
@@ -64,64 +64,64 @@ class Tracker:
                 self._require_place(found.artifact_location)
                 return str(found.experiment_id)
             if not create:
-                raise nothing_yet(self.experiment)
+                raise no_finished_run(self.experiment)
             with contextlib.suppress(MlflowException):
                 folder = self.experiment.replace("/", "_")
                 location = f"{self.connection.artifacts}/{folder}" if self.connection.artifacts else None
                 return str(self.client.create_experiment(self.experiment, artifact_location=location))
-        raise TrackError(f"the MLflow experiment {self.experiment!r} can't be made")
+        raise TrackError(f"the MLflow experiment {self.experiment!r} can't be created")
 
     def _require_place(self, location: str) -> None:
-        """MLflow keeps absolute paths: in a directory that was moved, listings would come back empty without a word."""
+        """Raises TrackError if `track.root` was moved: MLflow keeps absolute paths, and would list no files."""
         ours = self.connection.artifacts
         if ours is not None and location.startswith("file:") and not location.startswith(f"{ours}/"):
             raise TrackError(
                 f"the runs of {self.experiment!r} keep their files in {location.removeprefix('file://')}, "
-                "where mlruns was when they were made; move it back, or set track.root to a new directory"
+                "where track.root was then; move it back, or set track.root to a new directory"
             )
 
     @contextlib.contextmanager
-    def run(self, identity: Identity, waits: bool = False) -> Iterator[Run]:
-        """A new run that ends as it should, whatever happens inside the `with` statement.
+    def run(self, identity: Identity, pending: bool = False) -> Iterator[Run]:
+        """Start a run and end it after the `with` statement: as FINISHED, or as FAILED or KILLED after an error.
 
-        One that `waits` to be gone on with is SCHEDULED then, and what it waits for is its sweep's process.
+        A `pending` run is SCHEDULED instead of FINISHED, to be resumed by the process of its sweep.
         """
         tags = identity.tags()
         parent = self.sweep_run(identity.sweep_id) if identity.sweep_id else None
         if parent:
             tags[PARENT] = parent
         run_id = self.client.create_run(self.experiment_id, run_name=identity.optim, tags=tags).info.run_id
-        with self._ends(run_id):
+        with self._record_failure(run_id):
             yield Run(self.client, run_id, self.experiment_id)
-        if waits and parent:
+        if pending and parent:
             self.client.set_tag(run_id, "process", self.client.get_run(parent).data.tags["process"])
-        if waits:
+        if pending:
             self.client.update_run(run_id, status="SCHEDULED")
         else:
             self.client.set_terminated(run_id, "FINISHED")
 
     @contextlib.contextmanager
     def resume(self, run_id: str, identity: Identity) -> Iterator[Run]:
-        """Go on with a run that waits, or that was cut off as it did; it is of this process and machine now."""
+        """Continue a pending run, or one whose continuation was interrupted. It belongs to this process and machine now."""
         for name, value in identity.tags().items():
             self.client.set_tag(run_id, name, value)
-        for name in {"reason", *TAGS} & self.client.get_run(run_id).data.tags.keys():  # of the attempt before
+        for name in {"reason", *TAGS} & self.client.get_run(run_id).data.tags.keys():  # of an earlier attempt
             self.client.delete_tag(run_id, name)
         self.client.update_run(run_id, status="RUNNING")
-        with self._ends(run_id):
+        with self._record_failure(run_id):
             run = Run(self.client, run_id, self.experiment_id)
             run.log_environment()
             yield run
         self.client.set_terminated(run_id, "FINISHED")
 
     @contextlib.contextmanager
-    def _ends(self, run_id: str) -> Iterator[None]:
-        """After an error the run is FAILED or KILLED, with the reason."""
+    def _record_failure(self, run_id: str) -> Iterator[None]:
+        """After an error, end the run as FAILED or KILLED, with the reason."""
         try:
             yield
         except BaseException as error:
-            killed = is_kill(error)
-            with contextlib.suppress(Exception):  # what went wrong first is what must be told
+            killed = was_terminated(error)
+            with contextlib.suppress(Exception):  # the first error must be raised, not one of MLflow
                 self.client.set_tag(run_id, "reason", f"{type(error).__name__}: {error}"[:4000])
                 if not killed:
                     self.client.log_text(run_id, traceback.format_exc(), "traceback.txt")
@@ -130,47 +130,47 @@ class Tracker:
             raise
 
     def sweep_run(self, sweep_id: str) -> str | None:
-        """The run, in this experiment, that the runs of a sweep are nested in."""
+        """The id of a sweep's parent run in this experiment; None without one."""
         query = f"tags.sweep_id = '{sweep_id}' and tags.kind = 'sweep'"
         found = self.client.search_runs([self.experiment_id], query, max_results=1)
         return str(found[0].info.run_id) if found else None
 
     def row(self, run_id: str) -> Row:
-        """A finished run, as a row."""
+        """The row of a finished run."""
         return _row(self.client.get_run(run_id))
 
     def row_of(self, run_id: str, identity: Identity) -> Row | None:
-        """A run, if it is a finished one of this very artifact, measured the same way."""
+        """The row of a run if it is finished and has the same artifact, measured the same way; else None."""
         run = self.client.get_run(run_id)
         wanted = (identity.fingerprint, identity.comparable)
         same = (run.data.tags.get("fingerprint"), run.data.tags.get("comparable")) == wanted
         return _row(run) if same and run.info.status == "FINISHED" else None
 
     def baseline_of(self, run_id: str) -> Row | None:
-        """The newest run of the baseline that a run is compared with."""
+        """The newest comparable run of the baseline; None without one."""
         comparable = self.client.get_run(run_id).data.tags["comparable"]
         return next((row for row in self.rows(comparable) if row.is_baseline), None)
 
     def predictions(self, run_id: str, labels: Sequence[str], oos: int | None) -> Predictions:
-        """What a finished run's classifier said of the test split. Raises TrackError where that is gone or damaged."""
+        """A finished run's predictions of the test split. Raises TrackError if they are missing or damaged."""
         with tempfile.TemporaryDirectory() as folder:
             try:
                 file = self.client.download_artifacts(run_id, PREDICTIONS, folder)
                 return read_predictions(Path(file), labels, oos)
-            except Exception as error:  # MLflow's and Arrow's own, an OSError for a file that is not there
+            except Exception as error:  # errors of MLflow and Arrow; OSError for a missing file
                 problem = f"{PREDICTIONS} of run {run_id} can't be read ({type(error).__name__})"
                 raise TrackError(f"{problem}; run it again") from error
 
     def close_orphans(self) -> None:
-        """End, as KILLED, the runs whose process on this machine is gone: a kill -9 leaves them running for ever."""
-        for status in UNDER_WAY:
+        """End unfinished runs as KILLED if their process on this machine is gone, for instance after kill -9."""
+        for status in UNFINISHED:
             for run in self.client.search_runs([self.experiment_id], f"attributes.status = '{status}'"):
                 if is_gone(run.data.tags.get("process", "")):
                     self.client.set_tag(run.info.run_id, "reason", "its process was killed")
                     self.client.set_terminated(run.info.run_id, "KILLED")
 
     def rows(self, comparable: str) -> list[Row]:
-        """The newest finished run of each optimization among those that compare."""
+        """The newest finished run of each optimization with this `comparable` tag."""
         newest: dict[tuple[str, bool], Row] = {}
         for run in self.finished(f"tags.comparable = '{comparable}'"):
             row = _row(run)
@@ -178,9 +178,9 @@ class Tracker:
         return list(newest.values())
 
     def evidence(self, sweep_id: str | None) -> list[tuple[Row, dict[str, str]]]:
-        """The newest finished run of each optimization, setting and seed, with its tags; those of a sweep, or all.
+        """The newest finished run of each optimization, setting and seed, with its tags; of one sweep, or of all runs.
 
-        A sweep's runs may have been compared with a baseline of before: that is among them.
+        The baselines that a sweep's runs were compared with are included, even if they are not part of the sweep.
         """
         found = [(_row(run), dict(run.data.tags)) for run in self.finished("")]
         if sweep_id is not None:
@@ -196,7 +196,7 @@ class Tracker:
         return list(newest.values())
 
     def find(self, identity: Identity) -> Row | None:
-        """The newest finished run of this very artifact, measured the same way."""
+        """The newest finished run of the same artifact, measured the same way; None without one."""
         same = f"tags.comparable = '{identity.comparable}' and tags.fingerprint = '{identity.fingerprint}'"
         run = next(self.finished(f"{same} and tags.optim = '{identity.optim}'"), None)
         return _row(run) if run is not None else None
@@ -207,7 +207,7 @@ class Tracker:
         return run.data.tags.get("comparable") if run is not None else None
 
     def finished(self, condition: str) -> Iterator[Any]:
-        """The finished runs of optimizations under a condition of MLflow's search, the newest first."""
+        """The finished runs of optimizations that match a condition of MLflow's search, the newest first."""
         query = " and ".join(filter(None, ["attributes.status = 'FINISHED'", condition]))
         token = None
         while True:
@@ -230,14 +230,14 @@ def _row(run: Any) -> Row:
     )  # fmt: skip
 
 
-def is_kill(error: BaseException) -> bool:
-    """Whether someone ended the program, rather than a fault in it: Ctrl-C, or a signal (exit code 128 + n)."""
+def was_terminated(error: BaseException) -> bool:
+    """Whether the program was ended from outside: Ctrl-C, or a signal (exit code 128 + n)."""
     signalled = isinstance(error, SystemExit) and signal_of(error.code) is not None
     return signalled or isinstance(error, KeyboardInterrupt)
 
 
 def open_experiment(config: Config) -> Tracker:
-    """The experiment of a configuration, for a command that only looks: nothing is made. Raises TrackError without runs."""
+    """The experiment of a configuration; creates nothing. Raises TrackError if it does not exist."""
     if is_fresh(config.track):
-        raise nothing_yet(config.experiment_name)
+        raise no_finished_run(config.experiment_name)
     return Tracker(connect(config.track), config.experiment_name, create=False)

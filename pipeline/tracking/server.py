@@ -1,4 +1,4 @@
-"""Where results go: SQLite and files under `track.root`, or the server that `track.uri` or MLFLOW_TRACKING_URI names."""
+"""Connects to MLflow: SQLite and files under `track.root`, or the server in `track.uri` or MLFLOW_TRACKING_URI."""
 
 import contextlib
 import http.client
@@ -22,11 +22,11 @@ DATABASES = ("sqlite:", "postgresql", "mysql", "mssql")
 
 @dataclass(frozen=True)
 class Connection:
-    """An MLflow client and where its results lie."""
+    """An MLflow client and the place of its results."""
 
     client: Any  # mlflow.MlflowClient
     uri: str
-    artifacts: str | None  # where experiments keep artifacts; None: the server decides
+    artifacts: str | None  # URI of the artifacts of experiments; None: the server decides
     local: bool
 
     @property
@@ -36,52 +36,52 @@ class Connection:
 
 
 def check(settings: Track) -> None:
-    """Where results go, as far as it can be checked without writing. Raises TrackError."""
+    """Check the settings without writing anything. Raises TrackError."""
     uri = settings.uri or os.environ.get("MLFLOW_TRACKING_URI")
     if uri and uri.startswith(("http://", "https://")):
         _require_answer(uri)
     elif uri and not uri.startswith(DATABASES):
-        raise TrackError(f"tracking URI {without_password(uri)}: use http(s)://..., a database, or none for SQLite")
+        raise TrackError(f"tracking URI {without_password(uri)}: use http(s)://... or a database; leave it out for SQLite")
     root = Path(settings.root).resolve()
     existing = next(path for path in (root, *root.parents) if path.exists())
     if not existing.is_dir() or not os.access(existing, os.W_OK):
-        raise TrackError(f"track.root={settings.root}: {existing} is not a directory that can be written to")
+        raise TrackError(f"track.root={settings.root}: {existing} is not a writable directory")
 
 
 def is_fresh(settings: Track) -> bool:
-    """Whether results would go to a local database that does not exist yet."""
+    """Whether results go to a local database that does not exist yet."""
     remote = settings.uri or os.environ.get("MLFLOW_TRACKING_URI")
     return not remote and not (Path(settings.root) / "mlflow.db").exists()
 
 
 def connect(settings: Track) -> Connection:
-    """A client that works. Raises TrackError when the server does not answer or the database is of another version."""
+    """Connect and test the connection. Raises TrackError if the server does not answer or the database can't be used."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     uri = settings.uri or os.environ.get("MLFLOW_TRACKING_URI")
     check(settings)
     if uri and uri.startswith(("http://", "https://")):
-        return Connection(_opened(uri), uri, None, local=False)
+        return Connection(_open_client(uri), uri, None, local=False)
     root = Path(settings.root).resolve()
     try:
         root.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise TrackError(f"track.root={settings.root}: can't be made a directory ({error.strerror})") from error
+        raise TrackError(f"track.root={settings.root}: the directory can't be created ({error.strerror})") from error
     uri = uri or f"sqlite:///{root / 'mlflow.db'}"
     artifacts = (root / "artifacts").as_uri()
-    with FileLock(root / ".mlflow.lock"):  # two processes that make the tables at once break them
-        return Connection(_opened(uri), uri, artifacts, local=True)
+    with FileLock(root / ".mlflow.lock"):  # two processes that create the tables at once break them
+        return Connection(_open_client(uri), uri, artifacts, local=True)
 
 
 def _client(uri: str) -> Any:
     from mlflow import MlflowClient
 
-    for noisy in ("mlflow", "alembic"):  # after the import, which sets them
+    for noisy in ("mlflow", "alembic"):  # after the import, which sets their levels
         logging.getLogger(noisy).setLevel(logging.WARNING)
     return MlflowClient(tracking_uri=uri)
 
 
-def _opened(uri: str) -> Any:
+def _open_client(uri: str) -> Any:
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -103,19 +103,19 @@ def _opened(uri: str) -> Any:
 
 
 @contextlib.contextmanager
-def in_one_line(connection: Connection) -> Iterator[None]:
-    """What MLflow, its database or its files refuse, as a TrackError."""
+def as_track_error(connection: Connection) -> Iterator[None]:
+    """Raise errors of MLflow, its database and its files as TrackError, in one line."""
     try:
         yield
     except Exception as error:
-        line = _first(error) if isinstance(error, OSError) else refused(error)
+        line = _first(error) if isinstance(error, OSError) else refusal_message(error)
         if line is None:
             raise
         raise TrackError(f"MLflow at {connection.shown_uri}: {line.removeprefix('MLflow: ')}") from error
 
 
-def refused(error: Exception) -> str | None:
-    """What MLflow or its database said, in one line; None for an error of something else."""
+def refusal_message(error: Exception) -> str | None:
+    """The message of an error of MLflow or its database, in one line; None for other errors."""
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -130,7 +130,7 @@ def _require_answer(uri: str) -> None:
     try:
         urllib.request.urlopen(f"{without_password(uri).rstrip('/')}/health", timeout=5).close()
     except urllib.error.HTTPError:
-        pass  # it answers, if only to say no: MLflow's own calls tell what is wrong
+        pass  # the server answers; later calls of MLflow report what is wrong
     except (OSError, ValueError, http.client.HTTPException) as error:
         raise TrackError(
             f"no MLflow server answers at {without_password(uri)} ({error}); "
@@ -139,5 +139,5 @@ def _require_answer(uri: str) -> None:
 
 
 def without_password(uri: str) -> str:
-    """A URI, or a text with one in it, that can be shown: user name and password are left out."""
+    """A URI, or a text that contains one, without user name, password and tokens."""
     return re.sub(r"(?i)([?&](?:password|token|api_key)=)[^&\s]*", r"\1...", re.sub(r"//\S*@", "//", uri))

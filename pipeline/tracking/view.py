@@ -1,7 +1,7 @@
-"""A prepared view of the MLflow UI: the metric columns that matter, and charts of the trade-off.
+"""A prepared view of the MLflow UI: the important metrics as columns, and charts of the trade-off.
 
-MLflow keeps shared views as an experiment tag whose format is not documented; when a version of it ignores the tag, its UI
-shows its own default. Nothing else depends on it.
+MLflow keeps shared views in an experiment tag whose format is not documented. If a version ignores the tag, its UI shows the
+default view. Nothing else depends on it.
 """
 
 import base64
@@ -19,7 +19,7 @@ KEY = "tradeoff"
 
 
 def share(client: Any, experiment_id: str) -> None:
-    """Give the experiment its prepared view."""
+    """Add the prepared view to the experiment."""
     packed = base64.b64encode(zlib.compress(json.dumps(state()).encode())).decode()
     now = int(time.time() * 1000)
     value = json.dumps({"name": "Trade-off", "createdAt": now, "updatedAt": now, "state": f"deflate;{packed}"})
@@ -27,7 +27,7 @@ def share(client: Any, experiment_id: str) -> None:
 
 
 def address(connection: Connection, root: str, experiment_id: str) -> str:
-    """How to open the prepared view: the command to give, if there is one, and where to look."""
+    """How to open the prepared view: the command that starts the UI, if one is needed, and the address."""
     if not connection.local:
         return f"{connection.shown_uri}{path(experiment_id)}"
     here = Path(root).resolve() == Path("mlruns").resolve() and Path("Makefile").exists()
@@ -36,7 +36,7 @@ def address(connection: Connection, root: str, experiment_id: str) -> str:
 
 
 def path(experiment_id: str, charts: bool = False) -> str:
-    """The part of the UI's address behind the host that opens the prepared view, as a table or as charts."""
+    """The path of the prepared view in the UI's address, as a table or as charts."""
     mode = "&compareRunsMode=CHART" if charts else ""
     return f"/#/experiments/{experiment_id}/runs?workflowType=machine_learning&viewStateShareKey={KEY}{mode}"
 
@@ -46,7 +46,7 @@ def _metric(key: str) -> dict[str, Any]:
 
 
 def state() -> dict[str, Any]:
-    """The view as MLflow's UI keeps it: its columns and charts are those that the registry of metrics declares."""
+    """The state of the view in the format of MLflow's UI. The registry of metrics declares its columns and charts."""
     charts: list[dict[str, Any]] = [
         {
             "type": "SCATTER", "uuid": f"tradeoff-{x}", "runsCountToCompare": 100, "deleted": False, "isGenerated": False,

@@ -208,7 +208,7 @@ def native_bfloat16() -> bool:
     """Whether the device that trains multiplies bfloat16 matrices in hardware."""
     if torch.cuda.is_available():
         return bool(torch.cuda.is_bf16_supported())
-    return cpu.bfloat16()
+    return cpu.has_bfloat16()
 
 
 def _tokenized(split: Dataset, tokenizer: Any, max_length: int) -> Dataset:

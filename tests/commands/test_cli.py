@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline.cli import explained, main
+from pipeline.cli import main, with_explain_setting
 from pipeline.commands import names
 from pipeline.config import CONF, Config, plain
 from pipeline.evaluation.latency.process import ROOT
@@ -256,4 +256,4 @@ def test_subcommands_that_take_one_configuration_refuse_hydras_flags(
     ],
 )
 def test_the_flag_that_explains_the_columns_is_a_setting(typed: str, given: str) -> None:
-    assert explained(typed.split()) == given.split()
+    assert with_explain_setting(typed.split()) == given.split()

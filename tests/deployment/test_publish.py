@@ -275,7 +275,7 @@ def test_what_can_not_be_written_to_is_told_before_any_work(hub: Hub, artifact: 
     assert "HF_HUB_OFFLINE" in abstained("check", hub, artifact, HF_HUB_OFFLINE="1")
     assert "ada, who can write to: ada, acme" in abstained("check", hub, artifact, "bob/tiny")
     hub.role = "read"
-    assert "for reading only" in abstained("check", hub, artifact)
+    assert "can only read" in abstained("check", hub, artifact)
 
 
 def test_checking_what_is_right_says_nothing_and_changes_nothing(hub: Hub, artifact: Path) -> None:

@@ -20,7 +20,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from pipeline.cli import guarded
+from pipeline.cli import run_guarded
 from pipeline.commands.decide import decide
 from pipeline.commands.page import page
 from pipeline.commands.predict import champion
@@ -222,7 +222,7 @@ def loads(measured: Path) -> bool:
     """Whether the champion does: it is fetched from the registry and answers."""
     registry = registry_of(measured)
     with tempfile.TemporaryDirectory() as folder:
-        artifact = registry.fetch(str(registry.at("champion")), Path(folder))
+        artifact = registry.fetch(str(registry.version_of("champion")), Path(folder))
         return len(Answerer(artifact)(["rain", "a song"])) == 2
 
 
@@ -232,7 +232,7 @@ def crowned(measured: Path, client: MlflowClient) -> str:
     experiment = client.get_experiment_by_name("toy/tiny").experiment_id
     (run,) = client.search_runs([experiment], "tags.role = 'baseline'")
     artifact = artifact_of(client, run, measured / "mlruns", measured / "nowhere")
-    number = registry_of(measured).add(
+    number = registry_of(measured).register(
         run.info.run_id, artifact, {"threads": 1, "batch_size": 32}, {"optim": "baseline_onnx"}
     )
     registry_of(measured).promote(number)
@@ -249,7 +249,7 @@ def swap_labels(artifact: Path) -> None:
     ("how", "why"),
     [
         (lambda artifact: (artifact / "model.onnx").write_bytes(b"x"), "can't be loaded"),
-        (swap_labels, r"says something else than was measured of \d+ of \d+ texts; the champion stays"),
+        (swap_labels, r"answers \d+ of \d+ texts otherwise than measured; the champion stays"),
         (lambda artifact: shutil.rmtree(artifact.parents[1] / "code"), "registered without its code|can't be loaded"),
     ],
 )
@@ -262,14 +262,14 @@ def test_what_was_damaged_on_the_way_to_the_registry_does_not_become_the_champio
     how: Callable[[Path], object],
     why: str,
 ) -> None:
-    add = Registry.add
+    add = Registry.register
 
     def added(self: Registry, *arguments: Any) -> str:
         number = add(self, *arguments)
         how(place(client, number))
         return number
 
-    monkeypatch.setattr(Registry, "add", added)
+    monkeypatch.setattr(Registry, "register", added)
     with pytest.raises(TrackError, match=why):
         decided(*SMALL)
     assert aliases(client) == {"champion": "1"} and loads(measured)
@@ -303,7 +303,7 @@ def test_evidence_that_can_not_be_read_is_one_line(
 
     config = composed(measured, "decide.prefer=size")
     monkeypatch.setattr(MlflowClient, when, down)
-    assert guarded(lambda: what(config) and None) == 2
+    assert run_guarded(lambda: what(config) and None) == 2
     told = capsys.readouterr().err.strip().splitlines()[-1]
     assert told.startswith("tracking error: ") or told.endswith("connection refused"), told
 

@@ -12,7 +12,7 @@ from hydra.errors import ConfigCompositionException
 
 from pipeline.commands.configuration.explain import explain
 from pipeline.config import CONF, Config, Decide
-from pipeline.deployment.ship import evidence
+from pipeline.deployment.ship import version_tags
 from pipeline.errors import ConfigError
 from pipeline.evaluation import metrics
 from pipeline.evaluation.metrics import CHART, LOWER, METRICS, TAG, VIEW, Constraint, Metric, quality
@@ -78,7 +78,7 @@ def test_a_metric_that_is_declared_once_is_in_mlflows_view_and_the_models_tags()
     assert "metrics.`disk/reads_mb`" in view["selectedColumns"]
     assert "disk/reads_mb" in [chart.get("metricKey") for chart in view["compareRunCharts"]]
     decision = decide("toy", [Candidate((ROWS[1],))], {}, Decide())
-    assert evidence(decision, ROWS[1])["disk/reads_mb"] == "8"
+    assert version_tags(decision, ROWS[1])["disk/reads_mb"] == "8"
 
 
 def test_a_metric_that_is_not_declared_is_nowhere(compose: Callable[..., Config]) -> None:

@@ -26,7 +26,7 @@ from pipeline.runtimes.base import Description, PublishedForm, Runtime, all_runt
 from pipeline.runtimes.onnx_graph import export
 from pipeline.runtimes.static import quantized
 from pipeline.runtimes.torch import read, read_tokenizer, save, save_compact
-from pipeline.system.cpu import bfloat16
+from pipeline.system.cpu import has_bfloat16
 from pipeline.tracking.contents import environment
 from tests.runtimes.test_compact import LABELS, TEXTS, network, smaller, stored
 
@@ -68,7 +68,7 @@ def make_compiled(artifact: Path) -> None:
     if not COMPILER:
         pytest.skip("there is no C++ compiler")
     description = described("torch_compiled", artifact)
-    compile_ahead_of_time(Averaging(), "bfloat16" if bfloat16() else "float32", 16, artifact / "model.pt2")
+    compile_ahead_of_time(Averaging(), "bfloat16" if has_bfloat16() else "float32", 16, artifact / "model.pt2")
     replace(description, max_length=16).write(artifact)
 
 
@@ -164,7 +164,7 @@ def test_a_runtime_declares_all_that_is_asked_of_it(name: str, tmp_path: Path) -
     assert ("can't be seen" in plain) is (facts.network is None)
     if name == "torch_compiled":
         assert next(iter(facts.operators.shares)) == "compiled code"  # type: ignore[union-attr]
-        assert ("The processor has instructions for bfloat16" in plain) is bfloat16()
+        assert ("The processor has instructions for bfloat16" in plain) is has_bfloat16()
 
 
 def test_the_doctor_sees_products_and_times_of_openvino_and_its_bfloat16(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from pipeline.errors import OptimizationError
 from pipeline.runtimes.base import Description, load
 from pipeline.steps import compile as step
-from pipeline.system.cpu import bfloat16
+from pipeline.system.cpu import has_bfloat16
 from tests.conftest import Carried
 
 pytestmark = pytest.mark.slow
@@ -41,7 +41,7 @@ def test_it_computes_what_torch_does_and_needs_no_transformers(carried: Carried,
         load(copy, 1)
 
 
-@pytest.mark.skipif(not (COMPILER and bfloat16()), reason="there is no C++ compiler, or the processor has no bfloat16")
+@pytest.mark.skipif(not (COMPILER and has_bfloat16()), reason="there is no C++ compiler, or the processor has no bfloat16")
 def test_in_bfloat16_logits_are_near(carried: Carried) -> None:
     made, context = carried(*COMPILED, "optim.steps.compile.precision=bfloat16")
     source, compiled = (load(stage.artifact, 1).logits(list(context.splits.test["text"])) for stage in made.stages)

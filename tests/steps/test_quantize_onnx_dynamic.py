@@ -22,7 +22,7 @@ from pipeline.steps.execute import StepsResult, check_order, plan, run_steps
 from pipeline.steps.quantize_onnx_dynamic import QuantizeOnnxDynamic
 from pipeline.steps.shared.inference import logits_of
 from pipeline.steps.store import Store, listing
-from pipeline.system.cpu import Int8Support, int8_of, int8_support
+from pipeline.system.cpu import Int8Support, int8_support, int8_support_of
 from tests.conftest import composed, small, write_csv
 from tests.runtimes.test_onnx import Graph, distilbert, pruned, random_network, roberta
 
@@ -49,7 +49,7 @@ HAS, LACKS = Int8Support(True, False, "it has VNNI"), Int8Support(False, True, "
 def test_what_a_processor_can_do_follows_from_its_flags(
     flags: str, machine: str, system: str, fast: bool, reduce_range: bool
 ) -> None:
-    found = int8_of(frozenset(flags.split()), machine, system)
+    found = int8_support_of(frozenset(flags.split()), machine, system)
     assert (found.fast, found.reduce_range) == (fast, reduce_range)
     assert ("neither" in found.why or " no " in found.why) is not fast
 
@@ -167,7 +167,7 @@ def test_it_warns_where_int8_is_not_faster_and_where_predictions_change(
     step = QuantizeOnnxDynamic("quantize_onnx_dynamic", per_channel=False)
     step.make(replace(context, source=source), tmp_path / "artifact", tmp_path / "scratch")
     slow, changed = (record.getMessage() for record in caplog.records if record.levelname == "WARNING")
-    assert slow == "warning: int8 makes it smaller but less fast than it could be: it lacks VNNI"
+    assert slow == "warning: int8 makes the classifier smaller, but gains little speed here: it lacks VNNI"
     assert changed.endswith(" of the predictions stay the same after quantization; try per_channel=true")
 
 

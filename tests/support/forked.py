@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.config import Config
-from pipeline.sweep.process import LONGEST_TMPDIR, PRELOADED
+from pipeline.sweep.process import MAX_TMPDIR_LENGTH, PRELOADED_MODULES
 from tests.support.sweeping import LIMIT_S
 
 
@@ -37,10 +37,10 @@ def program(*arguments: str, env: Mapping[str, str] | None = None, stdin: str = 
 
 
 def _started(target: Any, *arguments: Any) -> BaseProcess:
-    forked = sys.platform == "linux" and len(tempfile.gettempdir()) <= LONGEST_TMPDIR
+    forked = sys.platform == "linux" and len(tempfile.gettempdir()) <= MAX_TMPDIR_LENGTH
     context: Any = multiprocessing.get_context("forkserver" if forked else "spawn")
     if forked:
-        context.set_forkserver_preload(PRELOADED)
+        context.set_forkserver_preload(PRELOADED_MODULES)
     process: BaseProcess = context.Process(target=target, args=arguments)
     process.start()
     return process

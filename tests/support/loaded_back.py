@@ -1,6 +1,6 @@
-"""What `pipeline/deployment/serve/back.py` does, each time in a process forked from one that has imported MLflow already.
+"""What `pipeline/deployment/serve/load_back.py` does, in processes forked from one that has imported MLflow.
 
-Run as a script, with -I as back.py is: nothing of the package is imported, so what answers is the code that was registered.
+It is run as a script with -I, as load_back.py is. It imports nothing of the package, so the registered code answers.
 """
 
 import json
@@ -19,7 +19,7 @@ PRELOADED = ("mlflow.pyfunc", "mlflow.store.tracking.sqlalchemy_store", "mlflow.
 
 
 class Subprocess:
-    """Takes the place of the module `subprocess` where back.py is started."""
+    """Takes the place of the module `subprocess` where load_back.py is started."""
 
     TimeoutExpired = subprocess.TimeoutExpired
 

@@ -13,9 +13,9 @@ import pytest
 
 from pipeline.config import Config, Track
 from pipeline.evaluation.rows import Row, averaged
-from pipeline.sweep.job import _exit_words
-from pipeline.sweep.lifecycle import begin, end
-from pipeline.sweep.record import Record, Status, identity, settings_of, unended, varying
+from pipeline.sweep.job import _exit_of_code
+from pipeline.sweep.lifecycle import finish_sweep, start_sweep
+from pipeline.sweep.record import Record, Status, find_interrupted, identity, settings_of, varying_keys
 from pipeline.system.processes import this_process
 from pipeline.tracking.runs import Identity, Tracker
 from pipeline.tracking.server import connect
@@ -59,7 +59,7 @@ def test_a_file_that_is_torn_counts_as_not_there(torn: str, tmp_path: Path) -> N
     (record.folder / "job-0.json").write_text(torn)
     (record.folder / "sweep.json").write_text(torn)
     assert record.status(0) is None and [status.job for status in record.statuses()] == [1]
-    assert record.sweep() == {} and unended(str(tmp_path), "k") is None
+    assert record.sweep() == {} and find_interrupted(str(tmp_path), "k") is None
 
 
 def test_values_of_a_sweep_are_added_to_those_it_has(tmp_path: Path) -> None:
@@ -72,7 +72,7 @@ def test_values_of_a_sweep_are_added_to_those_it_has(tmp_path: Path) -> None:
 
 def test_what_was_cut_off_is_found_the_newest_of_the_same_jobs_whose_process_is_gone(tmp_path: Path) -> None:
     root, dead = str(tmp_path), gone()
-    assert unended(root, "k") is None
+    assert find_interrupted(root, "k") is None
     for sweep_id, key, process, ended in (
         ("20260101T000000_a", "k", dead, False),
         ("20260102T000000_b", "k", dead, False),
@@ -81,7 +81,7 @@ def test_what_was_cut_off_is_found_the_newest_of_the_same_jobs_whose_process_is_
         ("20260105T000000_e", "k", this_process(), False),
     ):
         Record(root, sweep_id).write_sweep(key=key, process=process, ended=ended)
-    found = unended(root, "k")
+    found = find_interrupted(root, "k")
     assert found is not None and found.sweep_id == "20260102T000000_b"
 
 
@@ -91,8 +91,8 @@ def test_jobs_are_named_by_what_differs_between_them() -> None:
         for seed in (1, 2)
         for epochs in (1, 2)
     ]
-    keys = varying(jobs)
-    assert keys == {"seed", "optim.steps.finetune.epochs"} and varying(jobs[:1]) == set()
+    keys = varying_keys(jobs)
+    assert keys == {"seed", "optim.steps.finetune.epochs"} and varying_keys(jobs[:1]) == set()
     assert [settings_of(job, keys) for job in jobs] == ["epochs=1", "epochs=2"] * 2
     both = ["optim=baseline", "++optim.steps.a.alpha=0.5", "measure.threads=2"]
     assert settings_of(both, {"optim", "optim.steps.a.alpha", "measure.threads"}) == "alpha=0.5 threads=2"
@@ -117,7 +117,7 @@ def test_rows_that_differ_in_their_seed_only_become_their_mean_and_spread() -> N
     [(3, "exited", "3"), (143, "killed", "SIGTERM"), (255, "exited", "255"), (None, "exited", "")],
 )
 def test_an_exit_is_a_kill_only_where_the_code_is_a_signals(code: int | None, state: str, words: str) -> None:
-    told = _exit_words(code)
+    told = _exit_of_code(code)
     assert told["state"] == state and words in told["reason"]
 
 
@@ -125,17 +125,17 @@ def test_a_sweep_goes_on_only_where_one_of_the_same_jobs_was_cut_off(
     compose: Callable[..., Config], root: Path, toy_csv: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     jobs = [compose(f"optim={name}", *small(root, toy_csv)) for name in ("baseline", "distilbert")]
-    first = begin(jobs, ["optim"], "the command")
+    first = start_sweep(jobs, ["optim"], "the command")
     first.record.write(Status(0, "baseline", "", "toy/tiny", identity(jobs[0]), state="finished", objective=(0.5,)))
     first.record.write_sweep(process=gone())
-    other = begin(jobs[:1], [], "another command")
-    again = begin(jobs, ["optim"], "the command")
+    other = start_sweep(jobs[:1], [], "another command")
+    again = start_sweep(jobs, ["optim"], "the command")
     assert again.record.sweep_id == first.record.sweep_id != other.record.sweep_id
     assert "1 of 2 jobs were finished" in capsys.readouterr().err
     again.record.write(Status(1, "distilbert", "", "toy/tiny", identity(jobs[1]), state="failed", reason="it failed"))
-    assert end(again, interrupted=False) == 1
+    assert finish_sweep(again, interrupted=False) == 1
     again.record.write_sweep(process=gone())
-    assert begin(jobs, ["optim"], "the command").record.sweep_id != first.record.sweep_id, "that one has ended"
+    assert start_sweep(jobs, ["optim"], "the command").record.sweep_id != first.record.sweep_id, "that one has ended"
 
 
 @pytest.mark.parametrize(
@@ -160,17 +160,17 @@ def test_the_exit_code_says_what_became_of_the_jobs(
     toy_csv: Path,
 ) -> None:
     jobs = [compose("optim=baseline", f"seed={seed}", *small(root, toy_csv)) for seed in (1, 2)]
-    whole = begin(jobs, ["seed"], "the command")
+    sweep = start_sweep(jobs, ["seed"], "the command")
     for number, (state, mendable) in enumerate(states):
-        whole.record.write(replace(JOB, job=number, state=state, mendable=mendable, reason=f"it was {state}"))
-    assert end(whole, interrupted) == code
-    (tracker,) = whole.trackers.values()
+        sweep.record.write(replace(JOB, job=number, state=state, mendable=mendable, reason=f"it was {state}"))
+    assert finish_sweep(sweep, interrupted) == code
+    (tracker,) = sweep.trackers.values()
     runs = tracker.client.search_runs([tracker.experiment_id])
     assert [run.info.status for run in runs if run.data.tags.get("kind") == "sweep"] == [status]
     ends = {"failed": "FAILED", "killed": "KILLED", "interrupted": "KILLED", "made": "KILLED"}
     told = {run.data.tags["reason"]: run.info.status for run in runs if "job" in run.data.tags}
     assert told == {f"it was {state}": ends[state] for state, _ in states if state != "finished"}
-    assert json.loads((whole.record.folder / "sweep.json").read_text())["ended"] is (len(states) == 2 and not interrupted)
+    assert json.loads((sweep.record.folder / "sweep.json").read_text())["ended"] is (len(states) == 2 and not interrupted)
 
 
 def test_a_run_that_is_made_waits_as_long_as_its_sweep_is_there_and_is_gone_on_with(root: Path) -> None:
@@ -178,7 +178,7 @@ def test_a_run_that_is_made_waits_as_long_as_its_sweep_is_there_and_is_gone_on_w
     job = Identity("int8", "baseline", "f" * 64, "d" * 64, "same", sweep_id="s1", job=0)
     open_sweep(tracker, "s1", "the command")
     tracker.client.set_tag(tracker.sweep_run("s1"), "process", "another machine 1 1")
-    with tracker.run(job, waits=True) as run:
+    with tracker.run(job, pending=True) as run:
         pass
     assert tracker.client.get_run(run.run_id).data.tags["process"] == "another machine 1 1"
 

@@ -87,7 +87,7 @@ def write(root: Path, files: dict[str, str]) -> None:
 @pytest.mark.skipif(not hasattr(os, "sched_getaffinity"), reason="this platform has no CPU affinity")
 def test_a_core_that_is_switched_off_does_not_shift_the_others(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     write(tmp_path, {"proc/stat": "cpu  9 9 9 9\ncpu0 1 1 1 1\ncpu2 2 2 2 2\nintr 0\n"})
-    monkeypatch.setattr(cores, "SYSTEM", tmp_path)
+    monkeypatch.setattr(cores, "ROOT", tmp_path)
     monkeypatch.setattr(os, "sched_getaffinity", lambda process: {2})
     monkeypatch.setattr(psutil, "cpu_times", lambda percpu: [Spent(1.0), Spent(2.0)])
-    assert cores.times() == {2: Spent(2.0)}
+    assert cores.core_times() == {2: Spent(2.0)}

@@ -143,7 +143,7 @@ def test_after_working_or_measuring_inside_of_it_it_still_works(
 
 def measure_while_named(lock: Path, path: Path) -> None:
     """Measure while holding a lock by name."""
-    with locks.shared(), locks.held(lock, "waiting"):
+    with locks.shared(), locks.file_lock(lock, "waiting"):
         path.write_text("asks")
         while path.exists():
             time.sleep(0.01)
@@ -157,7 +157,7 @@ def test_one_that_waits_for_a_lock_by_name_lets_its_holder_measure(start: Start,
     wait_for(path.exists)
     with locks.shared():
         path.unlink()
-        with locks.held(lock, "waiting"):
+        with locks.file_lock(lock, "waiting"):
             assert holds(path), "it was measured while this process waited"
     process.join(LIMIT_S)
     assert process.exitcode == 0

@@ -16,7 +16,15 @@ import psutil
 import pytest
 
 from pipeline.system import cores, cpu
-from pipeline.system.machine import Conditions, Watch, load_average, machine, machine_name, missing, quietest
+from pipeline.system.machine import (
+    Conditions,
+    LoadMonitor,
+    least_busy_cores,
+    load_average,
+    machine,
+    machine_name,
+    unknown_facts,
+)
 
 Elsewhere = namedtuple("Elsewhere", ["user", "system", "idle"])  # other systems tell no steal
 SHORT_S = 0.3
@@ -41,14 +49,14 @@ def busy(core: int) -> Iterator[psutil.Process]:
 def one_core() -> Iterator[int]:
     """The quietest core, the only one that this process may use for the time of a test."""
     before = os.sched_getaffinity(0)
-    [core] = quietest(1)
+    [core] = least_busy_cores(1)
     os.sched_setaffinity(0, {core})
     yield core
     os.sched_setaffinity(0, before)
 
 
 def seen() -> Conditions:
-    watch = Watch.start(settle_s=SHORT_S)
+    watch = LoadMonitor.start(settle_s=SHORT_S)
     time.sleep(SHORT_S)
     return watch.stop()
 
@@ -78,7 +86,7 @@ def test_a_watch_reports_a_process_that_keeps_a_core_busy(one_core: int) -> None
 @pinning
 def test_what_we_use_ourselves_is_not_counted_as_others(one_core: int) -> None:
     with busy(one_core) as worker:
-        watch, before = Watch.start(settle_s=0), sum(worker.cpu_times()[:2])
+        watch, before = LoadMonitor.start(settle_s=0), sum(worker.cpu_times()[:2])
         end = time.perf_counter() + 2 * SHORT_S
         while time.perf_counter() < end:
             pass
@@ -95,18 +103,18 @@ def test_the_quietest_core_is_not_the_busy_one(monkeypatch: pytest.MonkeyPatch) 
     if len(allowed) < 2:
         pytest.skip("this process may use one core only")
     glances: list[cores.Times] = []
-    monkeypatch.setattr("pipeline.system.machine.times", lambda: glances.append(cores.times()) or glances[-1])  # type: ignore[func-returns-value]
-    [chosen] = quietest(1)
+    monkeypatch.setattr("pipeline.system.machine.core_times", lambda: glances.append(cores.core_times()) or glances[-1])  # type: ignore[func-returns-value]
+    [chosen] = least_busy_cores(1)
     with busy(chosen):
         seen_idle = 0
         for _ in range(10):  # what else runs may keep the other cores busy: only a glance that saw an idle one tells
-            [found] = quietest(1)
+            [found] = least_busy_cores(1)
             before, after = glances[-2:]
-            used_s = cores.spent(before, after, cores.BUSY)
+            used_s = cores.seconds_spent(before, after, cores.BUSY)
             if used_s[chosen] > 0.1 and min(used_s.values()) < 0.02:
                 seen_idle += 1
                 assert found != chosen
-    assert quietest(len(allowed)) == quietest(10**6) == allowed
+    assert least_busy_cores(len(allowed)) == least_busy_cores(10**6) == allowed
     if not seen_idle:
         pytest.skip("something else keeps every core busy")
 
@@ -114,15 +122,15 @@ def test_the_quietest_core_is_not_the_busy_one(monkeypatch: pytest.MonkeyPatch) 
 def test_of_idle_cores_the_fast_ones_of_different_physical_cores_are_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     idle = Elsewhere(0.0, 0.0, 0.0)
     monkeypatch.setattr("pipeline.system.machine.allowed_cores", lambda: list(range(8)))
-    monkeypatch.setattr("pipeline.system.machine.times", lambda: dict.fromkeys(range(8), idle))
+    monkeypatch.setattr("pipeline.system.machine.core_times", lambda: dict.fromkeys(range(8), idle))
     monkeypatch.setattr("pipeline.system.machine.capacity", lambda core: 50 if core < 4 else 30)  # 4 to 7 are slow ones
     monkeypatch.setattr(
         "pipeline.system.machine.siblings", lambda core: {core // 2 * 2, core // 2 * 2 + 1} if core < 4 else {core}
     )
-    assert [quietest(count) for count in (1, 2, 3)] == [[3], [1, 3], [1, 3, 7]]
+    assert [least_busy_cores(count) for count in (1, 2, 3)] == [[3], [1, 3], [1, 3, 7]]
     moments = iter([dict.fromkeys(range(8), idle), dict.fromkeys(range(8), idle) | {3: Elsewhere(0.09, 0.0, 0.0)}])
-    monkeypatch.setattr("pipeline.system.machine.times", lambda: next(moments))
-    assert quietest(1) == [2]  # a fast one that is half busy is not taken
+    monkeypatch.setattr("pipeline.system.machine.core_times", lambda: next(moments))
+    assert least_busy_cores(1) == [2]  # a fast one that is half busy is not taken
 
 
 @pytest.mark.parametrize(
@@ -155,7 +163,7 @@ def test_the_machine_says_what_it_is_and_leaves_out_what_is_not_told() -> None:
     assert told["flags"] == sorted(set(told["flags"]) & cpu.flags()) and None not in told.values()
     assert 1 <= told["cores"] <= told["machine_cores"] and told["memory_gb"] > 0
     assert machine_name() == f"{told['cpu']}, {told['cores']} cores, {platform.system()} {platform.machine()}"
-    assert ("governor" in told) != ("no frequency governor" in missing())
+    assert ("governor" in told) != ("no frequency governor" in unknown_facts())
 
 
 def test_the_processors_name_is_the_one_that_py_cpuinfo_gives() -> None:
@@ -167,14 +175,14 @@ def test_a_platform_without_affinity_or_proc_works_and_says_what_is_missing(
 ) -> None:
     monkeypatch.delattr(os, "sched_getaffinity", raising=False)
     monkeypatch.delattr(os, "getloadavg", raising=False)
-    monkeypatch.setattr(cores, "SYSTEM", tmp_path)
+    monkeypatch.setattr(cores, "ROOT", tmp_path)
     clock = iter(range(100))
     monkeypatch.setattr(psutil, "cpu_times", lambda percpu: [Elsewhere(float(next(clock)), 1.0, 1.0)] * 2)
-    assert quietest(1) == [] and load_average() is None
+    assert least_busy_cores(1) == [] and load_average() is None
     assert machine.__wrapped__()["cores"] == os.cpu_count()
-    conditions = Watch.start(settle_s=0).stop()
+    conditions = LoadMonitor.start(settle_s=0).stop()
     assert conditions.steal is None and conditions.load_before is None and others(conditions) > 0
-    phrases = " ".join(missing())
+    phrases = " ".join(unknown_facts())
     assert (
         all(words in phrases for words in ("affinity", "governor", "load average", "steal")) and "CPU times" not in phrases
     )
@@ -183,6 +191,6 @@ def test_a_platform_without_affinity_or_proc_works_and_says_what_is_missing(
 def test_a_sandbox_that_shows_zeros_tells_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     zeros = [psutil.cpu_times()._replace(**dict.fromkeys(psutil.cpu_times()._fields, 0.0))] * (os.cpu_count() or 1)
     monkeypatch.setattr(psutil, "cpu_times", lambda percpu: zeros)
-    conditions = Watch.start(settle_s=0).stop()
+    conditions = LoadMonitor.start(settle_s=0).stop()
     assert (conditions.busy_others, conditions.busy_before, conditions.steal, conditions.contended) == (None,) * 4
-    assert any("CPU times" in phrase for phrase in missing())
+    assert any("CPU times" in phrase for phrase in unknown_facts())

@@ -1,1 +1,1 @@
-"""How a command line becomes a `Config`: composed by Hydra, checked against typed schemas, its mistakes told in one line."""
+"""Turns a command line into a `Config`: composed by Hydra, checked against typed schemas, with one-line errors."""

@@ -1,6 +1,6 @@
-"""A command line -> every configuration that it asks for, composed and checked before any job starts.
+"""Composes and checks all configurations of a command line before any job starts, so that a mistake costs nothing.
 
-So a mistake costs nothing and leaves nothing behind. Nothing here imports torch, transformers, datasets or mlflow.
+Nothing here imports torch, transformers, datasets or mlflow.
 """
 
 import re
@@ -15,14 +15,14 @@ from pipeline.errors import ConfigError
 
 
 def parse_arguments(argv: Sequence[str]) -> Any:
-    """Hydra's own flags and the overrides, as Hydra parses them."""
+    """Hydra's flags and the overrides, parsed by Hydra. Raises ConfigError for wrong flags."""
     from hydra._internal.utils import get_args_parser
 
-    def refuse(message: str) -> NoReturn:
+    def fail(message: str) -> NoReturn:
         raise ConfigError(f"{message}; see --help and --hydra-help")
 
     parser = get_args_parser()
-    parser.error = refuse  # type: ignore[method-assign]  # one line instead of the usage
+    parser.error = fail  # type: ignore[method-assign]  # one line instead of the usage
     arguments = parser.parse_args(list(argv))
     for flag in ("config_dir", "config_path"):
         directory = getattr(arguments, flag)
@@ -36,7 +36,7 @@ def parse_arguments(argv: Sequence[str]) -> Any:
 
 
 def register_schemas() -> None:
-    """Tell Hydra the typed schemas: `/schema/<group>/<kind>` for steps and data sources, `/schema/config` for the rest."""
+    """Register the typed schemas with Hydra: `/schema/<group>/<kind>` for steps and data sources, `/schema/config` etc."""
     from hydra.core.config_store import ConfigStore
 
     import pipeline.data.sources
@@ -63,9 +63,9 @@ class Composed:
 
 
 def configs(arguments: Any) -> Iterator[Composed]:
-    """Every configuration the arguments ask for (one, or each job of a sweep), composed and checked.
+    """The composed and checked configurations: one, or one per job of a sweep.
 
-    A sweep whose jobs a sweeper chooses as it goes (`optim.steps.x.y=interval(0,1)`) is checked without those settings.
+    Settings that a sweeper chooses as it goes (`optim.steps.x.y=interval(0,1)`) are left out.
     """
     from hydra import compose, initialize_config_dir
 
@@ -73,24 +73,24 @@ def configs(arguments: Any) -> Iterator[Composed]:
     search = [f"hydra.searchpath=[file://{Path(arguments.config_dir).resolve()}]"] if arguments.config_dir else []
     with initialize_config_dir(str(Path(arguments.config_path or CONF).resolve()), version_base="1.3"):
         name = arguments.config_name or "config"
-        for overrides in _jobs(arguments, name, search):
+        for overrides in _overrides_of_jobs(arguments, name, search):
             try:
                 composed = compose(name, overrides=[*overrides, *search])
-            except ValueError as error:  # Hydra's word for a group that is null, among others
+            except ValueError as error:  # Hydra raises it for a group that is null, among others
                 raise ConfigError(f"{error}: {' '.join(overrides)}") from error
-            yield Composed(overrides, named(checked(composed), overrides))
+            yield Composed(overrides, with_steps_in_name(to_config(composed), overrides))
 
 
 def one_config(argv: Sequence[str]) -> Config:
-    """The configuration of an entry point that takes overrides and nothing else. Raises ConfigError for Hydra's flags."""
+    """The configuration of a command that takes overrides only. Raises ConfigError for Hydra's flags."""
     arguments = parse_arguments(argv)
     for flag in ("cfg", "multirun", "info", "hydra_help", "shell_completion", "resolve"):
         if getattr(arguments, flag):
-            raise ConfigError(f"--{flag.replace('_', '-')} is for python -m pipeline; here give overrides only")
+            raise ConfigError(f"--{flag.replace('_', '-')} is for python -m pipeline only; this command takes overrides")
     return next(configs(arguments)).config
 
 
-def _jobs(arguments: Any, name: str, search: list[str]) -> list[list[str]]:
+def _overrides_of_jobs(arguments: Any, name: str, search: list[str]) -> list[list[str]]:
     from hydra import compose
     from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
     from hydra.core.global_hydra import GlobalHydra
@@ -110,15 +110,15 @@ def _jobs(arguments: Any, name: str, search: list[str]) -> list[list[str]]:
 
 
 def open_keys(arguments: Any) -> set[str]:
-    """The keys whose values a sweeper chooses as it goes."""
+    """The keys whose values a sweeper chooses as it goes, such as those of an interval."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
     overrides = OverridesParser.create().parse_overrides(arguments.overrides)
     return {item.key_or_group for item in overrides if item.is_sweep_override() and not item.is_discrete_sweep()}
 
 
-def named(config: Config, overrides: Sequence[str]) -> Config:
-    """With steps added or taken away on the command line, an optimization is another one, and is called so."""
+def with_steps_in_name(config: Config, overrides: Sequence[str]) -> Config:
+    """Append steps that the command line adds or removes to the name of the optimization, such as "baseline-no-export"."""
     if any(override.startswith("optim.name=") for override in overrides):
         return config
     changes = [re.match(r"(\+step@|~)optim\.steps\.(\w+)(=|$)", override) for override in overrides]
@@ -126,12 +126,12 @@ def named(config: Config, overrides: Sequence[str]) -> Config:
     return replace(config, optim=replace(config.optim, name=config.optim.name + "".join(names)))
 
 
-def checked(cfg: Any) -> Config:
-    """The typed configuration of a composed one. Raises ConfigError or one of OmegaConf's errors (see `explain`)."""
+def to_config(cfg: Any) -> Config:
+    """Convert a composed configuration to `Config`. Raises ConfigError or an error of OmegaConf (see `explain`)."""
     from omegaconf import OmegaConf
 
     import pipeline.data.sources
-    import pipeline.steps  # noqa: F401  both register their kinds when imported; a launcher's process has not done it yet
+    import pipeline.steps  # noqa: F401  both register their kinds, also in a launcher's process
     from pipeline.commands.configuration.schema import build
 
     values = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
@@ -140,7 +140,7 @@ def checked(cfg: Any) -> Config:
 
 
 def shown_command(arguments: Sequence[str]) -> str:
-    """The command, as it may be kept: without passwords."""
+    """The command line without passwords, to be stored."""
     from pipeline.tracking.server import without_password
 
     return shlex.join(["python", "-m", "pipeline", *map(without_password, arguments)])

@@ -1,6 +1,6 @@
-"""Hydra's, OmegaConf's and YAML's errors as one line that names the place and the nearest right name.
+"""Explains errors of Hydra, OmegaConf and YAML in one line, with the place and the nearest known name.
 
-`explain` is a table from exception type to sentence; it returns None for what is not a configuration error.
+`explain` looks up the type of the exception in a table. It returns None for other errors.
 """
 
 import re
@@ -15,9 +15,9 @@ from pipeline.errors import ConfigError, UserError, nearest
 
 
 def explain(error: BaseException) -> str | None:
-    """One line for an error that the configuration caused, or None if it is none."""
+    """One line for an error in the configuration; None for other errors."""
     sentences = _sentences()
-    for link in reversed(list(_chain(error))):  # the innermost cause knows most
+    for link in reversed(list(_chain(error))):  # the innermost cause has the details
         if isinstance(link, UserError):
             return str(link)
         for kind, sentence in sentences:
@@ -33,7 +33,7 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _place(error: BaseException) -> str:
-    """The file that Hydra was reading, when it says so ("In 'optim/bert': ...")."""
+    """The file that Hydra was reading, if the message names it ("In 'optim/bert': ...")."""
     found = re.match(r"In '([^']+/[^']+)'", str(error))
     return f" (in {found[1]}.yaml)" if found else ""
 
@@ -68,8 +68,8 @@ def _first(error: BaseException) -> str:
 
 
 def _override(error: Any) -> str:
-    told = [line for line in error.message.splitlines() if not line.startswith(("Error parsing", "See http"))]
-    return f"can't read the override {error.override!r}: {'; '.join(told)}; they look like GROUP.KEY=VALUE"
+    lines = [line for line in error.message.splitlines() if not line.startswith(("Error parsing", "See http"))]
+    return f"can't read the override {error.override!r}: {'; '.join(lines)}; write it as GROUP.KEY=VALUE"
 
 
 def _interpolation(error: Any) -> str:
@@ -82,8 +82,8 @@ def _interpolation(error: Any) -> str:
 
 
 def _missing_config(error: Any) -> str:
-    told = re.search(r"Could not (?:load|find) '([^']+)'", str(error))
-    group, _, name = str(error.missing_cfg_file or (told[1] if told else "")).rpartition("/")
+    found = re.search(r"Could not (?:load|find) '([^']+)'", str(error))
+    group, _, name = str(error.missing_cfg_file or (found[1] if found else "")).rpartition("/")
     if not group:
         return f"no config {name!r} in conf/"
     new = renamed_choice(group, name)
@@ -101,7 +101,7 @@ def _missing_key(error: Any) -> str:
 
 
 def _composition(error: Any) -> str:
-    """A mistake inside a file: Hydra keeps no cause, but its text has the key and the name of the schema."""
+    """A mistake inside a file. Hydra gives no cause, but its message contains the key and the name of the schema."""
     text = str(error)
     key, schema = re.search(r"full_key: (\S+)", text), re.search(r"object_type=(\w+)", text)
     if key is None:
@@ -113,8 +113,8 @@ def _composition(error: Any) -> str:
 
 
 def _schemas() -> list[Any]:
-    own = [cls for cls in vars(config).values() if isinstance(cls, type) and issubclass(cls, config.Settings)]
-    return own + [cls for kinds in config.KINDS.values() for cls in kinds.values()]
+    settings = [cls for cls in vars(config).values() if isinstance(cls, type) and issubclass(cls, config.Settings)]
+    return settings + [cls for kinds in config.KINDS.values() for cls in kinds.values()]
 
 
 def _yaml(error: Any) -> str:

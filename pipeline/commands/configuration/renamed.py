@@ -1,4 +1,4 @@
-"""Names that were other ones before: whoever still uses an old one is told the new one."""
+"""Renamed optimizations, steps and settings: an error for an old name gives the new one."""
 
 from collections.abc import Iterable
 
@@ -31,7 +31,7 @@ STEPS = {
     "static": "static_embeddings",
     "untrained": "random_init",
 }
-SETTINGS = {  # the last part of a key -> what it may be now
+SETTINGS = {  # last part of an old key -> possible new names
     "budget": ("constraints",),
     "budget_s": ("max_seconds",),
     "dry_run": ("decide.dry_run",),
@@ -58,18 +58,18 @@ SETTINGS = {  # the last part of a key -> what it may be now
 
 
 def renamed_choice(group: str, name: str) -> str | None:
-    """The new name of an optimization or a step; None where it never had another."""
+    """The new name of an optimization or a step; None if it was not renamed."""
     return {"optim": OPTIMIZATIONS, "step": STEPS}.get(group, {}).get(name)
 
 
 def renamed_setting(leaf: str, known: Iterable[str]) -> str | None:
-    """What the last part of a key is called now; None where none of the `known` keys beside it was called so before."""
+    """The new name of the last part of a key, if that is among the `known` keys of its group; else None."""
     names = set(known)
     return next((new for new in SETTINGS.get(leaf, ()) if new.partition(".")[0] in names), None)
 
 
 def no_such_key(where: str, known: Iterable[str]) -> str:
-    """What is said of a key that no schema has: what it is called now, or the nearest of those beside it."""
+    """The message for an unknown key: its new name, or the nearest of the `known` keys of its group."""
     path, _, leaf = where.rpartition(".")
     new = renamed_setting(leaf, known)
     if new is not None:

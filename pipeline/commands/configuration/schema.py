@@ -1,4 +1,4 @@
-"""Between Hydra's configurations and ours: schemas that it checks against, and frozen objects built of what it composed."""
+"""Converts between Hydra and `Config`: makes the schemas that Hydra checks against, and builds the frozen objects."""
 
 import dataclasses
 import functools
@@ -15,7 +15,7 @@ from pipeline.evaluation import metrics
 
 
 def lookup(group: str, name: str, where: str) -> type:
-    """The class registered for a kind. Raises ConfigError with the nearest name."""
+    """The class that is registered for a kind. Raises ConfigError with the nearest name."""
     if name not in KINDS[group]:
         raise ConfigError(f"{where}.kind={name}: no such kind of {group}{nearest(name, KINDS[group])}")
     return KINDS[group][name]
@@ -23,22 +23,22 @@ def lookup(group: str, name: str, where: str) -> type:
 
 @functools.cache
 def schema(cls: Any) -> Any:
-    """A mutable twin of a frozen dataclass, for Hydra: OmegaConf makes nodes of frozen ones read-only.
+    """A mutable copy of a frozen dataclass, for Hydra, because OmegaConf's nodes of frozen dataclasses are read-only.
 
-    Nested dataclasses and those inside `dict[...]` are replaced by their twins too.
+    Nested dataclasses, also inside `dict[...]`, are replaced by their copies.
     """
     hints = typing.get_type_hints(cls)
-    twins = []
+    copies = []
     for item in dataclasses.fields(cls):
         default: Any = item.default
         if default is not dataclasses.MISSING:
-            twin = field(default=default)
+            copied = field(default=default)
         else:
             factory: Any = item.default_factory
-            twin = field(default_factory=schema(factory) if _is_settings(factory) else factory)
-        twins.append((item.name, _schema_type(hints[item.name]), twin))
+            copied = field(default_factory=schema(factory) if _is_settings(factory) else factory)
+        copies.append((item.name, _schema_type(hints[item.name]), copied))
     bases = tuple(schema(base) for base in cls.__bases__ if _is_settings(base) and base is not Settings)
-    return dataclasses.make_dataclass(cls.__name__, twins, bases=bases)
+    return dataclasses.make_dataclass(cls.__name__, copies, bases=bases)
 
 
 def _is_settings(hint: Any) -> bool:
@@ -55,9 +55,9 @@ def _schema_type(hint: Any) -> Any:
 
 
 def build(values: Mapping[str, Any]) -> Config:
-    """A composed configuration, as plain containers, to frozen objects.
+    """Build the frozen objects from a composed configuration in plain containers.
 
-    Raises ConfigError, with the full key, for keys that no schema has, values out of bounds and unknown kinds.
+    Raises ConfigError, with the full key, for unknown keys, values out of bounds and unknown kinds.
     """
     config: Config = _build(Config, values, "")
     for where, optim in (("optim", config.optim), ("baseline", config.baseline)):
@@ -68,7 +68,7 @@ def build(values: Mapping[str, Any]) -> Config:
 
 
 def check_constraints(given: Mapping[str, float | None]) -> None:
-    """Raises ConfigError for a constraint that no metric has, and for a value that it can't be."""
+    """Raises ConfigError for an unknown constraint and for a value out of its bounds."""
     known = metrics.constraints()
     for key, value in given.items():
         if key not in known:

@@ -1,6 +1,6 @@
-"""What answers when a classifier is served: nothing is imported that its runtime does not need.
+"""Serving a classifier. Only packages that its runtime needs are imported.
 
-answers.py   `Answerer`: an artifact directory -> answers to texts, in batches of like length
-model.py     the model that MLflow loads, from code
-back.py      in a fresh process: a registered model, loaded back, answers the test split
+answers.py    `Answerer`: an artifact directory -> answers to texts, in batches of similar length
+model.py      the model that MLflow loads, from code
+load_back.py  loads a registered model in a new process, to check its predictions
 """

@@ -1,6 +1,6 @@
-"""Texts -> answers, with an artifact directory: the same in the command predict, in MLflow's server and in its pyfunc.
+"""Texts -> answers, with an artifact directory. The command predict, MLflow's server and its pyfunc all use it.
 
-What is said of a text does not depend on the texts that are asked with it.
+The answer to a text does not depend on the other texts of the call.
 """
 
 from collections.abc import Sequence
@@ -13,25 +13,25 @@ BATCH_SIZE = 32  # texts
 
 
 class Answer(NamedTuple):
-    """What is said of one text."""
+    """The answer to one text."""
 
     label: str
     score: float  # 0 to 1, see `pipeline.runtimes.decision_rule`
-    abstained: bool  # whether the text was taken as out of scope
+    abstained: bool  # whether the classifier considers the text out of scope
 
 
 class Answerer:
     """A loaded classifier with its decision rule."""
 
     def __init__(self, artifact: Path, threads: int = 1, batch_size: int = BATCH_SIZE) -> None:
-        """Raises OSError, ValueError or what the runtime raises when the directory is not a whole artifact."""
+        """Raises OSError, ValueError or an error of the runtime if the directory is not a complete artifact."""
         self._description = Description.read(artifact)
         self._rule = self._description.rule
         self._classifier = load(artifact, threads)
         self._batch_size = batch_size
 
     def __call__(self, texts: Sequence[str]) -> list[Answer]:
-        """One answer a text, in their order."""
+        """One answer per text, in the same order."""
         if not texts:
             return []
         labels, scores, _ = self._rule.answer(self._classifier.logits_by_length(texts, self._batch_size))

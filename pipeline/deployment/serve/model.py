@@ -1,4 +1,4 @@
-"""The model that MLflow loads: MLflow runs this file as it stands, so nothing of it is pickled.
+"""The model that MLflow loads: MLflow runs this file, so nothing is pickled.
 
 mlflow models serve -m models:/NAME@champion --env-manager local
 curl 127.0.0.1:5000/invocations -H 'Content-Type: application/json' -d '{"inputs": ["a text"]}'
@@ -15,7 +15,7 @@ from pipeline.deployment.serve.answers import Answerer
 
 
 class Prediction(pydantic.BaseModel):
-    """What is said of one text."""
+    """The answer to one text."""
 
     label: str
     score: float
@@ -26,13 +26,13 @@ class TextClassifier(PythonModel):  # type: ignore[misc]  # MLflow is not typed
     """An artifact directory as a pyfunc."""
 
     def load_context(self, context: Any) -> None:
-        """Load the classifier, with the number of threads that it was measured with."""
+        """Load the classifier with the number of threads of the measurement."""
         settings = context.model_config or {}
         artifact = Path(context.artifacts["classifier"])
         self._answer = Answerer(artifact, int(settings["threads"]), int(settings["batch_size"]))
 
     def predict(self, model_input: list[str]) -> list[Prediction]:
-        """One answer a text."""
+        """One answer per text."""
         return [Prediction(**answer._asdict()) for answer in self._answer(list(model_input))]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pipeline.evaluation.doctor.facts import Facts
 from pipeline.evaluation.doctor.finding import Finding, Level
 from pipeline.evaluation.doctor.fusion import fusion
-from pipeline.system.cpu import bfloat16_of
+from pipeline.system.cpu import bfloat16_instructions
 
 EMBEDDINGS_LARGE = 0.4  # of the bytes
 LAYERS = ("attention", "feed-forward")
@@ -65,7 +65,7 @@ def instructions(facts: Facts) -> Finding | None:
 
 def bfloat16(facts: Facts) -> Finding | None:
     """Whether bfloat16 is used where the processor multiplies it, and only there; nothing where neither is the case."""
-    has = bfloat16_of(facts.flags)
+    has = bfloat16_instructions(facts.flags)
     if "bfloat16" in facts.features:
         if has:
             evidence = f"The processor multiplies bfloat16 ({', '.join(has)}), and this classifier computes in it."

@@ -136,7 +136,7 @@ def _passes(settings: Measure, pass_s: float) -> int:
 def _started(subjects: Sequence[Subject], session: Session, stack: ExitStack) -> tuple[list[Worker], list[list[int]]]:
     """The workers, and the two ends of pipes that each takes turns by; both load at once, the second on other cores."""
     (read_1, write_1), (read_2, write_2) = os.pipe(), os.pipe()
-    pipe_ends, beside = [[read_1, write_2], [read_2, write_1]], machine.beside(session.cores)
+    pipe_ends, beside = [[read_1, write_2], [read_2, write_1]], machine.cores_for_loading(session.cores)
     workers = []
     try:
         for number, (subject, own) in enumerate(zip(subjects, pipe_ends, strict=False)):

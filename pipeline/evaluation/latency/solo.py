@@ -160,7 +160,7 @@ def _by_threads(artifact: Path, calls: list[str], settings: Measure, singles: Si
         if threads == settings.threads:
             spent.append(singles.ms[: len(texts)])  # the same texts, the same pinning
             continue
-        with Worker(artifact, threads, machine.quietest(threads)) as worker:
+        with Worker(artifact, threads, machine.least_busy_cores(threads)) as worker:
             worker.time(calls[: settings.warmup_calls] or calls[:1])
             spent.append(worker.time(texts).ms)
     return Curve("threads", numbers, _percentiles(spent, (50, 95)))
@@ -172,7 +172,7 @@ def _by_clients(artifact: Path, calls: list[str], settings: Measure) -> tuple[Cu
     Where processes can't be pinned, it has all of them.
     """
     spent, speeds = [], []
-    cores = machine.quietest(min(math.ceil(usable_cores()), SERVING_CORES))
+    cores = machine.least_busy_cores(min(math.ceil(usable_cores()), SERVING_CORES))
     with Worker(artifact, settings.threads, cores) as worker:
         for number in CLIENTS:
             clients: list[dict[str, Any]] = worker.ask("serve", texts=calls, clients=number, seconds=SERVE_S)["clients"]

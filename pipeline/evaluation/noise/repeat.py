@@ -46,8 +46,8 @@ def repeat(artifact: Path, queries: list[str], measure: Measure, settings: Noise
     with bar("measuring it against itself", "repetition", settings.repetitions) as progress:
         for _ in range(settings.repetitions):
             with locks.exclusive():
-                watch = machine.Watch.start()
-                session = Session(queries, whole, machine.quietest(measure.threads), tqdm(disable=True))
+                watch = machine.LoadMonitor.start()
+                session = Session(queries, whole, machine.least_busy_cores(measure.threads), tqdm(disable=True))
                 pairs, _ = compare(Subject(artifact, settings.slowdown), Subject(artifact), session)
                 conditions = watch.stop()
             yield Repetition(pairs, conditions)
