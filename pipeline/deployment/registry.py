@@ -89,7 +89,7 @@ class Registry:
 
         If `champion` can't be moved, `previous` is moved back if possible.
         """
-        before, previous = self.at(CHAMPION), self.at(PREVIOUS)
+        before, previous = self.version_of(CHAMPION), self.version_of(PREVIOUS)
         with as_track_error(self._connection):
             if before is not None and not damaged:
                 self._client.set_registered_model_alias(self.name, PREVIOUS, before)

@@ -44,7 +44,7 @@ def ship(decision: Decision, config: Config, tracker: Tracker) -> Registered:
                 damaged = True
             else:
                 for key, value in version_tags(decision, row).items():
-                    registry.tag(champion, key, value)
+                    registry.set_tag(champion, key, value)
                 unchanged = "it was the champion already, and its predictions are the measured ones"
                 return Registered(registry.name, champion, champion, unchanged)
         artifact = artifact_of(tracker.client, run, root, scratch / "candidate")
@@ -58,10 +58,10 @@ def ship(decision: Decision, config: Config, tracker: Tracker) -> Registered:
             speed = require_same_speed(registered, baseline, reported, config.measure, expected.texts)
         except UserError as error:
             with contextlib.suppress(TrackError):
-                registry.tag(number, "checked", f"failed: {error}"[:1000])
+                registry.set_tag(number, "checked", f"failed: {error}"[:1000])
             raise
         checked = f"loaded back: the same predictions; {speed}"
-        registry.tag(number, "checked", checked)
+        registry.set_tag(number, "checked", checked)
         return Registered(registry.name, number, registry.promote(number, damaged), checked)
 
 

@@ -26,7 +26,7 @@ def log_comparison(job: Job, tracked: Run | None, row: Row) -> None:
         if tracked is not None:
             tracked.log_comparison(folder, f"{table.markdown()}\n\n{explained}")
         target = job.config.folder("comparison")
-        with locks.held(target.with_suffix(".lock"), "waiting for another job that draws"):
+        with locks.file_lock(target.with_suffix(".lock"), "waiting for another job that draws"):
             shutil.copytree(folder, target, dirs_exist_ok=True)
 
 
