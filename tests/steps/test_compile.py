@@ -49,7 +49,7 @@ def test_in_bfloat16_logits_are_near(carried: Carried) -> None:
 
 
 def test_without_a_compiler_or_bfloat16_it_is_one_line(carried: Carried, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(step, "bfloat16", lambda: False)
+    monkeypatch.setattr(step, "has_bfloat16", lambda: False)
     monkeypatch.setattr(shutil, "which", lambda name: "/usr/bin/c++")
     with pytest.raises(OptimizationError, match="has no bfloat16 instructions; set precision=float32"):
         carried(*COMPILED, "optim.steps.compile.precision=bfloat16")
