@@ -37,7 +37,7 @@ REMEDIES = {
 }
 RUN_IS_KEPT = "; the run is kept: repeat the command to publish it without training again"
 WRITTEN_OUT_NOTE = "\n\nA compact form of this network was measured. The form for transformers is larger and not faster."
-RULE_NOTE = "\n\nIt was measured with its decision rule (`classifier.json`). Transformers does not apply it; this does:\n\n"
+RULE_NOTE = "\n\nIts decision rule (`classifier.json`) was measured too. It is applied by this code, not by transformers:\n\n"
 LOAD_WITH_TRANSFORMERS = """from transformers import pipeline
 
 print(pipeline("text-classification", model="{repository}")("a text to classify"))"""
