@@ -35,9 +35,9 @@ REMEDIES = {
     404: "check the name, and that the token may see it",
     429: "too many requests: wait some minutes",
 }
-RUN_IS_KEPT = "; the run is kept: repeat the command to publish it without training again"
+RUN_IS_KEPT = "; the run itself is kept: repeat the command to publish it without training again"
 WRITTEN_OUT_NOTE = "\n\nA compact form of this network was measured. The form for transformers is larger and not faster."
-RULE_NOTE = "\n\nIt was measured with its decision rule (`classifier.json`). Transformers does not apply it; this does:\n\n"
+RULE_NOTE = "\n\nThe decision rule (`classifier.json`) was measured too. It is applied by this, not by transformers:\n\n"
 LOAD_WITH_TRANSFORMERS = """from transformers import pipeline
 
 print(pipeline("text-classification", model="{repository}")("a text to classify"))"""
