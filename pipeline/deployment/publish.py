@@ -133,7 +133,7 @@ def _body(repository: str, description: Description, form: PublishedForm, card: 
         load = ours
     else:
         load = f"```python\n{TRANSFORMERS.format(repository=repository)}\n```"
-        load += DENSE if form is PublishedForm.WRITTEN_OUT else ""
+        load += DENSE if form is PublishedForm.CONVERTED else ""
         load += "" if description.rule.plain else RULE + ours
     steps = "\n".join(f"{number}. {step}" for number, step in enumerate(card.steps, start=1))
     return "\n\n".join(
@@ -153,7 +153,7 @@ def _uploadable(artifact: Path, scratch: Path) -> tuple[Path, PublishedForm]:
     """The directory that is uploaded, and its form, as the artifact's runtime says."""
     runtime = runtime_of(artifact)
     form = runtime.published_form(artifact)
-    if form is not PublishedForm.WRITTEN_OUT:
+    if form is not PublishedForm.CONVERTED:
         return artifact, form
     runtime.write_standard(artifact, scratch)
     return scratch, form

@@ -145,8 +145,8 @@ BROKEN: dict[str, Callable[[Path], object]] = {
     "runtime '../evil' is not a name": lambda directory: rewrite(directory, runtime="../evil"),
     "No module named 'pipeline.runtimes.abacus'": lambda directory: rewrite(directory, runtime="abacus"),
     "unexpected keyword argument 'colour'": lambda directory: rewrite(directory, colour="red"),
-    "no such decision rule": lambda directory: rewrite(directory, decision={"oos_score": "energy"}),
-    "not a classifier that can be read": lambda directory: (directory / "model.onnx").write_bytes(bytes(100)),
+    "not a valid decision rule": lambda directory: rewrite(directory, decision={"oos_score": "energy"}),
+    "the classifier can't be read": lambda directory: (directory / "model.onnx").write_bytes(bytes(100)),
 }
 
 

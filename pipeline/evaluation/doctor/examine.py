@@ -29,7 +29,8 @@ def examine(artifact: Path, threads: int, texts: Sequence[str], scratch: Path) -
     return Facts(
         runtime.name, network, operators, tokenization(classifier, texts), parts, threads,
         cores=machine()["cores"], quota_cores=machine().get("quota_cores"), int8=int8_support(), flags=flags(),
-        features=runtime.processor_features(artifact), profiler=runtime.profiler, unseen=runtime.unseen,
+        features=runtime.processor_features(artifact), profiler=runtime.profiler,
+        no_profile_reason=runtime.no_profile_reason,
     )  # fmt: skip
 
 

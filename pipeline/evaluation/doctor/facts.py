@@ -78,7 +78,7 @@ class Facts:
     """Everything the findings follow from."""
 
     runtime: str
-    network: Network | None  # None: it can't be seen, `unseen` says why
+    network: Network | None  # None: it can't be seen, `no_profile_reason` says why
     operators: Operators | None  # the same
     tokenization: float  # share of a call, 0 to 1
     sizes: dict[str, int]  # part -> bytes on disk, see `pipeline.evaluation.doctor.parts`
@@ -89,7 +89,7 @@ class Facts:
     flags: frozenset[str]  # of the processor
     features: frozenset[str] = frozenset()  # what the classifier computes with, see `Runtime.processor_features`
     profiler: str | None = "onnx"  # see `Runtime.profiler`
-    unseen: str = ""  # a sentence
+    no_profile_reason: str = ""  # a sentence
 
     def of_a_call(self, share_of_operators: float) -> float:
         """A share of the operators' time as a share of a whole call, tokenization included."""

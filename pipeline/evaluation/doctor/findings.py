@@ -25,7 +25,7 @@ def findings(facts: Facts) -> list[Finding]:
 def quantization(facts: Facts) -> Finding:
     """Which products are int8."""
     if facts.network is None or facts.operators is None:
-        return Finding(Level.HINT, "What it multiplies can't be seen", facts.unseen)
+        return Finding(Level.HINT, "What it multiplies can't be seen", facts.no_profile_reason)
     products, share = facts.network.products, facts.network.quantized_share
     count = sum(product.quantized for product in products)
     evidence = (

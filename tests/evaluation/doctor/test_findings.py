@@ -67,7 +67,9 @@ def test_of_zeros_that_are_not_known_nothing_is_said() -> None:
 
 
 def test_of_what_can_not_be_seen_the_reason_is_told_and_nothing_else() -> None:
-    hidden = replace(FACTS, network=None, operators=None, profiler=None, unseen="It is hidden.", flags=frozenset({"bf16"}))
+    hidden = replace(
+        FACTS, network=None, operators=None, profiler=None, no_profile_reason="It is hidden.", flags=frozenset({"bf16"})
+    )
     found = {item.title: item for item in findings(hidden)}
     assert found["What it multiplies can't be seen"].evidence == "It is hidden."
     assert set(found) == {
@@ -77,7 +79,9 @@ def test_of_what_can_not_be_seen_the_reason_is_told_and_nothing_else() -> None:
 
 
 def test_bfloat16_is_advised_where_it_can_be_served() -> None:
-    found = findings(replace(FACTS, network=None, profiler="torch", unseen="It is compiled.", flags=frozenset({"amx_bf16"})))
+    found = findings(
+        replace(FACTS, network=None, profiler="torch", no_profile_reason="It is compiled.", flags=frozenset({"amx_bf16"}))
+    )
     (advice,) = [item.advice for item in found if item.title == "Faster instructions are not used"]
     assert "compile with precision=bfloat16" in advice and "export_openvino with precision=bf16" in advice
 
