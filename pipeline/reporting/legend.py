@@ -40,19 +40,19 @@ def legend(rows: Sequence[Row]) -> str:
     bounds = [row.interval(metric.key) for row in others for metric in metrics.columns() if metric.unit == "x"]
     changes = [metric.key + "_low" for metric in metrics.columns() if metric.unit == " pp"]
     sentences = {
-        **{_of_column(metric): _occurs(metric, rows) for metric in metrics.columns() if metric.explained},
+        **{_of_column(metric): _occurs(metric, rows) for metric in metrics.columns() if metric.explanation},
         BRACKETS: any(bounds),
         NO_BRACKETS: any(row.interval() is None and row.count == 1 for row in ratios),
         CHANGES: any(key in row.metrics for row in others for key in changes),
         **{_verdict(name, rows): any(row.verdict == name for row in rows) for name in VERDICTS},
-        SPREAD: any(row.spread for row in rows),
+        SPREAD: any(row.std for row in rows),
         BUSY: any(row.contended for row in rows),
     }
     return "\n".join(f"- {sentence}" for sentence, occurs in sentences.items() if occurs)
 
 
 def _of_column(metric: Metric) -> str:
-    return f"{metric.title}: {metric.explained}"
+    return f"{metric.title}: {metric.explanation}"
 
 
 def _occurs(metric: Metric, rows: Sequence[Row]) -> bool:

@@ -89,8 +89,8 @@ def finish(tracker: Tracker, run: Run, findings: Findings, folder: Path) -> None
     run.log_folder(folder)
     for name, value in findings.metrics().items():
         tracker.client.log_metric(run.run_id, name, value)
-    for budget in findings.by_budget:
-        for name, value in (("width", budget.width), ("excludes_1", budget.share)):
-            tracker.client.log_metric(run.run_id, f"noise/by_budget/{name}", value, step=round(budget.seconds))
+    for result in findings.by_pair_count:
+        for name, value in (("width", result.width), ("excludes_1", result.share)):
+            tracker.client.log_metric(run.run_id, f"noise/by_budget/{name}", value, step=round(result.seconds))
     note = f"{conclusion(findings)}\n\n{table(findings).markdown()}\n\n{legend(findings)}"
     tracker.client.set_tag(run.run_id, NOTE, note)

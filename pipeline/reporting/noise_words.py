@@ -61,13 +61,13 @@ def _percent(share: float) -> str:
 
 def table(findings: Findings) -> Table:
     """One line a number of pairs; the last one as configured. Long ones are thinned out."""
-    every = -(-len(findings.by_budget) // MAX_LINES)
-    shown = [(f"{budget.seconds:.1f} s", budget) for budget in findings.by_budget[::-every][::-1]]
+    every = -(-len(findings.by_pair_count) // MAX_LINES)
+    shown = [(f"{result.seconds:.1f} s", result) for result in findings.by_pair_count[::-every][::-1]]
     settings = findings.settings
     rule = f"{100 * settings.precision:g} % or {settings.max_seconds:g} s *"
     rows = [
-        [name, str(budget.pairs), f"{100 * budget.width:.2f} %", f"{budget.excluded} of {budget.repetitions}"]
-        for name, budget in [*shown, (rule, findings.as_configured)]
+        [name, str(result.pairs), f"{100 * result.width:.2f} %", f"{result.excluded} of {result.repetitions}"]
+        for name, result in [*shown, (rule, findings.as_configured)]
     ]
     return Table([["stopped after", "pairs", "median width", "excludes 1"], *rows])
 

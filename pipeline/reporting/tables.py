@@ -29,7 +29,7 @@ def columns() -> list[Column]:
     """All columns that the metrics declare, in their order, and the verdict."""
     found = []
     for metric in metrics.columns():
-        found.append(Column(metric.title, partial(cell, metric), metric.dropped))
+        found.append(Column(metric.title, partial(cell, metric), metric.drop_order))
         if metric.key == AFTER:
             found.append(Column(VERDICT, lambda row: row.verdict or "-"))
     return found
@@ -43,8 +43,8 @@ def cell(metric: Metric, row: Row) -> str:
     if value is None:
         return "-"
     shown = f"{value * metric.scale:.{metric.decimals}f}"
-    if metric.key in row.spread:
-        return f"{shown} ±{row.spread[metric.key] * metric.scale:.{metric.decimals}f}"
+    if metric.key in row.std:
+        return f"{shown} ±{row.std[metric.key] * metric.scale:.{metric.decimals}f}"
     low, high = (row.metrics.get(metric.key + bound) for bound in BOUNDS)
     if not metric.compared or low is None or high is None:
         return shown

@@ -35,7 +35,7 @@ class Candidate:
         (Student's t), added as independent errors are: by their squares.
         """
         metric = METRICS[key]
-        same = metric.of_baseline
+        same = metric.baseline_value
         if self.is_baseline and same is not None and all("quality/accuracy" in row.metrics for row in self.rows):
             return Interval(same, same, same)
         if any(key not in row.metrics for row in self.rows):

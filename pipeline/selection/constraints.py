@@ -46,7 +46,7 @@ def _failure(
     bound, at_most = given * constraint.scale + 0.0, metric.direction == LOWER  # no -0
     asked = f"{'at most' if at_most else 'at least'} {bound:g}{metric.unit}"
     if measured is None:
-        return Failure(constraint.key, f"{constraint.words} was not measured, {asked} is asked", float("inf"))
+        return Failure(constraint.key, f"{constraint.label} was not measured, {asked} is asked", float("inf"))
     shown = Interval(*(metric.scale * value for value in (measured.value, measured.low, measured.high)))
     worst = (shown.high if at_most else shown.low) if strict else shown.value
     beyond = worst - bound if at_most else bound - worst
@@ -54,7 +54,7 @@ def _failure(
         return None
     kept = shown.value <= bound if at_most else shown.value >= bound
     doubt = "; the metric keeps it, its interval does not" if kept and isfinite(shown.low) else ""
-    words = f"{constraint.words} {_told(shown, metric.unit, constraint.decimals)}, {asked}{doubt}"
+    words = f"{constraint.label} {_told(shown, metric.unit, constraint.decimals)}, {asked}{doubt}"
     return Failure(constraint.key, words, beyond / max(abs(bound), 1e-9))
 
 

@@ -25,8 +25,8 @@ from pipeline.selection.decision import decide
 from pipeline.tracking.view import state
 
 DISK = Metric(
-    "disk/reads_mb", " MB", LOWER, 1, title="reads MB", explained="what is read from disk for one text.",
-    constraint=Constraint("reads_mb", "disk reads", 1), interval=True, dropped=99, shown_in=(VIEW, CHART, TAG),
+    "disk/reads_mb", " MB", LOWER, 1, title="reads MB", explanation="what is read from disk for one text.",
+    constraint=Constraint("reads_mb", "disk reads", 1), interval=True, drop_order=99, shown_in=(VIEW, CHART, TAG),
 )  # fmt: skip
 
 
@@ -123,10 +123,10 @@ def test_a_wrong_constraint_is_told_with_its_full_key(override: str, words: str,
 
 def test_every_column_is_dropped_at_its_own_turn_and_has_its_own_title() -> None:
     titles = [metric.title for metric in metrics.columns()]
-    turns = [metric.dropped for metric in METRICS.values() if metric.dropped]
+    turns = [metric.drop_order for metric in METRICS.values() if metric.drop_order]
     assert len(set(titles)) == len(titles) and len(set(turns)) == len(turns)
-    assert all(metric.title for metric in METRICS.values() if metric.dropped or metric.explained)
-    assert all(metric.explained.endswith(".") for metric in metrics.columns() if metric.explained)
+    assert all(metric.title for metric in METRICS.values() if metric.drop_order or metric.explanation)
+    assert all(metric.explanation.endswith(".") for metric in metrics.columns() if metric.explanation)
 
 
 def test_the_names_that_the_code_uses_are_declared() -> None:

@@ -53,11 +53,11 @@ def test_it_finds_the_noise_that_is_in_the_pairs() -> None:
 
 def test_an_ordinary_measurement_would_have_stopped_earlier() -> None:
     precise = findings(20, 12, noise=0.002)
-    assert {len(pairs) for pairs in precise.ruled} == {6} and precise.as_configured.seconds == 12
+    assert {len(pairs) for pairs in precise.ordinary_pairs} == {6} and precise.as_configured.seconds == 12
     noisy = findings(20, 12, noise=0.2)
-    assert {len(pairs) for pairs in noisy.ruled} == {12}
-    assert [budget.pairs for budget in noisy.by_budget] == list(range(2, 13))
-    assert noisy.by_budget[-1].width < noisy.by_budget[2].width
+    assert {len(pairs) for pairs in noisy.ordinary_pairs} == {12}
+    assert [budget.pairs for budget in noisy.by_pair_count] == list(range(2, 13))
+    assert noisy.by_pair_count[-1].width < noisy.by_pair_count[2].width
 
 
 def test_the_table_has_a_line_a_budget_and_one_as_configured() -> None:
@@ -96,5 +96,5 @@ def test_the_figure_is_written_with_few_and_many_repetitions(given: Findings, tm
     assert ElementTree.parse(tmp_path / "noise.svg").getroot().tag.endswith("svg")
     every, width, share = noise.draw(given).axes
     assert sum(len(bars[0].get_xdata()) for bars in every.containers) == len(given.repetitions)
-    assert np.size(width.lines[0].get_xdata()) == np.size(share.lines[0].get_xdata()) == len(given.by_budget)
+    assert np.size(width.lines[0].get_xdata()) == np.size(share.lines[0].get_xdata()) == len(given.by_pair_count)
     assert all(np.isfinite(value) for value in given.metrics().values())

@@ -1,4 +1,4 @@
-"""The figure of a noise run: every repetition's interval above, what a shorter or longer budget gives below.
+"""The figure of a noise run: the interval of every repetition above, and below the effect of measuring for a shorter time.
 
 It explains itself to somebody who has never seen a confidence interval, and can be read without colours.
 """
@@ -60,8 +60,8 @@ def _all(axes: Any, findings: Findings) -> None:
 
 
 def _width(axes: Any, findings: Findings) -> None:
-    seconds = [budget.seconds for budget in findings.by_budget]
-    widths = [100 * budget.width for budget in findings.by_budget]
+    seconds = [result.seconds for result in findings.by_pair_count]
+    widths = [100 * result.width for result in findings.by_pair_count]
     axes.plot(seconds, widths, "o-", color=HOLDS, markersize=4)
     axes.set_title("How sure? Width of the bars, the median", loc="left", fontsize=10)
     axes.set_ylabel("% of the speed-up")
@@ -71,8 +71,8 @@ def _width(axes: Any, findings: Findings) -> None:
 
 
 def _share(axes: Any, findings: Findings) -> None:
-    seconds = [budget.seconds for budget in findings.by_budget]
-    shares = [100 * budget.share for budget in findings.by_budget]
+    seconds = [result.seconds for result in findings.by_pair_count]
+    shares = [100 * result.share for result in findings.by_pair_count]
     axes.plot(seconds, shares, "D-", color=MISSES, markersize=4)
     if findings.slowdown:
         axes.set_title("How often is the difference found?", loc="left", fontsize=10)

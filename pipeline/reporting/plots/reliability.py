@@ -19,8 +19,8 @@ def draw(report: Report) -> Figure:
     figure = new_figure(7, 6)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     lines = [(report.optim, report.predictions, BLUE)]
-    if report.without is not None:
-        lines.insert(0, (f"{report.optim} without its rule", report.without, GREEN))
+    if report.without_rule is not None:
+        lines.insert(0, (f"{report.optim} without its rule", report.without_rule, GREEN))
     if report.comparison is not None and report.comparison.baseline is not None:
         lines.insert(0, ("the baseline", report.comparison.baseline, ORANGE))
     upper.plot([0, 1], [0, 1], color=GREY, linestyle=":", linewidth=1)

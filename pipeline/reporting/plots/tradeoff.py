@@ -45,7 +45,7 @@ def draw(rows: Sequence[Row], current: str | None, title: str) -> Figure:
             ring = (area**0.5 + 9) ** 2
             axes.scatter(left, up, s=ring, facecolors="none", edgecolors="black", linestyles="--", linewidths=1.1, zorder=4)
         if row.count > 1:
-            reach: dict[str, Any] = {"xerr": row.spread["latency/p50_ms"], "yerr": 100 * row.spread["quality/accuracy"]}
+            reach: dict[str, Any] = {"xerr": row.std["latency/p50_ms"], "yerr": 100 * row.std["quality/accuracy"]}
             axes.errorbar(left, up, **reach, color="0.3", linewidth=1, capsize=3, zorder=4)
         if row.is_baseline:
             axes.axhline(up, color="0.6", linestyle=":", linewidth=1, zorder=1)
