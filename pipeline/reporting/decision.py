@@ -17,7 +17,7 @@ def page(decision: Decision, explained: str) -> str:
     lines = [
         f"# Decision: {decision.experiment}",
         f"**{decision.verdict()}**",
-        f"Asked for: {', '.join(decision.asked()) or 'no bounds'}, prefer={decision.settings.prefer} ({how}).",
+        f"Asked for: {', '.join(decision.given_constraints()) or 'no bounds'}, prefer={decision.settings.prefer} ({how}).",
     ]
     if decision.registered is not None:
         lines.append(f"Registered as {decision.registered}.")
