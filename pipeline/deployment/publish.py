@@ -227,7 +227,7 @@ def publish(job: Job, row: Row, made: StepsResult) -> None:
     rows = [row, *(other for other in others_of(job, row) if other.is_baseline)]
     card = Card(
         optim=row.optim, data=config.data.name, backbone=config.backbone.name, steps=tuple(config.optim.steps),
-        table_markdown=f"{tables.table(rows).markdown()}\n\n{noise_floor.explained(job.tracker, rows)}",
+        table_markdown=f"{tables.table(rows).markdown()}\n\n{noise_floor.explanation(job.tracker, rows)}",
         plot=config.folder("comparison") / "comparison.png", metrics=row.metrics, labels=tuple(job.context.splits.labels),
         base_models=base_models(config),
     )  # fmt: skip

@@ -18,7 +18,7 @@ from pipeline.evaluation import metrics
 from pipeline.evaluation.metrics import CHART, LOWER, METRICS, TAG, VIEW, Constraint, Metric, quality
 from pipeline.evaluation.rows import Row
 from pipeline.reporting.legend import legend
-from pipeline.reporting.tables import least_news, table
+from pipeline.reporting.tables import droppable_titles, table
 from pipeline.run import check
 from pipeline.selection.candidate import Candidate
 from pipeline.selection.decision import decide
@@ -47,7 +47,7 @@ def added(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("added")
 def test_a_metric_that_is_declared_once_is_in_the_table_and_the_legend() -> None:
     titles, baseline, eager = table(ROWS).cells
-    assert (titles[-1], baseline[-1], eager[-1]) == ("reads MB", "-", "8.0") and least_news()[-1] == "reads MB"
+    assert (titles[-1], baseline[-1], eager[-1]) == ("reads MB", "-", "8.0") and droppable_titles()[-1] == "reads MB"
     assert "- reads MB: what is read from disk for one text.\n" in legend(ROWS)
 
 

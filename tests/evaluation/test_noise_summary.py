@@ -70,9 +70,9 @@ def test_the_table_has_a_line_a_budget_and_one_as_configured() -> None:
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        (findings(200, 8), "That fits"),
-        (findings(3, 8), "so few repetitions tell little"),
-        (findings(40, 8, slowdown=0.05), "made slower by 5 % on purpose, was called slower than itself in 40 of 40"),
+        (findings(200, 8), "That is as expected"),
+        (findings(3, 8), "too few repetitions for a firm conclusion"),
+        (findings(40, 8, slowdown=0.05), "made slower by 5 % on purpose. The verdict was slower in 40 of 40"),
         (Findings("bert", Measure(max_seconds=17), 0, findings(40, 8, slowdown=0.02).repetitions), "That is too often"),
     ],
     ids=["fits", "few", "slowed", "too often"],
