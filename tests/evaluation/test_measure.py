@@ -189,5 +189,5 @@ def test_a_worker_that_is_killed_gives_one_line(worker: Worker, artifact: Path) 
     for _ in range(2):  # asked again it says the same
         with pytest.raises(MeasureError) as caught:
             worker.time(TEXTS)
-        assert f"the worker for {artifact} ended with -9" in one_line(caught.value)
+        assert f"the worker for {artifact} ended with exit code -9" in one_line(caught.value)
     assert not children()

@@ -95,8 +95,8 @@ def _caption(findings: Findings) -> str:
     if findings.slowdown:
         return (
             "How to read it: each bar is one measurement of a classifier that was slowed on purpose. The dot is the "
-            "measured speed-up (below 1.00x: slower), and the bar is its 95 % confidence interval, which contains the true value in "
-            "95 of 100 such measurements. Red diamonds: the bar excludes 1.00x, so the difference was found."
+            "measured speed-up (below 1.00x: slower), and the bar is its 95 % confidence interval, which contains the true "
+            "value in 95 of 100 such measurements. Red diamonds: the bar excludes 1.00x, so the difference was found."
         )
     return (
         "How to read it: each bar is one measurement of a classifier against a copy of itself, so the true value is 1.00x, "

@@ -197,7 +197,7 @@ def test_when_one_of_the_two_is_killed_the_error_names_it(artifact: Path, tmp_pa
     slow = session._replace(settings=replace(SETTINGS, warmup_calls=1))
     killer = threading.Thread(target=kill)
     killer.start()
-    with pytest.raises(MeasureError, match=r"the worker for .* ended with -9"):
+    with pytest.raises(MeasureError, match=r"the worker for .* ended with exit code -9"):
         measure_in_turns([Subject(artifact, 1000), Subject(copy, 1000)], slow)
     killer.join()
 

@@ -33,7 +33,7 @@ def test_the_page_has_the_classes_that_were_hurt_and_the_queries_in_cells_that_h
 
 def test_where_nothing_flips_the_page_says_so() -> None:
     page = flips.markdown(flips.find(TEXTS, TRUTH, BEFORE, BEFORE, LABELS), "same", "bert")
-    assert "of 6 of 6 queries (100.0%)" in page and "##" not in page
+    assert "to 6 of 6 queries (100.0%)" in page and "##" not in page
 
 
 def test_the_calibration_error_is_the_distance_of_score_and_share_that_is_right() -> None:
