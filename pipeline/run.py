@@ -54,8 +54,8 @@ class Outcome:
         """
         metrics = self.row.metrics
         judged, compared = "quality/accuracy" in metrics, "delta/accuracy_pp" in metrics
-        of_answers = [metric for metric in METRICS.values() if metric.of_answers]
-        unknown = {name for one in of_answers if not (compared if one.compared else judged) for name in one.names}
+        need_training = [metric for metric in METRICS.values() if metric.needs_training]
+        unknown = {name for one in need_training if not (compared if one.compared else judged) for name in one.names}
         for name in asked:
             if name not in metrics and name not in unknown:
                 raise ConfigError(f"objective={name}: the run has no such metric{nearest(name, metrics)}")

@@ -155,7 +155,7 @@ def test_a_second_run_trains_and_measures_nothing(
     assert [r.data.tags["optim"] for r in runs_of(root)] == ["baseline_onnx", "baseline_onnx_int8"]
     assert second.row.run_id == first.row.run_id and second.row.measured_at
     told = capsys.readouterr().out
-    assert "baseline_onnx_int8 = " in told and "= measured before, and reused: baseline_onnx_int8 (20" in told
+    assert "baseline_onnx_int8 = " in told and "= reused measurement: baseline_onnx_int8 (20" in told
     again = run(compose(*small, "measure.again=true"))
     assert again.row.run_id != first.row.run_id and not again.row.measured_at
     assert len(runs_of(root)) == 3

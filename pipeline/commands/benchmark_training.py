@@ -18,4 +18,4 @@ def main(arguments: Sequence[str]) -> None:
     config = one_config(["optim=baseline", *arguments])
     from pipeline.evaluation.training_benchmark import benchmark
 
-    print(benchmark(config).told())
+    print(benchmark(config).summary())

@@ -30,13 +30,13 @@ def compare(config: Config) -> None:
     if comparable is None:
         raise no_finished_run(config.experiment_name)
     rows = tracker.rows(comparable)
-    explained = noise_floor.explained(tracker, rows)
+    explained = noise_floor.explanation(tracker, rows)
     folder = config.folder("comparison")
     with locks.shared():
         table = tables.write(rows, None, config.experiment_name, folder, explained)
-    text = summary.told(
+    text = summary.summary_text(
         table,
-        summary.of_many(rows),
+        summary.comparison_lines(rows),
         explained if config.explain else "",
         plot=f"{os.path.relpath(folder / 'comparison.png')}, speedup.png in the same directory",
         MLflow=view.address(tracker.connection, config.track.root, tracker.experiment_id),

@@ -41,10 +41,10 @@ def decide(config: Config) -> int:
     with locks.shared():
         candidates = gather(tracker.evidence(config.sweep.id), experiment, config.sweep.id)
         decision = choose(experiment, candidates, config.constraints, config.decide)
-        explained = noise_floor.explained(tracker, [row for candidate in candidates for row in candidate.rows])
+        explained = noise_floor.explanation(tracker, [row for candidate in candidates for row in candidate.rows])
         others = [candidate for candidate in candidates if candidate is not decision.chosen]
         lines = [f"not {candidate.name}: {decision.why_not(candidate)}" for candidate in others]
-        print(summary.told(tables.table(decision.rows()), lines, explained if config.explain else ""))
+        print(summary.summary_text(tables.table(decision.rows()), lines, explained if config.explain else ""))
         print(f"\n{decision.verdict()}")
         if decision.chosen is not None and not config.decide.dry_run:
             with as_track_error(tracker.connection):

@@ -137,7 +137,7 @@ def _body(repository: str, description: Description, form: PublishedForm, card: 
         load = ours
     else:
         load = f"```python\n{LOAD_WITH_TRANSFORMERS.format(repository=repository)}\n```"
-        load += WRITTEN_OUT_NOTE if form is PublishedForm.WRITTEN_OUT else ""
+        load += WRITTEN_OUT_NOTE if form is PublishedForm.CONVERTED else ""
         load += "" if description.rule.plain else RULE_NOTE + ours
     steps = "\n".join(f"{number}. {step}" for number, step in enumerate(card.steps, start=1))
     return "\n\n".join(
@@ -157,7 +157,7 @@ def _uploadable(artifact: Path, scratch: Path) -> tuple[Path, PublishedForm]:
     """The directory to upload and its form; the artifact's runtime decides both."""
     runtime = runtime_of(artifact)
     form = runtime.published_form(artifact)
-    if form is not PublishedForm.WRITTEN_OUT:
+    if form is not PublishedForm.CONVERTED:
         return artifact, form
     runtime.write_standard(artifact, scratch)
     return scratch, form
@@ -231,7 +231,7 @@ def publish(job: Job, row: Row, made: StepsResult) -> None:
     rows = [row, *(other for other in others_of(job, row) if other.is_baseline)]
     card = Card(
         optim=row.optim, data=config.data.name, backbone=config.backbone.name, steps=tuple(config.optim.steps),
-        table_markdown=f"{tables.table(rows).markdown()}\n\n{noise_floor.explained(job.tracker, rows)}",
+        table_markdown=f"{tables.table(rows).markdown()}\n\n{noise_floor.explanation(job.tracker, rows)}",
         plot=config.folder("comparison") / "comparison.png", metrics=row.metrics, labels=tuple(job.context.splits.labels),
         base_models=base_models(config),
     )  # fmt: skip

@@ -87,7 +87,7 @@ def version_tags(decision: Decision, row: Row) -> dict[str, str]:
     shown = [name for metric in shown_in(TAG) for name in metric.shown_names]
     metrics = {name: f"{row.metrics[name]:.5g}" for name in shown if name in row.metrics}
     asked = {
-        "constraints": " ".join(decision.asked()) or "none",
+        "constraints": " ".join(decision.given_constraints()) or "none",
         "prefer": decision.settings.prefer,
         "strict": f"{decision.settings.strict}".lower(),
     }

@@ -1,4 +1,4 @@
-"""Measuring: an artifact directory becomes a `Report`: size, paired latencies, quality, with intervals.
+"""Measuring: an artifact directory becomes a `Report` with size, paired latencies and quality, and confidence intervals.
 
-Not here: Hydra's configuration, MLflow, tables and plots. This file imports nothing, so that a worker process starts fast.
+Hydra's configuration, MLflow, tables and plots are in other rooms. This file imports nothing, so a worker starts fast.
 """

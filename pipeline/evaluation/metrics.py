@@ -1,32 +1,32 @@
 """`METRICS`: every metric of a comparison is declared here, once.
 
 A new metric is one declaration in `METRICS`, and the place that computes it. Table, legend, constraints, the check of
-`objective`, MLflow's view and the tags of a registered model read this registry whenever they need it. Its order is that of
-the table's columns. What steps and the profile note of themselves (`training/...`, `profile/...`) is not declared.
+`objective`, MLflow's view and the tags of a registered model all read this registry. The table's columns have the same
+order. Metrics that only steps or the profile log (`training/...`, `profile/...`) are not declared.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-BOUNDS = ("_low", "_high")  # what follows a metric's name in those of its interval's ends
-HIGHER, LOWER = 1, -1  # the direction in which a metric is better; 0: neither
+BOUNDS = ("_low", "_high")  # suffixes of the names of an interval's bounds
+HIGHER, LOWER = 1, -1  # the better direction of a metric; 0: neither
 VIEW, CHART, TAG = "view", "chart", "tag"  # a column of MLflow's view, a bar chart in it, a tag of a registered model
 
 
 @dataclass(frozen=True)
 class Constraint:
-    """`constraints.KEY`: what is shipped must have at most that much of a metric of which less is better, else at least."""
+    """`constraints.KEY`: an upper bound on a metric where lower is better, else a lower bound."""
 
     key: str
-    words: str  # what the metric is called in a sentence
-    decimals: int  # of the metric, where it is told beside the constraint
-    scale: float = 1.0  # what is given * scale has the unit in which the metric is shown
-    share: bool = False  # what is given is a share
+    label: str  # the name of the metric in a sentence
+    decimals: int  # of the metric in a message about the constraint
+    scale: float = 1.0  # bound * scale has the unit in which the metric is shown
+    share: bool = False  # the bound is a share, 0 to 1
 
     @property
     def allowed(self) -> dict[str, float]:
-        """The range of what may be given, see `pipeline.config.setting`."""
+        """The allowed range of the bound, see `pipeline.config.setting`."""
         return {"min": 0, "max": 1} if self.share else {"above": 0}
 
 
@@ -39,68 +39,68 @@ class Metric:
     direction: int = 0
     decimals: int = 2  # in the table
     scale: float = 1.0
-    title: str = ""  # of its column in the table; "": it has none
-    explained: str = ""  # the sentence of the legend
+    title: str = ""  # of its column in the table; "": no column
+    explanation: str = ""  # the sentence in the legend
     constraint: Constraint | None = None
-    interval: bool = False  # it has bounds, under `key` + `BOUNDS`; it is uncertain where a run lacks them
-    always: bool = True  # in every report; else where the platform tells, the profile is measured, or there is a baseline
-    of_answers: bool = False  # it judges the answers: a classifier with random weights does not have it
-    dropped: int = 0  # its turn to be left out where the table is too wide for a terminal; 0: never
-    shown_in: tuple[str, ...] = ()  # besides the table: VIEW, CHART, TAG
+    interval: bool = False  # it has bounds, named `key` + `BOUNDS`; without them a run's value is uncertain
+    always: bool = True  # in every report; False: it needs platform support, the profile, a decision rule or a baseline
+    needs_training: bool = False  # it rates the answers, so a classifier with random weights does not have it
+    drop_order: int = 0  # position in which its column is left out of a table that is too wide; 0: never
+    shown_in: tuple[str, ...] = ()  # where it is shown besides the table: VIEW, CHART, TAG
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Its name in MLflow, and those of its bounds if it has some."""
+        """Its name in MLflow, and those of its bounds if it has any."""
         return (self.key, *(self.key + bound for bound in BOUNDS if self.interval))
 
     @property
     def shown_names(self) -> tuple[str, ...]:
-        """Those that are shown: bounds stand beside what compares with the baseline only."""
+        """The names to show: bounds only for comparisons with the baseline."""
         return self.names if self.compared else (self.key,)
 
     @property
     def compared(self) -> bool:
-        """Whether it compares with the baseline."""
+        """Whether it is a comparison with the baseline."""
         return self.key.startswith("delta/")
 
     @property
-    def of_baseline(self) -> float | None:
-        """What the baseline has, since it equals itself; None where the metric is neither a ratio nor a difference."""
+    def baseline_value(self) -> float | None:
+        """The baseline's own value: 1 for a ratio, 0 for a difference, else None."""
         return {"x": 1.0, " pp": 0.0}.get(self.unit) if self.compared else None
 
 
 def quality(
-    name: str, words: str, title: str = "", explained: str = "", *, proportion: bool = False, compared: bool = True,
-    direction: int = HIGHER, dropped: int = 0, shown_in: tuple[str, ...] = (),
+    name: str, label: str, title: str = "", explanation: str = "", *, proportion: bool = False, compared: bool = True,
+    direction: int = HIGHER, drop_order: int = 0, shown_in: tuple[str, ...] = (),
     without_rule: Mapping[str, Any] | None = None, change: Mapping[str, Any] | None = None,
 ) -> list[Metric]:  # fmt: skip
-    """All metrics that belong to one quality of the answers, a share from 0 to 1; `words` is its name in a sentence.
+    """All metrics of one quality of the answers, a share from 0 to 1; `label` is its name in a sentence.
 
-    They are the quality itself and that without the decision rule. With `compared` there are also its bounds, its change
-    from the baseline in percentage points with bounds, and the constraints `min_NAME` and `NAME_loss`. A `proportion` (a
-    share of a fixed set of queries) has the p-value of McNemar's test. `without_rule` and `change` are further fields of
-    those two metrics.
+    They are the quality itself and the quality without the decision rule. With `compared` there are also its bounds, its
+    change from the baseline in percentage points with bounds, and the constraints `min_NAME` and `NAME_loss`. A `proportion`
+    (a share of a fixed set of queries) also has the p-value of McNemar's test. `without_rule` and `change` are further
+    fields of these two metrics.
     """
-    share: dict[str, Any] = {"unit": " %", "direction": direction, "decimals": 1, "scale": 100, "of_answers": True}
-    least = Constraint(f"min_{name}", words, 2, 100, share=True) if compared else None
-    column: dict[str, Any] = {"title": title, "explained": explained, "dropped": dropped, "shown_in": shown_in}
+    share: dict[str, Any] = {"unit": " %", "direction": direction, "decimals": 1, "scale": 100, "needs_training": True}
+    least = Constraint(f"min_{name}", label, 2, 100, share=True) if compared else None
+    column: dict[str, Any] = {"title": title, "explanation": explanation, "drop_order": drop_order, "shown_in": shown_in}
     found = [
         Metric(f"quality/{name}", **share, **column, constraint=least, interval=compared),
         Metric(f"argmax/{name}", **share, **(without_rule or {}), always=False),
     ]
     if compared:
-        loss = Constraint(f"{name}_loss", f"change of {words}", 2, -100, share=True)
-        points: dict[str, Any] = {"unit": " pp", "direction": direction, "decimals": 1, "of_answers": True}
+        loss = Constraint(f"{name}_loss", f"change of {label}", 2, -100, share=True)
+        points: dict[str, Any] = {"unit": " pp", "direction": direction, "decimals": 1, "needs_training": True}
         found.append(
             Metric(f"delta/{name}_pp", **points, constraint=loss, interval=True, **{"always": False, **(change or {})})
         )
     if proportion:
-        found.append(Metric(f"delta/{name}_mcnemar_p", decimals=4, always=False, of_answers=True))
+        found.append(Metric(f"delta/{name}_mcnemar_p", decimals=4, always=False, needs_training=True))
     return found
 
 
 def declared(*groups: Metric | Iterable[Metric]) -> dict[str, Metric]:
-    """Metrics by their key, in their order."""
+    """Metrics by key, in the order of their declaration."""
     every = [metric for group in groups for metric in ([group] if isinstance(group, Metric) else group)]
     return {metric.key: metric for metric in every}
 
@@ -109,103 +109,103 @@ METRICS = declared(
     quality(
         "accuracy", "accuracy", "accuracy %", proportion=True, shown_in=(VIEW, TAG),
         without_rule={
-            "title": "without rule %", "dropped": 11,
-            "explained": "accuracy without its decision rule, which was fitted on the validation split.",
+            "title": "without rule %", "drop_order": 11,
+            "explanation": "accuracy without the decision rule, which was fitted on the validation split.",
         },
         change={
             "title": "change pp", "always": True, "shown_in": (VIEW, CHART, TAG),
-            "explained": "accuracy less that of the baseline, in percentage points.",
+            "explanation": "accuracy minus the baseline's accuracy, in percentage points.",
         },
     ),
-    quality("in_scope_accuracy", "in-scope accuracy", "in-scope %", proportion=True, dropped=13,
-            explained="accuracy on the texts that belong to one of the classes."),
+    quality("in_scope_accuracy", "in-scope accuracy", "in-scope %", proportion=True, drop_order=13,
+            explanation="accuracy on the texts that belong to one of the classes."),
     quality("oos_recall", "out-of-scope recall", "oos recall %", proportion=True,
-            explained="of the texts that belong to no class (out of scope), the share that is recognized."),
+            explanation="share of the texts that belong to no class (out of scope) that are recognized."),
     quality("oos_precision", "out-of-scope precision"),
-    quality("f1_macro", "macro F1", "macro F1 %", dropped=1,
-            explained="each class's harmonic mean of precision and recall, averaged over the classes."),
-    quality("ece", "calibration error", "ECE %", compared=False, direction=LOWER, dropped=2,
-            explained="how far scores are from the shares that are right, on average (expected calibration error)."),
-    Metric("delta/agreement", " %", HIGHER, 1, 100, always=False, of_answers=True),
-    Metric("delta/gained", decimals=0, direction=HIGHER, always=False, of_answers=True),
-    Metric("delta/lost", decimals=0, direction=LOWER, always=False, of_answers=True),
+    quality("f1_macro", "macro F1", "macro F1 %", drop_order=1,
+            explanation="harmonic mean of a class's precision and recall, averaged over the classes."),
+    quality("ece", "calibration error", "ECE %", compared=False, direction=LOWER, drop_order=2,
+            explanation="average difference between scores and the share of right answers (expected calibration error)."),
+    Metric("delta/agreement", " %", HIGHER, 1, 100, always=False, needs_training=True),
+    Metric("delta/gained", decimals=0, direction=HIGHER, always=False, needs_training=True),
+    Metric("delta/lost", decimals=0, direction=LOWER, always=False, needs_training=True),
     Metric("latency/mean_ms", " ms", LOWER),
     Metric("latency/std_ms", " ms", LOWER),
     Metric("latency/p50_ms", " ms", LOWER, title="p50 ms", shown_in=(VIEW, TAG),
-           explained="latency of one text, tokenization included; half of the calls take at most this long."),
+           explanation="median latency of one text, tokenization included: half of the calls take at most this long."),
     Metric("latency/p90_ms", " ms", LOWER),
-    Metric("latency/p95_ms", " ms", LOWER, title="p95 ms", interval=True, dropped=12, shown_in=(VIEW, CHART, TAG),
+    Metric("latency/p95_ms", " ms", LOWER, title="p95 ms", interval=True, drop_order=12, shown_in=(VIEW, CHART, TAG),
            constraint=Constraint("latency_p95_ms", "p95", 2),
-           explained="95 of 100 calls take at most this long."),
+           explanation="95th percentile of the latency: 95 of 100 calls take at most this long."),
     Metric("latency/p99_ms", " ms", LOWER),
     Metric("latency/first_call_ms", " ms", LOWER),
     Metric("load/ms", " ms", LOWER),
     Metric("delta/speedup", "x", HIGHER, title="faster", interval=True, shown_in=(VIEW, CHART, TAG),
            constraint=Constraint("speedup", "speed-up", 2),
-           explained="how many times as fast as the baseline (*) a typical text is answered; 1x is equally fast, 0.5x half "
-                     "as fast. For this ratio both took turns on the same texts, so a slow moment of the machine hits both. "
-                     "The ms of two rows were measured at different moments: don't divide them."),
+           explanation="speed-up: how many times as fast as the baseline (*) it answers a typical text. 1x is equally fast, "
+                     "0.5x half as fast. Both took turns on the same texts, so a slow moment of the machine slows both. "
+                     "The ms of two rows were measured at different times: don't divide them."),
     Metric("delta/speedup_p95", "x", HIGHER, title="slow calls", interval=True,
-           explained="the same for slow calls, by p95."),
+           explanation="the speed-up of slow calls: the ratio of the p95."),
     Metric("delta/pairs", decimals=0, always=False),
     Metric("delta/margin", " %", scale=100, decimals=1, always=False),
     Metric("size/mb", " MB", LOWER, 1, title="size MB", constraint=Constraint("size_mb", "size", 1), shown_in=(VIEW, TAG),
-           explained="all files that serving needs; 1 MB is 2^20 bytes."),
+           explanation="size of all files that serving needs; 1 MB is 2^20 bytes."),
     Metric("size/weights_mb", " MB", LOWER, 1),
-    Metric("delta/size_ratio", "x", HIGHER, title="smaller", dropped=10, shown_in=(VIEW, CHART),
-           explained="how many times the baseline's files are larger."),
-    Metric("size/dense_mb", " MB", LOWER, 1, title="with zeros MB", dropped=7, always=False,
-           explained="the size if the zeros were stored like other numbers, as most programs do."),
-    Metric("prune/sparsity", " %", decimals=1, scale=100, title="zeros %", dropped=6, always=False,
-           explained="share of the weights that are zero; zeros make nothing faster."),
-    Metric("throughput/texts_per_s", "/s", HIGHER, 0, title="texts/s", dropped=3, shown_in=(VIEW,),
-           explained="texts in a second, in batches of measure.batch_size; ONNX int8 one by one."),
-    Metric("cost/texts_per_core_s", "/s", HIGHER, 0, title="texts/s/core", dropped=5, always=False,
-           explained="texts in a second by one process that serves 1 to 8 clients, the best of these, divided by its cores "
-                     "(4 at most, where it can be pinned). Measured once, not in turns with the baseline: the same network "
-                     "was seen to differ by 40 %."),
-    Metric("memory/peak_mb", " MB", LOWER, 0, title="peak MB", dropped=8, shown_in=(VIEW,),
+    Metric("delta/size_ratio", "x", HIGHER, title="smaller", drop_order=10, shown_in=(VIEW, CHART),
+           explanation="how many times as large the baseline's files are."),
+    Metric("size/dense_mb", " MB", LOWER, 1, title="with zeros MB", drop_order=7, always=False,
+           explanation="size if zeros were stored like other numbers, as most programs do."),
+    Metric("prune/sparsity", " %", decimals=1, scale=100, title="zeros %", drop_order=6, always=False,
+           explanation="share of the weights that are zero; zeros do not make it faster."),
+    Metric("throughput/texts_per_s", "/s", HIGHER, 0, title="texts/s", drop_order=3, shown_in=(VIEW,),
+           explanation="texts per second, in batches of measure.batch_size; ONNX int8 answers them one by one."),
+    Metric("cost/texts_per_core_s", "/s", HIGHER, 0, title="texts/s/core", drop_order=5, always=False,
+           explanation="texts per second of one process that serves 1 to 8 clients, at the best number of clients, divided "
+                     "by its cores (at most 4, where it can be pinned). It is measured once, not in turns with the "
+                     "baseline: the same network was seen to differ by 40 %."),
+    Metric("memory/peak_mb", " MB", LOWER, 0, title="peak MB", drop_order=8, shown_in=(VIEW,),
            constraint=Constraint("memory_mb", "peak memory", 0),
-           explained="the most memory that its process had, loaded and warmed up."),
+           explanation="peak memory of its process after loading and warm-up."),
     Metric("memory/peak_warm_mb", " MB", LOWER, 0, always=False),
     Metric("memory/pss_loaded_mb", " MB", LOWER, 0, always=False),
-    Metric("memory/pss_warm_mb", " MB", LOWER, 0, title="PSS MB", dropped=4, always=False,
-           explained="memory after a thousand calls; what several processes share is counted in parts."),
+    Metric("memory/pss_warm_mb", " MB", LOWER, 0, title="PSS MB", drop_order=4, always=False,
+           explanation="memory after a thousand calls (proportional set size: shared memory is divided among processes)."),
     Metric("memory/pss_peak_mb", " MB", LOWER, 0, always=False),
-    Metric("cost/price_per_million_texts", "", LOWER, 3, title="price/M", dropped=9, always=False,
-           explained="price of a million texts, in the currency of measure.price_per_core_hour."),
+    Metric("cost/price_per_million_texts", "", LOWER, 3, title="price/M", drop_order=9, always=False,
+           explanation="price of a million texts, in the currency of measure.price_per_core_hour."),
 )  # fmt: skip
 
 
 def names() -> list[str]:
-    """All names in MLflow, bounds included."""
+    """The MLflow names of all metrics and their bounds."""
     return [name for metric in METRICS.values() for name in metric.names]
 
 
 def columns() -> list[Metric]:
-    """Those that the table shows, in its order."""
+    """The metrics of the table, in the order of its columns."""
     return [metric for metric in METRICS.values() if metric.title]
 
 
 def shown_in(place: str) -> list[Metric]:
-    """Those of MLflow's view, its charts, or a registered model's tags."""
+    """The metrics of MLflow's view (VIEW), its charts (CHART) or a registered model's tags (TAG)."""
     return [metric for metric in METRICS.values() if place in metric.shown_in]
 
 
 def constraints() -> dict[str, tuple[Metric, Constraint]]:
-    """What may be asked for, by its key: the metric and how it is bounded."""
+    """All constraints by key, with their metrics."""
     found = [(metric, metric.constraint) for metric in METRICS.values()]
     return {constraint.key: (metric, constraint) for metric, constraint in found if constraint is not None}
 
 
 def quality_names() -> list[str]:
-    """Names of the qualities that are compared with the baseline, without their section: accuracy, f1_macro, ..."""
+    """Names of the qualities that are compared with the baseline: accuracy, f1_macro, ..."""
     qualities = [metric for metric in METRICS.values() if metric.key.startswith("quality/") and metric.interval]
     return [metric.key.removeprefix("quality/") for metric in qualities]
 
 
 def may_exist(name: str) -> bool:
-    """Whether a run may have a metric of this name: a declared one, or one of a section that steps fill on their own."""
+    """Whether a run may have a metric of this name: it is declared, or in a section that steps fill."""
     section, slash, _ = name.partition("/")
     closed = {metric.key.partition("/")[0] for metric in METRICS.values() if metric.always}
     return name in names() or (bool(slash) and section not in closed)

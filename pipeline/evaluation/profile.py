@@ -1,6 +1,6 @@
-"""`Profile`: where a classifier's time goes, as curves over tokens, threads, batch size and concurrent clients.
+"""`Profile`: curves of a classifier's time over tokens, threads, batch size and concurrent clients.
 
-Standard library only; see `pipeline.evaluation.latency.solo` for how it is measured.
+Standard library only. `pipeline.evaluation.latency.single_process` measures it.
 """
 
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Curve:
-    """Figures over a quantity: `series[name][i]` belongs to `x[i]`."""
+    """Metrics as functions of one quantity: `series[name][i]` belongs to `x[i]`."""
 
     name: str  # "tokens", "threads", "batch", "clients"
     x: tuple[int, ...]
@@ -23,7 +23,7 @@ class Profile:
     metrics: dict[str, float] = field(default_factory=dict)
 
     def points(self) -> list[tuple[str, int, float]]:
-        """For line charts: the metric's name, such as `profile/by_tokens/p50_ms`, x as its step, and its value."""
+        """Points for line charts: metric name (such as `profile/by_tokens/p50_ms`), x as the step, value."""
         return [
             (f"profile/by_{curve.name}/{name}", x, value)
             for curve in self.curves

@@ -1,7 +1,7 @@
-"""A measuring session: artifact in, `Report` out. No other job of this program runs meanwhile (see `turns`).
+"""A measuring session: artifact in, `Report` out. No other job of this program runs meanwhile (see `pipeline.system.locks`).
 
-First the latencies, candidate and baseline in pairs of fresh processes (see `pairs`), then what one process alone does:
-memory, batches, predictions of the test split.
+It first measures latency, candidate and baseline in pairs of fresh processes (see `pairs`). Then a single process gives
+memory, throughput in batches and the predictions for the test split (see `single_process`).
 """
 
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ import numpy as np
 
 from pipeline.config import Measure
 from pipeline.errors import MeasureError
-from pipeline.evaluation.latency.pairs import Session, Subject, alone, compare
-from pipeline.evaluation.latency.solo import solo
+from pipeline.evaluation.latency.pairs import Session, Subject, compare, measure_alone
+from pipeline.evaluation.latency.single_process import measure_single_process
 from pipeline.evaluation.quality.calibration import binned
 from pipeline.evaluation.quality.paired import PairedQuality, estimate
 from pipeline.evaluation.quality.paired import compare as compare_quality
@@ -26,7 +26,7 @@ from pipeline.system.progress import bar
 
 @dataclass(frozen=True)
 class TestSet:
-    """The test split, as measuring needs it."""
+    """The test split."""
 
     __test__ = False  # not a test case, whatever pytest may think of the name
 
@@ -38,7 +38,7 @@ class TestSet:
 
 @dataclass(frozen=True)
 class Reference:
-    """The baseline: where it is, and what it says of the same test split."""
+    """The baseline: its artifact, and its predictions for the same test split."""
 
     artifact: Path
     predictions: Predictions
@@ -55,36 +55,36 @@ def measure(name: str, artifact: Path, test: TestSet, settings: Measure, referen
         with bar(f"measuring {name}", "pair" if reference else "process") as progress:
             session = Session(queries, settings, machine.least_busy_cores(settings.threads), progress)
             if reference is None:
-                processes = alone(Subject(artifact), session)
+                processes = measure_alone(Subject(artifact), session)
             else:
                 pairs, stopped = compare(Subject(artifact), Subject(reference.artifact), session)
                 processes = tuple(pair.candidate for pair in pairs)
         conditions, watch = watch.stop(), machine.LoadMonitor.start(settle_s=0)
-        with bar("looking where the time goes" if settings.profile else "predicting the test split"):
-            found = solo(artifact, test.texts, settings, session.cores)
+        with bar("profiling" if settings.profile else "predicting the test split"):
+            single = measure_single_process(artifact, test.texts, settings, session.cores)
         afterwards = watch.stop()
     description = Description.read(artifact)
-    predictions = answers(found.logits, test, description.rule)
-    without = None if description.rule.plain else answers(found.logits, test, Rule())
+    predictions = predict(single.logits, test, description.rule)
+    without_rule = None if description.rule.plain else predict(single.logits, test, Rule())
     comparison = None
     if reference is not None:
         trained = description.trained and Description.read(reference.artifact).trained
         before = reference.predictions if trained else None
-        quality = None if before is None else against(before, predictions)
+        quality = None if before is None else paired_quality(before, predictions)
         comparison = Comparison(pairs, stopped, settings.margin, size_of(reference.artifact), quality, before)
     latency = Latency(
-        processes, found.load_ms, found.first_call_ms, found.texts_per_s, found.memory, settings.threads,
-        tuple(session.cores), found.tasks,
+        processes, single.load_ms, single.first_call_ms, single.texts_per_s, single.memory, settings.threads,
+        tuple(session.cores), single.tasks,
     )  # fmt: skip
-    quality_of_it = judged(predictions) if description.trained else {}
+    quality_metrics = quality_with_bounds(predictions) if description.trained else {}
     return Report(
-        name, quality_of_it, size_of(artifact), latency, predictions, conditions, comparison, found.profile,
-        afterwards.contended, without, {} if without is None else judged(without),
+        name, quality_metrics, size_of(artifact), latency, predictions, conditions, comparison, single.profile,
+        afterwards.contended, without_rule, {} if without_rule is None else quality_with_bounds(without_rule),
     )  # fmt: skip
 
 
 def draw(texts: list[str], settings: Measure) -> list[str]:
-    """The queries that are timed: drawn from the test texts with the seed, or the book's one query again and again."""
+    """The queries to time: test texts drawn with the seed, or the book's single query, repeated."""
     if settings.protocol == "book":
         return [settings.query or texts[0]] * settings.queries
     rng = np.random.default_rng(settings.seed)
@@ -92,8 +92,8 @@ def draw(texts: list[str], settings: Measure) -> list[str]:
     return [texts[i] for i in chosen]
 
 
-def judged(predictions: Predictions) -> dict[str, float]:
-    """How good they are, with the bounds of each metric, and how far their scores are from the shares that are right."""
+def quality_with_bounds(predictions: Predictions) -> dict[str, float]:
+    """Each quality with its bounds, and the expected calibration error."""
     from pipeline.evaluation.quality.scores import quality_of
 
     truth, labels = predictions.truth, len(predictions.labels)
@@ -103,15 +103,15 @@ def judged(predictions: Predictions) -> dict[str, float]:
     return quality | bounds | {"ece": binned(predictions.scores, predictions.right).ece}
 
 
-def against(baseline: Predictions, candidate: Predictions) -> PairedQuality:
-    """Query by query. Raises MeasureError when they are not of the same queries."""
+def paired_quality(baseline: Predictions, candidate: Predictions) -> PairedQuality:
+    """Compare predictions query by query. Raises MeasureError when they are for different queries."""
     if baseline.texts != candidate.texts or baseline.labels != candidate.labels:
-        raise MeasureError("the baseline's predictions are of another test split; measure the baseline again")
+        raise MeasureError("the baseline's predictions are for another test split; measure the baseline again")
     labels = len(candidate.labels)
     return compare_quality(baseline.predicted, candidate.predicted, candidate.truth, labels, candidate.oos)
 
 
-def answers(logits: np.ndarray, test: TestSet, rule: Rule) -> Predictions:
-    """What a classifier with this decision rule says of the test split; logits float32 (n, n_labels)."""
+def predict(logits: np.ndarray, test: TestSet, rule: Rule) -> Predictions:
+    """The predictions for the test split with a decision rule; logits float32 (n, n_labels)."""
     labels, scores, abstained = rule.answer(logits)
     return Predictions(test.texts, test.truth, labels, scores, test.labels, test.oos, abstained)

@@ -1,4 +1,4 @@
-"""Bytes on disk of an artifact directory."""
+"""The size of an artifact directory in bytes."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from pipeline.runtimes.base import runtime_of
 
 
 def size_of(artifact: Path) -> Size:
-    """All files (everything in an artifact is needed to serve it), and those that hold weights, as its runtime says."""
+    """The size of all files, which serving needs, and of the files that its runtime declares as weights."""
     files = [path for path in artifact.rglob("*") if path.is_file()]
     weights = runtime_of(artifact).weight_files(artifact)
-    return Size(*(sum(path.stat().st_size for path in some) for some in (files, weights)))
+    return Size(*(sum(path.stat().st_size for path in group) for group in (files, weights)))

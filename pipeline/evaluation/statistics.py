@@ -1,9 +1,9 @@
-"""Statistics of paired latencies: the interval of a speed-up over pairs of fresh processes, and the verdict.
+"""Statistics of paired latencies: the confidence interval of a speed-up over pairs of fresh processes, and the verdict.
 
-Times vary on two levels: from call to call within a process, and from one process to the next of the very same program,
-since its memory lands elsewhere (Kalibera and Jones, *Rigorous benchmarking in reasonable time*, ISMM 2013). Calls of one
-pair of processes tell nothing about the second level. So each pair gives one value, and the interval is taken over these
-values: their spread holds both levels.
+Times vary on two levels: from call to call within a process, and between processes of the same program, because each has a
+different memory layout (Kalibera and Jones, *Rigorous benchmarking in reasonable time*, ISMM 2013). The calls of one pair of
+processes contain no information about the second level. So each pair gives one value, and the interval is computed over
+these values: their variance contains both levels.
 """
 
 from dataclasses import dataclass
@@ -16,35 +16,35 @@ FASTER, SLOWER, EQUIVALENT, INCONCLUSIVE = "faster", "slower", "equivalent", "in
 
 @dataclass(frozen=True)
 class Interval:
-    """A ratio, a share or a difference, and between which bounds the true one lies in 95 of 100 such measurements."""
+    """A ratio, a share or a difference with its 95 % confidence interval."""
 
     value: float
     low: float
     high: float
 
     def hull(self, other: "Interval") -> "Interval":
-        """The same with the wider bounds of both."""
+        """This value with the wider bounds of both intervals."""
         return Interval(self.value, min(self.low, other.low), max(self.high, other.high))
 
     def bounds(self) -> dict[str, float]:
-        """By what is added to a metric's name."""
+        """The bounds, by the suffixes of their metric names."""
         return {"_low": self.low, "_high": self.high}
 
     @property
     def width(self) -> float:
-        """Of a ratio: its width as a share of the value; 0.03 is about ±1.5 %."""
+        """The width of a ratio's interval as a share of the value; 0.03 is about ±1.5 %."""
         return (self.high - self.low) / self.value
 
     @property
     def excludes_1(self) -> bool:
-        """Of a ratio of times: whether "equally fast" lies outside."""
+        """Whether 1, which means equally fast, lies outside the interval of a ratio."""
         return self.low > 1 or self.high < 1
 
 
 def ratio_interval(log_ratios: np.ndarray) -> Interval:
-    """The geometric mean of the ratios of pairs with its 95 % interval (Student's t); `log_ratios` float64 (pairs,).
+    """The geometric mean of ratios with its 95 % confidence interval (Student's t); `log_ratios` float64 (pairs,).
 
-    One pair has no interval: it is infinite.
+    With one pair the interval is infinite.
     """
     from scipy.special import stdtrit
 
@@ -57,10 +57,10 @@ def ratio_interval(log_ratios: np.ndarray) -> Interval:
 
 
 def verdict(interval: Interval, margin: float) -> str:
-    """What may be said of a speed-up.
+    """The verdict on a speed-up: equivalent, faster, slower or inconclusive.
 
-    equivalent: the whole interval is within `margin` of 1 (a share: 0.02 is from 1/1.02 to 1.02); faster, slower: it is not,
-    and "equally fast" lies outside; inconclusive: none of these, so more pairs are needed.
+    equivalent: the whole interval is within `margin` of 1 (0.02 means from 1/1.02 to 1.02). faster, slower: the interval is
+    not within the margin, and excludes 1. inconclusive: neither, so more pairs are needed.
     """
     if interval.low >= 1 / (1 + margin) and interval.high <= 1 + margin:
         return EQUIVALENT

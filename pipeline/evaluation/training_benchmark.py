@@ -1,7 +1,7 @@
-"""This project's training beside the transformers Trainer with its default settings: texts per second, and accuracy.
+"""A benchmark of this project's training against the transformers Trainer with default settings: speed and accuracy.
 
-Both train the same network on the same texts for as many epochs. First in short trainings on a few texts, in turns: they
-give the ratio of texts per second with its 95 % interval; then each once on all texts, for the validation accuracies.
+Both train the same network on the same texts for the same number of epochs. Short trainings on a few texts, in turns, give
+the ratio of texts per second with its 95 % confidence interval. One training on all texts gives each validation accuracy.
 """
 
 import tempfile
@@ -24,21 +24,24 @@ from pipeline.system.progress import bar
 from pipeline.tasks.single_label import TEXT
 from pipeline.training.trainer import train
 
-PAIRS = 5  # of short trainings
-TEXTS = 1024  # of each of them
+PAIRS = 5  # pairs of short trainings
+TEXTS = 1024  # texts of a short training
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What both did. Speeds are texts per second, each text counted once an epoch; accuracies 0 to 1, on validation."""
+    """The results of both.
 
-    ratios: np.ndarray  # float64 (pairs,): our speed by the defaults'
+    A speed is texts per second, a text counts once per epoch; accuracies are 0 to 1, on validation.
+    """
+
+    ratios: np.ndarray  # float64 (pairs,): our speed / speed of the defaults
     accuracy: dict[str, float]  # "ours" and "defaults"
-    seconds: dict[str, float]  # of the trainings on all texts
+    seconds: dict[str, float]  # time of the training on all texts
     epochs: int
 
-    def told(self) -> str:
-        """In words."""
+    def summary(self) -> str:
+        """The results as text."""
         speed = ratio_interval(np.log(self.ratios))
         lines = [
             f"texts per second: {speed.value:.2f} times those of the Trainer's defaults, 95 % interval {speed.low:.2f} to "
@@ -53,7 +56,10 @@ class Outcome:
 
 
 def benchmark(config: Config, pairs: int = PAIRS, texts: int = TEXTS) -> Outcome:
-    """Measure, and nothing else of this program does meanwhile. Raises ConfigError where finetune is not the first step."""
+    """Run the benchmark while no other job of this program measures.
+
+    Raises ConfigError if finetune is not the first step.
+    """
     step = next(iter(config.optim.steps.values()), None)
     if not isinstance(step, Finetune):
         raise ConfigError(f"optim={config.optim.name} does not begin with finetune; take optim=baseline")
@@ -78,7 +84,7 @@ def benchmark(config: Config, pairs: int = PAIRS, texts: int = TEXTS) -> Outcome
 
 
 def _trained(name: str, step: Any, context: Any, texts: Any, epochs: int) -> tuple[float, float]:
-    """Validation accuracy after the last epoch, and the seconds of a training's steps."""
+    """Train once: validation accuracy after the last epoch, and the seconds of the training steps."""
     model, tokenizer = start(context.backbone, step.model, list(context.splits.labels), context.seed)
     validation = context.splits.validation
     with tempfile.TemporaryDirectory() as folder:
@@ -93,7 +99,7 @@ def _trained(name: str, step: Any, context: Any, texts: Any, epochs: int) -> tup
 def _by_defaults(
     model: Any, tokenizer: Any, texts: Any, validation: Any, epochs: int, context: Any, folder: Path
 ) -> tuple[float, float]:
-    """With `TrainingArguments` as they are, but for the number of epochs and what would write or ask for other packages."""
+    """With the default `TrainingArguments`, except the number of epochs, and without reports, checkpoints and logs."""
 
     def encoded(split: Any) -> Any:
         def tokens(batch: Any) -> Any:
@@ -115,7 +121,7 @@ def _by_defaults(
 
 
 class Clock:
-    """The seconds of a training's steps; evaluating and writing are not counted. With a title it draws a bar."""
+    """The seconds of training steps, without evaluating and writing. With a title it shows a progress bar."""
 
     def __init__(self, title: str = "") -> None:
         self.title = title
@@ -123,20 +129,20 @@ class Clock:
         self._since = 0.0
 
     def callback(self) -> Any:
-        """What a Trainer tells of its steps."""
+        """The callback for a Trainer."""
         clock = self
 
-        class Told(TrainerCallback):  # type: ignore[misc]  # transformers is not typed
+        class StepTimer(TrainerCallback):  # type: ignore[misc]  # transformers is not typed
             def on_train_begin(self, args: Any, state: Any, *_: Any, **__: Any) -> None:
-                self.drawn = bar(clock.title, "step", state.max_steps) if clock.title else None
+                self.bar = bar(clock.title, "step", state.max_steps) if clock.title else None
 
             def on_step_end(self, *_: Any, **__: Any) -> None:
-                if self.drawn is not None:
-                    self.drawn.update()
+                if self.bar is not None:
+                    self.bar.update()
 
             def on_train_end(self, *_: Any, **__: Any) -> None:
-                if self.drawn is not None:
-                    self.drawn.close()
+                if self.bar is not None:
+                    self.bar.close()
 
             def on_epoch_begin(self, *_: Any, **__: Any) -> None:
                 clock._since = time.perf_counter()
@@ -144,4 +150,4 @@ class Clock:
             def on_epoch_end(self, *_: Any, **__: Any) -> None:
                 clock.seconds += time.perf_counter() - clock._since
 
-        return Told()
+        return StepTimer()

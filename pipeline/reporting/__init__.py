@@ -1,4 +1,4 @@
-"""Reporting: rows become tables, plots, one HTML page; how a comparison, a decision and a noise floor read.
+"""Reporting: tables, plots and one HTML page from rows; comparisons, decisions and noise floors in words.
 
-Not here: any number that is not in the rows already.
+It computes no new numbers: all of them are in the rows.
 """

@@ -1,4 +1,4 @@
-"""What follows a run's measuring: its comparison with the others, and the summary."""
+"""After a run's measurement: its comparison with the other runs, and the summary."""
 
 import logging
 import os
@@ -17,39 +17,39 @@ log = logging.getLogger(__name__)
 
 
 def log_comparison(job: Job, tracked: Run | None, row: Row) -> None:
-    """Draw this run among all that compare with it, and log table and plot; without `tracked` they are drawn only."""
+    """Write table and plots of this run and all comparable runs, and log them; without `tracked` they are only written."""
     others = others_of(job, row)
-    with tempfile.TemporaryDirectory() as name:  # another job may draw the same comparison at this moment
+    with tempfile.TemporaryDirectory() as name:  # another job may write the same comparison at the same time
         folder = Path(name)
-        explained = noise_floor.explained(job.tracker, [row, *others])
-        table = tables.write([row, *others], row.optim, job.tracker.experiment, folder, explained)
+        explanation = noise_floor.explanation(job.tracker, [row, *others])
+        table = tables.write([row, *others], row.optim, job.tracker.experiment, folder, explanation)
         if tracked is not None:
-            tracked.log_comparison(folder, f"{table.markdown()}\n\n{explained}")
+            tracked.log_comparison(folder, f"{table.markdown()}\n\n{explanation}")
         target = job.config.folder("comparison")
-        with locks.file_lock(target.with_suffix(".lock"), "waiting for another job that draws"):
+        with locks.file_lock(target.with_suffix(".lock"), "waiting for another job that writes the comparison"):
             shutil.copytree(folder, target, dirs_exist_ok=True)
 
 
 def others_of(job: Job, row: Row) -> list[Row]:
-    """The newest runs of the other optimizations that compare with this one."""
+    """The newest runs of the other optimizations that are comparable with this one."""
     this = (row.optim, row.is_baseline)
     return [other for other in job.tracker.rows(job.comparable) if (other.optim, other.is_baseline) != this]
 
 
 def summarize(job: Job, row: Row) -> None:
-    """Print the table, what this run did, where things are, and what to do next."""
+    """Print the table, the results of this run, the location of the plot, and the next command."""
     config, tracker = job.config, job.tracker
-    if config.sweep.id is not None:  # the whole is told at its end
+    if config.sweep.id is not None:  # the sweep prints a summary at its end
         metrics = {column.title: column.text(row) for column in tables.columns()}
         shown = ("accuracy %", "faster", "verdict", "smaller")
         log.info("%s: %s", row.name, ", ".join(f"{title} {metrics[title]}" for title in shown))
         return
     rows = [row, *others_of(job, row)]
     few = len(rows) <= 2
-    text = summary.told(
+    text = summary.summary_text(
         tables.table(rows),
-        summary.of_one(row, rows),
-        noise_floor.explained(tracker, rows) if config.explain else "",
+        summary.run_lines(row, rows),
+        noise_floor.explanation(tracker, rows) if config.explain else "",
         plot=os.path.relpath(config.folder("comparison") / "comparison.png"),
         MLflow=view.address(tracker.connection, config.track.root, tracker.experiment_id),
         next=summary.command("-m", ["optim=glob(*)"]) if few else summary.command("decide"),

@@ -1,4 +1,4 @@
-"""How a decision reads: `decision.json` for programs, `decision.md` for people, and the comparison's plots beside them."""
+"""Write a decision: `decision.json` for programs, `decision.md` for people, and the comparison's plots."""
 
 import json
 from pathlib import Path
@@ -7,39 +7,39 @@ from pipeline.reporting import tables
 from pipeline.selection.decision import Decision
 
 
-def page(decision: Decision, explained: str) -> str:
-    """`decision.md`; `explained` is what the table's metrics mean."""
+def page(decision: Decision, explanation: str) -> str:
+    """The text of `decision.md`; `explanation` is the legend of the table."""
     how = (
-        "the whole 95 % interval of a metric must keep its bound"
+        "the whole 95 % confidence interval of a metric must keep its bound"
         if decision.settings.strict
-        else "metrics without their intervals"
+        else "the value of a metric must keep its bound, whatever its interval"
     )
     lines = [
         f"# Decision: {decision.experiment}",
         f"**{decision.verdict()}**",
-        f"Asked for: {', '.join(decision.asked()) or 'no bounds'}, prefer={decision.settings.prefer} ({how}).",
+        f"Constraints: {', '.join(decision.given_constraints()) or 'none'}; prefer={decision.settings.prefer} ({how}).",
     ]
     if decision.registered is not None:
         lines.append(f"Registered as {decision.registered}.")
     doubtful = [f"{row.name}: {row.contended}" for row in decision.rows() if row.contended]
     if doubtful:
-        lines.append(f"Measured on a busy machine, so doubtful: {'; '.join(doubtful)}.")
+        lines.append(f"Doubtful, because the machine was busy: {'; '.join(doubtful)}.")
     lines += [
         "## Why not the others",
         "\n".join(f"- **{c.name}**: {decision.why_not(c)}" for c in decision.candidates if c is not decision.chosen)
-        or "There is none.",
-        "## All of them",
+        or "There are no others.",
+        "## All candidates",
         tables.table(decision.rows()).markdown(),
-        f"None is as fast, as small and as accurate as one of these (Pareto front): {', '.join(decision.front)}.",
+        f"Pareto front (no other candidate is at least as fast, small and accurate): {', '.join(decision.front)}.",
         "![Accuracy over latency](comparison.png)",
-        explained,
+        explanation,
     ]
     return "\n\n".join(lines) + "\n"
 
 
-def write(decision: Decision, folder: Path, explained: str) -> None:
-    """decision.json, decision.md and the metrics."""
+def write(decision: Decision, folder: Path, explanation: str) -> None:
+    """Write decision.json, decision.md, and the comparison's table and plots."""
     chosen = decision.chosen.rows[0].optim if decision.chosen is not None else None
-    tables.write(decision.rows(), chosen, decision.experiment, folder, explained)
+    tables.write(decision.rows(), chosen, decision.experiment, folder, explanation)
     (folder / "decision.json").write_text(json.dumps(decision.plain(), indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    (folder / "decision.md").write_text(page(decision, explained), encoding="utf-8")
+    (folder / "decision.md").write_text(page(decision, explanation), encoding="utf-8")

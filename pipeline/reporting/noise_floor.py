@@ -1,4 +1,4 @@
-"""The newest noise floor of this machine, in one sentence: every comparison refers to it. Nothing is measured here."""
+"""The newest noise floor of this machine, in one sentence that every comparison shows. It measures nothing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,25 +10,25 @@ from pipeline.reporting.legend import legend
 from pipeline.system.machine import machine_name
 from pipeline.tracking.runs import Tracker
 
-KIND = "noise"  # the tag `kind` of such a run
+KIND = "noise"  # value of the tag `kind` of a noise run
 NOT_MEASURED = "noise floor of this machine: not measured yet (python -m pipeline noise)"
 
 
 @dataclass(frozen=True)
 class Floor:
-    """What a finished noise run found."""
+    """The result of a finished noise run."""
 
     run_id: str
     optim: str
     repetitions: int
-    excluded: int  # of them: the interval excluded 1, although a classifier is as fast as itself
-    width: float  # of the intervals, the median, a share
-    max_seconds: float  # of each repetition
-    date: str  # of its end, UTC, as 2026-11-25
+    excluded: int  # repetitions whose interval excluded 1, although a classifier is as fast as itself
+    width: float  # median width of the intervals, a share
+    max_seconds: float  # time limit of a repetition
+    date: str  # of the end of the run, UTC, like 2026-11-25
     busy: bool = False  # most of the repetitions were measured beside other work
 
     def sentence(self) -> str:
-        """For below a comparison."""
+        """The sentence below a comparison."""
         return (
             f"noise floor here: a model against itself, {self.repetitions} times: the interval excluded 1 in "
             f"{self.excluded}, its median width {100 * self.width:.1f} % ({self.optim}, {self.max_seconds:g} s, {self.date}"
@@ -36,16 +36,16 @@ class Floor:
         )
 
 
-def explained(tracker: Tracker, rows: Sequence[Row]) -> str:
-    """What a comparison's metrics mean, and what they are worth on this machine: its noise floor. A Markdown list."""
+def explanation(tracker: Tracker, rows: Sequence[Row]) -> str:
+    """The legend of a comparison and the noise floor of this machine, as a Markdown list."""
     known = newest(tracker)
     return f"{legend(rows)}\n- {known.sentence() if known is not None else NOT_MEASURED}"
 
 
 def newest(tracker: Tracker) -> Floor | None:
-    """That of the newest finished noise run on this machine without a slowdown, on any data; None when there is none.
+    """The noise floor of the newest finished noise run on this machine without a slowdown, on any data; None without one.
 
-    One that was measured beside other work only where there is no other.
+    Runs on a quiet machine come before those that were measured beside other work.
     """
     query = f"attributes.status = 'FINISHED' and tags.kind = '{KIND}' and params.slowdown = '0.0'"
     everywhere, token = [experiment.experiment_id for experiment in tracker.client.search_experiments()], None

@@ -1,4 +1,4 @@
-"""What is kept of a noise run: `noise.json` after every repetition; table, metric and raw calls at its end; in MLflow."""
+"""Record of a noise run: `noise.json` after every repetition; table, metrics, raw calls and plot at the end, in MLflow."""
 
 import csv
 import json
@@ -18,18 +18,18 @@ from pipeline.tracking.runs import Tracker
 
 
 def folder_of(root: str, run_id: str) -> Path:
-    """Where the files of a noise run lie, outside MLflow."""
+    """The folder of a noise run's files, outside MLflow."""
     return Path(root).resolve() / "noise" / run_id
 
 
 def mark(tracker: Tracker, run: Run, config: Config) -> None:
-    """Tell the run from those of optimizations."""
+    """Mark the run, so that it is not taken for the run of an optimization."""
     tracker.client.set_tag(run.run_id, "kind", KIND)
     tracker.client.update_run(run.run_id, name=f"noise of {config.optim.name}")
 
 
 def parameters(config: Config) -> dict[str, object]:
-    """What a noise run has besides the parameters of any run."""
+    """The parameters of a noise run, besides those of every run."""
     noise, measure = config.noise, config.measure
     return {
         "repetitions": noise.repetitions, "slowdown": noise.slowdown,
@@ -38,27 +38,30 @@ def parameters(config: Config) -> dict[str, object]:
 
 
 def write_json(findings: Findings, folder: Path) -> None:
-    """Every repetition so far, with the ratios of its pairs; a kill leaves the file as it was or as it will be."""
+    """Write all repetitions so far, with the ratios of their pairs.
+
+    It replaces the file in one step, so a kill can't damage it.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    told = {
+    content = {
         "optim": findings.optim,
         "slowdown": findings.slowdown,
         "measure": plain(findings.settings),
         "repetitions": [_repetition(item) for item in findings.repetitions],
     }
     new = folder / "noise.json.new"
-    new.write_text(json.dumps(told, indent=1), encoding="utf-8")
+    new.write_text(json.dumps(content, indent=1), encoding="utf-8")
     new.replace(folder / "noise.json")
 
 
 def _repetition(repetition: Repetition) -> dict[str, Any]:
     conditions = repetition.conditions
-    told = {
+    content = {
         **conditions.metrics(),
         "contended": repetition.contended or None,
         "pairs": [_pair(pair) for pair in repetition.pairs],
     }
-    return {name: value for name, value in told.items() if value is not None}
+    return {name: value for name, value in content.items() if value is not None}
 
 
 def _pair(pair: Pair) -> dict[str, Any]:
@@ -71,7 +74,7 @@ def _pair(pair: Pair) -> dict[str, Any]:
 
 
 def write_csv(findings: Findings, path: Path) -> None:
-    """One line a pair, in full precision, with the speed-up that the repetition's pairs up to it give, and its interval."""
+    """Write one line a pair, in full precision, with the speed-up of the repetition's pairs so far and its interval."""
     with path.open("w", encoding="utf-8", newline="") as file:
         lines = csv.writer(file, lineterminator="\n")
         lines.writerow(["repetition", "pair", *_pair(findings.repetitions[0].pairs[0]), "speedup", "low", "high"])
@@ -82,15 +85,15 @@ def write_csv(findings: Findings, path: Path) -> None:
 
 
 def finish(tracker: Tracker, run: Run, findings: Findings, folder: Path) -> None:
-    """Figure, table, every call and metrics, in the folder and in MLflow; the conclusion is the run's description."""
+    """Write plot, table, all calls and metrics to the folder and to MLflow; the conclusion is the run's description."""
     write_csv(findings, folder / "noise.csv")
     contents.write_repetitions([item.pairs for item in findings.repetitions], folder / "latency.parquet")
     noise_plot.save(findings, folder)
     run.log_folder(folder)
     for name, value in findings.metrics().items():
         tracker.client.log_metric(run.run_id, name, value)
-    for budget in findings.by_budget:
-        for name, value in (("width", budget.width), ("excludes_1", budget.share)):
-            tracker.client.log_metric(run.run_id, f"noise/by_budget/{name}", value, step=round(budget.seconds))
+    for result in findings.by_pair_count:
+        for name, value in (("width", result.width), ("excludes_1", result.share)):
+            tracker.client.log_metric(run.run_id, f"noise/by_budget/{name}", value, step=round(result.seconds))
     note = f"{conclusion(findings)}\n\n{table(findings).markdown()}\n\n{legend(findings)}"
     tracker.client.set_tag(run.run_id, NOTE, note)

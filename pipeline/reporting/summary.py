@@ -1,4 +1,4 @@
-"""What is told at the end of a run, a sweep or a comparison: the table, three lines, where things are, what comes next."""
+"""The summary at the end of a run, a sweep or a comparison: table, three lines, location of the plot, next command."""
 
 import re
 import shlex
@@ -10,21 +10,19 @@ from pipeline.evaluation.rows import Row
 from pipeline.reporting.tables import Table, cell
 from pipeline.tracking.server import without_password
 
-SHARED = re.compile(
-    r"(data|backbone|measure|track|experiment)(\.[\w.]+)?="
-)  # settings that all commands on the results need
-SEVERAL = re.compile(r"[^=]+=[^\[{]*,")  # a value that a sweep varies
+SHARED = re.compile(r"(data|backbone|measure|track|experiment)(\.[\w.]+)?=")  # settings that every further command needs too
+SWEPT = re.compile(r"[^=]+=[^\[{]*,")  # several values of one setting
 
 
-def told(table: Table, lines: Sequence[str], explained: str = "", **places: str) -> str:
-    """The whole summary without empty parts; `explained` is what columns mean, `places` are lines like `plot: PATH`."""
-    blocks = [table.plain(), "\n".join(lines), explained]
+def summary_text(table: Table, lines: Sequence[str], explanation: str = "", **places: str) -> str:
+    """The whole summary without empty parts; `explanation` is the legend, `places` become lines like `plot: PATH`."""
+    blocks = [table.plain(), "\n".join(lines), explanation]
     blocks.append("\n".join(f"{name + ':':<8} {text}" for name, text in places.items() if text))
     return "\n" + "\n\n".join(block for block in blocks if block)
 
 
-def of_one(row: Row, rows: Sequence[Row]) -> list[str]:
-    """What one optimization did, against the baseline among the rows; nothing where it is the baseline itself."""
+def run_lines(row: Row, rows: Sequence[Row]) -> list[str]:
+    """Speed, size and accuracy of one optimization, compared with the baseline in `rows`; [] for the baseline itself."""
     if row.is_baseline:
         return []
     baseline = _baseline(rows)
@@ -32,12 +30,12 @@ def of_one(row: Row, rows: Sequence[Row]) -> list[str]:
     lines.append(f"size: {_size(row, baseline)}")
     if "delta/accuracy_pp" in row.metrics:
         accuracy, change = _shown("quality/accuracy", row), _shown("delta/accuracy_pp", row)
-        lines.append(f"accuracy: {accuracy} %, {change} pp against {baseline}")
+        lines.append(f"accuracy: {accuracy} %, {change} pp compared with {baseline}")
     return lines
 
 
-def of_many(rows: Sequence[Row]) -> list[str]:
-    """The fastest, with those that can't be told apart from it; the smallest; and what both cost in accuracy."""
+def comparison_lines(rows: Sequence[Row]) -> list[str]:
+    """The fastest, with the rows whose intervals overlap its own; the smallest; and the change of accuracy of both."""
     others = [row for row in rows if not row.is_baseline and "delta/speedup" in row.metrics]
     if not others:
         return []
@@ -47,19 +45,23 @@ def of_many(rows: Sequence[Row]) -> list[str]:
     near = [row.name for row in others if row is not fastest and _overlap(row, fastest)]
     lines = [
         f"fastest: {fastest.name}, {fastest.ratio()} as fast as {baseline}"
-        + (f"; not told apart from {', '.join(near)}" if near else ""),
+        + (f"; its interval overlaps with {', '.join(near)}" if near else ""),
         f"smallest: {smallest.name}, {_size(smallest, baseline)}",
     ]
     costs = {row.name: _shown("delta/accuracy_pp", row) for row in (fastest, smallest) if "delta/accuracy_pp" in row.metrics}
     if costs:
-        lines.append(f"accuracy against {baseline}: {', '.join(f'{name} {change} pp' for name, change in costs.items())}")
+        lines.append(
+            f"accuracy compared with {baseline}: {', '.join(f'{name} {change} pp' for name, change in costs.items())}"
+        )
     return lines
 
 
 def command(subcommand: str, before: Sequence[str] = ()) -> str:
-    """A command on the same data, backbone, settings and tracking as this one; "" where this one has several of them."""
+    """A command with the same data, backbone, settings and tracking as this one; "" where this one has several values of
+    one.
+    """
     shared = [without_password(word) for word in sys.argv[1:] if SHARED.match(word)]
-    if any(SEVERAL.match(word) for word in shared):
+    if any(SWEPT.match(word) for word in shared):
         return ""
     return shlex.join([*["python", "-m", "pipeline"], *subcommand.split(), *before, *shared])
 
@@ -78,6 +80,6 @@ def _shown(key: str, row: Row) -> str:
 
 
 def _overlap(row: Row, fastest: Row) -> bool:
-    """Whether it may be as fast, for all that is known: what has no interval is not told apart from anything."""
+    """Whether its interval overlaps that of the fastest; also true where an interval is unknown."""
     one, other = row.interval(), fastest.interval()
     return one is None or other is None or one.high >= other.low

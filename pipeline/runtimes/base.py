@@ -1,4 +1,4 @@
-"""What every runtime has in common: what it declares, its classifiers, the description beside the weights, tokenization."""
+"""The parts that all runtimes share: declarations, classifiers, `classifier.json` and tokenization."""
 
 import enum
 import importlib
@@ -24,18 +24,18 @@ class Classifier(ABC):
     """Turns texts into logits; `labels[i]` names column i."""
 
     labels: list[str]
-    batch_independent: bool = True  # False: what texts share a batch changes their logits; `load` sets it
+    batch_independent: bool = True  # False: the other texts of a batch change a text's logits; `load` sets it
 
     @abstractmethod
     def encode(self, texts: Sequence[str]) -> tuple[Any, ...]:
-        """What its network takes: first token ids and attention mask, int64 (len(texts), tokens of the longest text)."""
+        """The network's inputs: first token ids and attention mask, int64 (len(texts), tokens of the longest text)."""
 
     @abstractmethod
     def forward(self, *encoded: Any) -> np.ndarray:
-        """Logits of what `encode` gave: float32 (len(texts), len(labels))."""
+        """Logits of the inputs that `encode` returned: float32 (len(texts), len(labels))."""
 
     def logits(self, texts: Sequence[str]) -> np.ndarray:
-        """Both: float32 (len(texts), len(labels))."""
+        """Encode the texts and compute their logits: float32 (len(texts), len(labels))."""
         return self.forward(*self.encode(texts))
 
     def logits_by_length(
@@ -43,8 +43,9 @@ class Classifier(ABC):
     ) -> np.ndarray:
         """Logits of any number of texts, in their order: float32 (len(texts), len(labels)).
 
-        Texts of like length share a batch, so that little is padded. Each is answered alone where the batch would change its
-        logits, as dynamic quantization does. `progress` is told the number of texts of each batch that is done.
+        Texts of similar length share a batch, so there is little padding. The batch size is 1 where the other texts of a
+        batch would change the logits, as with dynamic quantization. `progress` is called with the size of each finished
+        batch.
         """
         size = batch_size if self.batch_independent else 1
         result = np.empty((len(texts), len(self.labels)), dtype=np.float32)
@@ -58,7 +59,7 @@ class Classifier(ABC):
 
 
 class TokenizedClassifier(Classifier):
-    """A classifier whose network takes token ids and their mask; a subclass adds the network and `forward`."""
+    """A classifier whose network takes token ids and their mask. A subclass adds the network and `forward`."""
 
     def __init__(self, artifact: Path, description: "Description", threads: int) -> None:
         self.labels = description.labels
@@ -71,57 +72,61 @@ class TokenizedClassifier(Classifier):
 
 @dataclass(frozen=True)
 class Description:
-    """`classifier.json`: what a directory needs to be served, besides weights and tokenizer."""
+    """`classifier.json`: what serving needs besides weights and tokenizer."""
 
-    runtime: str  # a module of this package
+    runtime: str  # the name of a module in this package
     labels: list[str]
     max_length: int  # tokens; longer texts are cut
     oos: int | None = None  # index of the out-of-scope label
-    pad_id: int = 0  # the token that fills up short texts of a batch
+    pad_id: int = 0  # the padding token
     decision: dict[str, Any] | None = None  # see `pipeline.runtimes.decision_rule`; None: the largest logit
-    trained: bool = True  # False: its weights are random, so only its size and its latency mean something
-    batched: bool = True  # False: what texts share a batch changes their logits, see `Runtime.batch_independent`
+    trained: bool = True  # False: the weights are random, so only size and latency are meaningful
+    batched: bool = True  # False: the other texts of a batch change a text's logits, see `Runtime.batch_independent`
     format: int = 1
 
     @property
     def rule(self) -> Rule:
-        """How its logits become answers. Raises ValueError or TypeError when that is damaged."""
+        """The decision rule, which turns logits into answers. Raises ValueError or TypeError when `decision` is damaged."""
         return Rule.of(self.decision, self.oos)
 
     def write(self, artifact: Path) -> None:
-        """Write it into an artifact directory."""
+        """Write `classifier.json` into an artifact directory."""
         (artifact / DESCRIPTION).write_text(json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
     @classmethod
     def read(cls, artifact: Path) -> "Description":
-        """Read it from an artifact directory. Raises OSError, ValueError or TypeError when it is not one."""
+        """Read `classifier.json` of an artifact directory.
+
+        Raises OSError, ValueError or TypeError when it is missing or damaged.
+        """
         return cls(**json.loads((artifact / DESCRIPTION).read_text(encoding="utf-8")))
 
 
 class PublishedForm(enum.Enum):
-    """How an artifact is loaded by somebody who downloads it from the Hub."""
+    """How somebody who downloads an artifact from the Hub loads it."""
 
     STANDARD = "transformers loads it as it is"
-    WRITTEN_OUT = "transformers loads what `Runtime.write_standard` makes of it, which is larger"
-    PROJECT = "this project alone loads it"
+    CONVERTED = "transformers loads the larger copy that `Runtime.write_standard` writes"
+    PROJECT = "only this project loads it"
 
 
 class Runtime(ABC):
-    """What a runtime declares about the artifacts that it computes logits from; each module has one, as `RUNTIME`.
+    """What a runtime declares about its artifacts. Each module has one instance, named `RUNTIME`.
 
-    Size, doctor, publishing, the registry and the record of versions ask it, so a new runtime is one new file.
+    Size, doctor, publishing, the registry and the record of versions read these declarations, so a new runtime is one new
+    file.
     """
 
-    name: ClassVar[str]  # its module's, as classifier.json has it
-    requires: ClassVar[tuple[str, ...]]  # packages it needs for serving, by their names on the package index
+    name: ClassVar[str]  # the name of its module, as in classifier.json
+    requires: ClassVar[tuple[str, ...]]  # packages that serving needs, by their names on the package index
     weights: ClassVar[tuple[str, ...]]  # names or patterns of the files that hold weights
-    files: ClassVar[tuple[str, ...]] = ()  # of further files that only its artifacts have
-    profiler: ClassVar[Literal["onnx", "openvino", "torch"] | None] = None  # what tells the doctor the time by operator
-    unseen: ClassVar[str] = "No profiler is known for this runtime."  # why the doctor sees no products or no operators
+    files: ClassVar[tuple[str, ...]] = ()  # names of further files that only its artifacts have
+    profiler: ClassVar[Literal["onnx", "openvino", "torch"] | None] = None  # the profiler that the doctor uses
+    no_profile_reason: ClassVar[str] = "No profiler is known for this runtime."  # shown where the doctor has no profile
 
     @abstractmethod
     def open(self, artifact: Path, description: Description, threads: int) -> Classifier:
-        """Load a classifier. Raises OSError when a file is missing, ValueError when one is broken or not of this kind."""
+        """Load a classifier. Raises OSError when a file is missing, ValueError when one is damaged or of another kind."""
 
     def packages(self, artifact: Path) -> tuple[str, ...]:
         """The packages that an artifact needs, by their names on the package index."""
@@ -132,28 +137,34 @@ class Runtime(ABC):
         return sorted({path for pattern in self.weights for path in artifact.glob(pattern) if path.is_file()})
 
     def published_form(self, artifact: Path) -> PublishedForm:
-        """In which form it is published."""
+        """The form in which an artifact is published."""
         return PublishedForm.PROJECT
 
     def write_standard(self, artifact: Path, target: Path) -> None:
-        """Write an artifact as a checkpoint of transformers into another directory. Raises ValueError where it can't be."""
+        """Write an artifact into another directory as a transformers checkpoint.
+
+        Raises ValueError where that is impossible.
+        """
         raise ValueError(f"{artifact}: transformers can load no classifier for the runtime {self.name!r}")
 
     def batch_independent(self, artifact: Path) -> bool:
-        """Whether an answer is the same whatever texts share the batch."""
+        """Whether the logits of a text are the same whatever other texts are in its batch."""
         return Description.read(artifact).batched
 
     def processor_features(self, artifact: Path) -> frozenset[str]:
-        """What it computes with where the processor has it: "int8", "bfloat16", or what it was compiled for."""
+        """The processor features that it uses: "int8", "bfloat16", or the instruction sets that it was compiled for."""
         return frozenset()
 
     def network(self, artifact: Path) -> Any:
-        """The torch network, whose layers tell its products; None where there is none."""
+        """The torch network, in whose layers the doctor finds the matrix products; None where there is none."""
         return None
 
 
 def runtime_of(artifact: Path) -> Runtime:
-    """The runtime of an artifact directory. Raises OSError, ValueError or TypeError when it is not one, or has no such."""
+    """The runtime of an artifact directory.
+
+    Raises OSError, ValueError or TypeError for another directory or an unknown runtime.
+    """
     name = Description.read(artifact).runtime
     if not name.isidentifier():
         raise ValueError(f"{artifact / DESCRIPTION}: runtime {name!r} is not a name")
@@ -164,7 +175,7 @@ def runtime_of(artifact: Path) -> Runtime:
 
 
 def all_runtimes() -> list[Runtime]:
-    """Every runtime there is, by name; their modules are imported, torch with some of them."""
+    """All runtimes, sorted by name. This imports their modules, and some of them import torch."""
     package = importlib.import_module(str(__package__))
     modules = [importlib.import_module(f"{__package__}.{found.name}") for found in pkgutil.iter_modules(package.__path__)]
     runtimes = [runtime for module in modules if isinstance(runtime := getattr(module, "RUNTIME", None), Runtime)]
@@ -172,9 +183,9 @@ def all_runtimes() -> list[Runtime]:
 
 
 def load(artifact: Path, threads: int) -> Classifier:
-    """The classifier in an artifact directory, using at most `threads` threads.
+    """The classifier of an artifact directory, using at most `threads` threads.
 
-    Raises what its runtime raises, OSError or ValueError most often, when the directory is not a whole artifact.
+    Raises what its runtime raises, mostly OSError or ValueError, when the directory is not a complete artifact.
     """
     runtime = runtime_of(artifact)
     classifier = runtime.open(artifact, Description.read(artifact), threads)
@@ -183,24 +194,27 @@ def load(artifact: Path, threads: int) -> Classifier:
 
 
 def packages_of(artifact: Path) -> tuple[str, ...]:
-    """The packages that the classifier in an artifact directory needs, by their names on the package index."""
+    """The packages that the classifier of an artifact directory needs, by their names on the package index."""
     return runtime_of(artifact).packages(artifact)
 
 
-def checked_open(artifact: Path, files: Sequence[str], made: Callable[[], Loaded]) -> Loaded:
-    """What `made` makes. Raises FileNotFoundError when one of the files is missing, ValueError when it can't be read."""
+def checked_open(artifact: Path, files: Sequence[str], open_files: Callable[[], Loaded]) -> Loaded:
+    """The result of `open_files`.
+
+    Raises FileNotFoundError when one of `files` is missing, ValueError when one can't be read.
+    """
     for name in files:
         if not (artifact / name).is_file():
-            raise FileNotFoundError(f"{artifact / name}: no such file; the artifact is not whole")
+            raise FileNotFoundError(f"{artifact / name}: no such file; the artifact is incomplete")
     try:
-        return made()
-    except Exception as error:  # each library has types of its own, below Exception
+        return open_files()
+    except Exception as error:  # each library raises its own types, which only share Exception
         first = next(iter(str(error).splitlines()), type(error).__name__)
-        raise ValueError(f"{artifact}: not a classifier that can be read: {first}") from error
+        raise ValueError(f"{artifact}: the classifier can't be read: {first}") from error
 
 
 class Encoder:
-    """Texts -> padded token ids, with the `tokenizers` library alone."""
+    """Texts -> padded token ids. It only needs the `tokenizers` library."""
 
     def __init__(self, artifact: Path, max_length: int, pad_id: int, threads: int) -> None:
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false" if threads == 1 else "true")
@@ -211,7 +225,7 @@ class Encoder:
         self._tokenizer.enable_padding(pad_id=pad_id, pad_token=self._tokenizer.id_to_token(pad_id))
 
     def __call__(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        """Token ids and attention mask, both int64 (len(texts), longest text of the batch)."""
+        """Token ids and attention mask, both int64 (len(texts), tokens of the longest text)."""
         encodings = self._tokenizer.encode_batch_fast(list(texts))
         ids = np.array([encoding.ids for encoding in encodings], dtype=np.int64)
         mask = np.array([encoding.attention_mask for encoding in encodings], dtype=np.int64)

@@ -1,9 +1,9 @@
-"""Runtime "cascade": a cheap classifier answers when it is sure, else a better one does.
+"""Runtime "cascade": a cheap classifier answers when it is confident, otherwise a better one answers.
 
-Two artifact directories in one, `cheap` and `better`, each with its own decision rule, and in `cascade.json` the score that
-the cheap one's answer must reach; what it takes as out of scope always goes on to the better one. What it gives are not the
-logits of either, but the logarithms of what the one that answered thinks of each label under its rule: the largest is its
-answer, and softmax gives its score.
+The artifact holds two artifact directories, `cheap` and `better`, each with its own decision rule. `cascade.json` has the
+confidence that the cheap one's answer must reach. Texts that the cheap one takes as out of scope always go to the better
+one. `forward` returns neither classifier's logits. It returns the log-probabilities of the classifier that answered, under
+its decision rule: the largest is the answer, and softmax gives its score.
 """
 
 import json
@@ -17,11 +17,11 @@ from pipeline.runtimes.base import DESCRIPTION, Classifier, Description, Runtime
 from pipeline.runtimes.decision_rule import Rule
 
 FILE, CHEAP, BETTER = "cascade.json", "cheap", "better"
-MIN_PROBABILITY = 1e-6  # of what is thought of a label
+MIN_PROBABILITY = 1e-6  # of a label
 
 
 class CascadeClassifier(Classifier):
-    """Two classifiers as one; texts are encoded for the cheap one, and for the better one as needed."""
+    """Two classifiers as one. Every text is encoded for the cheap one, and only the unsure ones for the better one."""
 
     def __init__(self, artifact: Path, description: Description, threads: int) -> None:
         self.labels = description.labels
@@ -30,31 +30,31 @@ class CascadeClassifier(Classifier):
         self._rules = [Description.read(artifact / name).rule for name in (CHEAP, BETTER)]
 
     def encode(self, texts: Sequence[str]) -> tuple[Any, ...]:
-        """What the cheap one takes, and the texts."""
+        """The inputs of the cheap classifier, and the texts."""
         return (*self._parts[0].encode(texts), list(texts))
 
     def forward(self, *encoded: Any) -> np.ndarray:
-        """Log-probabilities of what `encode` gave: float32 (texts, labels)."""
+        """Log-probabilities for the result of `encode`: float32 (texts, labels)."""
         *inputs, texts = encoded
         logits = self._parts[0].forward(*inputs)
-        thought = log_probabilities(logits, self._rules[0])
+        result = log_probabilities(logits, self._rules[0])
         unsure = np.flatnonzero(confidence(logits, self._rules[0]) < self._threshold)
         if len(unsure):
-            thought[unsure] = log_probabilities(self._parts[1].logits([texts[row] for row in unsure]), self._rules[1])
-        return thought
+            result[unsure] = log_probabilities(self._parts[1].logits([texts[row] for row in unsure]), self._rules[1])
+        return result
 
 
 def confidence(logits: np.ndarray, rule: Rule) -> np.ndarray:
-    """The scores of the cheap one's answers, float64 (n,), 0 where it takes a text as out of scope."""
+    """The scores of the cheap classifier's answers, float64 (n,); 0 where it takes a text as out of scope."""
     labels, scores, _ = rule.answer(logits)
     sure: np.ndarray = scores if rule.oos is None else np.where(labels == rule.oos, 0.0, scores)
     return sure
 
 
 def log_probabilities(logits: np.ndarray, rule: Rule) -> np.ndarray:
-    """Log-probabilities, float32 (n, labels), whose largest is the answer under a rule and has its score.
+    """Log-probabilities, float32 (n, labels): the largest is the rule's answer, and its probability is the rule's score.
 
-    The other labels share what the score leaves, in proportion to their softmax, so that they stay below the answer.
+    The other labels share the remaining probability in proportion to their softmax. The answer always stays the largest.
     """
     labels, scores, _ = rule.answer(logits)
     rows = np.arange(len(logits))
@@ -65,37 +65,37 @@ def log_probabilities(logits: np.ndarray, rule: Rule) -> np.ndarray:
     share = np.maximum(scores, others.max(axis=1) * (1 + 1e-6) + MIN_PROBABILITY)
     others[rows, labels] = share
     shares = np.maximum(others / others.sum(axis=1, keepdims=True), MIN_PROBABILITY * 1e-6)
-    thought: np.ndarray = np.log(shares).astype(np.float32)
-    return thought
+    log_shares: np.ndarray = np.log(shares).astype(np.float32)
+    return log_shares
 
 
 class CascadeRuntime(Runtime):
-    """See `pipeline.runtimes.base.Runtime`: what it needs, has and does is what its parts need, have and do."""
+    """See `pipeline.runtimes.base.Runtime`. Every declaration combines those of the two parts."""
 
     name = "cascade"
     requires = ("numpy",)
     weights = ()
-    unseen = "It is two classifiers: examine the optimization of each."
+    no_profile_reason = "A cascade is two classifiers: examine the optimization of each."
 
     def open(self, artifact: Path, description: Description, threads: int) -> CascadeClassifier:
-        """Load it. Raises OSError when a file is missing, ValueError when one is broken or not of this kind."""
+        """Load it. Raises OSError when a file is missing, ValueError when one is damaged or of another kind."""
         files = [FILE, *(f"{name}/{DESCRIPTION}" for name in (CHEAP, BETTER))]
         return checked_open(artifact, files, lambda: CascadeClassifier(artifact, description, threads))
 
     def packages(self, artifact: Path) -> tuple[str, ...]:
-        """Those of both."""
+        """The packages of both parts."""
         return tuple(dict.fromkeys(name for part, runtime in _parts(artifact) for name in runtime.packages(part)))
 
     def weight_files(self, artifact: Path) -> list[Path]:
-        """Those of both, in their folders."""
+        """The weight files of both parts."""
         return [file for part, runtime in _parts(artifact) for file in runtime.weight_files(part)]
 
     def batch_independent(self, artifact: Path) -> bool:
-        """Whether both are."""
+        """Whether both parts are."""
         return all(runtime.batch_independent(part) for part, runtime in _parts(artifact))
 
     def processor_features(self, artifact: Path) -> frozenset[str]:
-        """Those of both."""
+        """The features of both parts."""
         return frozenset().union(*(runtime.processor_features(part) for part, runtime in _parts(artifact)))
 
 

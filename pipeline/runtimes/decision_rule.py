@@ -1,9 +1,9 @@
-"""How logits become an answer: the decision rule of a classifier, which `classifier.json` keeps.
+"""The decision rule of a classifier turns logits into an answer; `classifier.json` keeps it.
 
-Without one, the answer is the label with the largest logit and the score its softmax probability. A rule has a temperature,
-which changes scores only (Guo et al. 2017, *On calibration of modern neural networks*), and may refuse a text as out of
-scope: then a score of the in-scope logits, high for texts that are in scope, is below its threshold. Of the others the best
-in-scope label is the answer.
+Without a rule, the answer is the label with the largest logit, and the score is its softmax probability. A rule has a
+temperature, which only changes scores (Guo et al. 2017, *On calibration of modern neural networks*). It may also abstain: it
+computes a score from the in-scope logits that is high for in-scope texts, and answers "out of scope" where this score is
+below the threshold. Otherwise the answer is the best in-scope label.
 """
 
 from collections.abc import Callable
@@ -14,19 +14,19 @@ import numpy as np
 
 
 class Answers(NamedTuple):
-    """What a classifier says of some texts."""
+    """The answers of a classifier to some texts."""
 
     labels: np.ndarray  # int64 (n,), indices
-    scores: np.ndarray  # float64 (n,), 0 to 1: how sure of that label
-    abstained: np.ndarray  # bool (n,), whether the rule has turned the text away as out of scope
+    scores: np.ndarray  # float64 (n,), 0 to 1: the confidence in that label
+    abstained: np.ndarray  # bool (n,), whether the rule abstained: the text is out of scope
 
 
 class InScopeLogits(NamedTuple):
-    """Logits of some texts, float64, as the scores look at them; it is made for every text, so nothing is computed twice."""
+    """The in-scope logits of some texts, float64, from which the scores are computed."""
 
-    logits: np.ndarray  # (n, n_labels), that of the out-of-scope label -inf
-    oos: np.ndarray  # (n,), that of the out-of-scope label
-    top: np.ndarray  # (n,), the largest of the others
+    logits: np.ndarray  # (n, n_labels); -inf for the out-of-scope label
+    oos: np.ndarray  # (n,), the logit of the out-of-scope label
+    top: np.ndarray  # (n,), the largest in-scope logit
     temperature: float
     weight: float
 
@@ -43,13 +43,13 @@ def _energy(inside: InScopeLogits) -> np.ndarray:
 
 
 def _probability(inside: InScopeLogits) -> np.ndarray:
-    """The largest softmax probability (Hendrycks and Gimpel 2017), among in-scope labels."""
+    """The largest softmax probability among in-scope labels (Hendrycks and Gimpel 2017)."""
     probability: np.ndarray = 1 / inside.mass(inside.temperature)
     return probability
 
 
 def _margin(inside: InScopeLogits) -> np.ndarray:
-    """How far the largest in-scope logit is above the second; that logit itself where there is one in-scope label."""
+    """The largest in-scope logit minus the second; the logit itself where there is one in-scope label."""
     if inside.logits.shape[1] == 2:
         return inside.top
     margin: np.ndarray = inside.top - np.partition(inside.logits, -2, axis=1)[:, -2]
@@ -57,13 +57,13 @@ def _margin(inside: InScopeLogits) -> np.ndarray:
 
 
 def _bias(inside: InScopeLogits) -> np.ndarray:
-    """How far the largest in-scope logit is above that of the out-of-scope label: the threshold is a bias on the latter."""
+    """The largest in-scope logit minus the out-of-scope logit, so the threshold acts as a bias on the latter."""
     above: np.ndarray = inside.top - inside.oos
     return above
 
 
 def _odds(inside: InScopeLogits) -> np.ndarray:
-    """The energy less so many times the out-of-scope logit; with a weight of 1 the log odds that a text is in scope."""
+    """The energy minus weight * out-of-scope logit; with a weight of 1, the log odds that a text is in scope."""
     odds: np.ndarray = _energy(inside) - inside.weight * inside.oos
     return odds
 
@@ -75,22 +75,22 @@ OOS_SCORES: dict[str, Callable[[InScopeLogits], np.ndarray]] = {
 
 @dataclass(frozen=True)
 class Rule:
-    """The decision rule; the default is none."""
+    """The decision rule. The default changes nothing: the largest logit and its softmax probability."""
 
     temperature: float = 1.0
-    oos_score: str | None = None  # of `OOS_SCORES`; None: nothing is refused
-    threshold: float = 0.0  # below it a text is refused
-    weight: float = 0.0  # of the out-of-scope logit, where the metric is "odds"
-    oos: int | None = None  # index of the out-of-scope label; there must be one where a metric is
+    oos_score: str | None = None  # a key of `OOS_SCORES`; None: it never abstains
+    threshold: float = 0.0  # it abstains on a text with a lower score
+    weight: float = 0.0  # of the out-of-scope logit, for the score "odds"
+    oos: int | None = None  # index of the out-of-scope label; required with `oos_score`
 
     @classmethod
     def of(cls, described: dict[str, Any] | None, oos: int | None) -> "Rule":
-        """As `classifier.json` has it. Raises ValueError or TypeError when that is no rule."""
+        """The rule as stored in `classifier.json`. Raises ValueError or TypeError when it is not valid."""
         rule = cls(**(described or {}), oos=oos)
         if rule.oos_score is not None and (rule.oos_score not in OOS_SCORES or oos is None):
-            raise ValueError(f"no such decision rule: {described}, out-of-scope label {oos}")
+            raise ValueError(f"not a valid decision rule: {described}, out-of-scope label {oos}")
         if not rule.temperature > 0:
-            raise ValueError(f"a decision rule with temperature {rule.temperature}")
+            raise ValueError(f"a decision rule needs a temperature above 0, not {rule.temperature}")
         return rule
 
     @property
@@ -108,7 +108,7 @@ class Rule:
         }
 
     def oos_scores(self, logits: np.ndarray) -> np.ndarray:
-        """The metric that is compared with the threshold, of logits float (n, n_labels): float64 (n,)."""
+        """The score that is compared with the threshold, for logits float (n, n_labels): float64 (n,)."""
         assert self.oos_score is not None
         return OOS_SCORES[self.oos_score](self._inside(logits))
 
@@ -121,8 +121,8 @@ class Rule:
     def answer(self, logits: np.ndarray) -> Answers:
         """The answers to logits, float (n, n_labels).
 
-        The score is the softmax probability of the label at the rule's temperature; that of a refusal is what is left beside
-        the best in-scope label, 1 - its probability: how sure it is that none of them fits.
+        The score is the softmax probability of the label at the rule's temperature. Where the rule abstains, the score is
+        1 - the probability of the best in-scope label: the confidence that no in-scope label fits.
         """
         if self.oos_score is None or self.oos is None:
             wide = logits.astype(np.float64)

@@ -1,7 +1,7 @@
-"""Runtime "onnx": a graph in ONNX Runtime, in fp32 or int8, without torch and transformers: small, and loaded fast.
+"""Runtime "onnx": a graph in ONNX Runtime, in fp32 or int8. It needs neither torch nor transformers, so it loads fast.
 
-The graph was fused when it was exported. ONNX Runtime's own optimizations still run when it is loaded: they are what joins
-the operators of an int8 graph into fast ones.
+The export fused the graph. ONNX Runtime's own optimizations still run when the graph is loaded: they fuse the operators of
+an int8 graph.
 """
 
 from pathlib import Path
@@ -12,17 +12,17 @@ import numpy as np
 from pipeline.runtimes.base import TOKENIZER, Description, Runtime, TokenizedClassifier, checked_open
 
 MODEL = "model.onnx"
-INT8 = {  # operators that quantize activations, or multiply what is quantized
+INT8 = {  # operators that quantize activations or multiply quantized matrices
     "QuantizeLinear", "DynamicQuantizeLinear", "MatMulInteger", "DynamicQuantizeMatMul", "MatMulIntegerToFloat",
     "QAttention", "QGemm", "QLinearMatMul",
 }  # fmt: skip
-NORM_FUSION = "SkipLayerNormFusion"  # undoes what `onnx_graph` has split, as one operator is slower than two
+NORM_FUSION = "SkipLayerNormFusion"  # it would fuse again what `onnx_graph` split: one operator is slower than two
 
 
 class OnnxClassifier(TokenizedClassifier):
     """Inference with ONNX Runtime on the CPU.
 
-    A graph that takes no mask, as one in int8 has none, can't tell padding from text: it gets the texts one at a time.
+    A graph without a mask input (an int8 graph has none) can't distinguish padding from text, so it gets one text at a time.
     """
 
     def __init__(self, artifact: Path, description: Description, threads: int) -> None:
@@ -37,12 +37,12 @@ class OnnxClassifier(TokenizedClassifier):
             logits: np.ndarray = self._session.run(["logits"], {"input_ids": ids, "attention_mask": mask})[0]
             return logits
         rows = [ids] if len(ids) == 1 else [row[None, :count] for row, count in zip(ids, mask.sum(axis=1), strict=True)]
-        alone = [self._session.run(["logits"], {"input_ids": row})[0] for row in rows]
-        return alone[0] if len(alone) == 1 else np.concatenate(alone)
+        logits_of_rows = [self._session.run(["logits"], {"input_ids": row})[0] for row in rows]
+        return logits_of_rows[0] if len(logits_of_rows) == 1 else np.concatenate(logits_of_rows)
 
 
 def session(model: Path, threads: int) -> Any:
-    """An ONNX Runtime session whose waiting threads sleep. Raises what ONNX Runtime raises for a broken file."""
+    """An ONNX Runtime session whose idle threads sleep. Raises what ONNX Runtime raises for a damaged file."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -62,15 +62,15 @@ class OnnxRuntime(Runtime):
 
     name = "onnx"
     requires = ("numpy", "tokenizers", "onnxruntime")
-    weights = ("**/*.onnx", "**/*.data", "**/*.onnx_data")  # a large graph's weights lie beside it
+    weights = ("**/*.onnx", "**/*.data", "**/*.onnx_data")  # the weights of a large graph are in a file beside it
     profiler = "onnx"
 
     def open(self, artifact: Path, description: Description, threads: int) -> OnnxClassifier:
-        """Load it. Raises OSError when a file is missing, ValueError when one is broken or not of this kind."""
+        """Load it. Raises OSError when a file is missing, ValueError when one is damaged or of another kind."""
         return checked_open(artifact, (MODEL, TOKENIZER), lambda: OnnxClassifier(artifact, description, threads))
 
     def processor_features(self, artifact: Path) -> frozenset[str]:
-        """int8 where the graph quantizes activations; one that only stores weights in int8 computes in fp32."""
+        """int8 where the graph quantizes activations. A graph that only stores its weights in int8 computes in fp32."""
         import onnx
 
         operators = {node.op_type for node in onnx.load(artifact / MODEL, load_external_data=False).graph.node}

@@ -1,7 +1,7 @@
-"""A transformers network -> an ONNX graph whose parts are fused into ONNX Runtime's own operators for transformers.
+"""A transformers network -> an ONNX graph whose parts are fused into ONNX Runtime's operators for transformers.
 
-The exporter that traces is used, with plain ("eager") attention: in the graphs of the newer exporter, and in those of fused
-torch attention, ONNX Runtime's optimizer finds no attention to fuse.
+This module uses the tracing exporter and plain ("eager") attention. ONNX Runtime's optimizer finds no attention to fuse in
+the graphs of the newer exporter, nor in those of torch's fused attention.
 """
 
 import contextlib
@@ -19,12 +19,12 @@ from pipeline.errors import OptimizationError
 OPSET = 17
 MASK = "attention_mask"
 FUSED = ("all", "layers", "parts")  # how much of a graph is fused, see `fuse`
-LARGEST = 2**31 - 2**24  # bytes: what one protobuf file can hold, less some for the graph itself
+MAX_WEIGHT_BYTES = 2**31 - 2**24  # a protobuf file can hold 2 GB; some of it is for the graph itself
 
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Without the warnings and log lines of exporter, optimizer and quantizer: they are for their developers."""
+    """Suppress the warnings and log lines of exporter, optimizer and quantizer, which are for their developers."""
     before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
@@ -38,18 +38,19 @@ def quiet() -> Iterator[None]:
 def export(model: Any, path: Path) -> None:
     """Write a network as ONNX: input_ids and attention_mask, int64 (batch, length) -> logits, float32 (batch, labels).
 
-    Batch and length are free. Raises OptimizationError when it is too large for one file or has a part that ONNX lacks.
+    Batch and length are free. Raises OptimizationError when the network is too large for one file or has a part that ONNX
+    lacks.
     """
     import torch
 
     size = sum(tensor.numel() * tensor.element_size() for tensor in model.state_dict().values())
-    if size > LARGEST:
+    if size > MAX_WEIGHT_BYTES:
         raise OptimizationError(
-            f"the network has {size / 2**30:.1f} GB of weights, and an ONNX file holds 2 GB at most; take a smaller one"
+            f"the network has {size / 2**30:.1f} GB of weights, and an ONNX file holds at most 2 GB; use a smaller network"
         )
 
     class Network(torch.nn.Module):
-        """Token ids and mask -> logits. Token types are all 0, and given: the network's own way to make them is long."""
+        """Token ids and mask -> logits. It passes token types, all 0: the network would add many operators to make them."""
 
         def __init__(self) -> None:
             super().__init__()
@@ -78,11 +79,12 @@ def export(model: Any, path: Path) -> None:
             ) from error
 
 
-def fuse(exported: Path, path: Path, most_tokens: int, how: str = "all") -> dict[str, int]:
+def fuse(exported: Path, path: Path, max_tokens: int, how: str = "all") -> dict[str, int]:
     """Fuse an exported graph, write it to `path`; returns how many of each fused operator it has.
 
-    "layers" leaves the embeddings as they are, "parts" attention too: what is fused can be quantized in one way only. The
-    mask is used as it is, not as a number of tokens: it need not be at the end of a text. None has more than `most_tokens`.
+    "layers" does not fuse the embeddings, "parts" neither embeddings nor attention: a fused part can be quantized in one way
+    only. The graph takes the mask itself, not the number of tokens, so padding may be anywhere. No text has more than
+    `max_tokens` tokens.
     """
     import onnx
     from onnxruntime.transformers.fusion_options import FusionOptions
@@ -97,16 +99,16 @@ def fuse(exported: Path, path: Path, most_tokens: int, how: str = "all") -> dict
         fused = optimize_by_fusion(graph, "bert", optimization_options=options)
         _split_norms(fused)
         if how != "all":
-            _fewer_embeddings(fused, most_tokens)
+            _trim_embeddings(fused, max_tokens)
         fused.save_model_to_file(str(path))
         counts: dict[str, int] = fused.get_fused_operator_statistics()
     return {name: count for name, count in counts.items() if count}
 
 
 def _write_heads(graph: Any) -> None:
-    """Write each layer's number of heads where the trace has -1 ("whatever is left").
+    """Write each layer's number of heads where the trace has -1 (the size that remains).
 
-    The optimizer takes one number for the whole network otherwise, and layers of a pruned network differ.
+    Otherwise the optimizer uses one number for the whole network, and the layers of a pruned network differ.
     """
     from onnx import numpy_helper
     from onnxruntime.transformers.onnx_model import OnnxModel
@@ -126,15 +128,15 @@ def _write_heads(graph: Any) -> None:
 
 
 def _split_norms(fused: Any) -> None:
-    """Write a layer norm and the sum before it as operators of their own.
+    """Split the fused operator for a sum and a layer norm into two operators.
 
-    ONNX Runtime's operator for both (1.32, on the CPU) takes longer than the two: an int8 network of three layers was 1.22
+    ONNX Runtime's fused operator (1.32, on the CPU) takes longer than the two: an int8 network of three layers was 1.22
     times as fast without it.
     """
     from onnx import helper
 
     for node in fused.get_nodes_by_op_type("SkipLayerNormalization"):
-        if any(node.output[1:]):  # its sum is used elsewhere too
+        if any(node.output[1:]):  # another node uses the sum too
             continue
         first, second, weight, shift, *bias = node.input
         parts, total = [], f"{node.output[0]}_sum"
@@ -157,8 +159,8 @@ def _split_norms(fused: Any) -> None:
     fused.topological_sort()
 
 
-def _fewer_embeddings(fused: Any, most_tokens: int) -> None:
-    """Leave out positions that no text reaches; add the token type's vector, always the same one, to the others."""
+def _trim_embeddings(fused: Any, max_tokens: int) -> None:
+    """Remove positions that no text reaches, and add the token type's vector, which is always the same, to the others."""
     from onnx import helper, numpy_helper
 
     looked_up = {node.input[0].rpartition(".embeddings.")[2]: node for node in fused.get_nodes_by_op_type("Gather")}
@@ -168,8 +170,8 @@ def _fewer_embeddings(fused: Any, most_tokens: int) -> None:
     table = fused.get_initializer(places.input[0])
     vectors = numpy_helper.to_array(table)
     counted = fused.get_parent(places, 1)
-    if counted.op_type == "Slice":  # the first ones, always: nothing needs to be looked up
-        vectors = vectors[:most_tokens]
+    if counted.op_type == "Slice":  # always the first positions, so no look-up is needed
+        vectors = vectors[:max_tokens]
         rows = numpy_helper.from_array(np.zeros(1, dtype=np.int64), f"{table.name}_rows")
         fused.add_initializer(rows)
         first = [table.name, *counted.input[1:3], rows.name]
@@ -185,10 +187,11 @@ def _fewer_embeddings(fused: Any, most_tokens: int) -> None:
     fused.topological_sort()
 
 
-def _without_mask(graph: Path) -> Any:
-    """A fused graph for texts that are answered one at a time, so without padding: it takes no mask.
+def _remove_mask(graph: Path) -> Any:
+    """A fused graph without a mask, for single texts, which have no padding.
 
-    A mean over tokens is a mean over all of them then. Where the mask is needed for anything else the graph stays as it is.
+    A mean over the masked tokens becomes a mean over all tokens. Where something else needs the mask, the graph stays as it
+    is.
     """
     import onnx
     from onnx import helper, numpy_helper
@@ -197,7 +200,7 @@ def _without_mask(graph: Path) -> Any:
     model = OnnxModel(onnx.load(graph))
     for node in model.get_nodes_by_op_type("Attention"):
         node.input[3] = ""
-    old = model.get_opset_version() < 18  # axes were an attribute
+    old = model.get_opset_version() < 18  # before opset 18, axes were an attribute
     for product in model.get_nodes_by_op_type("MatMul"):  # mask / number of tokens, times hidden states
         path = model.match_parent_path(product, ["Unsqueeze", "Div", "Cast"], [0, 0, 0])
         if path is None or path[-1].input[0] != MASK:
@@ -218,17 +221,17 @@ def _without_mask(graph: Path) -> Any:
 
 
 def quantize(graph: Path, path: Path, per_channel: bool, reduce_range: bool, scratch: Path) -> None:
-    """Write a fused graph with int8 weights to `path`: matrices, attention and embeddings.
+    """Write a fused graph with int8 weights (matrices, attention and embeddings) to `path`.
 
-    Activations are quantized over a batch, so texts are to be answered alone; what only batches need is left out.
+    Activations are quantized over a batch, so each text must be answered alone; the graph leaves out what only batches need.
     """
     import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     copy = scratch / "source.onnx"  # the quantizer writes a file beside its input
     with quiet():
-        _without_mask(graph).save_model_to_file(str(copy))
+        _remove_mask(graph).save_model_to_file(str(copy))
         quantize_dynamic(
             copy, path, per_channel=per_channel, reduce_range=reduce_range, weight_type=QuantType.QInt8,
-            extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},  # types behind fused operators can't be inferred
+            extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},  # ONNX can't infer the types after fused operators
         )  # fmt: skip

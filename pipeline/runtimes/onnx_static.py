@@ -1,8 +1,8 @@
-"""Static quantization of an ONNX graph: ranges of activations are measured beforehand, on texts, and stay as they are.
+"""Static quantization of an ONNX graph: calibration texts fix the ranges of activations in advance.
 
-The graph gets QuantizeLinear and DequantizeLinear around its products ("QDQ"), which ONNX Runtime joins when it is loaded.
-A range is that of all values seen (minmax), of most of them (percentile), or the one whose histogram in 8 bits is nearest to
-the one in fp32, by relative entropy (entropy; Migacz 2017).
+The graph gets QuantizeLinear and DequantizeLinear around its products ("QDQ"), which ONNX Runtime fuses when it loads the
+graph. A range covers all values seen (minmax) or most of them (percentile), or it is the one whose 8-bit histogram is
+nearest to that of fp32 in relative entropy (entropy; Migacz 2017).
 """
 
 import contextlib
@@ -21,10 +21,10 @@ Inputs = Mapping[str, np.ndarray]  # input_ids and attention_mask, int64 (1, tok
 
 
 class StaticQuantization:
-    """A graph whose ranges were measured once, of which networks with any of its nodes in int8 are made."""
+    """A graph with measured ranges. `write` makes networks of it with any choice of nodes in int8."""
 
     def __init__(self, graph: Path, texts: Sequence[Inputs], method: str, percentile: float, scratch: Path) -> None:
-        """Raises OptimizationError where attention or embeddings are fused."""
+        """Measure the ranges. Raises OptimizationError where attention or embeddings are fused."""
         import onnx
         from onnxruntime.quantization import CalibrationMethod, calibrate
 
@@ -39,19 +39,19 @@ class StaticQuantization:
                 graph, list(OPERATORS), str(scratch / "augmented.onnx"), CalibrationMethod[methods[method]],
                 extra_options={"symmetric": False} | ({"percentile": percentile} if method == "percentile" else {}),
             )  # fmt: skip
-            for inputs in texts:  # one by one: histograms take values of one shape only
+            for inputs in texts:  # one by one: the histograms need equal shapes
                 calibrator.collect_data(_Reader(inputs))
             self._ranges = calibrator.compute_data()
 
     def write(self, path: Path, kept: Sequence[str], per_channel: bool, reduce_range: bool) -> None:
-        """Write a network all of whose products are in int8, but for those `kept` in fp32."""
+        """Write a network with all products in int8, except those `kept` in fp32."""
         import copy
 
         import onnx
         from onnxruntime.quantization import QuantType
         from onnxruntime.quantization.qdq_quantizer import QDQQuantizer
 
-        if set(self.nodes) <= set(kept):  # to the quantizer no node means every one
+        if set(self.nodes) <= set(kept):  # the quantizer takes an empty list as all nodes
             onnx.save(self._model, path)
             return
         with quiet():
@@ -68,7 +68,7 @@ OPERATORS = ("MatMul", "Gemm", "Gather")
 
 
 class _Reader:
-    """One text, as the calibrator asks for it."""
+    """Gives one text to the calibrator."""
 
     def __init__(self, inputs: Inputs) -> None:
         self._left: list[Inputs] = [inputs]
@@ -78,7 +78,7 @@ class _Reader:
 
 
 def products(graph: Any) -> list[str]:
-    """Names of the nodes with weights: products, and look-ups of embeddings."""
+    """Names of the nodes with weights: matrix products, and look-ups of embeddings."""
     from onnx import TensorProto
 
     weights = {tensor.name: tensor for tensor in graph.initializer}

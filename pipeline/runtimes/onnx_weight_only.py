@@ -1,6 +1,6 @@
-"""Weights of an ONNX graph in 4 bits, in blocks with a scale each: they are small, and multiplied as int8 or fp32.
+"""Weight-only quantization of an ONNX graph: weights in 4 bits, in blocks with one scale each, multiplied as int8 or fp32.
 
-Round to nearest, symmetric. Attention and embeddings must not be fused, see `onnx_graph`.
+It rounds to nearest, symmetrically. Attention and embeddings must not be fused, see `onnx_graph`.
 """
 
 from pathlib import Path
@@ -8,17 +8,17 @@ from pathlib import Path
 from pipeline.errors import OptimizationError
 from pipeline.runtimes.onnx_graph import quiet
 
-EMBEDDINGS, PRODUCTS = ("Gather",), ("MatMul", "Gather")  # operators whose weights shrink
-MADE = {"Gather": "GatherBlockQuantized", "MatMul": "MatMulNBits"}
-POSITIONS = "position_embeddings.weight"  # few, and looking them up in 4 bits takes longer than all the rest of a look-up
-INT8 = 4  # accuracy level: activations as int8, block by block of a row, so a text's do not depend on its neighbours
+EMBEDDINGS, PRODUCTS = ("Gather",), ("MatMul", "Gather")  # operators whose weights get 4 bits
+FOUR_BIT = {"Gather": "GatherBlockQuantized", "MatMul": "MatMulNBits"}
+POSITIONS = "position_embeddings.weight"  # few, and a 4-bit look-up of them takes longer than all other embeddings
+INT8 = 4  # accuracy level: activations as int8, by blocks of a row, so a text does not depend on the others of its batch
 FUSED = {"Gather": ("EmbedLayerNormalization", "layers"), "MatMul": ("Attention", "parts")}
 
 
-def shrink(graph: Path, path: Path, operators: tuple[str, ...], block: int = 32) -> dict[str, int]:
-    """Write a graph with 4-bit weights to `path`; `block`: weights that share a scale. How many of each operator it has now.
+def quantize_to_4_bits(graph: Path, path: Path, operators: tuple[str, ...], block: int = 32) -> dict[str, int]:
+    """Write a graph with 4-bit weights to `path`, and return how many of each 4-bit operator it has.
 
-    Raises OptimizationError where such weights are within a fused operator.
+    `block` weights share a scale. Raises OptimizationError where such weights are within a fused operator.
     """
     import onnx
     from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer
@@ -29,7 +29,9 @@ def shrink(graph: Path, path: Path, operators: tuple[str, ...], block: int = 32)
     for operator in operators:
         fused, how = FUSED[operator]
         if fused in there:
-            raise OptimizationError(f"weights within {fused} can't have 4 bits; set optim.steps.export.fuse={how}")
+            raise OptimizationError(
+                f"weights within the fused operator {fused} can't have 4 bits; set optim.steps.export.fuse={how}"
+            )
     with quiet():
         quantizer = MatMulNBitsQuantizer(
             model, bits=4, block_size=block, is_symmetric=True, accuracy_level=INT8, op_types_to_quantize=operators,
@@ -37,5 +39,5 @@ def shrink(graph: Path, path: Path, operators: tuple[str, ...], block: int = 32)
         )  # fmt: skip
         quantizer.process()
     quantizer.model.save_model_to_file(str(path), False)
-    made = [node.op_type for node in quantizer.model.graph().node]
-    return {name: made.count(name) for name in (MADE[operator] for operator in operators)}
+    written = [node.op_type for node in quantizer.model.graph().node]
+    return {name: written.count(name) for name in (FOUR_BIT[operator] for operator in operators)}

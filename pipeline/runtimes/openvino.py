@@ -1,6 +1,6 @@
-"""Runtime "openvino": a network in OpenVINO, in fp32, bfloat16 or int8, without torch; `pip install .[openvino]` brings it.
+"""Runtime "openvino": a network in OpenVINO, in fp32, bfloat16 or int8, without torch. It needs `pip install .[openvino]`.
 
-OpenVINO's own telemetry, which asks nobody, is switched off.
+OpenVINO's telemetry, which is on by default, is switched off.
 """
 
 import json
@@ -13,8 +13,8 @@ import numpy as np
 from pipeline.runtimes.base import TOKENIZER, Description, Runtime, TokenizedClassifier, checked_open
 
 MODEL, WEIGHTS, SETTINGS = "model.xml", "model.bin", "openvino.json"
-PRECISIONS = ("f32", "bf16")  # in which what is not int8 is computed
-MISSING = "openvino is not installed; pip install '.[openvino]' does it"
+PRECISIONS = ("f32", "bf16")  # for all that is not int8
+MISSING = "openvino is not installed; install it with pip install '.[openvino]'"
 
 
 class OpenvinoClassifier(TokenizedClassifier):
@@ -28,11 +28,11 @@ class OpenvinoClassifier(TokenizedClassifier):
         """Logits of token ids and their mask, both int64 (batch, length): float32 (batch, len(labels))."""
         ids, mask = encoded
         found: np.ndarray = self._request.infer({"input_ids": ids, "attention_mask": mask})["logits"]
-        return found.copy()  # the request writes its next answer there
+        return found.copy()  # the request reuses this memory for its next answer
 
 
 def compiled(artifact: Path, threads: int, **more: Any) -> Any:
-    """The network as OpenVINO runs it, with `more` of OpenVINO's properties. Raises what OpenVINO does for a broken file."""
+    """The compiled network, with `more` OpenVINO properties. Raises what OpenVINO raises for a damaged file."""
     settings = {
         "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1, "PERFORMANCE_HINT": "LATENCY", "ENABLE_CPU_PINNING": False,
         "INFERENCE_PRECISION_HINT": precision(artifact),
@@ -41,13 +41,13 @@ def compiled(artifact: Path, threads: int, **more: Any) -> Any:
 
 
 def precision(artifact: Path) -> str:
-    """In which what is not int8 is computed: one of `PRECISIONS`."""
+    """The precision of all that is not int8: one of `PRECISIONS`."""
     return str(json.loads((artifact / SETTINGS).read_text(encoding="utf-8"))["precision"])
 
 
 def library() -> Any:
-    """OpenVINO, silent. Raises ImportError where it is not installed."""
-    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # then its own stand-in is taken
+    """The OpenVINO module, without telemetry. Raises ImportError where it is not installed."""
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # OpenVINO then uses its own stub
     import openvino
 
     return openvino
@@ -63,13 +63,13 @@ class OpenvinoRuntime(Runtime):
     profiler = "openvino"
 
     def open(self, artifact: Path, description: Description, threads: int) -> OpenvinoClassifier:
-        """Load it. Raises OSError when a file is missing, ValueError when one is broken, ImportError without OpenVINO."""
+        """Load it. Raises OSError when a file is missing, ValueError when one is damaged, ImportError without OpenVINO."""
         library()
         files = (MODEL, WEIGHTS, SETTINGS, TOKENIZER)
         return checked_open(artifact, files, lambda: OpenvinoClassifier(artifact, description, threads))
 
     def processor_features(self, artifact: Path) -> frozenset[str]:
-        """int8 where NNCF has quantized activations; bfloat16 where the rest is computed in it."""
+        """int8 where NNCF quantized activations; bfloat16 where the rest computes in bfloat16."""
         quantized = 'type="FakeQuantize"' in (artifact / MODEL).read_text(encoding="utf-8")
         return frozenset({"int8"} if quantized else ()) | ({"bfloat16"} if precision(artifact) == "bf16" else set())
 

@@ -1,7 +1,7 @@
-"""Runtime "static": the mean of a text's word-piece vectors, then a small network; NumPy and a tokenizer alone.
+"""Runtime "static": the mean of a text's word-piece vectors, then a small network. It needs NumPy and a tokenizer.
 
-A vector does not depend on the words around it ("static", as in word2vec and model2vec), so nothing of the order of words is
-seen. Vectors are stored as int8 with a scale each.
+A vector does not depend on the surrounding words ("static", as in word2vec and model2vec), so the order of the words has no
+effect. Each vector is stored as int8 values and one scale.
 """
 
 from pathlib import Path
@@ -36,7 +36,7 @@ class StaticClassifier(TokenizedClassifier):
 
 
 def quantized(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """float32 (n, width) -> int8 (n, width) and float32 (n,): each row's largest value is 127 times its scale."""
+    """float32 (n, width) -> int8 (n, width) and float32 (n,): the largest absolute value of a row is 127 times its scale."""
     scales = np.abs(vectors).max(axis=1) / 127
     return np.rint(vectors / np.maximum(scales, 1e-12)[:, None]).astype(np.int8), scales.astype(np.float32)
 
@@ -47,10 +47,10 @@ class StaticRuntime(Runtime):
     name = "static"
     requires = ("numpy", "tokenizers", "safetensors")
     weights = (WEIGHTS,)
-    unseen = "It is a few operations of NumPy, which has no profiler of its own."
+    no_profile_reason = "It runs a few NumPy operations, and NumPy has no profiler."
 
     def open(self, artifact: Path, description: Description, threads: int) -> StaticClassifier:
-        """Load it. Raises OSError when a file is missing, ValueError when one is broken or not of this kind."""
+        """Load it. Raises OSError when a file is missing, ValueError when one is damaged or of another kind."""
         return checked_open(artifact, (WEIGHTS, TOKENIZER), lambda: StaticClassifier(artifact, description, threads))
 
 

@@ -1,7 +1,7 @@
-"""Runtime "tfidf": how often words and parts of words stand in a text, weighed, times a matrix; NumPy alone.
+"""Runtime "tfidf": weighted counts of words and character n-grams, times a matrix. It only needs NumPy.
 
 The weights are those of scikit-learn's TfidfVectorizer with sublinear counts: (1 + ln count) * idf, each text normalised to
-length 1. Nothing of a text but its known words and character n-grams is seen.
+length 1. Words and n-grams that are not in the vocabulary have no effect.
 """
 
 import itertools
@@ -18,22 +18,22 @@ from pipeline.runtimes.base import Classifier, Description, Runtime, checked_ope
 
 FEATURES, WEIGHTS = "features.json", "linear.safetensors"
 WORD = re.compile(r"\w+")
-CHARACTERS = (2, 3, 4, 5)  # n-grams within a word, its ends marked
-PART = "#"  # what no word begins with
+NGRAM_LENGTHS = (2, 3, 4, 5)  # lengths of the n-grams within a word, whose ends are marked
+NGRAM_PREFIX = "#"  # prefix of n-grams, with which no word begins
 
 
 def features(text: str) -> list[str]:
-    """The words of a text, its pairs of words and the parts of its words, each as often as it stands there."""
+    """The words, pairs of adjacent words and character n-grams of a text, each as often as it occurs."""
     words = WORD.findall(text.lower())
     found = words + [f"{one} {other}" for one, other in itertools.pairwise(words)]
     for word in words:
         marked = f"<{word}>"
-        found += [f"{PART}{marked[i : i + n]}" for n in CHARACTERS for i in range(len(marked) - n + 1)]
+        found += [f"{NGRAM_PREFIX}{marked[i : i + n]}" for n in NGRAM_LENGTHS for i in range(len(marked) - n + 1)]
     return found
 
 
 class TfidfClassifier(Classifier):
-    """Inference with NumPy; its ids are features, its mask how often each stands in the text."""
+    """Inference with NumPy. Its ids are features, and its mask has their counts."""
 
     def __init__(self, artifact: Path, description: Description) -> None:
         from safetensors.numpy import load_file
@@ -44,10 +44,10 @@ class TfidfClassifier(Classifier):
         stored = load_file(artifact / WEIGHTS)
         self._idf, self._weights, self._bias = (stored[name] for name in ("idf", "weights", "bias"))
         if self._weights.shape != (len(names), len(self.labels)) or self._idf.shape != (len(names),):
-            raise ValueError(f"{WEIGHTS}: not of the size of {FEATURES} and the labels")
+            raise ValueError(f"{WEIGHTS}: its size does not fit {FEATURES} and the labels")
 
     def encode(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        """Known features and their counts, both int64 (len(texts), most features); a count of 0 fills up."""
+        """Known features and their counts, both int64 (len(texts), most features of a text); padding has count 0."""
         counted = [Counter(self._ids[name] for name in features(text) if name in self._ids) for text in texts]
         ids = np.zeros((len(texts), max(1, *map(len, counted))), dtype=np.int64)
         counts = np.zeros_like(ids)
@@ -56,7 +56,7 @@ class TfidfClassifier(Classifier):
         return ids, counts
 
     def forward(self, *encoded: Any) -> np.ndarray:
-        """Logits of what `encode` gave: float32 (len(ids), labels)."""
+        """Logits for the result of `encode`: float32 (len(ids), labels)."""
         ids, counts = encoded
         weights = np.where(counts > 0, 1 + np.log(np.maximum(counts, 1)), 0).astype(np.float32) * self._idf[ids]
         weights /= np.maximum(np.linalg.norm(weights, axis=1, keepdims=True), 1e-12)
@@ -72,10 +72,10 @@ class TfidfRuntime(Runtime):
     requires = ("numpy", "safetensors")
     weights = (WEIGHTS,)
     files = (FEATURES,)
-    unseen = "It is a few operations of NumPy, which has no profiler of its own."
+    no_profile_reason = "It runs a few NumPy operations, and NumPy has no profiler."
 
     def open(self, artifact: Path, description: Description, threads: int) -> TfidfClassifier:
-        """Load it; it has one thread. Raises OSError when a file is missing, ValueError when one is broken."""
+        """Load it; it uses one thread. Raises OSError when a file is missing, ValueError when one is damaged."""
         return checked_open(artifact, (FEATURES, WEIGHTS), lambda: TfidfClassifier(artifact, description))
 
 

@@ -2,8 +2,8 @@
 
 Its weights are stored in one of two ways. `save` writes `model.safetensors`: the directory loads with
 `transformers.pipeline("text-classification", model=DIR)` as it is. `save_compact` writes `weights.safetensors`
-(`compact.py`), for networks in which much is zero or that have fewer heads and neurons than `config.json` says;
-`save_standard` makes of it a directory that transformers can load.
+(`compact.py`), for networks that have many zeros, or fewer heads and neurons than `config.json` says. `save_standard`
+turns such an artifact into a directory that transformers can load.
 """
 
 from collections.abc import Callable, Iterable
@@ -42,14 +42,14 @@ class TorchClassifier(TokenizedClassifier):
 
 
 def read(artifact: Path) -> Any:
-    """The network, in fp32 and eval mode, however it is stored.
+    """The network, in fp32 and eval mode, stored in either way.
 
-    Raises OSError when a file is missing, ValueError when a weight is missing, unknown or of another shape.
+    Raises OSError when a file is missing, ValueError when a weight is missing, unknown or has another shape.
     """
     if (artifact / FILE).is_file():
         from pipeline.models.architecture import fit
 
-        model = unfilled(artifact)
+        model = uninitialized(artifact)
         fit(model, read_compact(artifact))
         return model
     import torch
@@ -57,17 +57,17 @@ def read(artifact: Path) -> Any:
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()
-    model, told = AutoModelForSequenceClassification.from_pretrained(
+    model, loading = AutoModelForSequenceClassification.from_pretrained(
         artifact, use_safetensors=True, trust_remote_code=False, dtype=torch.float32, output_loading_info=True
     )
-    wrong = sorted({*told["missing_keys"], *told["unexpected_keys"]})
+    wrong = sorted({*loading["missing_keys"], *loading["unexpected_keys"]})
     if wrong:
-        raise ValueError(f"{artifact}: weights that are missing or unknown: {', '.join(wrong[:5])}")
+        raise ValueError(f"{artifact}: missing or unknown weights: {', '.join(wrong[:5])}")
     return model.eval()
 
 
-def unfilled(artifact: Path) -> Any:
-    """The network of an artifact's `config.json`, in eval mode, its weights whatever lay in memory."""
+def uninitialized(artifact: Path) -> Any:
+    """The network of an artifact's `config.json`, in eval mode. Its weights are not initialized: fill them before use."""
     import torch
     from transformers import AutoConfig, AutoModelForSequenceClassification
     from transformers.initialization import no_init_weights
@@ -88,7 +88,8 @@ def read_tokenizer(artifact: Path) -> Any:
 def save(model: Any, tokenizer: Any, description: Description, artifact: Path) -> None:
     """Write a transformers model and tokenizer as an artifact directory: config, safetensors, tokenizer, description.
 
-    One that pools otherwise than transformers does is not left where that would load it and say other things.
+    A network that pools in another way than transformers does is written as `weights.safetensors`: transformers would load
+    `model.safetensors` and give other answers.
     """
     if pooling_of(model) == "first":
         model.save_pretrained(artifact)
@@ -98,13 +99,15 @@ def save(model: Any, tokenizer: Any, description: Description, artifact: Path) -
 
 
 def save_compact(model: Any, tokenizer: Any, description: Description, artifact: Path) -> None:
-    """The same with `weights.safetensors`: zeros take one bit, heads and neurons may have been removed."""
+    """Like `save`, with `weights.safetensors`: a zero takes one bit, and heads and neurons may have been removed."""
     write_compact(model.state_dict(), artifact)
     save_beside(model, tokenizer, description, artifact)
 
 
 def save_fitting(model: Any, tokenizer: Any, description: Description, artifact: Path) -> None:
-    """In transformers' own form where it can read that, else compactly: where a tensor has another shape than it expects."""
+    """Like `save` where transformers can load the result, else like `save_compact`: where a tensor has another shape than
+    transformers expects.
+    """
     from transformers import AutoModelForSequenceClassification
     from transformers.initialization import no_init_weights
 
@@ -115,7 +118,7 @@ def save_fitting(model: Any, tokenizer: Any, description: Description, artifact:
 
 
 def save_beside(model: Any, tokenizer: Any, description: Description, artifact: Path) -> None:
-    """Write what lies beside the weights: config, tokenizer and description."""
+    """Write the other files of an artifact: config, tokenizer and description."""
     model.config.architectures = [type(model).__name__]
     model.config.save_pretrained(artifact)
     tokenizer.model_max_length = description.max_length
@@ -124,26 +127,26 @@ def save_beside(model: Any, tokenizer: Any, description: Description, artifact: 
 
 
 def save_standard(artifact: Path, target: Path) -> None:
-    """Write an artifact of this runtime as a checkpoint that transformers can load, into another directory.
+    """Write an artifact of this runtime into another directory, as a checkpoint that transformers can load.
 
-    Heads and neurons that were removed come back as zeros, so it computes the same. Raises what `read` raises, and
-    ValueError for an artifact of another runtime.
+    Removed heads and neurons are written as zeros, so it computes the same. Raises what `read` raises, and ValueError for
+    an artifact of another runtime.
     """
     from pipeline.models.architecture import fit, padded
 
     description = Description.read(artifact)
     if description.runtime != "torch":
         raise ValueError(f"{artifact}: transformers can load no classifier for the runtime {description.runtime!r}")
-    model, state = unfilled(artifact), read(artifact).state_dict()
+    model, state = uninitialized(artifact), read(artifact).state_dict()
     unknown = unknown_to_transformers(model, state)
     if unknown:
-        raise ValueError(f"{artifact}: transformers knows no {unknown}")
+        raise ValueError(f"{artifact}: transformers does not support {unknown}")
     fit(model, padded(state, {name: tensor.shape for name, tensor in model.state_dict().items()}))
     save(model, read_tokenizer(artifact), description, target)
 
 
 def unknown_to_transformers(model: Any, stored: Iterable[str]) -> str:
-    """What transformers can't express of a network with tensors of these names; "" where there is nothing."""
+    """What transformers does not support in a network with tensors of these names; "" where it supports all."""
     if pooling_of(model) != "first":
         return f"{pooling_of(model)} pooling"
     return "" if model.state_dict().keys() == set(stored) else "layers of low rank"
@@ -158,7 +161,7 @@ class TorchRuntime(Runtime):
     profiler = "torch"
 
     def open(self, artifact: Path, description: Description, threads: int) -> TorchClassifier:
-        """Load it. Raises OSError or ValueError when weights or tokenizer are missing or not of this kind."""
+        """Load it. Raises OSError or ValueError when weights or tokenizer are missing or of another kind."""
         return TorchClassifier(artifact, description, threads, self.network)
 
     def network(self, artifact: Path) -> Any:
@@ -166,11 +169,11 @@ class TorchRuntime(Runtime):
         return read(artifact)
 
     def published_form(self, artifact: Path) -> PublishedForm:
-        """As it is where transformers' own file is there, else written out, where transformers knows all of its parts."""
+        """STANDARD with `model.safetensors`, else CONVERTED where transformers supports all of its parts."""
         if not (artifact / FILE).is_file():
             return PublishedForm.STANDARD
-        unknown = unknown_to_transformers(unfilled(artifact), names(artifact))
-        return PublishedForm.PROJECT if unknown else PublishedForm.WRITTEN_OUT
+        unknown = unknown_to_transformers(uninitialized(artifact), names(artifact))
+        return PublishedForm.PROJECT if unknown else PublishedForm.CONVERTED
 
     def write_standard(self, artifact: Path, target: Path) -> None:
         """See `save_standard`."""

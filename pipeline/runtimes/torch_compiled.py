@@ -1,7 +1,7 @@
-"""Runtime "torch_compiled": a torch network that was compiled ahead of time (AOTInductor), without transformers.
+"""Runtime "torch_compiled": a torch network compiled ahead of time (AOTInductor). It does not need transformers.
 
-`model.pt2` holds the compiled code with its weights, made for the processor that it was compiled on. It is native code: load
-it from where you trust what runs, as any program.
+`model.pt2` holds the compiled code and the weights, for the processor that it was compiled on. It is native code: only load
+it from a source whose programs you would run.
 """
 
 import json
@@ -41,11 +41,11 @@ class CompiledClassifier(TokenizedClassifier):
 
 
 def _require_no_pickle(package: Path) -> None:
-    """Raises ValueError where it holds more than code, weights within it, and JSON."""
+    """Raises ValueError where the package holds anything but code with its weights, and JSON."""
     with zipfile.ZipFile(package) as opened:
         other = [name for name in opened.namelist() if not name.endswith(PLAIN)]
     if other:
-        raise ValueError(f"{package}: has {other[0]}, which no package of compiled code needs")
+        raise ValueError(f"{package}: contains {other[0]}, which a package of compiled code does not need")
 
 
 class CompiledRuntime(Runtime):
@@ -53,19 +53,19 @@ class CompiledRuntime(Runtime):
 
     name = "torch_compiled"
     requires = ("numpy", "tokenizers", "torch")
-    weights = (MODEL,)  # with the code, of which they are a part
+    weights = (MODEL,)  # it holds code and weights
     profiler = "torch"
-    unseen = (
-        "The network is one piece of machine code with its weights within it: the time of that code is known, but not which "
-        "products it multiplies, nor the time and the bytes of its parts."
+    no_profile_reason = (
+        "The network is one piece of machine code that contains its weights. The time of that code is known. Its matrix "
+        "products, and the time and bytes of its parts, are not."
     )
 
     def open(self, artifact: Path, description: Description, threads: int) -> CompiledClassifier:
-        """Load it. Raises OSError when a file is missing, ValueError when one is broken or compiled for something else."""
+        """Load it. Raises OSError when a file is missing, ValueError when one is damaged or compiled for another system."""
         return checked_open(artifact, (MODEL, TOKENIZER), lambda: CompiledClassifier(artifact, description, threads))
 
     def processor_features(self, artifact: Path) -> frozenset[str]:
-        """The instruction sets that it was compiled for, and bfloat16 where the compiler's source has that type."""
+        """The instruction sets that it was compiled for, and bfloat16 where the generated source has that type."""
         found: set[str] = set()
         with zipfile.ZipFile(artifact / MODEL) as package:
             for name in package.namelist():

@@ -1,8 +1,8 @@
-"""Runtime "torch_int8": a network whose linear layers multiply in int8; activations are quantized as they come.
+"""Runtime "torch_int8": the linear layers multiply in int8, and activations are quantized dynamically.
 
-What torch packs its weights into can't be stored without pickle. Stored, in `weights.safetensors` (`compact.py`), are the
-int8 values of each such layer as NAME.weight, with NAME.scale (float64) and NAME.zero_point (int64), a number each or one a
-row, and everything else in fp32. Packing them again when they are loaded gives the same logits to the bit.
+torch can store its packed weights only with pickle. So `weights.safetensors` (`compact.py`) has the int8 values of each such
+layer as NAME.weight, with NAME.scale (float64) and NAME.zero_point (int64), either one number or one for each row, and all
+other tensors in fp32. Loading packs them again, and the logits are the same to the bit.
 """
 
 import warnings
@@ -17,14 +17,14 @@ from torch.ao.quantization.qconfig import default_dynamic_qconfig
 from pipeline.models.architecture import fit
 from pipeline.runtimes import compact
 from pipeline.runtimes.base import Description, PublishedForm, Runtime
-from pipeline.runtimes.torch import TorchRuntime, save_beside, unfilled
+from pipeline.runtimes.torch import TorchRuntime, save_beside, uninitialized
 from pipeline.system.cpu import int8_support
 
-ENGINES = ("x86", "qnnpack", "onednn")  # x86 itself takes the faster of two libraries; qnnpack is for ARM
+ENGINES = ("x86", "qnnpack", "onednn")  # x86 chooses the faster of two libraries itself; qnnpack is for ARM
 
 
 def choose_engine() -> None:
-    """Set the library that multiplies int8 matrices in this process. Raises ValueError when torch has none here."""
+    """Set the library that multiplies int8 matrices in this process. Raises ValueError when torch has none."""
     engine = next((name for name in ENGINES if name in torch.backends.quantized.supported_engines), None)
     if engine is None:
         raise ValueError("this build of torch can't multiply in int8: it has none of the engines " + ", ".join(ENGINES))
@@ -32,11 +32,11 @@ def choose_engine() -> None:
 
 
 def quantize(model: Any, per_channel: bool) -> None:
-    """Quantize the linear layers of a network in place: one scale a layer, or one a row of its weights."""
+    """Quantize the linear layers of a network in place, with one scale for each layer or for each row of its weights."""
     choose_engine()
     settings = per_channel_dynamic_qconfig if per_channel else default_dynamic_qconfig
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it will be taken out of torch some day
+        warnings.simplefilter("ignore")  # a deprecation warning
         quantize_dynamic(model, {torch.nn.Linear: settings}, inplace=True)  # type: ignore[no-untyped-call]
     for module in model.modules():
         if isinstance(module, Linear):
@@ -44,9 +44,9 @@ def quantize(model: Any, per_channel: bool) -> None:
 
 
 def use_all_bits(linear: Any) -> None:
-    """Let activations have 8 bits where sums of products fit (see `pipeline.system.cpu`).
+    """Quantize activations to 8 bits where the sums of products fit (see `pipeline.system.cpu`).
 
-    Layers of torch's present version give them 7 on any processor; those of earlier versions gave them 8.
+    The current version of torch's layer uses 7 bits on every processor; version 3 used 8.
     """
     if not int8_support().reduce_range:
         linear.version = 3
@@ -76,13 +76,13 @@ def read(artifact: Path) -> Any:
     state = compact.read(artifact)
     scales = {key.removesuffix(".scale"): state.pop(key) for key in list(state) if key.endswith(".scale")}
     zeros = {name: state.pop(f"{name}.zero_point", None) for name in scales}
-    model = unfilled(artifact).requires_grad_(False)  # int8 parameters can't have gradients
+    model = uninitialized(artifact).requires_grad_(False)  # int8 parameters can't have gradients
     fit(model, state)
     for name, scale in scales.items():
         try:
             model.set_submodule(name, _packed(model.get_submodule(name), scale, zeros[name]))
         except (AttributeError, RuntimeError, TypeError) as error:
-            raise ValueError(f"{artifact}: {name} is not stored as an int8 layer is ({error})") from error
+            raise ValueError(f"{artifact}: {name} is not stored as an int8 layer ({error})") from error
     return model
 
 
@@ -92,11 +92,11 @@ def _packed(linear: Any, scale: torch.Tensor, zero_point: Any) -> Any:
         weight = torch._make_per_channel_quantized_tensor(values, scale, zero_point, 0)
     else:
         weight = torch._make_per_tensor_quantized_tensor(values, float(scale), int(zero_point))
-    made: Any = Linear(1, 1)  # type: ignore[no-untyped-call]  # of any size: its own weights are thrown away
-    made.set_weight_bias(weight, linear.bias)
-    made.in_features, made.out_features = linear.in_features, linear.out_features
-    use_all_bits(made)
-    return made
+    packed: Any = Linear(1, 1)  # type: ignore[no-untyped-call]  # the size does not matter: its weights are replaced
+    packed.set_weight_bias(weight, linear.bias)
+    packed.in_features, packed.out_features = linear.in_features, linear.out_features
+    use_all_bits(packed)
+    return packed
 
 
 class Int8Runtime(TorchRuntime):
@@ -109,19 +109,19 @@ class Int8Runtime(TorchRuntime):
         return read(artifact)
 
     def published_form(self, artifact: Path) -> PublishedForm:
-        """transformers knows no int8 layers."""
+        """PROJECT: transformers has no such int8 layers."""
         return PublishedForm.PROJECT
 
     def write_standard(self, artifact: Path, target: Path) -> None:
-        """It can't be. Raises ValueError."""
+        """Always raises ValueError: transformers has no such int8 layers."""
         Runtime.write_standard(self, artifact, target)
 
     def batch_independent(self, artifact: Path) -> bool:
-        """It is not: activations of all texts of a batch share a scale."""
+        """False: the activations of all texts of a batch share a scale."""
         return False
 
     def processor_features(self, artifact: Path) -> frozenset[str]:
-        """Its layers multiply in int8."""
+        """int8."""
         return frozenset({"int8"})
 
 

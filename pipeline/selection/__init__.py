@@ -1,4 +1,4 @@
-"""Selection: candidates and constraints become a choice, with a reason for each that is not chosen.
+"""Selection: choose one of the candidates under constraints, with a reason for each one that is not chosen.
 
-Pure: it sees rows of metrics, and neither MLflow nor a plot. Not here: how a decision reads (`reporting/decision.py`).
+It is pure: it sees rows of metrics, but neither MLflow nor plots. `reporting/decision.py` puts a decision into words.
 """

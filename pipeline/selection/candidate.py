@@ -1,4 +1,4 @@
-"""An optimization as the evidence shows it: its runs, one a seed, each metric with its bounds."""
+"""`Candidate`: one optimization with its runs, one for each seed, and its metrics with bounds."""
 
 from dataclasses import dataclass
 
@@ -12,32 +12,32 @@ from pipeline.evaluation.statistics import CONFIDENCE, Interval
 
 @dataclass(frozen=True)
 class Candidate:
-    """One optimization, with the settings it was run with."""
+    """One optimization with the settings of its runs."""
 
-    rows: tuple[Row, ...]  # one a seed, in their order
+    rows: tuple[Row, ...]  # one for each seed, in the order of the seeds
 
     @property
     def name(self) -> str:
-        """What it is called."""
+        """Its name, with settings and the number of seeds."""
         seeds = f" ({len(self.rows)} seeds)" if len(self.rows) > 1 else ""
         return f"{self.rows[0].optim} {self.rows[0].settings}".strip() + seeds
 
     @property
     def is_baseline(self) -> bool:
-        """Whether the others are compared with it."""
+        """Whether it is the baseline."""
         return self.rows[0].is_baseline
 
     def metric(self, key: str) -> Interval | None:
-        """A metric of the registry with its bounds; None where a run lacks it. One that should have bounds and has none in
-        a run (it measured one pair, or was made before they were) may be anything.
+        """A metric of the registry with its bounds; None where a run lacks it.
 
-        Over seeds it is their mean. Its bounds hold both what the test queries leave open and how much seeds differ
-        (Student's t), added as independent errors are: by their squares.
+        The bounds are infinite if the metric should have bounds and a run has none (it measured one pair, or is older than
+        the bounds). Over seeds the value is the mean. Then the bounds combine the uncertainty from the test queries and the
+        differences between seeds (Student's t), as the root of the sum of their squares, like independent errors.
         """
         metric = METRICS[key]
-        same = metric.of_baseline
-        if self.is_baseline and same is not None and all("quality/accuracy" in row.metrics for row in self.rows):
-            return Interval(same, same, same)
+        own = metric.baseline_value
+        if self.is_baseline and own is not None and all("quality/accuracy" in row.metrics for row in self.rows):
+            return Interval(own, own, own)
         if any(key not in row.metrics for row in self.rows):
             return None
         values = np.array([row.metrics[key] for row in self.rows])
@@ -56,5 +56,5 @@ class Candidate:
         return Interval(mean, mean - low, mean + high)
 
     def best_run(self) -> Row:
-        """The run whose classifier is shipped: of several seeds that with the best validation accuracy, then the first."""
+        """The run whose classifier is shipped: the seed with the best validation accuracy, then the first seed."""
         return max(self.rows, key=lambda row: (row.metrics.get("training/validation_accuracy", 0.0), -(row.seed or 0)))

@@ -1,4 +1,4 @@
-"""Pareto front and preference: metrics whose intervals overlap are not ranked."""
+"""Pareto front and preference: candidates whose intervals overlap are not ranked."""
 
 from collections.abc import Sequence
 
@@ -8,7 +8,7 @@ from pipeline.evaluation.statistics import Interval
 from pipeline.selection.candidate import Candidate
 from pipeline.selection.pareto import pareto_front
 
-METRICS_OF_PREFERENCE = {  # preference -> metrics, of which the first that is known counts
+METRICS_OF_PREFERENCE = {  # preference -> metrics; the first one with a value counts
     "latency": ("delta/speedup",),
     "size": ("size/mb",),
     "accuracy": ("delta/accuracy_pp", "quality/accuracy"),  # an untrained baseline has no accuracy to compare with
@@ -18,7 +18,7 @@ FRONT = ("latency", "size", "accuracy")
 
 
 def front(candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Those that no other beats: none is at least as fast, small and accurate, and more so in one of the three."""
+    """The Pareto front: no other candidate is at least as fast, small and accurate, and better in one of the three."""
     points = [[_good(candidate, name) for name in FRONT] for candidate in candidates]
     return [candidates[index] for index in pareto_front(points)]
 
@@ -29,7 +29,7 @@ def _good(candidate: Candidate, preference: str) -> float:
 
 
 def _oriented(candidate: Candidate, preference: str) -> Interval | None:
-    """A metric such that more is better."""
+    """The metric of a preference, negated where lower is better."""
     for key in METRICS_OF_PREFERENCE[preference]:
         metric = candidate.metric(key)
         if metric is not None:
@@ -38,25 +38,25 @@ def _oriented(candidate: Candidate, preference: str) -> Interval | None:
 
 
 def choose(candidates: Sequence[Candidate], prefer: str) -> tuple[Candidate, list[str]]:
-    """The best by what is preferred; and in words, who could not be told apart from it and what decided instead.
+    """The best candidate by the preferred metric, and the reasons, with candidates whose intervals overlap.
 
-    Those whose interval overlaps that of the best are as good, for all that is known: among them the next preference
-    decides, and at last the name.
+    Candidates whose interval overlaps that of the best can't be ranked by this metric. Among them the next preference
+    decides, and finally the name.
     """
     if len(candidates) == 1:
-        return candidates[0], ["no other keeps the constraints"]
-    left, words = list(candidates), list[str]()
+        return candidates[0], ["no other candidate keeps the constraints"]
+    left, reasons = list(candidates), list[str]()
     for preference in (prefer, *(name for name in PREFERENCES if name != prefer)):
         kept = _best(left, preference)
         if len(kept) == 1:
-            words.append(f"{kept[0].name} is the best in {preference}" + (" of these" if words else ""))
-            return kept[0], words
-        if len(kept) < len(left) or not words:
+            reasons.append(f"{kept[0].name} is the best in {preference}" + (" of these" if reasons else ""))
+            return kept[0], reasons
+        if len(kept) < len(left) or not reasons:
             names = ", ".join(candidate.name for candidate in kept)
-            words.append(f"in {preference}, {names} can't be told apart")
+            reasons.append(f"in {preference}, the intervals of {names} overlap")
         left = kept
     left.sort(key=lambda candidate: candidate.name)
-    return left[0], [*words, f"nothing tells them apart; {left[0].name} is the first by name"]
+    return left[0], [*reasons, f"no preference ranks them; {left[0].name} is the first by name"]
 
 
 def _best(candidates: Sequence[Candidate], preference: str) -> list[Candidate]:

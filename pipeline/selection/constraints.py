@@ -1,4 +1,4 @@
-"""Which constraints a candidate fails: each told with the metric and the bound. The registry of metrics declares them."""
+"""The constraints that a candidate fails, with metric and bound. The registry of metrics declares the constraints."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,57 +9,57 @@ from pipeline.evaluation.metrics import LOWER, Constraint, Metric
 from pipeline.evaluation.statistics import Interval
 from pipeline.selection.candidate import Candidate
 
-Constraints = Mapping[str, float | None]  # by key, see `pipeline.evaluation.metrics.constraints`; None: no bound
+Constraints = Mapping[str, float | None]  # bounds by key, see `pipeline.evaluation.metrics.constraints`; None: no bound
 
 
 @dataclass(frozen=True)
 class Failure:
-    """A bound that a candidate fails."""
+    """A constraint that a candidate fails."""
 
     key: str
-    words: str  # "p95 3.21 ms [3.10, 3.40], at most 3 ms"
-    excess: float  # how far it is beyond the bound, as a share of the bound; infinite where the metric is not known
+    message: str  # "p95 3.21 ms [3.10, 3.40], at most 3 ms"
+    excess: float  # distance beyond the bound, as a share of the bound; infinite where the metric is unknown
 
 
-NOT_JUDGED = Failure("trained", "its weights are random, its answers were not judged", float("inf"))
-NOT_ASKED = Failure("only", "another one is asked for", float("inf"))
+UNTRAINED = Failure("trained", "its weights are random, so its answers were not measured", float("inf"))
+NOT_REQUESTED = Failure("only", "decide.only requests another one", float("inf"))
 
 
-def asked_for(constraints: Constraints) -> dict[str, float]:
-    """Those that are given, in their order."""
+def given(constraints: Constraints) -> dict[str, float]:
+    """The constraints with a bound."""
     return {key: bound for key, bound in constraints.items() if bound is not None}
 
 
 def failures(candidate: Candidate, constraints: Constraints, strict: bool) -> list[Failure]:
-    """The bounds it fails. With `strict` the whole interval must keep a bound, else the metric alone."""
+    """The constraints that a candidate fails. With `strict` the whole interval must keep the bound, else the value."""
     known, found = metrics.constraints(), []
-    for key, bound in asked_for(constraints).items():
+    for key, bound in given(constraints).items():
         metric, constraint = known[key]
         found.append(_failure(metric, constraint, bound, candidate.metric(metric.key), strict))
-    unjudged = [NOT_JUDGED] if candidate.metric("quality/accuracy") is None else []
-    return unjudged + [failure for failure in found if failure is not None]
+    untrained = [UNTRAINED] if candidate.metric("quality/accuracy") is None else []
+    return untrained + [failure for failure in found if failure is not None]
 
 
 def _failure(
-    metric: Metric, constraint: Constraint, given: float, measured: Interval | None, strict: bool
+    metric: Metric, constraint: Constraint, value: float, measured: Interval | None, strict: bool
 ) -> Failure | None:
-    bound, at_most = given * constraint.scale + 0.0, metric.direction == LOWER  # no -0
-    asked = f"{'at most' if at_most else 'at least'} {bound:g}{metric.unit}"
+    bound, at_most = value * constraint.scale + 0.0, metric.direction == LOWER  # + 0.0: no -0
+    required = f"{'at most' if at_most else 'at least'} {bound:g}{metric.unit}"
     if measured is None:
-        return Failure(constraint.key, f"{constraint.words} was not measured, {asked} is asked", float("inf"))
+        return Failure(constraint.key, f"{constraint.label} was not measured, {required} is required", float("inf"))
     shown = Interval(*(metric.scale * value for value in (measured.value, measured.low, measured.high)))
     worst = (shown.high if at_most else shown.low) if strict else shown.value
     beyond = worst - bound if at_most else bound - worst
     if beyond <= 0:
         return None
     kept = shown.value <= bound if at_most else shown.value >= bound
-    doubt = "; the metric keeps it, its interval does not" if kept and isfinite(shown.low) else ""
-    words = f"{constraint.words} {_told(shown, metric.unit, constraint.decimals)}, {asked}{doubt}"
-    return Failure(constraint.key, words, beyond / max(abs(bound), 1e-9))
+    doubt = "; the value keeps it, its interval does not" if kept and isfinite(shown.low) else ""
+    message = f"{constraint.label} {_formatted(shown, metric.unit, constraint.decimals)}, {required}{doubt}"
+    return Failure(constraint.key, message, beyond / max(abs(bound), 1e-9))
 
 
-def _told(shown: Interval, unit: str, decimals: int) -> str:
-    """A metric with its bounds, if it has some, in its unit."""
+def _formatted(shown: Interval, unit: str, decimals: int) -> str:
+    """A value with its unit, and its bounds if it has any."""
     if not isfinite(shown.low):
         return f"{shown.value:.{decimals}f}{unit} without an interval"
     bounds = f" [{shown.low:.{decimals}f}, {shown.high:.{decimals}f}]" if shown.low < shown.high else ""
@@ -67,6 +67,6 @@ def _told(shown: Interval, unit: str, decimals: int) -> str:
 
 
 def nearest(failed: Sequence[tuple[Candidate, Sequence[Failure]]]) -> tuple[Candidate, Sequence[Failure]]:
-    """Of candidates that all fail, the one that fails the fewest bounds, then by the least; of those that are asked for."""
-    asked = [each for each in failed if NOT_ASKED not in each[1]]
-    return min(asked, key=lambda each: (len(each[1]), sum(failure.excess for failure in each[1]), each[0].name))
+    """Of candidates that all fail, the one that fails the fewest constraints, then by the smallest excess."""
+    requested = [each for each in failed if NOT_REQUESTED not in each[1]]
+    return min(requested, key=lambda each: (len(each[1]), sum(failure.excess for failure in each[1]), each[0].name))

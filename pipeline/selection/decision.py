@@ -1,4 +1,4 @@
-"""What was decided, in words and as plain values; `pipeline.reporting.decision` writes it down."""
+"""`Decision`: which optimization is shipped and why, in text and as plain values; `reporting/decision.py` writes it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,17 +12,17 @@ from pipeline.evaluation import metrics
 from pipeline.evaluation.rows import Row, averaged
 from pipeline.selection.candidate import Candidate
 from pipeline.selection.choose import choose, front
-from pipeline.selection.constraints import NOT_ASKED, Constraints, Failure, asked_for, failures, nearest
+from pipeline.selection.constraints import NOT_REQUESTED, Constraints, Failure, failures, given, nearest
 
 
 @dataclass(frozen=True)
 class Registered:
-    """The version that a decision has made the champion."""
+    """The model version that a decision made the champion."""
 
     model: str
     version: str
-    before: str | None  # the champion's version before
-    checked: str  # what was checked before, in words
+    before: str | None  # the previous champion's version
+    checked: str  # what was checked before registering, as text
 
     def __str__(self) -> str:
         before = "" if self.before in (None, self.version) else f"; version {self.before} is the previous one"
@@ -37,9 +37,9 @@ class Decision:
     constraints: Constraints
     settings: Decide
     candidates: tuple[Candidate, ...]
-    failed: tuple[tuple[Failure, ...], ...]  # of each candidate the bounds that it fails
+    failed: tuple[tuple[Failure, ...], ...]  # for each candidate the constraints that it fails
     chosen: Candidate | None
-    words: tuple[str, ...]  # how one was chosen of those that keep the constraints
+    reasons: tuple[str, ...]  # for the choice among the candidates that keep the constraints
     registered: Registered | None = None
 
     @property
@@ -48,30 +48,31 @@ class Decision:
         return [candidate.name for candidate in front(self.candidates)]
 
     def verdict(self) -> str:
-        """In one line."""
+        """The decision in one line."""
         if self.chosen is not None:
-            return f"{'a dry run: ' if self.settings.dry_run else ''}ship {self.chosen.name}: {'; '.join(self.words)}"
+            return f"{'a dry run: ' if self.settings.dry_run else ''}ship {self.chosen.name}: {'; '.join(self.reasons)}"
         closest, failed = nearest(list(zip(self.candidates, self.failed, strict=True)))
-        return f"nothing keeps the constraints; nearest is {closest.name}: {', '.join(failure.words for failure in failed)}"
+        messages = ", ".join(failure.message for failure in failed)
+        return f"no candidate keeps the constraints; the nearest is {closest.name}: {messages}"
 
     def why_not(self, candidate: Candidate) -> str:
-        """Why a candidate is not shipped, with metric and bound; "" for the one that is."""
+        """Why a candidate is not shipped, with metric and bound; "" for the chosen one."""
         if candidate is self.chosen:
             return ""
         failed = next(failed for each, failed in zip(self.candidates, self.failed, strict=True) if each is candidate)
         if failed:
-            return "; ".join(failure.words for failure in failed)
-        return f"keeps the constraints, but {'; '.join(self.words)}"
+            return "; ".join(failure.message for failure in failed)
+        return f"keeps the constraints, but {'; '.join(self.reasons)}"
 
-    def asked(self) -> list[str]:
-        """The constraints as they were given."""
-        return [f"constraints.{key}={bound:g}" for key, bound in asked_for(self.constraints).items()]
+    def given_constraints(self) -> list[str]:
+        """The constraints in the form in which they are set."""
+        return [f"constraints.{key}={bound:g}" for key, bound in given(self.constraints).items()]
 
     def plain(self) -> dict[str, Any]:
-        """For `decision.json`."""
+        """The content of `decision.json`."""
         return {
             "experiment": self.experiment,
-            "constraints": asked_for(self.constraints),
+            "constraints": given(self.constraints),
             "prefer": self.settings.prefer,
             "strict": self.settings.strict,
             "chosen": self.chosen.name if self.chosen is not None else None,
@@ -84,7 +85,7 @@ class Decision:
                 {
                     "name": candidate.name,
                     "runs": [row.run_id for row in candidate.rows],
-                    "rejected": {failure.key: failure.words for failure in failed},
+                    "rejected": {failure.key: failure.message for failure in failed},
                     "why_not": self.why_not(candidate),
                     "metrics": {metric.key: _bounds(candidate, metric.key) for metric, _ in metrics.constraints().values()},
                 }
@@ -93,7 +94,7 @@ class Decision:
         }
 
     def rows(self) -> list[Row]:
-        """The candidates' rows, several seeds of one as their mean."""
+        """The candidates' rows; several seeds become one row with their mean."""
         return averaged(row for candidate in self.candidates for row in candidate.rows)
 
 
@@ -103,27 +104,28 @@ def decide(
     constraints: Constraints,
     settings: Decide,
 ) -> Decision:
-    """Of candidates that compare, the best that keeps the constraints; of several seeds, the run that is shipped must too.
+    """Choose the best candidate that keeps the constraints.
 
-    Raises TrackError where only one may be chosen and it is not among them.
+    With several seeds, the run that is shipped must keep the constraints too. Raises TrackError where `settings.only` is not
+    among the candidates.
     """
     only, strict = settings.only, settings.strict
     names = list(dict.fromkeys(candidate.rows[0].optim for candidate in candidates))
     if only is not None and only not in names:
-        raise TrackError(f"decide.only={only}: it has no finished run here{did_you_mean(only, names)}")
+        raise TrackError(f"decide.only={only}: this optimization has no finished run here{did_you_mean(only, names)}")
     failed = [
-        [NOT_ASKED]
+        [NOT_REQUESTED]
         if only not in (None, candidate.rows[0].optim)
         else failures(candidate, constraints, strict) or failures(Candidate((candidate.best_run(),)), constraints, strict)
         for candidate in candidates
     ]
     kept = [candidate for candidate, failures in zip(candidates, failed, strict=True) if not failures]
-    chosen, words = choose(kept, settings.prefer) if kept else (None, [])
-    told = tuple(map(tuple, failed))
-    return Decision(experiment, constraints, settings, tuple(candidates), told, chosen, tuple(words))
+    chosen, reasons = choose(kept, settings.prefer) if kept else (None, [])
+    failed_constraints = tuple(map(tuple, failed))
+    return Decision(experiment, constraints, settings, tuple(candidates), failed_constraints, chosen, tuple(reasons))
 
 
 def _bounds(candidate: Candidate, metric: str) -> list[float] | None:
-    """A metric and its bounds, without them where nothing is known of them."""
+    """A metric and its bounds; the value alone where the bounds are unknown."""
     found = candidate.metric(metric)
     return None if found is None else [value for value in (found.value, found.low, found.high) if isfinite(value)]

@@ -41,14 +41,14 @@ class QuantizeOnnxDynamic(Step):
         """Quantize; metric: the share of validation texts whose prediction stays the same."""
         from pipeline.runtimes.onnx import MODEL
         from pipeline.runtimes.onnx_graph import quantize
-        from pipeline.runtimes.onnx_weight_only import EMBEDDINGS, shrink
+        from pipeline.runtimes.onnx_weight_only import EMBEDDINGS, quantize_to_4_bits
 
         assert context.source is not None
         warn_if_slow(int8_support())
         graph = context.source / MODEL
         if self.embedding_bits == 4:
             graph = scratch / "embeddings.onnx"
-            shrink(context.source / MODEL, graph, EMBEDDINGS)
+            quantize_to_4_bits(context.source / MODEL, graph, EMBEDDINGS)
         quantize(graph, artifact / MODEL, self.per_channel, needs_reduced_range(self.reduce_range), scratch)
         shutil.copy(context.source / TOKENIZER, artifact)
         replace(Description.read(context.source), batched=False).write(artifact)

@@ -33,10 +33,10 @@ class QuantizeOnnxWeightOnly(Step):
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
         """Quantize; metric: the share of validation texts whose prediction stays the same; notes: "made", by operator."""
         from pipeline.runtimes.onnx import MODEL
-        from pipeline.runtimes.onnx_weight_only import PRODUCTS, shrink
+        from pipeline.runtimes.onnx_weight_only import PRODUCTS, quantize_to_4_bits
 
         assert context.source is not None
-        made = shrink(context.source / MODEL, artifact / MODEL, PRODUCTS, self.block)
+        made = quantize_to_4_bits(context.source / MODEL, artifact / MODEL, PRODUCTS, self.block)
         for name in (TOKENIZER, DESCRIPTION):
             shutil.copy(context.source / name, artifact)
         return {

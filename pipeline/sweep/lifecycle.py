@@ -102,10 +102,10 @@ def _finish_experiment(record: Record, tracker: Tracker, statuses: list[Status],
     missing = [f"{status.name} ({status.state})" for status in statuses if status.state != "finished"]
     jobs, shown = jobs_table(statuses, record), ""
     if rows:
-        explained = noise_floor.explained(tracker, rows)
+        explained = noise_floor.explanation(tracker, rows)
         table = tables.write(rows, None, f"{tracker.experiment}, sweep {record.sweep_id}", folder, explained, missing)
         plot = os.path.relpath(folder / "comparison.png")
-        shown = summary.told(table, summary.of_many(rows), explained if explain else "", plot=plot)
+        shown = summary.summary_text(table, summary.comparison_lines(rows), explained if explain else "", plot=plot)
         note = f"{table.markdown()}\n\n{explained}\n\n```\n{jobs}\n```"
     else:
         note = f"```\n{jobs}\n```"

@@ -169,7 +169,7 @@ def test_nothing_is_registered_where_nothing_keeps_the_budget_or_it_is_a_dry_run
     client: MlflowClient, decided: Decide, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert decided("constraints.size_mb=0.001") == 3
-    assert "nothing keeps the constraints; nearest is small: size" in capsys.readouterr().out
+    assert "no candidate keeps the constraints; the nearest is small: size" in capsys.readouterr().out
     assert decided("decide.prefer=size", "decide.dry_run=true") == 0
     with pytest.raises(UserError, match="no finished run yet"):
         decided("data.name=other")

@@ -15,7 +15,7 @@ from transformers import pipeline as transformers_pipeline
 from pipeline.config import Backbone, Measure, Weights
 from pipeline.errors import MeasureError
 from pipeline.evaluation.latency.process import Worker
-from pipeline.evaluation.session import Reference, answers, draw, measure
+from pipeline.evaluation.session import Reference, draw, measure, predict
 from pipeline.evaluation.session import TestSet as Examples  # pytest would take TestSet for a test
 from pipeline.evaluation.size import size_of
 from pipeline.models.build import start
@@ -28,7 +28,7 @@ LABELS = ["food", "music", "Wetter ☂"]
 TEXTS = ["play a song", "no", "is it sunny, or will it rain in the afternoon? " * 3, "Übergröße", "order a pizza", "x" * 200]
 QUICK = Measure(queries=5, warmup_calls=2, batch_size=4, max_seconds=0, profile=False)
 TEST = Examples(TEXTS, np.array([1, 0, 2, 2, 0, 1]), LABELS, oos=None)
-SAID = answers(np.eye(3, dtype=np.float32)[[0, 0, 1, 1, 1, 1]], TEST, Rule())  # by a baseline, 2 of 6 right
+SAID = predict(np.eye(3, dtype=np.float32)[[0, 0, 1, 1, 1, 1]], TEST, Rule())  # by a baseline, 2 of 6 right
 
 
 @pytest.fixture(scope="module")
@@ -145,8 +145,8 @@ BROKEN: dict[str, Callable[[Path], object]] = {
     "runtime '../evil' is not a name": lambda directory: rewrite(directory, runtime="../evil"),
     "No module named 'pipeline.runtimes.abacus'": lambda directory: rewrite(directory, runtime="abacus"),
     "unexpected keyword argument 'colour'": lambda directory: rewrite(directory, colour="red"),
-    "no such decision rule": lambda directory: rewrite(directory, decision={"oos_score": "energy"}),
-    "not a classifier that can be read": lambda directory: (directory / "model.onnx").write_bytes(bytes(100)),
+    "not a valid decision rule": lambda directory: rewrite(directory, decision={"oos_score": "energy"}),
+    "the classifier can't be read": lambda directory: (directory / "model.onnx").write_bytes(bytes(100)),
 }
 
 
@@ -189,5 +189,5 @@ def test_a_worker_that_is_killed_gives_one_line(worker: Worker, artifact: Path) 
     for _ in range(2):  # asked again it says the same
         with pytest.raises(MeasureError) as caught:
             worker.time(TEXTS)
-        assert f"the worker for {artifact} ended with -9" in one_line(caught.value)
+        assert f"the worker for {artifact} ended with exit code -9" in one_line(caught.value)
     assert not children()

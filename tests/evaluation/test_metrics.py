@@ -18,15 +18,15 @@ from pipeline.evaluation import metrics
 from pipeline.evaluation.metrics import CHART, LOWER, METRICS, TAG, VIEW, Constraint, Metric, quality
 from pipeline.evaluation.rows import Row
 from pipeline.reporting.legend import legend
-from pipeline.reporting.tables import least_news, table
+from pipeline.reporting.tables import droppable_titles, table
 from pipeline.run import check
 from pipeline.selection.candidate import Candidate
 from pipeline.selection.decision import decide
 from pipeline.tracking.view import state
 
 DISK = Metric(
-    "disk/reads_mb", " MB", LOWER, 1, title="reads MB", explained="what is read from disk for one text.",
-    constraint=Constraint("reads_mb", "disk reads", 1), interval=True, dropped=99, shown_in=(VIEW, CHART, TAG),
+    "disk/reads_mb", " MB", LOWER, 1, title="reads MB", explanation="what is read from disk for one text.",
+    constraint=Constraint("reads_mb", "disk reads", 1), interval=True, drop_order=99, shown_in=(VIEW, CHART, TAG),
 )  # fmt: skip
 
 
@@ -47,7 +47,7 @@ def added(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("added")
 def test_a_metric_that_is_declared_once_is_in_the_table_and_the_legend() -> None:
     titles, baseline, eager = table(ROWS).cells
-    assert (titles[-1], baseline[-1], eager[-1]) == ("reads MB", "-", "8.0") and least_news()[-1] == "reads MB"
+    assert (titles[-1], baseline[-1], eager[-1]) == ("reads MB", "-", "8.0") and droppable_titles()[-1] == "reads MB"
     assert "- reads MB: what is read from disk for one text.\n" in legend(ROWS)
 
 
@@ -123,10 +123,10 @@ def test_a_wrong_constraint_is_told_with_its_full_key(override: str, words: str,
 
 def test_every_column_is_dropped_at_its_own_turn_and_has_its_own_title() -> None:
     titles = [metric.title for metric in metrics.columns()]
-    turns = [metric.dropped for metric in METRICS.values() if metric.dropped]
+    turns = [metric.drop_order for metric in METRICS.values() if metric.drop_order]
     assert len(set(titles)) == len(titles) and len(set(turns)) == len(turns)
-    assert all(metric.title for metric in METRICS.values() if metric.dropped or metric.explained)
-    assert all(metric.explained.endswith(".") for metric in metrics.columns() if metric.explained)
+    assert all(metric.title for metric in METRICS.values() if metric.drop_order or metric.explanation)
+    assert all(metric.explanation.endswith(".") for metric in metrics.columns() if metric.explanation)
 
 
 def test_the_names_that_the_code_uses_are_declared() -> None:

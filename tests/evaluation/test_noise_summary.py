@@ -53,11 +53,11 @@ def test_it_finds_the_noise_that_is_in_the_pairs() -> None:
 
 def test_an_ordinary_measurement_would_have_stopped_earlier() -> None:
     precise = findings(20, 12, noise=0.002)
-    assert {len(pairs) for pairs in precise.ruled} == {6} and precise.as_configured.seconds == 12
+    assert {len(pairs) for pairs in precise.ordinary_pairs} == {6} and precise.as_configured.seconds == 12
     noisy = findings(20, 12, noise=0.2)
-    assert {len(pairs) for pairs in noisy.ruled} == {12}
-    assert [budget.pairs for budget in noisy.by_budget] == list(range(2, 13))
-    assert noisy.by_budget[-1].width < noisy.by_budget[2].width
+    assert {len(pairs) for pairs in noisy.ordinary_pairs} == {12}
+    assert [budget.pairs for budget in noisy.by_pair_count] == list(range(2, 13))
+    assert noisy.by_pair_count[-1].width < noisy.by_pair_count[2].width
 
 
 def test_the_table_has_a_line_a_budget_and_one_as_configured() -> None:
@@ -70,9 +70,9 @@ def test_the_table_has_a_line_a_budget_and_one_as_configured() -> None:
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        (findings(200, 8), "That fits"),
-        (findings(3, 8), "so few repetitions tell little"),
-        (findings(40, 8, slowdown=0.05), "made slower by 5 % on purpose, was called slower than itself in 40 of 40"),
+        (findings(200, 8), "That is as expected"),
+        (findings(3, 8), "too few repetitions for a firm conclusion"),
+        (findings(40, 8, slowdown=0.05), "made slower by 5 % on purpose. The verdict was slower in 40 of 40"),
         (Findings("bert", Measure(max_seconds=17), 0, findings(40, 8, slowdown=0.02).repetitions), "That is too often"),
     ],
     ids=["fits", "few", "slowed", "too often"],
@@ -96,5 +96,5 @@ def test_the_figure_is_written_with_few_and_many_repetitions(given: Findings, tm
     assert ElementTree.parse(tmp_path / "noise.svg").getroot().tag.endswith("svg")
     every, width, share = noise.draw(given).axes
     assert sum(len(bars[0].get_xdata()) for bars in every.containers) == len(given.repetitions)
-    assert np.size(width.lines[0].get_xdata()) == np.size(share.lines[0].get_xdata()) == len(given.by_budget)
+    assert np.size(width.lines[0].get_xdata()) == np.size(share.lines[0].get_xdata()) == len(given.by_pair_count)
     assert all(np.isfinite(value) for value in given.metrics().values())

@@ -107,7 +107,7 @@ def test_latency_is_summed_up_over_all_calls_of_all_processes() -> None:
     assert metrics["size/mb"] == 3 and metrics["size/weights_mb"] == 2
 
 
-def test_a_single_call_has_no_spread() -> None:
+def test_a_single_call_has_no_standard_deviation() -> None:
     assert report([samples([2.0])]).metrics()["latency/std_ms"] == 0
 
 
@@ -120,7 +120,7 @@ def test_within_a_pair_the_speedup_is_the_median_of_ratios_not_the_ratio_of_medi
     bounds = [metrics[f"delta/accuracy_pp{bound}"] for bound in ("", "_low", "_high")]
     assert bounds == pytest.approx([-2, -3, 1]) and metrics["delta/accuracy_mcnemar_p"] == pytest.approx(10 / 16)
     assert metrics["delta/pairs"] == 1
-    assert "delta/speedup_low" not in metrics and "delta/speedup_p95_high" not in metrics  # one pair knows no spread
+    assert "delta/speedup_low" not in metrics and "delta/speedup_p95_high" not in metrics  # one pair has no interval
     assert report([one.candidate], against(one)).verdict == ""
 
 

@@ -46,7 +46,7 @@ def test_an_interval_is_read_by_the_ratios_name() -> None:
     assert (Row("fast", metrics).interval(), Row("fast", metrics).ratio()) == (None, "-")
 
 
-def test_a_mean_over_seeds_has_a_spread_but_neither_bounds_nor_a_verdict() -> None:
+def test_a_mean_over_seeds_has_a_standard_deviation_but_neither_bounds_nor_a_verdict() -> None:
     runs = [replace(ratio(2.0, 1.9, 2.1), seed=0, verdict="faster"), replace(ratio(3.0, 2.9, 3.1), seed=1, verdict="faster")]
     (mean,) = averaged(runs)
     assert mean.metrics == {"delta/speedup": 2.5} and mean.verdict == mean.contended == ""

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from pipeline.evaluation.latency.pairs import MIN_PAIRS_FOR_PRECISION, reason_to_stop
-from pipeline.evaluation.latency.samples import WAITED, Block, Pair, Samples, speedup, speedup_p95
+from pipeline.evaluation.latency.samples import MIN_WAITING_SHARE, Block, Pair, Samples, speedup, speedup_p95
 from pipeline.evaluation.statistics import EQUIVALENT, FASTER, INCONCLUSIVE, SLOWER, Interval, ratio_interval, verdict
 
 Noise = Callable[[np.random.Generator], float]
@@ -88,8 +88,8 @@ def test_a_pairs_ratios_are_those_that_are_computed_by_hand() -> None:
         (10, 6, 0, False),  # it waited by itself
         (10, 6, None, False),  # not told
         (10, 40, 5, False),  # several threads
-        (100, 100 * (1 - WAITED), 1, False),
-        (100, 100 * (1 - WAITED) - 0.1, 1, True),
+        (100, 100 * (1 - MIN_WAITING_SHARE), 1, False),
+        (100, 100 * (1 - MIN_WAITING_SHARE) - 0.1, 1, True),
     ],
 )
 def test_a_block_is_marked_where_others_had_the_core(

@@ -30,7 +30,11 @@ def test_both_are_trained_in_turns_and_told_with_an_interval(
     assert [name for name, *_ in whole] == ["defaults", "ours"] and len({tuple(rest) for _, *rest in whole}) == 1
     assert whole[0][2] == 2 and found.epochs == 2
     assert all(0 <= accuracy <= 1 for accuracy in found.accuracy.values()) and min(found.seconds.values()) > 0
-    assert found.told().startswith("texts per second: ") and "95 % interval" in found.told() and "(2 pairs)" in found.told()
+    assert (
+        found.summary().startswith("texts per second: ")
+        and "95 % interval" in found.summary()
+        and "(2 pairs)" in found.summary()
+    )
 
 
 def test_an_optimization_without_finetune_is_refused(compose: Callable[..., Config], tiny: list[str]) -> None:

@@ -42,7 +42,7 @@ def test_each_verdict_is_explained_where_it_occurs(verdict: str) -> None:
 
 
 SHOWN_ALREADY = ("latency/p50_ms", "delta/speedup", "size/mb")
-MORE = [metric.key for metric in METRICS.values() if metric.explained and metric.key not in SHOWN_ALREADY]
+MORE = [metric.key for metric in METRICS.values() if metric.explanation and metric.key not in SHOWN_ALREADY]
 
 
 @pytest.mark.parametrize("key", [*MORE, "delta/accuracy_pp_low"])

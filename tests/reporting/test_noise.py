@@ -174,7 +174,7 @@ def test_a_slowdown_is_found_and_is_no_noise_floor(
     assert code == 0, err
     run = place.runs()[0]
     assert run.data.metrics["noise/slower_count"] == run.data.metrics["noise/excludes_1"] * 2 == 2
-    assert "made slower by 300 % on purpose" in " ".join(out.split())
+    assert "was made slower by 300 % on purpose" in " ".join(out.split())
     known = noise_floor.newest(place.tracker(compose))
     assert known is not None and known.run_id == measured[0].info.run_id
 

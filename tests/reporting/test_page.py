@@ -6,19 +6,19 @@ from typing import Any
 
 import pytest
 
-from pipeline.reporting.page.content import Content, Shown
+from pipeline.reporting.page.content import Content, PageRow
 from pipeline.reporting.page.render import render
-from pipeline.reporting.page.scatter import HEIGHT, TOP, WIDTH, Axis, axes, drawn, radius
+from pipeline.reporting.page.scatter import HEIGHT, TOP, WIDTH, Axis, axes, points, radius
 
 
-def shown(name: str, p50: float = 2.0, accuracy: float = 0.9, mb: float = 20.0, **more: Any) -> Shown:
-    plain = Shown(name, f"http://127.0.0.1:5000/{name}", False, False, {"p50 ms": f"{p50:.2f}"}, p50, accuracy, mb)
+def page_row(name: str, p50: float = 2.0, accuracy: float = 0.9, mb: float = 20.0, **more: Any) -> PageRow:
+    plain = PageRow(name, f"http://127.0.0.1:5000/{name}", False, False, {"p50 ms": f"{p50:.2f}"}, p50, accuracy, mb)
     return replace(plain, **more)
 
 
-BASELINE = shown("bert", 8.0, 0.92, 80.0, is_baseline=True, quantiles_ms=(7.0, 7.5, 8.0, 8.5, 9.0, 12.0))
+BASELINE = page_row("bert", 8.0, 0.92, 80.0, is_baseline=True, quantiles_ms=(7.0, 7.5, 8.0, 8.5, 9.0, 12.0))
 FLIP = {"kind": "lost", "text": "<script>alert(1)</script>", "label": "a&b", "baseline": "a&b", "candidate": "c"}
-SMALL = shown(
+SMALL = page_row(
     "small", 1.0, 0.91, 20.0, lost=5, gained=3, flips=(FLIP,), on_front=True, quantiles_ms=(0.9, 1.0, 1.0, 1.1, 1.3, 2.0)
 )
 CONTENT = Content("toy/<tiny>", (BASELINE, SMALL), ("p50: the median.",), {"machine": "one"}, None, ("p50 ms",))
@@ -35,17 +35,17 @@ def test_an_axis_goes_from_its_start_to_its_end_with_round_ticks_between() -> No
         assert 2 <= len(Axis(low, high, 0, 1, logarithmic=False).ticks()) <= 10
 
 
-@pytest.mark.parametrize("several", [[BASELINE], [BASELINE, SMALL], [shown(f"twin {i}") for i in range(12)]])
-def test_every_point_lies_within_and_no_label_covers_another(several: list[Shown]) -> None:
-    points = drawn(several, *axes(several))
-    assert all(0 < point.x < WIDTH and TOP <= point.y < HEIGHT for point in points)
-    places = [(point.label_x, point.label_y) for point in points]
+@pytest.mark.parametrize("several", [[BASELINE], [BASELINE, SMALL], [page_row(f"twin {i}") for i in range(12)]])
+def test_every_point_lies_within_and_no_label_covers_another(several: list[PageRow]) -> None:
+    found = points(several, *axes(several))
+    assert all(0 < point.x < WIDTH and TOP <= point.y < HEIGHT for point in found)
+    places = [(point.label_x, point.label_y) for point in found]
     assert all(abs(a[1] - b[1]) >= 14 or abs(a[0] - b[0]) > 40 for i, a in enumerate(places) for b in places[:i])
 
 
 def test_where_labels_have_no_room_each_point_still_has_one() -> None:
-    many = [shown(f"one of a great many settings {i}", 2.0 + i / 1000) for i in range(80)]
-    assert len(drawn(many, *axes(many))) == 80
+    many = [page_row(f"one of a great many settings {i}", 2.0 + i / 1000) for i in range(80)]
+    assert len(points(many, *axes(many))) == 80
 
 
 def test_a_circles_area_is_as_its_size() -> None:
@@ -78,5 +78,5 @@ def test_the_page_says_what_was_decided() -> None:
 
 
 def test_without_any_accuracy_there_is_no_trade_off_to_draw() -> None:
-    page = render(replace(CONTENT, shown=(replace(BASELINE, accuracy=None),)))
+    page = render(replace(CONTENT, rows=(replace(BASELINE, accuracy=None),)))
     assert "<svg" in page and 'class="dot' not in page and 'id="tradeoff"' not in page

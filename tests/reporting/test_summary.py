@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.reporting.summary import command, of_many, of_one, told
+from pipeline.reporting.summary import command, comparison_lines, run_lines, summary_text
 from pipeline.reporting.tables import table
 from tests.reporting.test_tables import row, speedup
 
@@ -16,33 +16,33 @@ FAST = replace(QUICK, verdict="faster", metrics=QUICK.metrics | BOUNDS)
 
 
 def test_one_optimization_is_told_against_the_baseline() -> None:
-    assert of_one(FAST, [FAST, BASELINE]) == [
+    assert run_lines(FAST, [FAST, BASELINE]) == [
         "speed: quick is 5.00x [4.80, 5.20] as fast as bert (faster)",
         "size: 40.0 MB; bert is 2.00x as large",
-        "accuracy: 89.0 %, -1.0 [-2.0, 0.0] pp against bert",
+        "accuracy: 89.0 %, -1.0 [-2.0, 0.0] pp compared with bert",
     ]
-    assert of_one(BASELINE, [BASELINE]) == [] and of_many([BASELINE]) == []
+    assert run_lines(BASELINE, [BASELINE]) == [] and comparison_lines([BASELINE]) == []
 
 
 def test_of_many_the_fastest_the_smallest_and_their_cost_are_told() -> None:
-    assert of_many([BASELINE, SMALL, FAST]) == [
+    assert comparison_lines([BASELINE, SMALL, FAST]) == [
         "fastest: quick, 5.00x [4.80, 5.20] as fast as bert",
         "smallest: small, 10.0 MB; bert is 8.00x as large",
-        "accuracy against bert: quick -1.0 [-2.0, 0.0] pp, small -5.0 pp",
+        "accuracy compared with bert: quick -1.0 [-2.0, 0.0] pp, small -5.0 pp",
     ]
 
 
 def test_what_can_not_be_told_apart_from_the_fastest_is_named() -> None:
     near = row("near", **speedup(4.9, 4.7, 5.1))
     unknown = row("unknown", delta__speedup=2.0)
-    assert of_many([BASELINE, near, FAST, unknown, SMALL])[0].endswith("; not told apart from near, unknown")
+    assert comparison_lines([BASELINE, near, FAST, unknown, SMALL])[0].endswith("; its interval overlaps with near, unknown")
 
 
 def test_the_summary_has_what_the_columns_mean_only_where_it_is_given() -> None:
     made = table([BASELINE, FAST])
-    short = told(made, ["one line"], plot="a.png", MLflow="", next="python -m pipeline decide")
+    short = summary_text(made, ["one line"], plot="a.png", MLflow="", next="python -m pipeline decide")
     assert short == f"\n{made.plain()}\n\none line\n\nplot:    a.png\nnext:    python -m pipeline decide"
-    assert "\n\n- what it means\n\nplot: " in told(made, [], "- what it means", plot="a.png")
+    assert "\n\n- what it means\n\nplot: " in summary_text(made, [], "- what it means", plot="a.png")
 
 
 @pytest.mark.parametrize(

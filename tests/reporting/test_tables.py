@@ -19,7 +19,7 @@ from pipeline.commands.compare import compare
 from pipeline.config import Config
 from pipeline.evaluation.rows import Row
 from pipeline.reporting.legend import legend
-from pipeline.reporting.tables import MAX_WIDTH, columns, least_news, table, to_csv, write
+from pipeline.reporting.tables import MAX_WIDTH, columns, droppable_titles, table, to_csv, write
 
 
 def row(optim: str, accuracy: float = 0.9, p50: float = 8.0, mb: float = 80.0, **more: float) -> Row:
@@ -108,12 +108,12 @@ def test_a_terminal_gets_no_more_columns_than_it_is_wide_and_is_told_what_it_lac
     )
     head, rule, *lines, told = made.plain().splitlines()
     assert {len(line) for line in (head, rule, *lines)} == {len(head)} and len(head) <= MAX_WIDTH
-    lacking = told.removeprefix("not shown here, but in comparison.md: ").split(", ")
-    assert lacking == least_news()[: len(lacking)] and lacking[:2] == ["macro F1 %", "ECE %"]
+    lacking = told.removeprefix("left out here, see comparison.md: ").split(", ")
+    assert lacking == droppable_titles()[: len(lacking)] and lacking[:2] == ["macro F1 %", "ECE %"]
     assert not [title for title in lacking if f" {title} " in f"{head} ".replace("texts/s/core", "")]
     assert all(title in head for title in ("accuracy %", "p50 ms", "faster", "slow calls", "verdict", "size MB"))
     assert all(title in made.markdown() for title in lacking)
-    assert set(least_news()) < {column.title for column in columns()} and "verdict" not in least_news()
+    assert set(droppable_titles()) < {column.title for column in columns()} and "verdict" not in droppable_titles()
 
 
 def test_the_terminals_table_is_aligned() -> None:

@@ -158,10 +158,10 @@ def test_a_runtime_declares_all_that_is_asked_of_it(name: str, tmp_path: Path) -
     assert ("int8" in runtime.processor_features(artifact)) is (name in DEPENDENT)
     facts = examine(artifact, 1, SENTENCES[:3], tmp_path)
     assert (facts.operators is None) is (runtime.profiler is None)
-    assert facts.network is not None or facts.unseen not in ("", Runtime.unseen)
+    assert facts.network is not None or facts.no_profile_reason not in ("", Runtime.no_profile_reason)
     assert sum(facts.sizes.values()) == size.total_bytes and min(facts.sizes.values()) >= 0
     plain = page.Page("x", ["y"], findings(facts), page.tables(facts)).plain()
-    assert ("can't be seen" in plain) is (facts.network is None)
+    assert ("products are unknown" in plain) is (facts.network is None)
     if name == "torch_compiled":
         assert next(iter(facts.operators.shares)) == "compiled code"  # type: ignore[union-attr]
         assert ("The processor has instructions for bfloat16" in plain) is has_bfloat16()
@@ -184,7 +184,7 @@ def test_the_doctor_sees_products_and_times_of_openvino_and_its_bfloat16(tmp_pat
 def test_what_transformers_can_load_is_told_without_reading_the_weights(tmp_path: Path) -> None:
     source = stored(network(), tmp_path / "source")
     pooled = pool(network(), "mean")
-    for name, model, form in (("smaller", smaller(), PublishedForm.WRITTEN_OUT), ("mean", pooled, PublishedForm.PROJECT)):
+    for name, model, form in (("smaller", smaller(), PublishedForm.CONVERTED), ("mean", pooled, PublishedForm.PROJECT)):
         (tmp_path / name).mkdir()
         save_compact(model, read_tokenizer(source), Description.read(source), tmp_path / name)
         assert runtime_of(tmp_path / name).published_form(tmp_path / name) is form

@@ -66,7 +66,7 @@ def test_a_damaged_file_is_an_error_that_says_where(carried: Carried, tmp_path: 
     made, _ = carried(*EXPORTED)
     made.artifact.joinpath("model.xml").chmod(0o644)
     made.artifact.joinpath("model.xml").write_text("<net>")
-    with pytest.raises(ValueError, match="not a classifier that can be read"):
+    with pytest.raises(ValueError, match="the classifier can't be read"):
         load(made.artifact, 1)
     made.artifact.joinpath("model.bin").unlink()
     with pytest.raises(FileNotFoundError, match=r"model\.bin"):

@@ -107,8 +107,8 @@ def test_a_cascade_without_a_part_is_one_line() -> None:
 def test_a_damaged_cascade_is_an_error_that_says_where(made: tuple[StepsResult, Context], tmp_path: Path) -> None:
     copy = Path(shutil.copytree(made[0].artifact, tmp_path / "copy"))
     (copy / "cascade.json").write_text("{}")
-    with pytest.raises(ValueError, match="not a classifier that can be read"):
+    with pytest.raises(ValueError, match="the classifier can't be read"):
         load(copy, 1)
     shutil.rmtree(copy / "cheap")
-    with pytest.raises(FileNotFoundError, match="not whole"):
+    with pytest.raises(FileNotFoundError, match="incomplete"):
         load(copy, 1)

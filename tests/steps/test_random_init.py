@@ -53,7 +53,7 @@ def test_size_and_latency_are_compared_and_accuracy_is_not(compared: Config) -> 
 def test_it_is_decided_on_and_shown_without_it(compared: Config, capsys: pytest.CaptureFixture[str]) -> None:
     assert decide(compared) == 0
     told = capsys.readouterr().out
-    assert "ship tfidf" in told and "not bert_base_random: its weights are random, its answers were not judged" in told
+    assert "ship tfidf" in told and "not bert_base_random: its weights are random, so its answers were not measured" in told
     assert decide(replace(compared, decide=Decide(only="bert_base_random"), constraints={})) == 3, (
         "also where nothing is asked of it"
     )

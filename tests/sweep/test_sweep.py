@@ -144,7 +144,7 @@ def parallel(tmp_path_factory: pytest.TempPathFactory, ready_database: Path, toy
         yield place, place.run("optim=student", "seed=1,2", "optim.steps.finetune.epochs=1,2", *launcher, "-m")
 
 
-def test_settings_are_rows_and_seeds_are_their_means_with_a_spread(parallel: Ended) -> None:
+def test_settings_are_rows_and_seeds_are_their_means_with_a_standard_deviation(parallel: Ended) -> None:
     place, done = parallel
     assert done.returncode == 0, done.stderr
     (parent,) = place.parents()
@@ -153,8 +153,8 @@ def test_settings_are_rows_and_seeds_are_their_means_with_a_spread(parallel: End
     assert set(cells) == {"baseline_onnx (2 seeds) *", "student epochs=1 (2 seeds)", "student epochs=2 (2 seeds)"}
     runs = [run for run in place.runs("tags.settings = 'epochs=1'") if run.data.tags["optim"] == "student"]
     first, second = (run.data.metrics["throughput/texts_per_s"] for run in runs)
-    mean, spread = (first + second) / 2, abs(first - second) / math.sqrt(2)
-    assert cells["student epochs=1 (2 seeds)"]["texts/s"] == f"{mean:.0f} ±{spread:.0f}"
+    mean, std = (first + second) / 2, abs(first - second) / math.sqrt(2)
+    assert cells["student epochs=1 (2 seeds)"]["texts/s"] == f"{mean:.0f} ±{std:.0f}"
     assert "student epochs=2 seed=1" in done.stdout
 
 

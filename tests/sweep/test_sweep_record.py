@@ -99,15 +99,15 @@ def test_jobs_are_named_by_what_differs_between_them() -> None:
     assert JOB.name == "baseline epochs=1" and replace(JOB, settings="").name == "baseline"
 
 
-def test_rows_that_differ_in_their_seed_only_become_their_mean_and_spread() -> None:
+def test_rows_that_differ_in_their_seed_only_become_their_mean_and_standard_deviation() -> None:
     def row(settings: str, accuracy: float, run: str, **more: float) -> Row:
         return Row("baseline", {"quality/accuracy": accuracy, **more}, run, True, settings, ord(run))
 
     one, mean = averaged([row("e=1", 0.5, "a"), row("e=2", 0.6, "b", only=1.0), row("e=2", 0.8, "c")])
-    assert one == row("e=1", 0.5, "a") and one.name == "baseline e=1" and one.spread == {}
+    assert one == row("e=1", 0.5, "a") and one.name == "baseline e=1" and one.std == {}
     assert mean.name == "baseline e=2 (2 seeds)" and mean.count == 2 and mean.is_baseline and mean.run_id == ""
     assert mean.metrics == pytest.approx({"quality/accuracy": 0.7}), "only what every run has"
-    assert mean.spread == pytest.approx({"quality/accuracy": 0.2 / math.sqrt(2)})
+    assert mean.std == pytest.approx({"quality/accuracy": 0.2 / math.sqrt(2)})
     same_seed = [row("e=1", 0.5, "a"), replace(row("e=1", 0.9, "b"), seed=ord("a"))]
     assert averaged(same_seed) == same_seed, "they differ in something else than their seed"
 

@@ -1,4 +1,5 @@
-"""Why is a classifier not faster? Facts of its artifact become findings, what costs most first, each with what to do.
+"""The doctor: why is a classifier not faster? Facts about its artifact become findings with advice, the costliest first.
 
-It looks at one classifier in this process. That is a diagnosis, not a measurement: shares of time only, no milliseconds.
+It examines one classifier in this process. This is a diagnosis, not a measurement: it gives shares of time, not
+milliseconds.
 """

@@ -1,4 +1,4 @@
-"""An artifact -> facts: the classifier is loaded, looked at and run in this process, as its runtime says it can be."""
+"""An artifact -> facts: load the classifier and run it in this process, with the profiler of its runtime."""
 
 import time
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from pipeline.system.machine import machine
 
 
 def examine(artifact: Path, threads: int, texts: Sequence[str], scratch: Path) -> Facts:
-    """Everything there is to know of an artifact's classifier, run on texts, one at a time.
+    """All facts about an artifact's classifier, run on single texts.
 
     Raises OptimizationError when it can't be loaded.
     """
@@ -29,14 +29,15 @@ def examine(artifact: Path, threads: int, texts: Sequence[str], scratch: Path) -
     return Facts(
         runtime.name, network, operators, tokenization(classifier, texts), parts, threads,
         cores=machine()["cores"], quota_cores=machine().get("quota_cores"), int8=int8_support(), flags=flags(),
-        features=runtime.processor_features(artifact), profiler=runtime.profiler, unseen=runtime.unseen,
+        features=runtime.processor_features(artifact), profiler=runtime.profiler,
+        no_profile_reason=runtime.no_profile_reason,
     )  # fmt: skip
 
 
 def _profiled(
     runtime: Runtime, artifact: Path, threads: int, classifier: Classifier, inputs: Sequence[Any], scratch: Path
 ) -> tuple[Network | None, Operators | None]:
-    """With the profiler that the runtime names: what runs, and the time it takes by operator."""
+    """The network that runs and its time by operator, from the profiler that the runtime declares."""
     if runtime.profiler == "onnx":
         from pipeline.evaluation.doctor import graph
 
@@ -53,7 +54,7 @@ def _profiled(
 
 
 def tokenization(classifier: Classifier, texts: Sequence[str]) -> float:
-    """The tokenizer's share of the time of single calls, 0 to 1; no profiler runs."""
+    """The tokenizer's share of the time of single calls, 0 to 1, measured without a profiler."""
     for text in texts[:WARM_UP]:
         classifier.logits([text])
     spent = [0.0, 0.0]

@@ -1,4 +1,4 @@
-"""What is known of a classifier, as plain metrics: the findings follow from these alone."""
+"""What is known about a classifier, as plain values. The findings depend on nothing else."""
 
 import re
 from collections.abc import Iterable
@@ -19,21 +19,21 @@ MATRIX = INT8 | {
 
 @dataclass(frozen=True)
 class Product:
-    """A product with a matrix of weights, as the runtime carries it out; those of activations with each other have none."""
+    """A matrix product with weights, as the runtime computes it; products of activations only do not count."""
 
     name: str
-    elements: int  # of the matrix: multiplications a token
-    zeros: int | None  # among them; None where a stored zero is not 0
+    elements: int  # of the matrix: multiplications per token
+    zeros: int | None  # elements that are zero; None where the format's zero point is not 0
     quantized: bool  # multiplied in int8
 
 
 @dataclass(frozen=True)
 class Network:
-    """What a runtime carries out."""
+    """The network that a runtime runs."""
 
     products: tuple[Product, ...]
-    layers: int  # by the names of their parts; 0: they have no such names
-    operators: dict[str, int] | None  # of the graph that runs, by type; None: the runtime has no graph
+    layers: int  # counted by names; 0: the names show none
+    operators: dict[str, int] | None  # number of operators of the graph that runs, by type; None: the runtime has no graph
 
     @property
     def quantized_share(self) -> float:
@@ -43,55 +43,55 @@ class Network:
 
     @property
     def zeros_share(self) -> float | None:
-        """Share of the weights in matrices that are zero, 0 to 1, as far as it is known; None where it is not at all."""
+        """Share of the weights in matrices that are zero, 0 to 1, where known; None if it is unknown for all."""
         known = [(product.zeros, product.elements) for product in self.products if product.zeros is not None]
         return sum(zeros for zeros, _ in known) / sum(elements for _, elements in known) if known else None
 
 
 @dataclass(frozen=True)
 class Operators:
-    """Where the runtime's own profiler saw time go."""
+    """The time by operator, from the runtime's profiler."""
 
     shares: dict[str, float]  # operator type -> share of all operators' own time, the largest first
-    calls_per_text: float  # operators carried out for one text
+    calls_per_text: float  # operators that run for one text
 
     @classmethod
     def of(cls, spent: dict[str, float], calls: int, texts: int) -> "Operators":
-        """From the time (of any unit) and number of calls in all."""
+        """From the time of each operator (in any unit) and the total number of calls."""
         everything = sum(spent.values())
         ranked = sorted(spent.items(), key=lambda item: (-item[1], item[0]))
         return cls({name: time / everything for name, time in ranked}, calls / texts)
 
     @property
     def matrix(self) -> float:
-        """Share of operators that multiply matrices."""
+        """Share of the operators that multiply matrices."""
         return sum(share for name, share in self.shares.items() if name in MATRIX)
 
     @property
     def int8(self) -> float:
-        """Share of those among them that multiply in int8."""
+        """Share of the operators that multiply matrices in int8."""
         return sum(share for name, share in self.shares.items() if name in INT8)
 
 
 @dataclass(frozen=True)
 class Facts:
-    """Everything the findings follow from."""
+    """Everything that the findings depend on."""
 
     runtime: str
-    network: Network | None  # None: it can't be seen, `unseen` says why
-    operators: Operators | None  # the same
+    network: Network | None  # None: unknown, see `no_profile_reason`
+    operators: Operators | None  # None: unknown, see `no_profile_reason`
     tokenization: float  # share of a call, 0 to 1
     sizes: dict[str, int]  # part -> bytes on disk, see `pipeline.evaluation.doctor.parts`
     threads: int
     cores: int  # that this process may use
-    quota_cores: float | None  # cores' worth of time; None: no quota, or none is told
+    quota_cores: float | None  # CPU quota in cores; None: no quota, or unknown
     int8: Int8Support
     flags: frozenset[str]  # of the processor
     features: frozenset[str] = frozenset()  # what the classifier computes with, see `Runtime.processor_features`
     profiler: str | None = "onnx"  # see `Runtime.profiler`
-    unseen: str = ""  # a sentence
+    no_profile_reason: str = ""  # see `Runtime.no_profile_reason`
 
-    def of_a_call(self, share_of_operators: float) -> float:
+    def share_of_call(self, share_of_operators: float) -> float:
         """A share of the operators' time as a share of a whole call, tokenization included."""
         return share_of_operators * (1 - self.tokenization)
 

@@ -1,23 +1,23 @@
-"""`Finding`: what is the matter, the metrics that show it, and what to do."""
+"""`Finding`: a problem or a check that passed, its evidence, and advice."""
 
 import enum
 from dataclasses import dataclass
 
 
 class Level(enum.IntEnum):
-    """How much a finding matters."""
+    """The severity of a finding."""
 
-    COSTS = 0  # it costs time that can be won back
-    HINT = 1  # worth knowing, or something that could be tried
-    FINE = 2
+    PROBLEM = 0  # it costs time that can be saved
+    HINT = 1  # worth knowing or trying
+    OK = 2
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at."""
+    """The result of one check."""
 
     level: Level
     title: str
     evidence: str
     advice: str = ""
-    share: float = 0.0  # the part of a call's time it is about, 0 to 1: mending it can win no more
+    share: float = 0.0  # share of a call's time, 0 to 1: an upper bound on what fixing it can save

@@ -1,4 +1,4 @@
-"""An ONNX graph as ONNX Runtime really runs it: after its own optimizations, with its own profiler."""
+"""An ONNX graph as ONNX Runtime runs it, after its optimizations, and the time from its profiler."""
 
 import json
 from collections import Counter
@@ -11,12 +11,12 @@ import numpy as np
 from pipeline.evaluation.doctor.facts import INT8, MATRIX, Network, Operators, Product, count_layers
 from pipeline.runtimes.onnx import MODEL, NORM_FUSION, session
 
-Inputs = Sequence[tuple[np.ndarray, np.ndarray]]  # ids and mask of each text
+Inputs = Sequence[tuple[np.ndarray, np.ndarray]]  # ids and mask for each text
 WARM_UP = 5  # texts
 
 
 def examine(artifact: Path, threads: int, inputs: Inputs, scratch: Path) -> tuple[Network, Operators]:
-    """What runs, and the time it takes by operator, one text at a time."""
+    """The network that runs and its time by operator, one text at a time."""
     optimized = scratch / "optimized.onnx"
     profiled = _profiled(artifact / MODEL, threads, optimized, scratch)
     for ids, mask in [*inputs[:WARM_UP], *inputs]:
@@ -29,7 +29,7 @@ def examine(artifact: Path, threads: int, inputs: Inputs, scratch: Path) -> tupl
 def _profiled(model: Path, threads: int, optimized: Path, scratch: Path) -> Any:
     import onnxruntime
 
-    options = session(model, threads).get_session_options()  # those of the classifier, whatever they are
+    options = session(model, threads).get_session_options()  # the classifier's own options
     options.optimized_model_filepath = str(optimized)
     options.enable_profiling = True
     options.profile_file_prefix = str(scratch / "profile")
@@ -39,12 +39,12 @@ def _profiled(model: Path, threads: int, optimized: Path, scratch: Path) -> Any:
 
 
 def read(model: Path) -> Network:
-    """The products and operators of a graph file."""
+    """The matrix products and operators of a graph file."""
     import onnx
 
     graph = onnx.load(model).graph
     tensors = {tensor.name: tensor for tensor in graph.initializer}
-    for node in graph.node:  # weights may be stored in int8 and multiplied as fp32
+    for node in graph.node:  # weights may be stored in int8 and multiplied in fp32
         if node.op_type == "DequantizeLinear" and node.input[0] in tensors:
             tensors[node.output[0]] = tensors[node.input[0]]
     products = tuple(
@@ -62,12 +62,12 @@ def _product(node: Any, tensor: Any) -> Product:
     from onnx import numpy_helper
 
     weights = numpy_helper.to_array(tensor)
-    zeros = None if weights.dtype == np.uint8 else int((weights == 0).sum())  # its zero is elsewhere
+    zeros = None if weights.dtype == np.uint8 else int((weights == 0).sum())  # its zero point is not 0
     return Product(node.name or node.op_type, weights.size, zeros, node.op_type in INT8)
 
 
 def times(events: list[dict[str, Any]], texts: int) -> Operators:
-    """Of the last calls, by ONNX Runtime's profile: one call a text."""
+    """The time by operator of the last `texts` calls, from ONNX Runtime's profile."""
     calls = sorted(event["ts"] for event in events if event["name"] == "model_run")
     kernels = [
         event

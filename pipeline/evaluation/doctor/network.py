@@ -1,4 +1,4 @@
-"""A torch network, whose operators run one by one: its linear layers, and torch's own profiler."""
+"""A torch network: its linear layers, and the time by operator from torch's profiler."""
 
 from typing import Any
 
@@ -12,15 +12,15 @@ COMPILED, OVERHEAD = "compiled code", "Python and torch between operators"
 
 
 def examine(model: Any, classifier: Classifier, inputs: Inputs) -> tuple[Network | None, Operators]:
-    """The products of a network, and the time its classifier takes by operator, one text at a time.
+    """The matrix products of a network and its classifier's time by operator, one text at a time.
 
-    `model` is None where the network is compiled: the time that no operator of torch takes is that of its code.
+    `model` is None for a compiled network. Then the time outside torch's operators is that of the compiled code.
     """
     return None if model is None else read(model), times(classifier, inputs, COMPILED if model is None else OVERHEAD)
 
 
 def read(model: Any) -> Network:
-    """The products of a network: its linear layers, in fp32 or int8."""
+    """The matrix products of a network: its linear layers, in fp32 or int8."""
     from torch.ao.nn.quantized.dynamic import Linear
 
     products = []
@@ -37,9 +37,9 @@ def read(model: Any) -> Network:
 
 
 def times(classifier: Classifier, inputs: Inputs, rest: str = OVERHEAD) -> Operators:
-    """By torch's profile: each operator's own time, those that it calls not counted.
+    """The time by operator, from torch's profile. The time of an operator does not include the operators that it calls.
 
-    What no operator takes is counted under the name `rest`, and left out where that is `OVERHEAD`.
+    The time outside all operators gets the name `rest`; it is left out where that is `OVERHEAD`.
     """
     from torch.profiler import ProfilerActivity, profile, record_function
 
@@ -49,6 +49,6 @@ def times(classifier: Classifier, inputs: Inputs, rest: str = OVERHEAD) -> Opera
         for ids, mask in inputs:
             with record_function(rest):
                 classifier.forward(ids, mask)
-    told = [event for event in profiled.key_averages() if event.self_cpu_time_total > 0 and event.key != OVERHEAD]
-    spent = {event.key: event.self_cpu_time_total for event in told}
-    return Operators.of(spent, sum(event.count for event in told), len(inputs))
+    events = [event for event in profiled.key_averages() if event.self_cpu_time_total > 0 and event.key != OVERHEAD]
+    spent = {event.key: event.self_cpu_time_total for event in events}
+    return Operators.of(spent, sum(event.count for event in events), len(inputs))

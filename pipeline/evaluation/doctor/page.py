@@ -1,4 +1,4 @@
-"""Findings -> one page: plain text for the terminal, and the same in Markdown."""
+"""Findings -> one page, as plain text for the terminal and as Markdown."""
 
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
@@ -9,12 +9,12 @@ from pipeline.evaluation.doctor.finding import Finding, Level
 
 WIDTH = 110
 MAX_OPERATORS = 8
-TITLES = {Level.COSTS: "What costs time", Level.HINT: "Worth knowing", Level.FINE: "As it should be"}
+TITLES = {Level.PROBLEM: "What costs time", Level.HINT: "Worth knowing", Level.OK: "No problem"}
 
 
 @dataclass(frozen=True)
 class Page:
-    """Everything on it, as text."""
+    """The texts on the page."""
 
     title: str
     head: Sequence[str]
@@ -22,7 +22,7 @@ class Page:
     tables: Mapping[str, list[tuple[str, str]]]  # title -> rows
 
     def plain(self) -> str:
-        """For a terminal, at most 110 characters wide."""
+        """The page for a terminal, at most 110 characters wide."""
         lines = [self.title, "=" * len(self.title), *(line for text in self.head for line in _wrapped(text, ""))]
         number = 0
         for level, found in self._levels():
@@ -38,7 +38,7 @@ class Page:
         return "\n".join(lines)
 
     def markdown(self) -> str:
-        """For the run."""
+        """The page as Markdown, for the run."""
         lines = [f"# {self.title}", "", "  \n".join(self.head)]
         for level, found in self._levels():
             lines += ["", f"## {TITLES[level]}", ""]
@@ -58,7 +58,7 @@ class Page:
 
 
 def _headline(finding: Finding) -> str:
-    about = f" (about {finding.share:.0%} of a call)" if finding.share and finding.level < Level.FINE else ""
+    about = f" (about {finding.share:.0%} of a call)" if finding.share and finding.level < Level.OK else ""
     return finding.title + about
 
 
@@ -68,7 +68,7 @@ def _wrapped(text: str, indent: str, first: str | None = None) -> list[str]:
 
 
 def tables(facts: Facts) -> dict[str, list[tuple[str, str]]]:
-    """Time by operator and bytes by part."""
+    """Two tables: time by operator and size by part."""
     ranked = [] if facts.operators is None else list(facts.operators.shares.items())
     operators = [(name, f"{share:6.1%}") for name, share in ranked[:MAX_OPERATORS]]
     rest = ranked[MAX_OPERATORS:]

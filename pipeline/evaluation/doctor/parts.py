@@ -1,4 +1,4 @@
-"""Bytes on disk by part of the network: which part a weight belongs to is told by its name."""
+"""Bytes on disk by part of the network; the name of a weight shows its part."""
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
@@ -6,25 +6,25 @@ from pathlib import Path
 from typing import Any
 
 PARTS = ("embeddings", "attention", "feed-forward", "pooler and classifier", "rest of the model", "tokenizer", "other files")
-MARKS = (  # the first that a name has decides
+MARKS = (  # the first match in a name decides
     ("embeddings", ("embed",)),
     ("attention", ("attention",)),
-    ("feed-forward", ("intermediate", "ffn", "gelu", "layer.")),  # whatever else is in a layer comes after its attention
+    ("feed-forward", ("intermediate", "ffn", "gelu", "layer.")),  # everything in a layer that is not attention
     ("pooler and classifier", ("pooler", "classifier")),
 )
 TOKENIZER_FILES = ("tokenizer", "vocab", "special_tokens", "added_tokens", "merges", "spiece", "sentencepiece")
 
 
 def part_of(name: str) -> str | None:
-    """The part a weight or operator belongs to, by a name of torch or ONNX; None where it does not tell."""
+    """The part of a weight or operator, by its torch or ONNX name; None where the name does not show it."""
     plain = name.lower().replace("/", ".")
     return next((part for part, marks in MARKS if any(mark in plain for mark in marks)), None)
 
 
 def sizes(artifact: Path, model_files: Collection[Path]) -> dict[str, int]:
-    """Bytes of each part, in the order of `PARTS`; together they are the artifact's files.
+    """Bytes of each part, in the order of `PARTS`; the sum is the size of the artifact.
 
-    `model_files` hold weights, or the graph; what of them can't be told by name, as compiled code, is "rest of the model".
+    `model_files` contain weights or the graph. Bytes without a known name, such as compiled code, are "rest of the model".
     """
     counts: Counter[str] = Counter()
     for file in sorted(path for path in artifact.rglob("*") if path.is_file()):
@@ -33,7 +33,7 @@ def sizes(artifact: Path, model_files: Collection[Path]) -> dict[str, int]:
             for part, count in READERS[file.suffix](file) if file.suffix in READERS else ():
                 counts[part] += count
                 size -= count
-            counts["rest of the model"] += size  # the graph, names and shapes
+            counts["rest of the model"] += size  # the graph, names, shapes
         else:
             counts["tokenizer" if file.name.startswith(TOKENIZER_FILES) else "other files"] += size
     return {part: counts[part] for part in PARTS}
@@ -57,7 +57,7 @@ def _in_onnx(file: Path) -> Iterator[tuple[str, int]]:
         for name in node.input:
             users.setdefault(name, []).append(f"{node.op_type} {node.name}")
     for tensor in graph.initializer:
-        known = _first([tensor.name, *users.get(tensor.name, [])])  # its own name may be a number
+        known = _first([tensor.name, *users.get(tensor.name, [])])  # a tensor's own name may be a number
         yield known or "rest of the model", len(tensor.raw_data) or numpy_helper.to_array(tensor).nbytes
 
 
@@ -66,13 +66,13 @@ def _in_openvino(file: Path) -> Iterator[tuple[str, int]]:
 
     seen: set[int] = set()
     for node in library().Core().read_model(file.with_suffix(".xml")).get_ordered_ops():
-        if node.get_type_name() == "Constant" and node.data.ctypes.data not in seen:  # equal ones are stored once
+        if node.get_type_name() == "Constant" and node.data.ctypes.data not in seen:  # equal constants are stored once
             seen.add(node.data.ctypes.data)
             yield _first(_users(node)) or "rest of the model", node.get_byte_size()
 
 
 def _users(node: Any, hops: int = 4) -> Iterator[str]:
-    """The names of a node of OpenVINO and of those that use it, the nearest first; int8 weights are converted on the way."""
+    """The names of an OpenVINO node and of its users, nearest first; between int8 weights and the layer are conversions."""
     level = [node]
     for _ in range(hops):
         yield from (each.get_friendly_name() for each in level)

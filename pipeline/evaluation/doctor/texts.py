@@ -1,4 +1,4 @@
-"""The texts on which a classifier is examined."""
+"""The texts for examining a classifier."""
 
 from pipeline.config import Config
 from pipeline.errors import DataError
@@ -13,14 +13,14 @@ SENTENCES = [
 
 
 def texts_for(config: Config, data_hash: str | None, data_name: str) -> tuple[list[str], str]:
-    """Texts to run the classifier on, and what they are: of the run's own test split if the configuration names its data."""
+    """Texts to run the classifier on, and their description: of the run's test split if the configuration has its data."""
     fixed = f"{len(SENTENCES)} fixed sentences"
     try:
         splits = config.data.load(config.seed)
     except DataError as error:
         return SENTENCES, f"{fixed} (no data: {error})"
     if splits.content_hash != data_hash:
-        return SENTENCES, f"{fixed} (the run's data, {data_name}, is not what data=... and seed=... give)"
+        return SENTENCES, f"{fixed} (data=... and seed=... do not give the run's data, {data_name})"
     texts = list(splits.test[TEXT])
     chosen = texts[:: max(1, len(texts) // TEXTS)][:TEXTS]
     return chosen, f"{len(chosen)} texts of the test split"

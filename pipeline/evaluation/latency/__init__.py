@@ -1,4 +1,4 @@
-"""Latency: pairs of fresh processes that take turns, what one process alone does, and the worker process itself.
+"""Latency: pairs of fresh processes that take turns, measurements of a single process, and the worker process.
 
-This file imports nothing, so that a worker starts fast.
+This file imports nothing, so a worker starts fast.
 """

@@ -1,13 +1,13 @@
-"""Paired measuring: candidate and baseline as two fresh processes on the same core, in turns, on the same queries.
+"""Paired measuring: candidate and baseline are two fresh processes that take turns on the same core and the same queries.
 
-A pair of processes answers the queries in short blocks; who answers a block first alternates (ABBA), so that a machine that
-slows down for a moment slows both. Both load at the same time, one of them on the core where both will answer, the other
-beside it; then only one is ever active, and wakes the other at the end of its block: the other blocks in a read, and so does
-the parent, until all is over. Pairs of fresh processes follow each other, the one started first alternating, until the
-speed-up is known well enough or the budget is spent.
+A pair of processes answers the queries in short blocks. The order within a block alternates (ABBA), so if the machine slows
+down for a moment, both are slowed. Both processes load at the same time, one on the core where both will answer, the other
+on another core. Then only one process is active at any time. It wakes the other at the end of its block; the other process
+and the parent block in a read. New pairs follow, and the process that is started first alternates, until the speed-up is
+precise enough or the time is up.
 
-A pair is timed for two seconds at least: less would leave the variation from call to call in it, and more would be better
-spent on another pair.
+Each pair is timed for at least two seconds. A shorter time would leave the variation from call to call in the result, and
+more time is better spent on another pair.
 """
 
 import math
@@ -19,28 +19,26 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-import scipy.special  # noqa: F401  intervals need it: it takes its time here, not while something is measured
+import scipy.special  # noqa: F401  intervals need it; importing it here does not disturb a measurement
 
 from pipeline.config import Measure
 from pipeline.errors import MeasureError
-from pipeline.evaluation.latency.process import Timed, Worker
+from pipeline.evaluation.latency.process import TimedBlock, Worker
 from pipeline.evaluation.latency.samples import Pair, Samples, speedup
 from pipeline.evaluation.latency.worker import OTHER_ENDED
 from pipeline.system import machine
 
-BLOCK_MS = 10.0  # before the other takes its turn: a processor's speed was seen to change by percents within 50 ms
-BLOCK = 2, 25  # calls of a block, at least and at most
-FAST_MS = 5.0  # a shorter call feels what the other has left in the caches, so one that is not timed comes first
-PAIR_S, PAIR_SHARE = 2.0, 0.1  # how long a pair is timed at least: so long, but no more than this share of the budget
-MIN_PAIRS = 2  # pairs, whatever the budget, since one has no interval; without a budget it is one all the same
-MIN_PAIRS_FOR_PRECISION = (
-    6  # pairs, from which on a narrow interval is believed: with fewer it is too often narrow by chance
-)
-ALONE = 3  # processes of a classifier that is measured without another
+BLOCK_MS = 10.0  # length of a turn: a processor's speed was seen to change by several percent within 50 ms
+BLOCK = 2, 25  # minimum and maximum number of calls in a block
+FAST_MS = 5.0  # the other's data in the caches slows shorter calls, so an untimed call comes first
+PAIR_S, PAIR_SHARE = 2.0, 0.1  # minimum time of a pair: 2 s, or this share of `max_seconds` if that is less
+MIN_PAIRS = 2  # also where the time is up, because one pair has no interval; with `max_seconds=0` it is one pair
+MIN_PAIRS_FOR_PRECISION = 6  # with fewer pairs an interval is too often narrow by chance
+ALONE_PROCESSES = 3  # processes of a classifier that is measured without a baseline
 
 
 class Subject(NamedTuple):
-    """A classifier to be timed; `slowdown` makes its calls longer by that share of their time."""
+    """A classifier to time. With `slowdown`, its calls take longer by that share of their time."""
 
     artifact: Path
     slowdown: float = 0.0
@@ -51,28 +49,28 @@ class Session(NamedTuple):
 
     queries: list[str]
     settings: Measure
-    cores: Sequence[int]  # that they are pinned to while they answer; []: to none
-    progress: Any  # a tqdm bar, one step a pair
+    cores: Sequence[int]  # the processes are pinned to these while they answer; []: not pinned
+    progress: Any  # a tqdm bar, one step for each pair
 
 
 def compare(candidate: Subject, baseline: Subject, session: Session) -> tuple[tuple[Pair, ...], str]:
-    """Pairs, and why no more were added. Raises MeasureError when a worker process fails."""
+    """Measure pairs, and say why measuring stopped. Raises MeasureError when a worker process fails."""
     settings, began = session.settings, time.monotonic()
     pairs: list[Pair] = []
     while True:
         first = len(pairs) % 2 == 0
         order = [candidate, baseline] if first else [baseline, candidate]
-        samples = in_turns(order, session)
+        samples = measure_in_turns(order, session)
         mine, theirs = samples if first else samples[::-1]
         pairs.append(Pair(mine, theirs, first, time.monotonic() - began))
-        _tell(pairs, session.progress)
+        _show_progress(pairs, session.progress)
         stopped = reason_to_stop(pairs, settings.precision, settings.max_seconds)
         if stopped:
             return tuple(pairs), stopped
 
 
-def _tell(pairs: Sequence[Pair], progress: Any) -> None:
-    """One pair more, and the speed-up that is known so far."""
+def _show_progress(pairs: Sequence[Pair], progress: Any) -> None:
+    """Count one more pair, and show the speed-up so far."""
     if len(pairs) > 1:
         known = speedup(pairs)
         progress.set_postfix_str(f"{known.value:.2f}x [{known.low:.2f}, {known.high:.2f}]", refresh=False)
@@ -80,7 +78,7 @@ def _tell(pairs: Sequence[Pair], progress: Any) -> None:
 
 
 def reason_to_stop(pairs: Sequence[Pair], precision: float, max_seconds: float) -> str:
-    """Why no further pair is needed or possible, else "". It looks at the interval's width, never at where it lies."""
+    """Why measuring stops after these pairs, else "". It depends on the interval's width, never on its position."""
     if len(pairs) >= MIN_PAIRS_FOR_PRECISION and speedup(pairs).width < precision:
         return f"precision: the interval is narrower than {precision:.1%}"
     longest = pairs[-1].elapsed_s - (pairs[-2].elapsed_s if len(pairs) > 1 else 0)
@@ -89,17 +87,17 @@ def reason_to_stop(pairs: Sequence[Pair], precision: float, max_seconds: float) 
     return ""
 
 
-def alone(subject: Subject, session: Session) -> tuple[Samples, ...]:
+def measure_alone(subject: Subject, session: Session) -> tuple[Samples, ...]:
     """Samples of several fresh processes of one classifier."""
     began, found = time.monotonic(), list[Samples]()
-    while len(found) < ALONE and (not found or time.monotonic() - began < session.settings.max_seconds):
-        found += in_turns([subject], session)
+    while len(found) < ALONE_PROCESSES and (not found or time.monotonic() - began < session.settings.max_seconds):
+        found += measure_in_turns([subject], session)
         session.progress.update(1)
     return tuple(found)
 
 
-def in_turns(subjects: Sequence[Subject], session: Session) -> list[Samples]:
-    """One fresh process for each subject, started in this order; their samples."""
+def measure_in_turns(subjects: Sequence[Subject], session: Session) -> list[Samples]:
+    """Start a fresh process for each subject, in this order, and measure them in turns; the samples of each."""
     queries, settings = session.queries, session.settings
     warm_up = (queries * (1 + settings.warmup_calls // len(queries)))[: max(settings.warmup_calls, 1)]
     with ExitStack() as stack:
@@ -108,19 +106,19 @@ def in_turns(subjects: Sequence[Subject], session: Session) -> list[Samples]:
         for worker in workers:
             worker.pin(session.cores)
             typical_ms.append(float(np.median(worker.time(warm_up).ms)))
-        passes, warm = _passes(settings, len(queries) * sum(typical_ms) / 1000), warmed(settings, typical_ms)
-        plans = relay_plans(len(queries), block_of(max(typical_ms)), passes, len(workers))
-        for number in reversed(range(len(workers))):  # the first one begins at once
-            own, plan = pipe_ends[number], plans[number]
-            workers[number].begin("relay", texts=queries, blocks=plan, warm=warm[number], pipe_ends=own)
+        passes, warm = _passes(settings, len(queries) * sum(typical_ms) / 1000), needs_warm_up_call(settings, typical_ms)
+        schedules = block_schedules(len(queries), block_size(max(typical_ms)), passes, len(workers))
+        for number in reversed(range(len(workers))):  # the first worker begins immediately, so it is asked last
+            own, schedule = pipe_ends[number], schedules[number]
+            workers[number].begin("take_turns", texts=queries, blocks=schedule, warm=warm[number], pipe_ends=own)
         return [_samples(blocks, passes) for blocks in _answers(workers)]
 
 
-def warmed(settings: Measure, typical_ms: Sequence[float]) -> list[bool]:
-    """For each of a pair, whether a call that is not timed comes before each block; by the time of a call of each.
+def needs_warm_up_call(settings: Measure, typical_ms: Sequence[float]) -> list[bool]:
+    """Whether an untimed call comes before each block, for each process of a pair; `typical_ms`: the time of their calls.
 
-    Beside a fast one, one that takes up to twice as long as a fast one may has it too: two of nearly the same speed must not
-    differ in this. For a slower one it would be time spent on nothing.
+    It comes where the faster one takes less than `FAST_MS`. Then the other one needs it too, up to `2 * FAST_MS`: two
+    classifiers of nearly the same speed must be treated alike. A slower one does not need it.
     """
     if settings.protocol == "book" or min(typical_ms) >= FAST_MS:
         return [False for _ in typical_ms]
@@ -128,13 +126,13 @@ def warmed(settings: Measure, typical_ms: Sequence[float]) -> list[bool]:
 
 
 def _passes(settings: Measure, pass_s: float) -> int:
-    """How often a pair answers all queries; the book's protocol says how many calls it are."""
-    least_s = 0.0 if settings.protocol == "book" else min(PAIR_S, settings.max_seconds * PAIR_SHARE)
-    return max(1, math.ceil(least_s / pass_s))
+    """The number of passes over all queries in a pair; one with the book's protocol, which fixes the number of calls."""
+    min_s = 0.0 if settings.protocol == "book" else min(PAIR_S, settings.max_seconds * PAIR_SHARE)
+    return max(1, math.ceil(min_s / pass_s))
 
 
 def _started(subjects: Sequence[Subject], session: Session, stack: ExitStack) -> tuple[list[Worker], list[list[int]]]:
-    """The workers, and the two ends of pipes that each takes turns by; both load at once, the second on other cores."""
+    """The workers, and for each the two pipe ends by which it takes turns. Both load at once, the second on other cores."""
     (read_1, write_1), (read_2, write_2) = os.pipe(), os.pipe()
     pipe_ends, beside = [[read_1, write_2], [read_2, write_1]], machine.cores_for_loading(session.cores)
     workers = []
@@ -145,51 +143,55 @@ def _started(subjects: Sequence[Subject], session: Session, stack: ExitStack) ->
             workers.append(stack.enter_context(worker))
     finally:
         for end in (read_1, write_1, read_2, write_2):
-            os.close(end)  # the workers have them: when one ends, the other hears of it
+            os.close(end)  # only the workers keep them open, so each notices when the other ends
     for worker in workers:
         assert worker.load_ms >= 0  # waits for it
     return workers, pipe_ends[: len(workers)]
 
 
-def _answers(workers: Sequence[Worker]) -> list[list[Timed]]:
+def _answers(workers: Sequence[Worker]) -> list[list[TimedBlock]]:
     answers, errors = [], []
-    for worker in workers:  # when one fails, the other ends too
+    for worker in workers:  # if one fails, the other ends too
         try:
             answers.append(worker.blocks())
         except MeasureError as error:
             errors.append(error)
     if errors:
-        raise min(errors, key=lambda error: OTHER_ENDED in str(error))  # what one says of the other's end is no news
+        raise min(
+            errors, key=lambda error: OTHER_ENDED in str(error)
+        )  # prefer the cause to the other worker's message about it
     return answers
 
 
-def relay_plans(queries: int, block: int, passes: int, workers: int) -> list[list[list[int]]]:
-    """For each worker its blocks, in order: start, end, whether it waits before it and whether it wakes the other after it.
+def block_schedules(queries: int, block: int, passes: int, workers: int) -> list[list[list[int]]]:
+    """The blocks of each worker, in order: [start, end, whether it waits before it, whether it wakes the other after it].
 
-    Of two workers A and B: A B, B A, A B, ... The one that is through first waits for the other, in an empty block: handing
-    over its answer would be work beside the other's last block.
+    Two workers A and B answer in the order A B, B A, A B, ... The one that finishes first waits for the other in an empty
+    block, because sending its answer would disturb the other's last block.
     """
     starts = [start for _ in range(passes) for start in range(0, queries, block)]
     order = [
-        who for number in range(len(starts)) for who in (range(workers) if number % 2 == 0 else reversed(range(workers)))
+        worker
+        for number in range(len(starts))
+        for worker in (range(workers) if number % 2 == 0 else reversed(range(workers)))
     ]
-    plans: list[list[list[int]]] = [[] for _ in range(workers)]
-    for place, who in enumerate(order):
-        start = starts[len(plans[who])]
-        waits, wakes = place > 0 and order[place - 1] != who, place + 1 < len(order) and order[place + 1] != who
-        plans[who].append([start, min(start + block, queries), int(waits), int(wakes)])
+    schedules: list[list[list[int]]] = [[] for _ in range(workers)]
+    for place, worker in enumerate(order):
+        start = starts[len(schedules[worker])]
+        waits, wakes = place > 0 and order[place - 1] != worker, place + 1 < len(order) and order[place + 1] != worker
+        schedules[worker].append([start, min(start + block, queries), int(waits), int(wakes)])
     if workers == 2:
-        plans[order[-1]][-1][3] = 1
-        plans[1 - order[-1]].append([queries, queries, 1, 0])
-    return plans
+        schedules[order[-1]][-1][3] = 1
+        schedules[1 - order[-1]].append([queries, queries, 1, 0])
+    return schedules
 
 
-def block_of(typical_ms: float) -> int:
-    """How many queries a block has, by the time of one call of the slower of the two."""
+def block_size(typical_ms: float) -> int:
+    """The number of queries in a block; `typical_ms`: the time of a call of the slower process."""
     return int(np.clip(round(BLOCK_MS / typical_ms), *BLOCK))
 
 
-def _samples(timed: Sequence[Timed], passes: int) -> Samples:
+def _samples(timed: Sequence[TimedBlock], passes: int) -> Samples:
     ms, tokenize_ms, tokens = (
         np.concatenate([getattr(block, name) for block in timed]) for name in ("ms", "tokenize_ms", "tokens")
     )

@@ -1,4 +1,4 @@
-"""The parent's side of a worker process: start it, ask, block until it answers. The parent never spins."""
+"""The parent's side of a worker process: start it, send requests, block until it answers. The parent never spins."""
 
 import contextlib
 import json
@@ -23,8 +23,8 @@ FIXED_VARIABLES = {"HF_HUB_OFFLINE": "1", "OMP_WAIT_POLICY": "PASSIVE", "GOMP_SP
 
 
 @dataclass(frozen=True)
-class Timed:
-    """What a worker said of a block of single calls; see `pipeline.evaluation.latency.samples.Samples`."""
+class TimedBlock:
+    """A worker's times for a block of single calls; see `pipeline.evaluation.latency.samples.Samples`."""
 
     ms: np.ndarray  # float64 (texts,)
     tokenize_ms: np.ndarray  # float64 (texts,)
@@ -33,12 +33,11 @@ class Timed:
 
 
 class Worker:
-    """A worker process with one artifact loaded; use it in a `with` statement, which ends the process.
+    """A worker process with one artifact loaded. Use it in a `with` statement, which ends the process.
 
-    It is pinned to `cores` ([]: to none) and loads at once, beside this process: `load_ms` waits for it, as every request
-    does. With `slowdown`, its timed calls take longer by that share. It inherits `pipe_ends`, the ends of pipes by which it
-    takes turns with another. Whatever is asked raises MeasureError when the process
-    has died, could not load or answers with an error.
+    It is pinned to `cores` ([]: not pinned) and starts to load immediately; `load_ms` and every request wait for that. With
+    `slowdown`, its timed calls take longer by that share. It inherits `pipe_ends`, the pipes by which it takes turns with
+    another worker. Every request raises MeasureError when the process died, could not load or answers with an error.
     """
 
     def __init__(
@@ -57,20 +56,20 @@ class Worker:
 
     @property
     def load_ms(self) -> float:
-        """How long it took to load the artifact, imports included."""
+        """The time to load the artifact, imports included."""
         if self._loaded is None:
             self._loaded = self._answer()
         return float(self._loaded["load_ms"])
 
     def ask(self, request: str, **arguments: Any) -> dict[str, Any]:
-        """One request, answered."""
+        """Send a request and wait for its answer."""
         assert self.load_ms >= 0  # it waits for the first answer
         self._send(request, **arguments)
         return self._answer()
 
     def _send(self, request: str, **arguments: Any) -> None:
         assert self._process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):  # it died; that there is no answer says so
+        with contextlib.suppress(BrokenPipeError):  # it died; `_answer` then finds no answer
             self._process.stdin.write(json.dumps({"do": request, **arguments}).encode() + b"\n")
             self._process.stdin.flush()
 
@@ -78,7 +77,9 @@ class Worker:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            raise MeasureError(f"the worker for {self._artifact} ended with {self._process.wait()}: {self._last_words()}")
+            raise MeasureError(
+                f"the worker for {self._artifact} ended with exit code {self._process.wait()}: {self._last_error_line()}"
+            )
         answer: dict[str, Any] = json.loads(line)
         if "error" in answer:
             raise MeasureError(f"{self._artifact}: {answer['error']}")
@@ -88,22 +89,22 @@ class Worker:
         """Pin the process, with all its threads, to other cores; [] changes nothing."""
         self.ask("pin", cores=list(cores))
 
-    def time(self, texts: list[str]) -> Timed:
-        """A block of single calls."""
+    def time(self, texts: list[str]) -> TimedBlock:
+        """Time a block of single calls."""
         return _timed(self.ask("time", texts=texts))
 
     def begin(self, request: str, **arguments: Any) -> None:
-        """A request whose answer is fetched with `blocks`, so that another worker can be asked meanwhile."""
+        """Send a request without waiting; `blocks` fetches the answer. So another worker can work meanwhile."""
         assert self.load_ms >= 0  # it waits for the first answer
         self._send(request, **arguments)
 
-    def blocks(self) -> list[Timed]:
-        """The answer to a `relay` that has begun."""
+    def blocks(self) -> list[TimedBlock]:
+        """The answer to a `take_turns` request that `begin` sent."""
         return [_timed(block) for block in self._answer()["blocks"]]
 
     @property
     def pid(self) -> int:
-        """The number of the process."""
+        """The process id."""
         return self._process.pid
 
     def logits(self, texts: list[str], batch_size: int) -> np.ndarray:
@@ -115,10 +116,10 @@ class Worker:
             result: np.ndarray = np.load(target, allow_pickle=False)
             return result
 
-    def _last_words(self) -> str:
+    def _last_error_line(self) -> str:
         self._errors.seek(0)
         lines = self._errors.read().decode(errors="replace").strip().splitlines()
-        return lines[-1] if lines else "it said nothing"
+        return lines[-1] if lines else "it printed no error"
 
     def close(self) -> None:
         """End the process."""
@@ -136,6 +137,6 @@ class Worker:
         self.close()
 
 
-def _timed(answer: dict[str, Any]) -> Timed:
+def _timed(answer: dict[str, Any]) -> TimedBlock:
     block = Block(len(answer["ms"]), answer["wall_ms"], answer["cpu_ms"], answer["switches"])
-    return Timed(np.array(answer["ms"]), np.array(answer["tokenize_ms"]), np.array(answer["tokens"], np.int64), block)
+    return TimedBlock(np.array(answer["ms"]), np.array(answer["tokenize_ms"]), np.array(answer["tokens"], np.int64), block)

@@ -1,8 +1,8 @@
-"""Concurrent clients inside a worker process: what a service with this classifier would see.
+"""Concurrent clients inside a worker process: the latency of a service with this classifier.
 
-Each client is a thread that sends its next text as soon as the last is answered (a closed loop). The threads share the
-interpreter's lock, as they do in a real Python service: only what the runtime and the tokenizer do outside Python runs at
-the same time on several cores. The network between client and service is not counted.
+Each client is a thread that sends its next text as soon as the last one is answered (a closed loop). The threads share the
+interpreter's lock, as in a real Python service: only runtime and tokenizer code outside Python runs on several cores at the
+same time. The network between client and service is not counted.
 """
 
 import itertools
@@ -14,9 +14,10 @@ WARM_UP_S = 0.2  # and at least one call of each client
 
 
 def serve(call: Callable[[str], object], texts: list[str], clients: int, seconds: float) -> list[dict[str, Any]]:
-    """Of each client: `ms` of its calls, begun within that time and at least one, and the `seconds` they took together.
+    """For each client: `ms` of its calls, and the `seconds` that all of them took. Each client makes at least one call.
 
-    All its threads have ended when it returns. Raises what a client's call raised.
+    Clients start no call after the given `seconds`. All threads have ended when it returns. Raises what a client's call
+    raised.
     """
     from concurrent.futures import ThreadPoolExecutor
 

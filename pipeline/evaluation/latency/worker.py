@@ -1,17 +1,17 @@
-"""The worker process: it loads an artifact and answers requests, one JSON a line.
+"""The worker process loads an artifact and answers requests, one line of JSON each.
 
     {"do": "load", "artifact": DIR, "threads": 1, "cores": [0]}        -> {"load_ms": ...}
     {"do": "pin", "cores": [0]}                                        -> {}
-    {"do": "time", "texts": [...]}                                     -> {"ms": [...], ...}  a block: one call a text
-    {"do": "relay", "texts": [...], "blocks": [[0, 10, 0, 1], ...], "warm": true, "hands": [3, 6]}
-                                                                       -> {"blocks": [...]}   each as "time" answers
+    {"do": "time", "texts": [...]}                                     -> {"ms": [...], ...}  a block: one call for each text
+    {"do": "take_turns", "texts": [...], "blocks": [[0, 10, 0, 1], ...], "warm": true, "pipe_ends": [3, 6]}
+                                                                       -> {"blocks": [...]}   each like the answer to "time"
     {"do": "throughput", "texts": [...], "batch_size": 32}             -> {"texts_per_s": ...}
-    {"do": "serve", "texts": [...], "clients": 4, "seconds": 1.5}      -> {"clients": [...]}  several threads that ask
-    {"do": "predict", "texts": FILE, "logits": FILE, "batch_size": 32} -> {}                  in batches of like length
-    {"do": "memory"}                                                   -> {"peak_mb": ...}    what the platform tells
+    {"do": "serve", "texts": [...], "clients": 4, "seconds": 1.5}      -> {"clients": [...]}  several client threads
+    {"do": "predict", "texts": FILE, "logits": FILE, "batch_size": 32} -> {}                  in batches of similar length
+    {"do": "memory"}                                                   -> {"peak_mb": ...}    where the platform reports it
     {"do": "tasks"}                                                    -> {"tasks": 1}        threads of the process
 
-It ends when its standard input closes. Nothing is imported that the artifact's runtime does not need.
+It ends when its standard input closes. It imports only what the artifact's runtime needs.
 """
 
 import contextlib
@@ -29,7 +29,7 @@ import numpy as np
 from pipeline.runtimes.base import Classifier, Description, load
 from pipeline.runtimes.decision_rule import Rule
 
-OTHER_ENDED = "the process that it took turns with has ended"
+OTHER_ENDED = "the process with which it takes turns has ended"
 resource: ModuleType | None
 try:
     import resource
@@ -38,14 +38,14 @@ except ImportError:  # on Windows
 
 
 class Server:
-    """One method a request; the classifier is loaded by the first."""
+    """Each request is a method; `load` must be the first."""
 
     def __init__(self) -> None:
         self._classifier: Classifier
         self._rule: Rule
 
     def load(self, artifact: str, threads: int, cores: list[int], slowdown: float = 0.0) -> dict[str, Any]:
-        """Pin this process and load the classifier; with `slowdown`, its calls take longer by that share of their time."""
+        """Pin this process and load the classifier. With `slowdown`, its calls take longer by that share of their time."""
         self.pin(cores)
         start = time.perf_counter_ns()
         self._classifier, self._rule = load(Path(artifact), threads), Description.read(Path(artifact)).rule
@@ -53,7 +53,7 @@ class Server:
         return {"load_ms": (time.perf_counter_ns() - start) / 1e6}
 
     def pin(self, cores: list[int]) -> dict[str, Any]:
-        """Pin this process, the threads that loading has started included, to these cores; [] changes nothing."""
+        """Pin this process to these cores, with the threads that loading started; [] changes nothing."""
         tasks = Path("/proc/self/task")
         for thread in [int(task.name) for task in tasks.iterdir()] if cores and tasks.exists() else []:
             with contextlib.suppress(ProcessLookupError):  # it has ended
@@ -61,9 +61,9 @@ class Server:
         return {}
 
     def time(self, texts: list[str]) -> dict[str, Any]:
-        """Single calls, one text in, one label and score out: milliseconds of each, tokenization's part, tokens.
+        """Single calls, each from one text to label and score: milliseconds, those of tokenization, number of tokens.
 
-        Besides, of the whole block: wall time, the process's processor time, involuntary context switches.
+        For the whole block it returns wall time, CPU time of the process, and involuntary context switches.
         """
         classifier, rule, clock = self._classifier, self._rule, time.perf_counter_ns
         spent, tokenized, tokens = [], [], []
@@ -79,20 +79,20 @@ class Server:
             tokenized.append(encoded - start)
             tokens.append(inputs[0].shape[1])
         wall, cpu = clock() - began, time.process_time_ns() - cpu
-        waited = None if switches is None else (_switches() or 0) - switches
+        switched = None if switches is None else (_switches() or 0) - switches
         return {
             "ms": [nanoseconds / 1e6 for nanoseconds in spent],
             "tokenize_ms": [nanoseconds / 1e6 for nanoseconds in tokenized],
-            "tokens": tokens, "wall_ms": wall / 1e6, "cpu_ms": cpu / 1e6, "switches": waited,
+            "tokens": tokens, "wall_ms": wall / 1e6, "cpu_ms": cpu / 1e6, "switches": switched,
         }  # fmt: skip
 
-    def relay(self, texts: list[str], blocks: list[list[int]], warm: bool, pipe_ends: list[int]) -> dict[str, Any]:
-        """Answer blocks of these texts in turns with another process; each as `time` answers.
+    def take_turns(self, texts: list[str], blocks: list[list[int]], warm: bool, pipe_ends: list[int]) -> dict[str, Any]:
+        """Answer blocks of these texts in turns with another process; each result is like that of `time`.
 
-        A block is where it starts and ends, whether to wait for the other before it and whether to wake the other after it;
-        an empty one only waits. That is done with a byte through the pipes in `pipe_ends`: so no third process is
-        busy. With `warm`, the text before a block's first one comes first, not timed: then caches are as this classifier
-        leaves them. In the end the pipes are closed, after an error too, so the other never waits in vain.
+        A block is [start, end, whether to wait for the other process before it, whether to wake the other after it]; an
+        empty block only waits. Processes wake each other by one byte through the pipes in `pipe_ends`, so no third process
+        is busy. With `warm`, an untimed call (the text before the block) comes first, so the caches hold this classifier's
+        data. At the end the pipes are closed, also after an error, so the other process never waits forever.
         """
         timed = []
         try:
@@ -113,7 +113,10 @@ class Server:
         return {"blocks": timed}
 
     def throughput(self, texts: list[str], batch_size: int, seconds: float = 0.0, batches: int = 1) -> dict[str, Any]:
-        """Texts a second, in batches as they come: all texts, again and again for at least so long and so many batches."""
+        """Texts per second in batches, in the given order.
+
+        It repeats all texts for at least `seconds` and `batches` batches.
+        """
         done, start = 0, time.perf_counter()
         while True:
             for i in range(0, len(texts), batch_size):
@@ -124,7 +127,7 @@ class Server:
                 return {"texts_per_s": done / spent}
 
     def serve(self, texts: list[str], clients: int, seconds: float) -> dict[str, Any]:
-        """Several clients at once; see `pipeline.evaluation.latency.serving`."""
+        """Several clients at once, see `pipeline.evaluation.latency.serving`."""
         from pipeline.evaluation.latency.serving import serve
 
         def answer(text: str) -> object:
@@ -133,27 +136,27 @@ class Server:
         return {"clients": serve(answer, texts, clients, seconds)}
 
     def predict(self, texts: str, logits: str, batch_size: int) -> dict[str, Any]:
-        """Logits of all texts of a JSON file, in its order, written as a NumPy file: float32 (n, n_labels)."""
+        """Write the logits of all texts of a JSON file, in its order, as a NumPy file: float32 (n, n_labels)."""
         rows: list[str] = json.loads(Path(texts).read_text(encoding="utf-8"))
         np.save(logits, self._classifier.logits_by_length(rows, batch_size), allow_pickle=False)
         return {}
 
     def memory(self) -> dict[str, Any]:
-        """In MB (2^20 bytes): `pss_mb`, the proportional set size now, and `peak_mb`, the peak resident memory so far.
+        """In MB (2^20 bytes): `pss_mb`, the current proportional set size, and `peak_mb`, the peak resident memory so far.
 
-        The proportional set size counts memory that several processes share as their share of it; only Linux tells it.
+        The proportional set size divides shared memory among the processes that share it. Only Linux reports it.
         """
-        told = {"pss_mb": _metric(Path("/proc/self/smaps_rollup"), "Pss:"), "peak_mb": _peak_metric()}
-        return {name: kb / 1024 for name, kb in told.items() if kb is not None}
+        kilobytes = {"pss_mb": _proc_value(Path("/proc/self/smaps_rollup"), "Pss:"), "peak_mb": _peak_kb()}
+        return {name: kb / 1024 for name, kb in kilobytes.items() if kb is not None}
 
     def tasks(self) -> dict[str, Any]:
-        """How many threads this process has, those included that the runtime has started; None where it is not told."""
-        count = _metric(Path("/proc/self/status"), "Threads:")
+        """The number of threads of this process, with those of the runtime; None where it is unknown."""
+        count = _proc_value(Path("/proc/self/status"), "Threads:")
         return {"tasks": None if count is None else int(count)}
 
 
-def _metric(file: Path, name: str) -> float | None:
-    """A metric of a file of /proc, kilobytes or a count; None where it is not told."""
+def _proc_value(file: Path, name: str) -> float | None:
+    """A value from a file in /proc, in kilobytes or a count; None where it is missing."""
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -161,9 +164,9 @@ def _metric(file: Path, name: str) -> float | None:
     return next((float(line.split()[1]) for line in lines if line.startswith(name)), None)
 
 
-def _peak_metric() -> float | None:
-    if sys.platform == "linux":  # ru_maxrss would count the parent's memory at the fork
-        return _metric(Path("/proc/self/status"), "VmHWM:")
+def _peak_kb() -> float | None:
+    if sys.platform == "linux":  # ru_maxrss would include the parent's memory at the fork
+        return _proc_value(Path("/proc/self/status"), "VmHWM:")
     if resource is not None:
         return float(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) / (1024 if sys.platform == "darwin" else 1)
     import psutil
@@ -178,7 +181,7 @@ def _spin(start: int, share: float) -> None:
 
 
 def _switches() -> int | None:
-    """Involuntary context switches of this process so far; None where it is not told."""
+    """Involuntary context switches of this process so far; None where unknown."""
     if resource is None:
         return None
     return int(resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw)
@@ -196,7 +199,7 @@ def decide(logits: np.ndarray, rule: Rule) -> tuple[int, float]:
 def main() -> None:
     """Answer requests until standard input closes."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)  # whatever a library prints goes to standard error
+    os.dup2(2, 1)  # output of libraries goes to standard error
     server = Server()
     for line in sys.stdin:
         request = json.loads(line)

@@ -1,4 +1,4 @@
-"""The noise floor: a classifier measured against itself (A/A), again and again; whatever is found is noise.
+"""The noise floor: a classifier is measured against itself (A/A) many times, and every difference is noise.
 
-A 95 % interval may call the two different in 5 of 100 measurements. Not here: how that reads (`reporting/`).
+A 95 % interval may call the two different in 5 of 100 measurements. `reporting/` puts the result into words.
 """

@@ -1,7 +1,6 @@
-"""Measures a classifier against itself: one session of pairs after the other, the machine to itself in each of them.
+"""Measure a classifier against itself in many sessions of pairs. No other job of this program runs during a session.
 
-Every session spends its whole budget, whatever the precision: what a shorter one would have said follows from its first
-pairs.
+Every session uses all its time, whatever the precision: its first pairs show what a shorter session would have found.
 """
 
 from collections.abc import Iterator
@@ -13,36 +12,36 @@ from tqdm import tqdm
 from pipeline.config import Measure, Noise
 from pipeline.evaluation.latency.pairs import Session, Subject, compare
 from pipeline.evaluation.latency.samples import Pair
-from pipeline.evaluation.report import descheduled_reason
+from pipeline.evaluation.report import descheduling_message
 from pipeline.system import locks, machine
 from pipeline.system.machine import Conditions
 from pipeline.system.progress import bar
 
 NEVER_PRECISE = 1e-12  # a precision that no interval has
-SOME_BUDGET_S = 1e-9  # at least: without a budget there were one pair, which has no interval
+MIN_SECONDS = 1e-9  # with 0 seconds there would be one pair, which has no interval
 
 
 @dataclass(frozen=True)
 class Repetition:
-    """One session: its pairs, and what the machine did meanwhile."""
+    """One session: its pairs, and the conditions of the machine meanwhile."""
 
     pairs: tuple[Pair, ...]
     conditions: Conditions
 
     @property
     def contended(self) -> str:
-        """Why it is doubtful, in one phrase; "" where nothing is known against it."""
+        """Why it is doubtful, in one phrase; "" where it is not."""
         blocks = [block for pair in self.pairs for one in (pair.candidate, pair.baseline) for block in one.blocks]
         share = sum(block.descheduled for block in blocks) / len(blocks) if blocks else None
-        return self.conditions.contended or descheduled_reason(share)
+        return self.conditions.contended or descheduling_message(share)
 
 
 def repeat(artifact: Path, queries: list[str], measure: Measure, settings: Noise) -> Iterator[Repetition]:
-    """So many sessions of the artifact, slowed where that is asked for, against the artifact as it is.
+    """Sessions that compare the artifact, slowed by `settings.slowdown`, with the unchanged artifact.
 
-    Other jobs of this program get their turn between two sessions. Raises MeasureError when a worker process fails.
+    Other jobs of this program may run between two sessions. Raises MeasureError when a worker process fails.
     """
-    whole = replace(measure, precision=NEVER_PRECISE, max_seconds=max(measure.max_seconds, SOME_BUDGET_S))
+    whole = replace(measure, precision=NEVER_PRECISE, max_seconds=max(measure.max_seconds, MIN_SECONDS))
     with bar("measuring it against itself", "repetition", settings.repetitions) as progress:
         for _ in range(settings.repetitions):
             with locks.exclusive():

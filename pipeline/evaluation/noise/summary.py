@@ -1,4 +1,4 @@
-"""What follows from a classifier's measurements against itself: metrics."""
+"""The metrics of a classifier's measurements against itself."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,24 +18,24 @@ ALLOWED = 0.05  # the share of 95 % intervals that may miss the truth
 
 
 @dataclass(frozen=True)
-class Budget:
-    """What all measurements say that were ended after the same number of pairs."""
+class PairCountResult:
+    """The results of measurements that stopped after the same number of pairs."""
 
     pairs: int
-    seconds: float  # that so many pairs took, the median
-    width: float  # of the intervals, the median, a share
+    seconds: float  # the median time of so many pairs
+    width: float  # the median width of the intervals, a share
     excluded: int  # intervals that exclude 1
-    repetitions: int  # that have so many pairs
+    repetitions: int  # with so many pairs
 
     @property
     def share(self) -> float:
-        """Of the intervals that exclude 1."""
+        """The share of the intervals that exclude 1."""
         return self.excluded / self.repetitions
 
 
 @dataclass(frozen=True)
 class Findings:
-    """Measurements of an optimization against itself, `slowdown` of them added to the candidate on purpose."""
+    """Measurements of an optimization against itself; `slowdown` was added to the candidate's times on purpose."""
 
     optim: str
     settings: Measure
@@ -43,53 +43,53 @@ class Findings:
     repetitions: tuple[Repetition, ...]
 
     @cached_property
-    def ruled(self) -> list[tuple[Pair, ...]]:
-        """Of each repetition, the pairs after which an ordinary measurement would have stopped."""
-        return [_ruled(repetition.pairs, self.settings) for repetition in self.repetitions]
+    def ordinary_pairs(self) -> list[tuple[Pair, ...]]:
+        """For each repetition, the pairs of an ordinary measurement, which stops earlier."""
+        return [_until_stop(repetition.pairs, self.settings) for repetition in self.repetitions]
 
     @cached_property
     def intervals(self) -> list[Interval]:
-        """What an ordinary measurement would have said, each time."""
-        return [speedup(pairs) for pairs in self.ruled]
+        """The speed-up that an ordinary measurement would have found, for each repetition."""
+        return [speedup(pairs) for pairs in self.ordinary_pairs]
 
     @property
     def truth(self) -> float:
-        """The speed-up that a perfect measurement finds."""
+        """The true speed-up."""
         return 1 / (1 + self.slowdown)
 
     @property
-    def as_configured(self) -> Budget:
-        """Ordinary measurements: pairs until the precision is reached or the budget spent."""
-        return _budget(self.ruled, self.intervals)
+    def as_configured(self) -> PairCountResult:
+        """Ordinary measurements: pairs until the precision is reached or the time is up."""
+        return _result(self.ordinary_pairs, self.intervals)
 
     @cached_property
-    def by_budget(self) -> list[Budget]:
-        """Had all stopped after 2, 3, ... pairs, as far as half of the repetitions got."""
+    def by_pair_count(self) -> list[PairCountResult]:
+        """The results after 2, 3, ... pairs, as long as at least half of the repetitions have so many."""
         found = []
         for count in range(MIN_PAIRS, max(len(repetition.pairs) for repetition in self.repetitions) + 1):
             reached = [item.pairs[:count] for item in self.repetitions if len(item.pairs) >= count]
             if 2 * len(reached) >= len(self.repetitions):
-                found.append(_budget(reached, [speedup(pairs) for pairs in reached]))
+                found.append(_result(reached, [speedup(pairs) for pairs in reached]))
         return found
 
     def verdicts(self) -> dict[str, int]:
-        """How often each was given."""
-        given = [verdict(interval, self.settings.margin) for interval in self.intervals]
-        return {name: given.count(name) for name in VERDICTS}
+        """How often each verdict was given."""
+        verdicts = [verdict(interval, self.settings.margin) for interval in self.intervals]
+        return {name: verdicts.count(name) for name in VERDICTS}
 
     def excluded_between(self) -> tuple[float, float]:
-        """95 % interval (Wilson's) of the share of intervals that exclude 1: it was counted so few times."""
+        """95 % confidence interval (Wilson's) of the share of intervals that exclude 1."""
         whole = self.as_configured
         found = wilson(whole.excluded, whole.repetitions)
         return found.low, found.high
 
     def order_effect(self) -> Interval:
-        """How much faster the process is that was started second, as a ratio: half the difference between both orders."""
+        """The speed-up of the process that was started second: half the difference between both orders."""
         values, first = self._values()
         return ratio_interval(np.where(first, -values, values))
 
     def _between_pairs(self) -> dict[str, float]:
-        """Standard deviation of a pair's log ratio, the starting order's effect removed; of two pairs it is not known."""
+        """Standard deviation of a pair's log ratio without the effect of the starting order; {} with fewer than 3 pairs."""
         values, first = self._values()
         if len(values) < 3:
             return {}
@@ -101,7 +101,7 @@ class Findings:
         return np.array([pair.median_log_ratio for pair in pairs]), np.array([pair.candidate_first for pair in pairs])
 
     def metrics(self) -> dict[str, float]:
-        """As MLflow gets them; shares, but for counts and what names its unit."""
+        """The metrics by MLflow name: shares, except for counts and names with a unit."""
         whole, order, (values, _) = self.as_configured, self.order_effect(), self._values()
         low, high = self.excluded_between()
         return {
@@ -121,13 +121,13 @@ class Findings:
         }  # fmt: skip
 
 
-def _ruled(pairs: tuple[Pair, ...], settings: Measure) -> tuple[Pair, ...]:
+def _until_stop(pairs: tuple[Pair, ...], settings: Measure) -> tuple[Pair, ...]:
     stops = (n for n in range(MIN_PAIRS, len(pairs)) if reason_to_stop(pairs[:n], settings.precision, settings.max_seconds))
     return pairs[: next(stops, len(pairs))]
 
 
-def _budget(taken: Sequence[tuple[Pair, ...]], intervals: Sequence[Interval]) -> Budget:
-    return Budget(
+def _result(taken: Sequence[tuple[Pair, ...]], intervals: Sequence[Interval]) -> PairCountResult:
+    return PairCountResult(
         pairs=int(np.median([len(pairs) for pairs in taken])),
         seconds=float(np.median([pairs[-1].elapsed_s for pairs in taken])),
         width=float(np.median([interval.width for interval in intervals])),

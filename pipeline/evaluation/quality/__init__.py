@@ -1,4 +1,4 @@
-"""Quality: predictions become accuracy, F1 and out-of-scope metrics; candidate against baseline on the same texts.
+"""Quality: accuracy, F1 and out-of-scope metrics from predictions, and the comparison of candidate and baseline.
 
-NumPy and SciPy only, but for `scores.py`: no model, no MLflow.
+NumPy and SciPy only, except in `scores.py`. It sees neither a model nor MLflow.
 """

@@ -1,7 +1,7 @@
-"""Calibration: of the answers given with a score of 0.8, are 80 % right?
+"""Calibration: are 80 % of the answers with a score of 0.8 right?
 
-The expected calibration error is the mean distance of score and share that is right, over bins of like score, weighted by
-their answers (Naeini et al. 2015; 15 bins of equal width as in Guo et al. 2017).
+The expected calibration error is the mean difference between score and accuracy over bins of similar score, weighted by the
+number of answers (Naeini et al. 2015; 15 bins of equal width as in Guo et al. 2017).
 """
 
 from dataclasses import dataclass
@@ -13,11 +13,11 @@ BINS = 15
 
 @dataclass(frozen=True)
 class Bins:
-    """Answers by score; all float64 (bins,), for bins that have answers."""
+    """Answers in bins by score; all float64 (bins,), without empty bins."""
 
-    score: np.ndarray  # mean
-    right: np.ndarray  # share
-    count: np.ndarray
+    score: np.ndarray  # mean score
+    right: np.ndarray  # share of right answers
+    count: np.ndarray  # number of answers
 
     @property
     def ece(self) -> float:
@@ -26,7 +26,7 @@ class Bins:
 
 
 def binned(scores: np.ndarray, right: np.ndarray) -> Bins:
-    """`scores` float64 (n,) from 0 to 1, `right` bool (n,)."""
+    """Put answers into bins; `scores` float64 (n,) from 0 to 1, `right` bool (n,)."""
     places = np.minimum((scores * BINS).astype(np.int64), BINS - 1)
     count = np.bincount(places, minlength=BINS)
     filled = count > 0

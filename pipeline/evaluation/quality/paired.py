@@ -1,4 +1,4 @@
-"""`PairedQuality`: how a candidate's quality differs from the baseline's on the same queries, metric by metric."""
+"""`PairedQuality`: the differences in quality between candidate and baseline on the same queries."""
 
 from dataclasses import dataclass
 
@@ -12,16 +12,14 @@ from pipeline.tasks.single_label import fixed_parts, parts
 
 @dataclass(frozen=True)
 class PairedQuality:
-    """Intervals candidate - baseline; shares from -1 to 1."""
+    """Differences candidate - baseline with intervals; shares from -1 to 1."""
 
     differences: dict[str, Interval]  # by metric, see `pipeline.evaluation.quality.weighted`
-    flips: dict[
-        str, tuple[int, int]
-    ]  # of the shares of fixed queries: those that only the candidate, only the baseline has right
-    agreement: float  # share of the queries for which both say the same
+    flips: dict[str, tuple[int, int]]  # gained and lost queries, for each share of a fixed set of queries
+    agreement: float  # share of the queries with the same answer
 
     def metrics(self) -> dict[str, float]:
-        """By their names in MLflow; differences in percentage points, p-values of exact McNemar tests."""
+        """Metrics by MLflow name: differences in percentage points, p-values of exact McNemar tests, flips, agreement."""
         points = {
             f"delta/{name}_pp{bound}": 100 * value
             for name, difference in self.differences.items()
@@ -39,29 +37,29 @@ class PairedQuality:
 
 
 def compare(baseline: np.ndarray, candidate: np.ndarray, truth: np.ndarray, labels: int, oos: int | None) -> PairedQuality:
-    """Both int64 (n,), as is `truth`: indices of labels, for the same queries in the same order.
+    """Compare two predictions with `truth`; all int64 (n,), label indices of the same queries in the same order.
 
-    A difference's bounds are those of the paired bootstrap; for shares of a fixed set of queries they are widened to
-    those of Tango's interval: where few queries differ the bootstrap is too sure, and where none does, certain.
+    The bounds come from the paired bootstrap. For shares of a fixed set of queries they are widened to Tango's interval:
+    with few flips the bootstrap's interval is too narrow, and without flips it has no width.
     """
     before, after = baseline == truth, candidate == truth
 
     def changes(weights: np.ndarray) -> dict[str, np.ndarray]:
-        old, new = (weighted(weights, said, truth, labels, oos) for said in (baseline, candidate))
+        old, new = (weighted(weights, predicted, truth, labels, oos) for predicted in (baseline, candidate))
         return {name: new[name] - old[name] for name in old}
 
     differences, flips = bootstrap(len(truth), changes), {}
-    for name, of in fixed_parts(truth, oos).items():
+    for name, mask in fixed_parts(truth, oos).items():
         if name in differences:
-            flips[name] = int((after & ~before & of).sum()), int((before & ~after & of).sum())
-            differences[name] = differences[name].hull(tango(*flips[name], int(of.sum())))
+            flips[name] = int((after & ~before & mask).sum()), int((before & ~after & mask).sum())
+            differences[name] = differences[name].hull(tango(*flips[name], int(mask.sum())))
     return PairedQuality(differences, flips, float((baseline == candidate).mean()))
 
 
 def estimate(predicted: np.ndarray, truth: np.ndarray, labels: int, oos: int | None) -> dict[str, Interval]:
-    """Each metric of one classifier with its bounds: those of the bootstrap, of shares widened to Wilson's interval."""
+    """Each metric of one classifier with bootstrap bounds; those of shares are widened to Wilson's interval."""
     found = bootstrap(len(truth), lambda weights: weighted(weights, predicted, truth, labels, oos))
-    for name, of in parts(truth, predicted, oos).items():
+    for name, mask in parts(truth, predicted, oos).items():
         if name in found:
-            found[name] = found[name].hull(wilson(int(((predicted == truth) & of).sum()), int(of.sum())))
+            found[name] = found[name].hull(wilson(int(((predicted == truth) & mask).sum()), int(mask.sum())))
     return found

@@ -1,6 +1,6 @@
-"""Quality on the test split, through `evaluate`'s Metric API: no script is fetched, so it works offline.
+"""Quality of predictions, through `evaluate`'s Metric API. It downloads no script, so it works offline.
 
-`import evaluate` takes seconds; import this module inside the job only.
+`import evaluate` takes seconds, so only import this module inside the job.
 """
 
 from typing import Any
@@ -12,16 +12,18 @@ from sklearn.metrics import f1_score
 
 from pipeline.tasks.single_label import parts
 
-_DESCRIPTION = "Accuracy, macro F1 and, where the data has an out-of-scope label, how in-scope and out-of-scope texts fare."
+_DESCRIPTION = (
+    "Accuracy, macro F1 and, where the data has an out-of-scope label, metrics of in-scope and out-of-scope texts."
+)
 
 
 class Quality(evaluate.Metric):  # type: ignore[misc]  # evaluate is not typed
     """`compute(predictions=, references=, oos=)` on label indices; all results are shares from 0 to 1.
 
-    accuracy; f1_macro over the labels that occur in truth or prediction; with `oos` (an index) also in_scope_accuracy (of
-    the in-scope texts, those with the right intent), oos_recall (of the out-of-scope texts, those recognised) and
-    oos_precision (of the texts called out-of-scope, those that are), as in Larson et al. 2019. A metric that no text
-    counts for is left out.
+    It returns accuracy, and f1_macro over the labels that occur in truth or predictions. With `oos` (an index) it also
+    returns, as in Larson et al. 2019, in_scope_accuracy (the share of in-scope texts with the right intent), oos_recall (the
+    share of out-of-scope texts that are recognised) and oos_precision (the share of texts answered as out of scope that
+    are). A metric without any text is left out.
     """
 
     def _info(self) -> evaluate.MetricInfo:

@@ -1,4 +1,4 @@
-"""Quality as sums over weighted queries: with weights of 1 what `scores.py` gives, else a resample."""
+"""Quality from weighted queries: weights of 1 give the results of `scores.py`, other weights those of a resample."""
 
 import numpy as np
 
@@ -8,9 +8,9 @@ from pipeline.tasks.single_label import parts
 def weighted(
     weights: np.ndarray, predicted: np.ndarray, truth: np.ndarray, labels: int, oos: int | None
 ) -> dict[str, np.ndarray]:
-    """Each quality with bounds that the data has, once a row of weights: float64 (resamples,); NaN where no query counts.
+    """Each quality for each row of weights: float64 (resamples,); NaN where no query counts.
 
-    `weights` float32 (resamples, n), `predicted` and `truth` int64 (n,), indices of `labels` labels.
+    `weights` float32 (resamples, n); `predicted` and `truth` int64 (n,), indices of `labels` labels.
     """
     right = predicted == truth
     masks = parts(truth, predicted, oos)
@@ -30,10 +30,10 @@ def _sum(weights: np.ndarray, chosen: np.ndarray) -> np.ndarray:
 
 
 def _f1_macro(weights: np.ndarray, predicted: np.ndarray, truth: np.ndarray, labels: int) -> np.ndarray:
-    """The mean over labels that occur, in truth or prediction, of 2 hits / (predicted + true)."""
+    """The mean of 2 hits / (predicted + true) over the labels that occur in truth or predictions."""
     names = np.arange(labels)
-    said, true = predicted[:, None] == names, truth[:, None] == names
-    hits, occurs = _sum(weights, said & true), _sum(weights, said) + _sum(weights, true)
+    answered, true = predicted[:, None] == names, truth[:, None] == names
+    hits, occurs = _sum(weights, answered & true), _sum(weights, answered) + _sum(weights, true)
     with np.errstate(invalid="ignore"):
         f1: np.ndarray = np.nanmean(2 * hits / occurs, axis=1)
     return f1

@@ -1,1 +1,1 @@
-"""One self-contained HTML page of an experiment or a sweep: decision, table, trade-off, latencies, flips, how measured."""
+"""One self-contained HTML page of an experiment or a sweep: decision, trade-off, table, latencies, flips, measurement."""

@@ -1,4 +1,4 @@
-"""What the page shows, as plain values, from what MLflow holds; no model is seen here."""
+"""The content of the page as plain values, from MLflow. It sees no model."""
 
 import csv
 import json
@@ -20,24 +20,24 @@ from pipeline.selection.choose import front
 from pipeline.tracking.runs import Tracker
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
-MAX_FLIPS = 15  # shown of each optimization
+MAX_FLIPS = 15  # for each optimization
 
 
 @dataclass(frozen=True)
-class Shown:
+class PageRow:
     """One optimization on the page."""
 
     name: str
     link: str  # to its run in MLflow's UI; "" for a mean over seeds
     is_baseline: bool
     on_front: bool
-    cells: dict[str, str]  # title of a column -> text
+    cells: dict[str, str]  # column title -> text
     p50_ms: float
-    accuracy: float | None  # None: its weights are random
+    accuracy: float | None  # None: the weights are random
     size_mb: float
     quantiles_ms: tuple[float, ...] = ()  # of single calls, see `QUANTILES`
     calls: int = 0
-    lost: int | None = None  # queries that only the baseline has right; None for the baseline
+    lost: int | None = None  # queries that only the baseline answers right; None for the baseline
     gained: int | None = None
     flips: tuple[dict[str, str], ...] = ()  # lost ones first
     contended: str = ""
@@ -48,12 +48,12 @@ class Content:
     """The whole page."""
 
     title: str
-    shown: tuple[Shown, ...]
-    explained: tuple[str, ...]  # what the metrics mean, sentence by sentence
-    measured: dict[str, str]  # how: machine, versions, settings
+    rows: tuple[PageRow, ...]
+    explanation: tuple[str, ...]  # the sentences of the legend
+    measured: dict[str, str]  # machine, versions, settings
     decision: dict[str, Any] | None = None  # decision.json
     columns: tuple[str, ...] = ()
-    champion: str | None = None  # the version that is it now
+    champion: str | None = None  # the current champion's version
 
 
 def gather(
@@ -65,35 +65,38 @@ def gather(
     decision: Path,
     champion: str | None,
 ) -> Content:
-    """`address` is that of MLflow's UI up to the run's id, `noise` the sentence on the noise floor, `champion` a version."""
+    """Collect the content.
+
+    `address`: of MLflow's UI up to the run id; `noise`: the noise floor's sentence; `champion`: a version.
+    """
     rows = order(averaged(row for candidate in candidates for row in candidate.rows))
     on_front = {candidate.name for candidate in front(candidates)}
     table = tables.table(rows)
     titles, *lines = table.cells
-    shown = [
-        _shown(tracker, row, dict(zip(titles[1:], cells[1:], strict=True)), address, on_front)
+    page_rows = [
+        _page_row(tracker, row, dict(zip(titles[1:], cells[1:], strict=True)), address, on_front)
         for row, cells in zip(rows, lines, strict=True)
     ]
     sentences = [line.removeprefix("- ") for line in legend(rows).splitlines()]
     one = candidates[0].rows[0].run_id
     return Content(
         title,
-        tuple(shown),
+        tuple(page_rows),
         (*sentences, noise),
         _measured(tracker, one),
         _decision(decision, candidates),
-        tuple(tables.most_news_first(titles[1:])),
+        tuple(tables.most_important_first(titles[1:])),
         champion,
     )
 
 
-def _shown(tracker: Tracker, row: Row, cells: dict[str, str], address: str, on_front: set[str]) -> Shown:
+def _page_row(tracker: Tracker, row: Row, cells: dict[str, str], address: str, on_front: set[str]) -> PageRow:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         calls = _calls(tracker, row, folder) if row.run_id else np.empty(0)
         flips = _flips(tracker, row, folder) if row.run_id and not row.is_baseline else []
     metrics = row.metrics
-    return Shown(
+    return PageRow(
         row.name, f"{address}{row.run_id}" if row.run_id else "", row.is_baseline, row.name in on_front, cells,
         metrics["latency/p50_ms"], metrics.get("quality/accuracy"), metrics["size/mb"],
         tuple(float(value) for value in np.quantile(calls, QUANTILES)) if calls.size else (), int(calls.size),
@@ -106,14 +109,14 @@ def _count(metrics: dict[str, float], key: str) -> int | None:
 
 
 def _fetched(tracker: Tracker, run_id: str, name: str, folder: Path) -> Path | None:
-    """An artifact of a run; None where it has none of that name."""
+    """Download an artifact of a run; None where the run has no artifact of this name."""
     if name not in {item.path for item in tracker.client.list_artifacts(run_id)}:
         return None
     return Path(tracker.client.download_artifacts(run_id, name, str(folder)))
 
 
 def _calls(tracker: Tracker, row: Row, folder: Path) -> np.ndarray:
-    """Milliseconds of its timed calls."""
+    """The timed calls of a run, in ms: float64 (calls,)."""
     file = _fetched(tracker, row.run_id, "latency.parquet", folder)
     if file is None:
         return np.empty(0)
@@ -132,26 +135,26 @@ def _flips(tracker: Tracker, row: Row, folder: Path) -> list[dict[str, str]]:
 
 
 def _measured(tracker: Tracker, run_id: str) -> dict[str, str]:
-    """Of the baseline's run: the machine, the versions that decide, the settings."""
+    """Machine, versions of the main packages and settings of a run."""
     run = tracker.client.get_run(run_id)
     with tempfile.TemporaryDirectory() as folder:
         file = _fetched(tracker, run_id, "environment.json", Path(folder))
-        told = json.loads(file.read_text(encoding="utf-8")) if file is not None else {}
-    versions = told.get("versions", {})
+        environment = json.loads(file.read_text(encoding="utf-8")) if file is not None else {}
+    versions = environment.get("versions", {})
     return {
         "machine": run.data.tags.get("machine", "unknown"),
         "versions": ", ".join(
             f"{name} {versions[name]}" for name in ("torch", "transformers", "onnxruntime") if name in versions
         ),
-        "python": told.get("python", "unknown"),
+        "python": environment.get("python", "unknown"),
         "settings": ", ".join(f"{name} {value}" for name, value in sorted(run.data.params.items()) if name != "optim"),
     }
 
 
 def _decision(file: Path, candidates: Sequence[Candidate]) -> dict[str, Any] | None:
-    """The newest decision, if it was about these runs."""
+    """The newest decision, if it is about these runs."""
     if not file.is_file():
         return None
-    told: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    about = {run for each in told["candidates"] for run in each["runs"]}
-    return told if about == {row.run_id for candidate in candidates for row in candidate.rows} else None
+    decision: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    about = {run for each in decision["candidates"] for run in each["runs"]}
+    return decision if about == {row.run_id for candidate in candidates for row in candidate.rows} else None

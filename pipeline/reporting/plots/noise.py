@@ -1,6 +1,6 @@
-"""The figure of a noise run: every repetition's interval above, what a shorter or longer budget gives below.
+"""The figure of a noise run: the interval of every repetition above, and below the effect of measuring for a shorter time.
 
-It explains itself to somebody who has never seen a confidence interval, and can be read without colours.
+It explains confidence intervals to a new reader, and is readable without colours.
 """
 
 import textwrap
@@ -34,12 +34,12 @@ def draw(findings: Findings) -> Figure:
 
 
 def _all(axes: Any, findings: Findings) -> None:
-    """A bar a repetition."""
+    """One bar for each repetition."""
     margin, truth = findings.settings.margin, findings.truth
-    axes.axhspan(1 / (1 + margin), 1 + margin, color="0.93", zorder=0, label=f"within {100 * margin:g} %: as good as equal")
+    axes.axhspan(1 / (1 + margin), 1 + margin, color="0.93", zorder=0, label=f"within {100 * margin:g} %: equally fast")
     axes.axhline(1, color="0.3", linewidth=1, zorder=1)
     if findings.slowdown:
-        axes.axhline(truth, color="0.3", linewidth=1, linestyle="--", zorder=1, label=f"the truth: {truth:.3f}x")
+        axes.axhline(truth, color="0.3", linewidth=1, linestyle="--", zorder=1, label=f"true value: {truth:.3f}x")
     for misses, colour, marker in ((False, HOLDS, "o"), (True, MISSES, "D")):
         chosen = [(n, i) for n, i in enumerate(findings.intervals, 1) if i.excludes_1 is misses]
         if chosen:
@@ -60,10 +60,10 @@ def _all(axes: Any, findings: Findings) -> None:
 
 
 def _width(axes: Any, findings: Findings) -> None:
-    seconds = [budget.seconds for budget in findings.by_budget]
-    widths = [100 * budget.width for budget in findings.by_budget]
+    seconds = [result.seconds for result in findings.by_pair_count]
+    widths = [100 * result.width for result in findings.by_pair_count]
     axes.plot(seconds, widths, "o-", color=HOLDS, markersize=4)
-    axes.set_title("How sure? Width of the bars, the median", loc="left", fontsize=10)
+    axes.set_title("How precise? Median width of the bars", loc="left", fontsize=10)
     axes.set_ylabel("% of the speed-up")
     log_axis(axes, "y")
     axes.set_ylim(min(widths) / 1.6, max(widths) * 1.6)
@@ -71,15 +71,15 @@ def _width(axes: Any, findings: Findings) -> None:
 
 
 def _share(axes: Any, findings: Findings) -> None:
-    seconds = [budget.seconds for budget in findings.by_budget]
-    shares = [100 * budget.share for budget in findings.by_budget]
+    seconds = [result.seconds for result in findings.by_pair_count]
+    shares = [100 * result.share for result in findings.by_pair_count]
     axes.plot(seconds, shares, "D-", color=MISSES, markersize=4)
     if findings.slowdown:
         axes.set_title("How often is the difference found?", loc="left", fontsize=10)
         axes.set_ylim(-3, 103)
     else:
         axes.axhline(100 * ALLOWED, color="0.3", linestyle="--", linewidth=1)
-        axes.set_title("How often is it wrong? Bars without 1.00x (dashed: 5 %)", loc="left", fontsize=10)
+        axes.set_title("How often is it wrong? Bars that exclude 1.00x (dashed: 5 %)", loc="left", fontsize=10)
         axes.set_ylim(-0.5, max(20.0, 1.15 * max(shares)))
     axes.set_ylabel("% of the repetitions")
     _seconds(axes)
@@ -94,13 +94,13 @@ def _seconds(axes: Any) -> None:
 def _caption(findings: Findings) -> str:
     if findings.slowdown:
         return (
-            "How to read it: each bar is a whole measurement of a classifier that was slowed on purpose; the dot is the "
-            "speed-up found (below 1.00x: slower), the bar its 95 % interval: where the true value lies in 95 of 100 such "
-            "measurements. Red diamonds: the bar stays clear of 1.00x, so the difference was found."
+            "How to read it: each bar is one measurement of a classifier that was slowed on purpose. The dot is the "
+            "measured speed-up (below 1.00x: slower), and the bar is its 95 % confidence interval, which contains the true "
+            "value in 95 of 100 such measurements. Red diamonds: the bar excludes 1.00x, so the difference was found."
         )
     return (
-        "How to read it: each bar is a whole measurement of a classifier against a copy of itself, so the truth is 1.00x, "
-        "and whatever else is found is noise. The dot is the speed-up found, the bar its 95 % interval: where the true "
-        "value lies in 95 of 100 such measurements. So about 5 in 100 bars miss 1.00x by chance (red diamonds). Many more "
-        "would mean that small differences can't be trusted on this machine."
+        "How to read it: each bar is one measurement of a classifier against a copy of itself, so the true value is 1.00x, "
+        "and every difference from it is noise. The dot is the measured speed-up, and the bar is its 95 % confidence "
+        "interval, which contains the true value in 95 of 100 such measurements. So about 5 in 100 bars miss 1.00x by "
+        "chance (red diamonds). If many more do, small differences can't be trusted on this machine."
     )

@@ -1,6 +1,6 @@
-"""What a search tried, as a plot: quality over speed-up, the circle's area by size on disk.
+"""The trials of a search as a plot: quality over speed-up, with the circle's area by size on disk.
 
-The Pareto front is in colour and numbered from the fastest on, with names and sizes beside the plot.
+The Pareto front is coloured and numbered from the fastest on; names and sizes are beside the plot.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from pipeline.reporting.plots.style import BLUE, hide_spines, log_axis, new_figure, place_labels, save_figure
 from pipeline.selection.trials import Tried, front
 
-AREA = 40.0  # square points a MB
+AREA = 40.0  # square points for each MB
 
 
 def save(tried: Sequence[Tried], title: str, folder: Path) -> None:
@@ -20,14 +20,14 @@ def save(tried: Sequence[Tried], title: str, folder: Path) -> None:
 
 
 def draw(tried: Sequence[Tried], title: str) -> Figure:
-    """The figure; what could not be made is left out."""
+    """The figure; trials that failed are left out."""
     figure = new_figure(12, 6)
     axes = figure.add_subplot()
     hide_spines(axes)
     best = front(tried)
     others = [one for one in tried if one not in best]
     x, y, areas = list[float](), list[float](), list[float]()
-    for label, colour, some in (("beaten by another", "0.75", others), ("Pareto front (speed, size, quality)", BLUE, best)):
+    for label, colour, some in (("not on the front", "0.75", others), ("Pareto front (speed, size, quality)", BLUE, best)):
         points = [one.judged for one in some if one.judged is not None]
         where = [each.speedup for each in points], [100 * each.quality for each in points]
         sizes = [AREA * each.size_mb for each in points]

@@ -1,6 +1,7 @@
-"""Where a classifier's time goes, as one figure of four panels that say in words what they show.
+"""The profile of a classifier as one figure with four panels, whose titles say what they show.
 
-By tokens, tokenizer and model apart; by threads, beside what they could bring at best; by batch size; by concurrent clients.
+The panels are time by tokens (tokenizer and model apart), by threads (with the ideal speed-up), by batch size, and by
+concurrent clients.
 """
 
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ LINE_HEIGHT = 0.06  # of a label's text, as a share of the panel's height
 
 
 class Line(NamedTuple):
-    """A line of a panel, named at its right end."""
+    """A line of a panel, with its label at the right end."""
 
     label: str
     y: Sequence[float]
@@ -48,8 +49,8 @@ def _tokens(axes: Any, curve: Curve) -> None:
     axes.fill_between(curve.x, 0, tokenizer, color=ORANGE, alpha=0.35, linewidth=0)
     axes.fill_between(curve.x, tokenizer, both, color=BLUE, alpha=0.15, linewidth=0)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
-    axes.set_title("How long does a text of so many tokens take?", loc="left")
-    axes.set_xlabel("tokens in the text (words and pieces of words)")
+    axes.set_title("How does the time depend on the number of tokens?", loc="left")
+    axes.set_xlabel("tokens in the text (words and word pieces)")
     axes.set_ylabel("typical time (ms)")
     _draw(
         axes, curve.x, [Line("the model's part,\non top of it", both, BLUE), Line("the tokenizer's part", tokenizer, ORANGE)]
@@ -60,7 +61,7 @@ def _threads(axes: Any, curve: Curve) -> None:
     typical = curve.series["p50_ms"]
     ideal = [typical[0] * curve.x[0] / threads for threads in curve.x]
     axes.set_title("Do more threads make it faster?", loc="left")
-    axes.set_xlabel("threads that work on one text, on as many cores")
+    axes.set_xlabel("threads that work on one text, each on its own core")
     axes.set_ylabel("time for one text (ms)")
     _doubling(axes, [str(threads) for threads in curve.x], curve.x)
     lines = [Line("95 of 100 texts\ntake less", curve.series["p95_ms"], ORANGE), Line("typical text", typical, BLUE)]
@@ -68,16 +69,16 @@ def _threads(axes: Any, curve: Curve) -> None:
 
 
 def _batch(axes: Any, curve: Curve) -> None:
-    axes.set_title("Is it cheaper to hand over many texts at once?", loc="left")
-    axes.set_xlabel("texts handed over together (batch size)")
+    axes.set_title("Are batches faster than single texts?", loc="left")
+    axes.set_xlabel("texts in a batch (batch size)")
     axes.set_ylabel("time for each text of the batch (ms)")
     _doubling(axes, [str(size) for size in curve.x], curve.x)
     _draw(axes, curve.x, [Line("mean of all texts", curve.series["ms_per_text"], BLUE)])
 
 
 def _clients(axes: Any, curve: Curve) -> None:
-    axes.set_title("How long does a client wait when several ask at once?", loc="left")
-    axes.set_xlabel("clients that ask at once; below, texts answered each second")
+    axes.set_title("How long does a client wait with several clients at once?", loc="left")
+    axes.set_xlabel("clients at once; below, texts per second")
     axes.set_ylabel("time until the answer (ms)")
     speeds = curve.series["texts_per_s"]
     _doubling(axes, [f"{count}\n{_rounded(speed)}/s" for count, speed in zip(curve.x, speeds, strict=True)], curve.x)
@@ -93,7 +94,7 @@ def _rounded(value: float) -> str:
 
 
 def _doubling(axes: Any, labels: Sequence[str], x: Sequence[int]) -> None:
-    """An axis on which each doubling is one step; only what was measured is named."""
+    """An axis with one step for each doubling; only measured values have labels."""
     axes.set_xscale("log", base=2)
     axes.set_xticks(list(x), labels)
     axes.xaxis.set_minor_locator(NullLocator())
@@ -112,7 +113,7 @@ def _draw(axes: Any, x: Sequence[int], lines: Sequence[Line]) -> None:
 
 
 def _names(axes: Any, lines: Sequence[Line], ends: Sequence[float]) -> None:
-    """Labels as near to the ends of their lines as they can be: pushed up by the one below, then down by the panel's top."""
+    """Place labels near the ends of their lines without overlap: first move them up, then down from the panel's top."""
     halves = [LINE_HEIGHT * (1 + line.label.count("\n")) / 2 for line in lines]
     upwards = sorted(range(len(lines)), key=lambda i: (ends[i], -i))  # at one height, the first line's label is on top
     places, floor, ceiling = dict(enumerate(ends)), 0.0, 1.0

@@ -1,4 +1,4 @@
-"""Are scores to be believed? The share that is right over the score, with and without a rule, and of the baseline."""
+"""The reliability plot: share of right answers over score, with and without the decision rule, and for the baseline."""
 
 from pathlib import Path
 
@@ -19,28 +19,28 @@ def draw(report: Report) -> Figure:
     figure = new_figure(7, 6)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
     lines = [(report.optim, report.predictions, BLUE)]
-    if report.without is not None:
-        lines.insert(0, (f"{report.optim} without its rule", report.without, GREEN))
+    if report.without_rule is not None:
+        lines.insert(0, (f"{report.optim} without its rule", report.without_rule, GREEN))
     if report.comparison is not None and report.comparison.baseline is not None:
         lines.insert(0, ("the baseline", report.comparison.baseline, ORANGE))
     upper.plot([0, 1], [0, 1], color=GREY, linestyle=":", linewidth=1)
-    upper.annotate("as it should be", (0.03, 0.06), rotation=34, color=GREY, fontsize=9)
+    upper.annotate("perfectly calibrated", (0.03, 0.06), rotation=34, color=GREY, fontsize=9)
     for name, predictions, colour in lines:
         bins = bins_of(predictions)
-        told = f"{name}: off by {bins.ece:.1%} on average"
-        upper.plot(bins.score, bins.right, "o-", color=colour, markersize=4, label=told)
+        label = f"{name}: off by {bins.ece:.1%} on average"
+        upper.plot(bins.score, bins.right, "o-", color=colour, markersize=4, label=label)
         lower.step(bins.score, bins.count, where="mid", color=colour)
-    upper.set_title("Of the answers with such a score, how many are right?", loc="left")
-    upper.set_ylabel("share that is right")
+    upper.set_title("How many of the answers with this score are right?", loc="left")
+    upper.set_ylabel("share of right answers")
     upper.legend(loc="lower right", frameon=False)
     upper.set(xlim=(0, 1.02), ylim=(0, 1.02))
     lower.set_yscale("log")
-    lower.set_xlabel("score (below the dotted line: surer than it should be; above: less sure)")
+    lower.set_xlabel("score (below the dotted line: overconfident; above: underconfident)")
     lower.set_ylabel("answers")
     hide_spines(upper, lower)
     return figure
 
 
 def bins_of(predictions: Predictions) -> Bins:
-    """Predictions by score."""
+    """Predictions in bins by score."""
     return binned(predictions.scores, predictions.right)

@@ -1,8 +1,8 @@
-"""The forest plot: how many times faster than the baseline each optimization is, and how sure that is.
+"""The forest plot: the speed-up of each optimization over the baseline, with its confidence interval.
 
-One line an optimization, the fastest on top: a mark and its 95 % interval for a typical text, a grey one below for slow
-calls (p95). Each verdict has a colour and a marker, and stands in words beside the numbers on the right: so the figure can
-be read without colours, and where an interval is narrower than its mark.
+Each optimization has a line, the fastest on top: a mark and its 95 % interval for a typical text, and a grey one below for
+slow calls (p95). Each verdict has a colour and a marker, and its name is beside the numbers on the right. So the figure is
+readable without colours, and where an interval is narrower than its mark.
 """
 
 import textwrap
@@ -19,23 +19,23 @@ from pipeline.evaluation.statistics import EQUIVALENT, FASTER, INCONCLUSIVE, SLO
 from pipeline.reporting.legend import margin_of
 from pipeline.reporting.plots.style import hide_spines, log_axis, new_figure, save_figure
 
-STYLES = {  # marker, colour (Okabe and Ito's, told apart by the colour-blind), and that of its face
+STYLES = {  # marker, colour (Okabe and Ito's, safe for colour-blind readers), colour of its face
     FASTER: (">", "#0072B2", "#0072B2"),
     SLOWER: ("<", "#D55E00", "#D55E00"),
     EQUIVALENT: ("s", "#009E73", "#009E73"),
     INCONCLUSIVE: ("o", "#555555", "white"),
     "": ("D", "#999999", "white"),
 }
-SLOW = ("o", "#B0B0B0", "#B0B0B0")  # grey: the verdict is of typical texts
+SLOW = ("o", "#B0B0B0", "#B0B0B0")  # grey: the verdict is about typical texts
 NO_VERDICT = "no verdict"
-BELOW = 0.27  # of a line, the slow calls
-WIDE_RATIO = 3.0  # from this span on, ticks at 1, 2, 5, 10
-REACH = 10.0  # a bar that goes this many times beyond every mark runs off the axis; the numbers beside it tell its end
-WIDEST_NAME = 44  # characters; the settings of a sweep's job can be longer, and go on below
+SLOW_CALLS_OFFSET = 0.27  # distance of the slow calls below the line, as a share of the line distance
+WIDE_RATIO = 3.0  # a wider axis has ticks at 1, 2, 5, 10
+MAX_REACH = 10.0  # longer bars, relative to the outermost mark, leave the axis; the numbers beside them have the bounds
+WIDEST_NAME = 44  # characters; longer names, with a sweep's settings, are wrapped
 CAPTION = (
-    "Right of 1x is faster than the baseline, and a bar is the 95 % interval of its mark: were the whole measurement\n"
-    "repeated many times, 95 of 100 such bars would contain the true ratio. Where a bar crosses the line at 1x,\n"
-    "the measurement does not tell which of the two is faster."
+    "Right of 1x is faster than the baseline. A bar is the 95 % confidence interval of its mark: if the whole measurement\n"
+    "were repeated many times, 95 of 100 such bars would contain the true ratio. Where a bar crosses the line at 1x,\n"
+    "the measurement does not show which of the two is faster."
 )
 
 
@@ -66,7 +66,7 @@ def draw(rows: Sequence[Row], title: str) -> Figure:
 
 def _line(axes: Any, row: Row, place: int) -> None:
     typical = ("delta/speedup", place, STYLES[row.verdict], 7)
-    for key, height, style, size in (("delta/speedup_p95", place - BELOW, SLOW, 4), typical):
+    for key, height, style, size in (("delta/speedup_p95", place - SLOW_CALLS_OFFSET, SLOW, 4), typical):
         value, interval = row.metrics.get(key), row.interval(key)
         marker, colour, face = style
         if interval is not None:
@@ -98,18 +98,18 @@ def _axes(axes: Any, rows: Sequence[Row], margin: float | None) -> None:
 
 
 def _span(rows: Sequence[Row], margin: float) -> tuple[float, float]:
-    """Where the axis begins and ends: 1x, the margin, all marks, and bars unless they reach too far."""
+    """The limits of the axis: it contains 1x, the margin, all marks, and bars that are not too long."""
     keys = ("delta/speedup", "delta/speedup_p95")
     marks = [1 / (1 + margin), 1 + margin, *(row.metrics[key] for row in rows for key in keys if key in row.metrics)]
     bars = [interval for row in rows for key in keys if (interval := row.interval(key)) is not None]
-    low = max(min([*marks, *(bar.low for bar in bars)]), min(marks) / REACH)
-    high = min(max([*marks, *(bar.high for bar in bars)]), max(marks) * REACH)
+    low = max(min([*marks, *(bar.low for bar in bars)]), min(marks) / MAX_REACH)
+    high = min(max([*marks, *(bar.high for bar in bars)]), max(marks) * MAX_REACH)
     room = max((high / low) ** 0.05, 1.005)
     return low / room, high * room
 
 
 def _legend(figure: Figure, rows: Sequence[Row], margin: float | None, title: str) -> None:
-    """The title, and what marks and shades mean, of those that occur; above the lines."""
+    """The title and the legend of the marks and shades that occur, above the lines."""
     handles = [
         Line2D([], [], ls="", marker=marker, color=colour, mfc=face, label=verdict or NO_VERDICT)
         for verdict, (marker, colour, face) in STYLES.items()

@@ -1,8 +1,8 @@
-"""The comparison plot: accuracy over latency, a circle's area by size on disk, a dashed ring around the current one.
+"""The comparison plot: accuracy over latency, the area of a circle by size on disk, a dashed ring around the current run.
 
-The mean over several seeds has bars of one standard deviation.
-Every circle has its name beside it, placed so that nothing is covered; the legend outside has the figures.
-So the plot can be read with fifteen optimizations, without colours, and where circles overlap.
+A mean over several seeds has bars of one standard deviation. Every circle has its name beside it, placed so that it covers
+nothing; the legend outside has the metrics. So the plot is readable with fifteen optimizations, without colours, and where
+circles overlap.
 """
 
 from collections.abc import Sequence
@@ -15,10 +15,10 @@ from matplotlib.figure import Figure
 from pipeline.evaluation.rows import Row
 from pipeline.reporting.plots.style import hide_spines, log_axis, new_figure, place_labels, save_figure
 
-LARGEST_AREA = 1600.0  # square points, of the largest artifact's circle
+LARGEST_AREA = 1600.0  # square points, for the largest artifact
 SMALLEST_AREA = 30.0
-WIDEST_LABEL = 70  # characters; where a label with its speed-up and interval would be wider, the legend goes without
-LOG_FROM_RATIO = 5.0  # a logarithmic latency axis where the slowest is this many times slower than the fastest
+WIDEST_LABEL = 70  # characters; if a label with speed-up and interval is wider, the legend leaves them out
+LOG_FROM_RATIO = 5.0  # the latency axis is logarithmic where the slowest takes more times as long as the fastest
 
 
 def save(rows: Sequence[Row], current: str | None, title: str, folder: Path) -> None:
@@ -27,9 +27,9 @@ def save(rows: Sequence[Row], current: str | None, title: str, folder: Path) -> 
 
 
 def draw(rows: Sequence[Row], current: str | None, title: str) -> Figure:
-    """The figure: of those that answer something; one with random weights has no accuracy."""
+    """The figure; rows without accuracy (random weights) are left out."""
     rows = [row for row in rows if "quality/accuracy" in row.metrics]
-    figure = new_figure(11, max(5.5, 0.9 + 0.19 * len(rows)))  # the legend has a line for each
+    figure = new_figure(11, max(5.5, 0.9 + 0.19 * len(rows)))  # the legend has one line for each row
     axes = figure.add_subplot()
     x = [row.metrics["latency/p50_ms"] for row in rows]
     y = [100 * row.metrics["quality/accuracy"] for row in rows]
@@ -45,8 +45,8 @@ def draw(rows: Sequence[Row], current: str | None, title: str) -> Figure:
             ring = (area**0.5 + 9) ** 2
             axes.scatter(left, up, s=ring, facecolors="none", edgecolors="black", linestyles="--", linewidths=1.1, zorder=4)
         if row.count > 1:
-            reach: dict[str, Any] = {"xerr": row.spread["latency/p50_ms"], "yerr": 100 * row.spread["quality/accuracy"]}
-            axes.errorbar(left, up, **reach, color="0.3", linewidth=1, capsize=3, zorder=4)
+            error: dict[str, Any] = {"xerr": row.std["latency/p50_ms"], "yerr": 100 * row.std["quality/accuracy"]}
+            axes.errorbar(left, up, **error, color="0.3", linewidth=1, capsize=3, zorder=4)
         if row.is_baseline:
             axes.axhline(up, color="0.6", linestyle=":", linewidth=1, zorder=1)
     _legend(axes, rows, colours)

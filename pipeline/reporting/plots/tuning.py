@@ -1,4 +1,4 @@
-"""A search for settings as two of Optuna's own plots: how its trials went, and which settings mattered."""
+"""Two of Optuna's plots of a search for settings: the history of its trials, and the importance of the settings."""
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping
@@ -18,23 +18,26 @@ if TYPE_CHECKING:
 NOTED = "search"
 SIZE = (8.0, 4.5)  # inches
 ACCURACY = "accuracy on the validation split"
-NOTHING_TO_TELL = "too few trials to tell which settings matter, or all alike"
+NO_IMPORTANCE = "importance unknown: too few trials, or all with equal results"
 
 
 def save(search: Mapping[str, Any], folder: Path) -> None:
-    """Write search_history and search_importance, as .png and .svg, of what `pipeline.training.tuning.search` returned."""
+    """Write search_history and search_importance as .png and .svg, from the result of `pipeline.training.tuning.search`."""
     for name, figure in draw(search).items():
         save_figure(figure, folder, f"search_{name}")
 
 
 def draw(search: Mapping[str, Any]) -> dict[str, Figure]:
-    """The figures, by their names: history and importance."""
+    """The figures by name: history and importance."""
     study = study_of(search)
     return {"history": _history(study, search), "importance": _importance(study, search)}
 
 
 def study_of(search: Mapping[str, Any]) -> "optuna.Study":
-    """The noted trials as a study in memory. The ranges of settings are what was tried: more was not noted."""
+    """The noted trials as a study in memory.
+
+    Settings range from the smallest to the largest tried value: notes have no more.
+    """
     import optuna
     from optuna.trial import TrialState
 
@@ -60,12 +63,12 @@ def _history(study: "optuna.Study", search: Mapping[str, Any]) -> Figure:
     with _optunas_style():
         axes = plot_optimization_history(study, target_name=ACCURACY)
         stopped = [(n, trial["value"]) for n, trial in enumerate(search["trials"]) if trial["state"] == "stopped early"]
-        if stopped:  # Optuna shows those that ran to their end
+        if stopped:  # Optuna only shows completed trials
             axes.scatter(*zip(*stopped, strict=True), marker="x", color="0.4", label="stopped early")
         axes.yaxis.set_major_formatter(PercentFormatter(1))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_title("")
-        axes.set_title("How the trials went", loc="left")
+        axes.set_title("Accuracy of the trials", loc="left")
         axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1))
         return _finished(axes)
 
@@ -75,11 +78,11 @@ def _importance(study: "optuna.Study", search: Mapping[str, Any]) -> Figure:
 
     if not search["importance"]:
         figure = new_figure(*SIZE)
-        figure.text(0.5, 0.5, NOTHING_TO_TELL, ha="center")
+        figure.text(0.5, 0.5, NO_IMPORTANCE, ha="center")
         return figure
     with _optunas_style():
         axes = plot_param_importances(study, evaluator=_evaluator(search["importance"]), target_name=ACCURACY)
-        axes.set_title("Share of the differences between trials that a setting explains", loc="left")
+        axes.set_title("Share of the variance between trials that a setting explains", loc="left")
         axes.set_xlabel("importance (fANOVA)")
         axes.set_ylabel("")
         legend = axes.get_legend()
@@ -89,7 +92,7 @@ def _importance(study: "optuna.Study", search: Mapping[str, Any]) -> Figure:
 
 
 def _evaluator(importance: Mapping[str, float]) -> Any:
-    """What gives the importances that were noted: they come from the ranges that were searched, not from what was tried."""
+    """An evaluator that returns the noted importances, which come from the searched ranges, not from the tried values."""
     from optuna.importance import BaseImportanceEvaluator
 
     class Noted(BaseImportanceEvaluator):
@@ -107,7 +110,7 @@ def _evaluator(importance: Mapping[str, float]) -> Any:
 
 @contextmanager
 def _optunas_style() -> Iterator[None]:
-    """Optuna draws with pyplot, without a screen here, and sets a style of its own, which is not left behind."""
+    """Optuna draws with pyplot and sets its own style: use no screen, and restore the style afterwards."""
     import optuna
     from matplotlib import pyplot
 
@@ -118,7 +121,7 @@ def _optunas_style() -> Iterator[None]:
 
 
 def _finished(axes: Any) -> Figure:
-    """The figure of Optuna's axes; pyplot forgets it."""
+    """The figure of Optuna's axes, removed from pyplot."""
     from matplotlib import pyplot
 
     figure: Figure = axes.figure

@@ -135,7 +135,7 @@ def test_zeros_are_counted(examined: dict[str, Facts]) -> None:
     assert seen(examined["torch"])[0].zeros_share == 0
     assert seen(examined["sparse"])[0].zeros_share == pytest.approx(0.8, abs=0.05)
     titles = {finding.title: finding.level for finding in findings(examined["sparse"])}
-    assert titles["Zeros in matrices make nothing faster"] is Level.COSTS
+    assert titles["Zeros in matrices do not make it faster"] is Level.PROBLEM
 
 
 def test_fusions_are_counted_against_layers(examined: dict[str, Facts]) -> None:
@@ -151,7 +151,7 @@ def test_a_graph_that_was_exported_and_not_fused_is_noticed(artifacts: dict[str,
     plain = Path(shutil.copytree(artifacts["onnx"], tmp_path / "plain"))
     export(read(artifacts["torch"]), plain / MODEL)
     (found,) = [item for item in findings(examine(plain, 1, TEXTS, tmp_path)) if "not fused" in item.title]
-    assert found.level is Level.COSTS and "attention: 0 of 3" in found.evidence and 0 < found.share < 1
+    assert found.level is Level.PROBLEM and "attention: 0 of 3" in found.evidence and 0 < found.share < 1
 
 
 def test_the_page_is_narrow_and_says_the_same_in_markdown(examined: dict[str, Facts]) -> None:

@@ -22,34 +22,34 @@ FP32 = replace(NETWORK, products=(Product("a", 100, 0, False),))
 @pytest.mark.parametrize(
     ("changes", "title", "level", "share"),
     [
-        ({}, "Every matrix product is int8", Level.FINE, 0),
-        ({}, "The processor has instructions for int8", Level.FINE, 0),
-        ({"int8": SLOW}, "The processor has no fast instructions for int8", Level.COSTS, 0.9 * 0.8),
+        ({}, "Every matrix product is int8", Level.OK, 0),
+        ({}, "The processor has instructions for int8", Level.OK, 0),
+        ({"int8": SLOW}, "The processor has no fast instructions for int8", Level.PROBLEM, 0.9 * 0.8),
         ({"network": FP32, "flags": frozenset({"amx_bf16"})}, "Faster instructions are not used", Level.HINT, 0),
         (
             {"network": FP32, "flags": frozenset({"bf16"}), "features": frozenset({"bfloat16"})},
             "The processor has instructions for bfloat16",
-            Level.FINE,
+            Level.OK,
             0,
         ),
         (
             {"network": FP32, "features": frozenset({"bfloat16"})},
             "The processor has no instructions for bfloat16",
-            Level.COSTS,
+            Level.PROBLEM,
             0,
         ),
-        ({}, "As many threads as cores can serve", Level.FINE, 0),
+        ({}, "There are as many threads as usable cores", Level.OK, 0),
         ({"cores": 4}, "Not all cores are used", Level.HINT, 0),
-        ({"cores": 4, "threads": 8}, "There are more threads than cores", Level.COSTS, 1),
-        ({"cores": 4, "threads": 4, "quota_cores": 1.5}, "There are more threads than cores", Level.COSTS, 1),
-        ({"cores": 4, "quota_cores": 0.25}, "The quota is below one core", Level.COSTS, 0.75),
-        ({"tokenization": 0.5}, "Tokenization is a good part of a call", Level.HINT, 0.5),
+        ({"cores": 4, "threads": 8}, "There are more threads than cores", Level.PROBLEM, 1),
+        ({"cores": 4, "threads": 4, "quota_cores": 1.5}, "There are more threads than cores", Level.PROBLEM, 1),
+        ({"cores": 4, "quota_cores": 0.25}, "The quota is below one core", Level.PROBLEM, 0.75),
+        ({"tokenization": 0.5}, "Tokenization is a large part of a call", Level.HINT, 0.5),
         ({"sizes": {"embeddings": 6, "attention": 4}}, "Embeddings are most of the size", Level.HINT, 0),
         ({"sizes": {"embeddings": 45, "attention": 55}}, "Embeddings are a large part of the size", Level.HINT, 0),
         (
             {"sizes": {"embeddings": 3, "attention": 3, "tokenizer": 4}},
-            "The embeddings are no large part of the size",
-            Level.FINE,
+            "The embeddings are a small part of the size",
+            Level.OK,
             0,
         ),
     ],
@@ -57,7 +57,7 @@ FP32 = replace(NETWORK, products=(Product("a", 100, 0, False),))
 def test_a_finding_follows_from_the_facts(changes: dict[str, Any], title: str, level: Level, share: float) -> None:
     found = {finding.title: finding for finding in findings(replace(FACTS, **changes))}
     assert found[title].level is level and found[title].share == pytest.approx(share)
-    assert bool(found[title].advice) is (level is not Level.FINE)
+    assert bool(found[title].advice) is (level is not Level.OK)
 
 
 def test_of_zeros_that_are_not_known_nothing_is_said() -> None:
@@ -67,17 +67,21 @@ def test_of_zeros_that_are_not_known_nothing_is_said() -> None:
 
 
 def test_of_what_can_not_be_seen_the_reason_is_told_and_nothing_else() -> None:
-    hidden = replace(FACTS, network=None, operators=None, profiler=None, unseen="It is hidden.", flags=frozenset({"bf16"}))
+    hidden = replace(
+        FACTS, network=None, operators=None, profiler=None, no_profile_reason="It is hidden.", flags=frozenset({"bf16"})
+    )
     found = {item.title: item for item in findings(hidden)}
-    assert found["What it multiplies can't be seen"].evidence == "It is hidden."
+    assert found["Its matrix products are unknown"].evidence == "It is hidden."
     assert set(found) == {
-        "What it multiplies can't be seen", "As many threads as cores can serve", "Tokenization is no bottleneck",
+        "Its matrix products are unknown", "There are as many threads as usable cores", "Tokenization is not a bottleneck",
         "The layers are most of the size",
     }  # fmt: skip
 
 
 def test_bfloat16_is_advised_where_it_can_be_served() -> None:
-    found = findings(replace(FACTS, network=None, profiler="torch", unseen="It is compiled.", flags=frozenset({"amx_bf16"})))
+    found = findings(
+        replace(FACTS, network=None, profiler="torch", no_profile_reason="It is compiled.", flags=frozenset({"amx_bf16"}))
+    )
     (advice,) = [item.advice for item in found if item.title == "Faster instructions are not used"]
     assert "compile with precision=bfloat16" in advice and "export_openvino with precision=bf16" in advice
 

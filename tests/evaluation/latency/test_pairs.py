@@ -21,16 +21,16 @@ from pipeline.evaluation.latency.pairs import (
     Session,
     Subject,
     _answers,
-    alone,
-    block_of,
+    block_schedules,
+    block_size,
     compare,
-    in_turns,
+    measure_alone,
+    measure_in_turns,
+    needs_warm_up_call,
     reason_to_stop,
-    relay_plans,
-    warmed,
 )
 from pipeline.evaluation.latency.process import Worker
-from pipeline.evaluation.latency.samples import WAITED, Block, Pair, Samples
+from pipeline.evaluation.latency.samples import MIN_WAITING_SHARE, Block, Pair, Samples
 from pipeline.system.progress import bar
 from tests.support import instant
 from tests.support.sweeping import LIMIT_S
@@ -77,7 +77,7 @@ def test_a_classifier_alone_is_measured_in_several_processes(
     artifact: Path, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("pipeline.evaluation.latency.pairs.PAIR_S", 0.2)
-    processes = alone(Subject(artifact), session._replace(settings=replace(SETTINGS, max_seconds=LIMIT_S)))
+    processes = measure_alone(Subject(artifact), session._replace(settings=replace(SETTINGS, max_seconds=LIMIT_S)))
     assert len(processes) == 3 and all(len(samples.ms) == 60 * samples.passes for samples in processes)
 
 
@@ -106,17 +106,17 @@ def test_pairs_are_added_until_the_interval_is_narrow_or_the_budget_spent() -> N
 
 
 def test_blocks_are_short_for_a_slow_classifier_and_never_single_calls() -> None:
-    assert [block_of(ms) for ms in (0.01, 0.5, 2.0, 9.0, 300.0)] == [25, 20, 5, 2, 2]
+    assert [block_size(ms) for ms in (0.01, 0.5, 2.0, 9.0, 300.0)] == [25, 20, 5, 2, 2]
 
 
 def test_two_of_nearly_the_same_speed_are_warmed_alike_and_slow_ones_are_not() -> None:
     times = ([4.9, 5.1], [0.7, 80.0], [6.0, 7.0], [1.0])
-    assert [warmed(SETTINGS, ms) for ms in times] == [[True, True], [True, False], [False, False], [True]]
-    assert warmed(replace(SETTINGS, protocol="book"), [1.0, 1.0]) == [False, False]
+    assert [needs_warm_up_call(SETTINGS, ms) for ms in times] == [[True, True], [True, False], [False, False], [True]]
+    assert needs_warm_up_call(replace(SETTINGS, protocol="book"), [1.0, 1.0]) == [False, False]
 
 
 def test_two_processes_take_turns_and_the_one_that_answers_first_alternates() -> None:
-    mine, theirs = relay_plans(queries=5, block=2, passes=2, workers=2)
+    mine, theirs = block_schedules(queries=5, block=2, passes=2, workers=2)
     assert [block[:2] for block in mine] == [[0, 2], [2, 4], [4, 5]] * 2
     assert [block[:2] for block in theirs] == [[0, 2], [2, 4], [4, 5]] * 2 + [
         [5, 5]
@@ -135,7 +135,7 @@ def test_two_processes_take_turns_and_the_one_that_answers_first_alternates() ->
 
 
 def test_one_process_alone_waits_for_nobody() -> None:
-    assert relay_plans(queries=3, block=2, passes=1, workers=1) == [[[0, 2, 0, 0], [2, 3, 0, 0]]]
+    assert block_schedules(queries=3, block=2, passes=1, workers=1) == [[[0, 2, 0, 0], [2, 3, 0, 0]]]
 
 
 def test_while_a_worker_answers_the_parent_uses_almost_nothing_and_idle_workers_nothing(artifact: Path) -> None:
@@ -143,7 +143,7 @@ def test_while_a_worker_answers_the_parent_uses_almost_nothing_and_idle_workers_
         assert busy.ask("memory") and idle.ask("memory")  # they are ready
         time.sleep(0.1)
         before, own, began = cpu_s(idle), time.process_time(), time.monotonic()
-        busy.begin("relay", texts=QUERIES, blocks=[[0, len(QUERIES), 0, 0]], warm=False, pipe_ends=[])
+        busy.begin("take_turns", texts=QUERIES, blocks=[[0, len(QUERIES), 0, 0]], warm=False, pipe_ends=[])
         (timed,) = busy.blocks()
         waited = time.monotonic() - began
         assert waited > timed.ms.sum() / 1000 > 0.2
@@ -165,10 +165,10 @@ def test_when_one_of_the_two_fails_the_other_ends_too_and_the_error_is_its_own(a
     ):
         for end in (read_1, write_1, read_2, write_2):
             os.close(end)
-        mine, theirs = relay_plans(len(QUERIES), 20, 1, 2)
+        mine, theirs = block_schedules(len(QUERIES), 20, 1, 2)
         broken = [*QUERIES[:-1], None]  # the last text is none: it fails in the middle
-        second.begin("relay", texts=broken, blocks=theirs, warm=False, pipe_ends=[read_2, write_1])
-        first.begin("relay", texts=QUERIES, blocks=mine, warm=False, pipe_ends=[read_1, write_2])
+        second.begin("take_turns", texts=broken, blocks=theirs, warm=False, pipe_ends=[read_2, write_1])
+        first.begin("take_turns", texts=QUERIES, blocks=mine, warm=False, pipe_ends=[read_1, write_2])
         with pytest.raises(MeasureError, match="TypeError"):
             _answers([first, second])
         assert first.ask("memory") and second.ask("memory")  # both live
@@ -176,7 +176,7 @@ def test_when_one_of_the_two_fails_the_other_ends_too_and_the_error_is_its_own(a
 
 def test_the_books_protocol_times_each_query_once_however_fast_it_is(artifact: Path, session: Session) -> None:
     book = session._replace(settings=replace(SETTINGS, protocol="book", query="no", max_seconds=60))
-    assert [samples.passes for samples in in_turns([Subject(artifact), Subject(artifact)], book)] == [1, 1]
+    assert [samples.passes for samples in measure_in_turns([Subject(artifact), Subject(artifact)], book)] == [1, 1]
 
 
 def test_when_one_of_the_two_is_killed_the_error_names_it(artifact: Path, tmp_path: Path, session: Session) -> None:
@@ -197,8 +197,8 @@ def test_when_one_of_the_two_is_killed_the_error_names_it(artifact: Path, tmp_pa
     slow = session._replace(settings=replace(SETTINGS, warmup_calls=1))
     killer = threading.Thread(target=kill)
     killer.start()
-    with pytest.raises(MeasureError, match=r"the worker for .* ended with -9"):
-        in_turns([Subject(artifact, 1000), Subject(copy, 1000)], slow)
+    with pytest.raises(MeasureError, match=r"the worker for .* ended with exit code -9"):
+        measure_in_turns([Subject(artifact, 1000), Subject(copy, 1000)], slow)
     killer.join()
 
 
@@ -221,7 +221,7 @@ def test_a_block_is_marked_when_others_were_given_its_core_for_more_than_a_momen
     assert not Block(25, 100.0, 99.0, 3).descheduled  # a moment
     assert not Block(25, 100.0, 50.0, 0).descheduled  # it waited for something, not for the core
     assert not Block(25, 100.0, 50.0, None).descheduled  # the platform does not tell
-    assert Block(25, 100.0, 100 * (1 - WAITED) - 0.1, 1).descheduled
+    assert Block(25, 100.0, 100 * (1 - MIN_WAITING_SHARE) - 0.1, 1).descheduled
 
 
 def test_workers_are_pinned_to_the_cores_they_are_given(artifact: Path) -> None:

@@ -89,9 +89,9 @@ def test_the_bootstrap_agrees_with_scipys() -> None:
     ours = bootstrap(2000, lambda weights: {"accuracy": weights @ change / weights.sum(axis=1)})["accuracy"]
     theirs = scipy_bootstrap((change,), np.mean, n_resamples=4000, method="percentile", rng=np.random.default_rng(4))
     assert ours.value == pytest.approx(change.mean(), abs=1e-6)
-    spread = theirs.standard_error
-    assert ours.low == pytest.approx(theirs.confidence_interval.low, abs=0.15 * spread)
-    assert ours.high == pytest.approx(theirs.confidence_interval.high, abs=0.15 * spread)
+    error = theirs.standard_error
+    assert ours.low == pytest.approx(theirs.confidence_interval.low, abs=0.15 * error)
+    assert ours.high == pytest.approx(theirs.confidence_interval.high, abs=0.15 * error)
 
 
 @pytest.mark.parametrize(("successes", "n"), [(20, 20), (0, 7), (81, 263), (4950, 5500)])

@@ -11,7 +11,7 @@ import pytest
 
 from pipeline.evaluation.rows import Row
 from pipeline.evaluation.statistics import Interval, verdict
-from pipeline.reporting.plots.speedup import REACH, STYLES, draw, save
+from pipeline.reporting.plots.speedup import MAX_REACH, STYLES, draw, save
 from tests.reporting.test_tables import row, speedup
 
 BASELINE = row("bert", delta__speedup=1.0, delta__speedup_p95=1.0)
@@ -104,7 +104,7 @@ def test_the_axis_is_logarithmic_with_plain_labels_and_holds_every_bar_but_endle
         assert "1x" in labels and not any("10^" in label for label in labels)
         assert all(low < end < high for bar in bars(axes) for end in bar)
     endless = drawn([measured("a", 1.0, 1e9), measured("b", 2.0, 0.01)]).axes[0].get_xlim()
-    assert endless[0] > 0.5 / REACH and endless[1] < 4 * REACH
+    assert endless[0] > 0.5 / MAX_REACH and endless[1] < 4 * MAX_REACH
 
 
 def test_what_was_measured_on_a_busy_machine_is_marked_and_explained() -> None:

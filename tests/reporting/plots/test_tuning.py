@@ -40,7 +40,7 @@ def test_the_importances_are_those_that_were_noted() -> None:
 
 def test_without_importances_the_plot_says_so() -> None:
     figure = tuning.draw({**SEARCH, "importance": {}})["importance"]
-    assert [text.get_text() for text in figure.texts] == [tuning.NOTHING_TO_TELL]
+    assert [text.get_text() for text in figure.texts] == [tuning.NO_IMPORTANCE]
 
 
 @pytest.mark.filterwarnings("error")

@@ -1,9 +1,9 @@
-"""What a classifier does alone, after the pairs: predictions, batches, memory, and with `profile` where its time goes.
+"""Measurements of a single process, after the pairs: predictions, batches, memory, and a profile with `measure.profile`.
 
-One worker process, pinned like those of the pairs, predicts the test split and tells its memory. With `profile` it also
-answers a thousand single calls, on texts drawn from the test split, so that their lengths are the real ones: latency by
-tokens, and energy where the machine tells. It takes batches of all sizes. Further fresh processes answer with more threads,
-and one with up to four cores serves several clients at once.
+One worker process, pinned like those of the pairs, predicts the test split and reports its memory. For the profile it also
+answers a thousand single calls on texts drawn from the test split, which have realistic lengths: they give latency by
+tokens, and energy where the machine reports it. It is also timed with batches of several sizes. Further fresh processes
+answer with more threads, and one with up to four cores serves several clients at once.
 """
 
 import math
@@ -21,41 +21,44 @@ from pipeline.system import machine
 
 THROUGHPUT_TEXTS = 512
 CALLS = 1000  # single calls of the profile
-BLOCK = 100  # of them between two looks at the memory
-MOST_GROUPS, FEWEST_CALLS = 12, 20  # of the curve over tokens, and in each of its groups
+BLOCK = 100  # single calls between two readings of the memory
+MAX_GROUPS, MIN_GROUP_CALLS = 12, 20  # number of groups in the curve over tokens, and calls in each group
 BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64)
-BATCH_S, BATCHES = 0.5, 3  # for each size at least
-THREADS_MS, THREADS_CALLS = 1000, (20, 100)  # for each number of threads: that long, but so few and so many calls
+BATCH_S, BATCHES = 0.5, 3  # minimum time and number of batches for each size
+THREADS_MS, THREADS_CALLS = (
+    1000,
+    (20, 100),
+)  # for each number of threads: the time, and the minimum and maximum number of calls
 CLIENTS = (1, 2, 4, 8)
-SERVE_S = 1.5  # for each number of clients
-SERVING_CORES = 4  # at most: as many as so many clients can keep busy, on any machine
+SERVE_S = 1.5  # time for each number of clients
+SERVING_CORES = 4  # at most; the clients can't keep more cores busy
 
 
-class Solo(NamedTuple):
-    """What `solo` found."""
+class SingleProcess(NamedTuple):
+    """The measurements of a single process."""
 
     logits: np.ndarray  # float32 (texts, n_labels)
-    load_ms: float  # process ready -> classifier loaded, imports included
+    load_ms: float  # loading the classifier in a ready process, imports included
     first_call_ms: float  # the first call after loading
     texts_per_s: float  # in batches of `batch_size`
-    memory: dict[str, float]  # by its name in MLflow, MB (2^20 bytes)
-    tasks: int | None  # threads that the process has, those included that the runtime has started
+    memory: dict[str, float]  # by MLflow name, MB (2^20 bytes)
+    tasks: int | None  # threads of the process, with those of the runtime
     profile: Profile | None
 
 
-class Singles(NamedTuple):
-    """Single calls of one process; its memory after loading, after warming up and after each block of calls."""
+class SingleCalls(NamedTuple):
+    """Single calls of one process, and its memory after loading, after warm-up and after each block of calls."""
 
     ms: np.ndarray  # float64 (calls,)
     tokenize_ms: np.ndarray  # float64 (calls,)
     tokens: np.ndarray  # int64 (calls,)
     memory: list[dict[str, float]]
     first_call_ms: float
-    joules: float  # of all processor packages, 0 where it is not told
+    joules: float  # of all processor packages; 0 where unknown
 
 
-def solo(artifact: Path, texts: list[str], settings: Measure, cores: Sequence[int]) -> Solo:
-    """Measure one classifier alone, on the test texts; `cores`: what its worker is pinned to, [] for none.
+def measure_single_process(artifact: Path, texts: list[str], settings: Measure, cores: Sequence[int]) -> SingleProcess:
+    """Measure one classifier on the test texts; its worker is pinned to `cores` ([]: not pinned).
 
     Raises MeasureError when a worker process fails.
     """
@@ -73,16 +76,17 @@ def solo(artifact: Path, texts: list[str], settings: Measure, cores: Sequence[in
         clients, used = _by_clients(artifact, calls, settings)
         curves = (_by_tokens(singles), _by_threads(artifact, calls, settings, singles), batches, clients)
         profile = Profile(curves, _energy(singles) | _cost(clients, used, settings.price_per_core_hour))
-    return Solo(logits, worker.load_ms, singles.first_call_ms, speed, memory_of(singles.memory), tasks, profile)
+    memory = memory_metrics(singles.memory)
+    return SingleProcess(logits, worker.load_ms, singles.first_call_ms, speed, memory, tasks, profile)
 
 
 def usable_cores() -> float:
-    """How many cores' worth of time this process may use: those it may run on, or its quota where that is less."""
-    told = machine.machine()
-    return float(min(told["cores"], told.get("quota_cores", math.inf)))
+    """The number of cores that this process may use, or its CPU quota in cores where that is less."""
+    facts = machine.machine()
+    return float(min(facts["cores"], facts.get("quota_cores", math.inf)))
 
 
-def _single_calls(worker: Worker, texts: list[str], settings: Measure) -> Singles:
+def _single_calls(worker: Worker, texts: list[str], settings: Measure) -> SingleCalls:
     calls = texts if settings.profile else []
     memory, blocks, joules = [worker.ask("memory")], [worker.time([])], 0.0
     first_call_ms = float(worker.time(texts[:1]).ms[0])
@@ -96,27 +100,27 @@ def _single_calls(worker: Worker, texts: list[str], settings: Measure) -> Single
     ms, tokenize_ms, tokens = (
         np.concatenate([getattr(block, name) for block in blocks]) for name in ("ms", "tokenize_ms", "tokens")
     )
-    return Singles(ms, tokenize_ms, tokens, memory, first_call_ms, joules)
+    return SingleCalls(ms, tokenize_ms, tokens, memory, first_call_ms, joules)
 
 
-def memory_of(told: Sequence[dict[str, float]]) -> dict[str, float]:
-    """Memory after loading, after warming up, and with a profile after every hundred of its calls: `told`, in this order.
+def memory_metrics(readings: Sequence[dict[str, float]]) -> dict[str, float]:
+    """Memory metrics of readings after loading, after warm-up and, with a profile, after every hundred calls.
 
-    `memory/peak_mb` is the system's own peak of resident memory, after warming up, `memory/peak_warm_mb` that after all
-    calls. It tells no peak of the proportional set size: `memory/pss_peak_mb` is the largest that was seen, so a shorter one
-    may have been missed. What the platform does not tell is left out.
+    `memory/peak_mb` is the system's peak of resident memory after warm-up, and `memory/peak_warm_mb` after all calls. The
+    system has no peak of the proportional set size: `memory/pss_peak_mb` is the largest reading, so it may miss a short
+    peak. Values that the platform does not report are left out.
     """
-    metrics = {"memory/pss_loaded_mb": told[0].get("pss_mb"), "memory/peak_mb": told[1].get("peak_mb")}
-    if len(told) > 2:
-        seen = [moment["pss_mb"] for moment in told if "pss_mb" in moment]
-        metrics |= {"memory/pss_warm_mb": told[-1].get("pss_mb"), "memory/pss_peak_mb": max(seen, default=None)}
-        metrics |= {"memory/peak_warm_mb": told[-1].get("peak_mb")}
+    metrics = {"memory/pss_loaded_mb": readings[0].get("pss_mb"), "memory/peak_mb": readings[1].get("peak_mb")}
+    if len(readings) > 2:
+        seen = [reading["pss_mb"] for reading in readings if "pss_mb" in reading]
+        metrics |= {"memory/pss_warm_mb": readings[-1].get("pss_mb"), "memory/pss_peak_mb": max(seen, default=None)}
+        metrics |= {"memory/peak_warm_mb": readings[-1].get("peak_mb")}
     return {name: value for name, value in metrics.items() if value is not None}
 
 
-def _by_tokens(singles: Singles) -> Curve:
-    """Medians of calls of like length; x is the median number of tokens."""
-    groups = groups_of(singles.tokens)
+def _by_tokens(singles: SingleCalls) -> Curve:
+    """Medians of calls of similar length; x is the median number of tokens."""
+    groups = group_by_length(singles.tokens)
     model_ms = singles.ms - singles.tokenize_ms
     parts = {"p50_ms": singles.ms, "tokenize_ms": singles.tokenize_ms, "model_ms": model_ms}
     medians = {name: tuple(float(np.median(values[group])) for group in groups) for name, values in parts.items()}
@@ -124,13 +128,13 @@ def _by_tokens(singles: Singles) -> Curve:
     return Curve("tokens", tuple(int(np.median(singles.tokens[group])) for group in groups), series)
 
 
-def groups_of(tokens: np.ndarray) -> list[np.ndarray]:
-    """Calls of like length together, short ones first: for each group their indices; `tokens` int64 (calls,).
+def group_by_length(tokens: np.ndarray) -> list[np.ndarray]:
+    """Group calls of similar length, short ones first: the indices of each group; `tokens` int64 (calls,).
 
-    The smallest group joins its smaller neighbour until there are few enough and each has calls enough for a median.
+    The smallest group joins its smaller neighbour until there are at most `MAX_GROUPS`, each with `MIN_GROUP_CALLS` calls.
     """
     groups = [np.flatnonzero(tokens == length) for length in np.unique(tokens)]
-    while len(groups) > MOST_GROUPS or (len(groups) > 1 and min(map(len, groups)) < FEWEST_CALLS):
+    while len(groups) > MAX_GROUPS or (len(groups) > 1 and min(map(len, groups)) < MIN_GROUP_CALLS):
         smallest = min(range(len(groups)), key=lambda i: len(groups[i]))
         beside = [i for i in (smallest - 1, smallest + 1) if 0 <= i < len(groups)]
         left = min(smallest, min(beside, key=lambda i: len(groups[i])))
@@ -139,7 +143,7 @@ def groups_of(tokens: np.ndarray) -> list[np.ndarray]:
 
 
 def _by_batch(worker: Worker, calls: list[str]) -> Curve:
-    """Each size over the same texts, as they come: padding counts."""
+    """Each batch size on the same texts in the given order, so padding counts."""
     texts, speeds = calls[: max(BATCH_SIZES)], []
     for size in BATCH_SIZES:
         worker.ask("throughput", texts=texts[:size], batch_size=size)  # warm up
@@ -150,8 +154,8 @@ def _by_batch(worker: Worker, calls: list[str]) -> Curve:
     )
 
 
-def _by_threads(artifact: Path, calls: list[str], settings: Measure, singles: Singles) -> Curve:
-    """Single calls of a fresh process for each number of threads, on as many cores and the same texts."""
+def _by_threads(artifact: Path, calls: list[str], settings: Measure, singles: SingleCalls) -> Curve:
+    """Single calls of a fresh process for each number of threads, on the same number of cores and the same texts."""
     most = math.ceil(usable_cores())
     numbers = tuple(sorted({most} | {2**i for i in range(most.bit_length())}))
     texts = calls[: int(np.clip(THREADS_MS / np.median(singles.ms), *THREADS_CALLS))]
@@ -167,9 +171,9 @@ def _by_threads(artifact: Path, calls: list[str], settings: Measure, singles: Si
 
 
 def _by_clients(artifact: Path, calls: list[str], settings: Measure) -> tuple[Curve, float]:
-    """One process with several cores, `threads` threads a call, for each number of clients (see `serving`); and the cores.
+    """The curve of one process that serves each number of clients (see `serving`), and the number of its cores.
 
-    Where processes can't be pinned, it has all of them.
+    A call uses `threads` threads. Where processes can't be pinned, the process has all cores.
     """
     spent, speeds = [], []
     cores = machine.least_busy_cores(min(math.ceil(usable_cores()), SERVING_CORES))
@@ -186,13 +190,13 @@ def _percentiles(spent: Sequence[np.ndarray], percentiles: Sequence[int]) -> dic
     return {f"p{which}_ms": tuple(float(np.percentile(ms, which)) for ms in spent) for which in percentiles}
 
 
-def _energy(singles: Singles) -> dict[str, float]:
-    """Millijoules of all processor packages for one text, what they take idle and for others included."""
+def _energy(singles: SingleCalls) -> dict[str, float]:
+    """Millijoules of all processor packages for one text, including idle power and other processes."""
     return {"energy/mj_per_text": 1000 * singles.joules / len(singles.ms)} if singles.joules > 0 else {}
 
 
 def _cost(clients: Curve, cores: float, price_per_core_hour: float | None) -> dict[str, float]:
-    """At the best number of clients: texts for each core and second, and the price of a million, in the price's currency."""
+    """At the best number of clients: texts per core and second, and the price of a million texts in the price's currency."""
     speed = max(clients.series["texts_per_s"]) / cores
     metrics = {"cost/texts_per_core_s": speed}
     if price_per_core_hour is not None:

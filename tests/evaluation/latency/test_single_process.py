@@ -1,4 +1,4 @@
-"""What a classifier does alone: memory, curves, cost and energy, and that clients at once are what they are called."""
+"""A single process: memory, curves, cost and energy, and clients that really ask at the same time."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -10,11 +10,17 @@ import pytest
 
 from pipeline.config import Measure
 from pipeline.errors import MeasureError
-from pipeline.evaluation.latency import energy
-from pipeline.evaluation.latency import solo as alone
+from pipeline.evaluation.latency import energy, single_process
 from pipeline.evaluation.latency.energy import Counter
 from pipeline.evaluation.latency.process import Worker
-from pipeline.evaluation.latency.solo import BATCH_SIZES, CLIENTS, Solo, groups_of, memory_of, solo
+from pipeline.evaluation.latency.single_process import (
+    BATCH_SIZES,
+    CLIENTS,
+    SingleProcess,
+    group_by_length,
+    measure_single_process,
+    memory_metrics,
+)
 from pipeline.evaluation.profile import Curve, Profile
 from pipeline.runtimes.base import load
 from pipeline.system import machine
@@ -32,15 +38,15 @@ def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def found(artifact: Path) -> Solo:
+def found(artifact: Path) -> SingleProcess:
     with pytest.MonkeyPatch.context() as patch:
         for name, seconds in (("BATCH_S", 0.02), ("SERVE_S", 0.1)):
-            patch.setattr(alone, name, seconds)
-        return solo(artifact, TEXTS, SETTINGS, machine.least_busy_cores(1))
+            patch.setattr(single_process, name, seconds)
+        return measure_single_process(artifact, TEXTS, SETTINGS, machine.least_busy_cores(1))
 
 
 @pytest.fixture(scope="module")
-def profile(found: Solo) -> Profile:
+def profile(found: SingleProcess) -> Profile:
     assert found.profile is not None
     return found.profile
 
@@ -52,7 +58,7 @@ def curve(profile: Profile, name: str) -> Curve:
     return one
 
 
-def test_it_predicts_what_the_classifier_says(found: Solo, artifact: Path) -> None:
+def test_it_predicts_what_the_classifier_says(found: SingleProcess, artifact: Path) -> None:
     here = load(artifact, threads=1)
     np.testing.assert_allclose(found.logits, np.concatenate([here.logits([text]) for text in TEXTS]), atol=1e-5)
     assert found.texts_per_s > 0
@@ -84,7 +90,9 @@ def test_slower_percentiles_are_slower(profile: Profile) -> None:
 
 
 def test_cost_is_of_the_best_number_of_clients(profile: Profile) -> None:
-    speed = max(curve(profile, "clients").series["texts_per_s"]) / min(alone.usable_cores(), alone.SERVING_CORES)
+    speed = max(curve(profile, "clients").series["texts_per_s"]) / min(
+        single_process.usable_cores(), single_process.SERVING_CORES
+    )
     assert profile.metrics["cost/texts_per_core_s"] == pytest.approx(speed)
     a_million_s = 1e6 / speed
     assert profile.metrics["cost/price_per_million_texts"] == pytest.approx(0.04 * a_million_s / 3600)
@@ -96,7 +104,7 @@ def test_every_point_of_every_curve_goes_into_a_chart(profile: Profile) -> None:
     assert ("profile/by_clients/p50_ms", 8, curve(profile, "clients").series["p50_ms"][-1]) in points
 
 
-def test_memory_is_told_after_loading_and_after_the_calls(found: Solo) -> None:
+def test_memory_is_told_after_loading_and_after_the_calls(found: SingleProcess) -> None:
     assert found.memory["memory/peak_mb"] > 10
     if Path("/proc/self/smaps_rollup").exists():
         loaded, warm = found.memory["memory/pss_loaded_mb"], found.memory["memory/pss_warm_mb"]
@@ -108,21 +116,21 @@ def test_without_a_price_there_is_no_price_and_without_a_profile_nothing_of_it(
     artifact: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clients = Curve("clients", (1,), {"texts_per_s": (10.0,)})
-    assert alone._cost(clients, 4, None) == {"cost/texts_per_core_s": 2.5}
-    monkeypatch.setattr(alone, "_by_clients", None)  # and none of it is measured
-    plain = solo(artifact, TEXTS, replace(SETTINGS, profile=False, warmup_calls=0), [])
+    assert single_process._cost(clients, 4, None) == {"cost/texts_per_core_s": 2.5}
+    monkeypatch.setattr(single_process, "_by_clients", None)  # and none of it is measured
+    plain = measure_single_process(artifact, TEXTS, replace(SETTINGS, profile=False, warmup_calls=0), [])
     assert plain.profile is None and plain.logits.shape == (6, 3)
     assert set(plain.memory) <= {"memory/peak_mb", "memory/pss_loaded_mb"} and "memory/peak_mb" in plain.memory
 
 
 def test_memory_that_is_not_told_is_left_out() -> None:
-    assert memory_of([{"peak_mb": 3.0}, {"peak_mb": 4.0}, {"peak_mb": 5.0}]) == {
+    assert memory_metrics([{"peak_mb": 3.0}, {"peak_mb": 4.0}, {"peak_mb": 5.0}]) == {
         "memory/peak_mb": 4.0,
         "memory/peak_warm_mb": 5.0,
     }
-    assert memory_of([{}, {}, {}]) == {}
+    assert memory_metrics([{}, {}, {}]) == {}
     told = [{"pss_mb": 1.0, "peak_mb": 2.0}, {"pss_mb": 4.0, "peak_mb": 6.0}, {"pss_mb": 3.0, "peak_mb": 7.0}]
-    assert memory_of(told) == {
+    assert memory_metrics(told) == {
         "memory/pss_loaded_mb": 1.0, "memory/peak_mb": 6.0, "memory/pss_warm_mb": 3.0, "memory/pss_peak_mb": 4.0,
         "memory/peak_warm_mb": 7.0,
     }  # fmt: skip
@@ -130,12 +138,12 @@ def test_memory_that_is_not_told_is_left_out() -> None:
 
 def test_calls_of_like_length_are_few_groups_with_calls_enough() -> None:
     tokens = np.random.default_rng(0).geometric(0.05, size=1000)
-    groups = groups_of(tokens)
+    groups = group_by_length(tokens)
     assert 2 < len(groups) <= 12 and min(len(group) for group in groups) >= 20
     assert sorted(np.concatenate(groups)) == list(range(1000))
     for shorter, longer in pairwise(groups):
         assert tokens[shorter].max() < tokens[longer].min()
-    assert [len(group) for group in groups_of(np.array([5, 5, 7]))] == [3]
+    assert [len(group) for group in group_by_length(np.array([5, 5, 7]))] == [3]
 
 
 def test_a_worker_serves_so_many_clients_and_ends_their_threads(artifact: Path) -> None:
@@ -161,9 +169,9 @@ def test_the_error_of_one_client_is_an_answer(artifact: Path) -> None:
 def test_energy_that_is_not_told_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(energy, "POWERCAP", tmp_path / "powercap")
     assert energy.counters() == {} and energy.spent_j({}, {}) == 0
-    nothing = alone.Singles(np.ones(4), np.ones(4), np.ones(4, np.int64), [], 1.0, joules=0.0)
-    assert alone._energy(nothing) == {}
-    assert alone._energy(nothing._replace(joules=2.0)) == {"energy/mj_per_text": 500.0}
+    nothing = single_process.SingleCalls(np.ones(4), np.ones(4), np.ones(4, np.int64), [], 1.0, joules=0.0)
+    assert single_process._energy(nothing) == {}
+    assert single_process._energy(nothing._replace(joules=2.0)) == {"energy/mj_per_text": 500.0}
 
 
 def test_energy_is_of_all_packages_also_when_a_counter_starts_again() -> None:
