@@ -4,7 +4,8 @@ python -m pipeline noise                                                        
 python -m pipeline noise optim=distillation_onnx_int8 measure.max_seconds=20        another one, 20 s each time
 python -m pipeline noise noise.repetitions=10 noise.slowdown=0.05               would a slowdown of 5 % be found?
 
-It takes a little longer than noise.repetitions times measure.max_seconds. Other settings are those of python -m pipeline.
+It takes a little longer than noise.repetitions times measure.max_seconds. Other settings are those of
+python -m pipeline.
 """
 
 import os

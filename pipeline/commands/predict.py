@@ -2,7 +2,7 @@
 
 python -m pipeline predict "play a song" "will it rain?"                      of the default data and backbone
 python -m pipeline predict --file queries.txt --format csv -- data=clinc150   one text per line; CSV on standard output
-tail -f queries.txt | python -m pipeline predict --model DIRECTORY            from standard input, with an artifact directory
+tail -f queries.txt | python -m pipeline predict --model DIRECTORY            from standard input; an artifact directory
 
 --file FILE          texts to classify, one per line; without texts and --file, standard input is read
 --format FORMAT      format of the answers: jsonl (the default) or csv
