@@ -46,7 +46,8 @@ def wilson(successes: int, n: int) -> Interval:
     """The score interval of Wilson (1927) for a share of n; it is also valid for 0 and 1."""
     share, scale = successes / n, 1 + Z * Z / n
     middle, half = share + Z * Z / (2 * n), Z * sqrt(share * (1 - share) / n + Z * Z / (4 * n * n))
-    return Interval(share, max(0.0, (middle - half) / scale), min(1.0, (middle + half) / scale))
+    low, high = (middle - half) / scale, (middle + half) / scale  # rounding must not move them past the share itself
+    return Interval(share, max(0.0, min(low, share)), min(1.0, max(high, share)))
 
 
 def bootstrap(n: int, metrics: Callable[[np.ndarray], dict[str, np.ndarray]], seed: int = 0) -> dict[str, Interval]:
