@@ -12,6 +12,8 @@ from pipeline.config import CONF
 from pipeline.evaluation.latency.process import ROOT
 from tests.conftest import small
 
+pytestmark = pytest.mark.slow
+
 QUICK = ["measure.queries=5", "measure.warmup_calls=1", "measure.max_seconds=0", "measure.profile=false"]
 
 

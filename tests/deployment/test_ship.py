@@ -281,7 +281,7 @@ def test_a_model_that_is_not_as_fast_as_reported_does_not_become_the_champion(
 ) -> None:
     monkeypatch.setattr(round_trip, "speedup", lambda pairs: Interval(0.5, 0.49, 0.51))
     monkeypatch.setattr(Row, "interval", lambda *_: Interval(2.0, 1.9, 2.1))
-    with pytest.raises(TrackError, match=r"registered is 0.50x \[0.49, 0.51\].*reported was 2.00x \[1.90, 2.10\]"):
+    with pytest.raises(TrackError, match=r"the registered model is 0.50x \[0.49, 0.51\].*reported was 2.00x \[1.90, 2.10\]"):
         decided("decide.prefer=size")
     assert aliases(client) == {}
 

@@ -114,6 +114,7 @@ def test_the_artifact_says_the_same_in_transformers_own_pipeline(worker: Worker,
     assert [answer["label"] for answer in answers] == labels
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("leaves_no_process")
 def test_a_report_comes_from_a_copy_of_the_artifact_alone(artifact: Path, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(artifact, tmp_path / "copy"))
@@ -183,6 +184,7 @@ def test_the_books_protocol_repeats_its_one_query() -> None:
     assert draw(TEXTS, replace(settings, query=None)) == [TEXTS[0]] * 100
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_gives_one_line(worker: Worker, artifact: Path) -> None:  # the last test that needs it
     (process,) = children()
     psutil.Process(process).send_signal(signal.SIGKILL)

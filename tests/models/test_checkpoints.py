@@ -25,6 +25,7 @@ def changed(directory: Path, **settings: Any) -> Path:
     return directory
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("use", ["start", "checkpoint"])
 def test_code_that_lies_with_a_checkpoint_is_not_run_even_when_one_says_yes(use: str, tmp_path: Path) -> None:
     directory = saved(tmp_path / "own", bert(2))

@@ -80,6 +80,7 @@ def test_it_is_stored_so_that_transformers_can_not_take_it_for_another_network(
         save_standard(artifact, tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("bits", [4, 8])
 def test_the_whole_way_to_int8_says_the_same(carried: Carried, bits: int) -> None:
     exported = ["+step@optim.steps.export=export_onnx", "+step@optim.steps.quantize=quantize_onnx_dynamic"]

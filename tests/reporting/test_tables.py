@@ -202,6 +202,7 @@ def test_drawing_again_takes_the_newest_comparable_run_of_each_optimization(
     assert [float(line["latency/p50_ms"]) for line in read] == [8.0, 2.0]
 
 
+@pytest.mark.slow
 def test_drawing_again_needs_neither_models_nor_data(root: Path, logged: dict[str, str], tmp_path: Path) -> None:
     command = [sys.executable, "-X", "importtime", "-m", "pipeline", "compare", *toy(root)]
     done = subprocess.run(command, cwd=Path(__file__).parents[2], env=os.environ.copy(), capture_output=True, text=True)

@@ -100,6 +100,7 @@ def test_a_static_classifier_without_layers_is_asked_for_none() -> None:
             StaticEmbeddings("static", **wrong)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_a_static_classifier_computes_what_its_trained_network_does_and_learns_from_its_teacher(carried: Carried) -> None:
     short = [
         f"{STATIC}.teacher.steps.finetune.epochs=8",

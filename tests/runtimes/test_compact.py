@@ -188,6 +188,7 @@ def test_saves_note_the_padding_token_and_int8_has_no_standard_form(tmp_path: Pa
         save_standard(tmp_path / "save", tmp_path / "standard")
 
 
+@pytest.mark.slow
 def test_compact_artifacts_are_served_by_a_worker_process(tmp_path: Path) -> None:
     few, many = stored(sparse(), tmp_path / "sparse"), stored(smaller(), tmp_path / "smaller")
     with Worker(few, threads=1) as worker:

@@ -30,6 +30,8 @@ from pipeline.system.cpu import has_bfloat16
 from pipeline.tracking.contents import environment
 from tests.runtimes.test_compact import LABELS, TEXTS, network, smaller, stored
 
+pytestmark = pytest.mark.slow
+
 Make = Callable[[Path], object]
 README = Path(pipeline.runtimes.__file__).parent / "README.md"
 COMPILER = any(map(shutil.which, ("c++", "g++", "clang++", "cl")))

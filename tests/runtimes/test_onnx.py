@@ -34,6 +34,8 @@ from pipeline.steps.export_onnx import TOLERANCE, compare_on_ids
 from pipeline.steps.store import Store
 from tests.conftest import composed, shrunk, small, write_csv
 
+pytestmark = pytest.mark.slow
+
 MAX_LENGTH = 24  # tokens
 BERT = {
     "vocab_size": 90, "hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 64,

@@ -127,6 +127,7 @@ def test_a_choice_that_can_not_be_made_is_told_and_left_out(
     assert (tmp_path / "frontier.png").stat().st_size > 10_000
 
 
+@pytest.mark.slow
 def test_from_the_command_to_runs_in_mlflow_of_what_is_on_the_front_and_test_texts_are_seen_last(
     config: Config, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

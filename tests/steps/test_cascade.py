@@ -78,6 +78,7 @@ def made(tmp_path_factory: pytest.TempPathFactory, toy_rows: list[tuple[str, str
     return run_steps(config.optim, context, Store(root)), context
 
 
+@pytest.mark.slow
 def test_the_cheap_one_answers_what_it_is_sure_of_and_the_better_one_the_rest(
     made: tuple[StepsResult, Context], tmp_path: Path
 ) -> None:
@@ -104,6 +105,7 @@ def test_a_cascade_without_a_part_is_one_line() -> None:
         Cascade("cascade").needs(None)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_a_damaged_cascade_is_an_error_that_says_where(made: tuple[StepsResult, Context], tmp_path: Path) -> None:
     copy = Path(shutil.copytree(made[0].artifact, tmp_path / "copy"))
     (copy / "cascade.json").write_text("{}")

@@ -158,12 +158,14 @@ def test_a_layer_that_lacks_its_int8_values_or_its_scale_is_refused(quantized: Q
             torch_int8.read(artifact)
 
 
+@pytest.mark.slow
 def test_int8_after_structured_pruning_is_served_by_a_worker_process(quantized: Quantized) -> None:
     _, artifact, _ = quantized(smaller())
     with Worker(artifact, threads=1) as worker:
         assert np.array_equal(worker.logits(TEXTS[:1], 1), load(artifact, 1).logits(TEXTS[:1]))
 
 
+@pytest.mark.slow
 def test_bert_int8_is_a_config_that_the_store_carries_out(
     compose: Callable[..., Config], tiny: list[str], context: Context, tmp_path: Path
 ) -> None:

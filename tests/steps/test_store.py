@@ -123,6 +123,7 @@ def line_of(running: subprocess.Popen[str]) -> str:
     return running.stdout.readline().strip()
 
 
+@pytest.mark.slow
 def test_of_two_processes_one_makes_the_stage_and_the_other_waits_and_reuses_it(tmp_path: Path) -> None:
     with process(tmp_path) as first:
         assert line_of(first) == "making"

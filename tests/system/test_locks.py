@@ -16,6 +16,8 @@ import pytest
 from pipeline.system import locks
 from tests.support.sweeping import LIMIT_S, wait_for
 
+pytestmark = pytest.mark.slow
+
 A_WHILE_S = 0.4  # long enough to see that something does not happen
 Start = Callable[..., BaseProcess]
 

@@ -108,6 +108,7 @@ tracker.client.set_terminated(run.info.run_id)
 """
 
 
+@pytest.mark.slow
 def test_two_processes_that_open_a_fresh_root_together_both_succeed(tmp_path: Path) -> None:
     start, pipe = [sys.executable, "-c", FRESH, str(tmp_path / "mlruns")], subprocess.PIPE
     both = [
@@ -133,6 +134,7 @@ def server(root: Path) -> Iterator[str]:
         yield address
 
 
+@pytest.mark.slow
 def test_a_server_takes_runs_and_gives_them_back_with_their_files(server: str, root: Path, tmp_path: Path) -> None:
     connection = connect(Track(uri=server, root=str(tmp_path / "unused")))
     assert not connection.local and not (tmp_path / "unused").exists()

@@ -89,6 +89,7 @@ def test_the_teachers_pull_hardly_depends_on_a_high_temperature() -> None:
     assert torch.linalg.norm(pulls[0] - pulls[1]) < 0.15 * torch.linalg.norm(pulls[1])
 
 
+@pytest.mark.slow
 def test_shuffled_batches_of_a_training_meet_the_teacher_logits_of_their_own_texts(
     compose: Callable[..., Config], tiny: list[str], tmp_path: Path
 ) -> None:

@@ -159,6 +159,7 @@ def pruned(context: Context, tmp_path: Path) -> Callable[..., tuple[Path, dict[s
     return make
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["magnitude", "movement"])
 def test_the_artifact_has_the_sparsity_and_the_sizes_that_are_told(
     method: str, pruned: Callable[..., tuple[Path, dict[str, Any]]], context: Context, tmp_path: Path
@@ -185,6 +186,7 @@ def test_the_artifact_has_the_sparsity_and_the_sizes_that_are_told(
     assert small < 0.8 * dense
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["magnitude", "movement"])
 def test_a_pruning_that_was_killed_ends_as_one_that_was_not(
     method: str, pruned: Callable[..., tuple[Path, dict[str, Any]]], caplog: pytest.LogCaptureFixture

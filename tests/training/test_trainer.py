@@ -16,6 +16,8 @@ from pipeline.models.build import start
 from pipeline.steps.finetune import Finetune
 from pipeline.training.trainer import Progress, Recipe, fast_training, newest_checkpoint, train
 
+pytestmark = pytest.mark.slow
+
 RECIPE = Recipe(
     epochs=3, learning_rate=5e-3, batch_size=16, weight_decay=0.01, warmup_ratio=0.1, freeze_embeddings=True,
     bfloat16="never", max_length=64, seed=42,

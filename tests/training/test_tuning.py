@@ -110,6 +110,7 @@ search(spaces, 5, 7, Path(sys.argv[1]), training, lambda trial: None)
 """
 
 
+@pytest.mark.slow
 def test_killed_in_its_third_trial_it_tries_that_one_again_and_none_that_ended(tmp_path: Path) -> None:
     command = [
         sys.executable,
@@ -135,6 +136,7 @@ def test_killed_in_its_third_trial_it_tries_that_one_again_and_none_that_ended(t
     assert [trial["settings"] for trial in told[2:]] == [settings for settings, _ in begun]
 
 
+@pytest.mark.slow
 def test_a_trial_that_is_gone_on_with_has_the_accuracies_of_the_epochs_before_the_kill(
     compose: Callable[..., Config], tiny: list[str], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

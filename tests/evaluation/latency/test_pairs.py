@@ -35,6 +35,8 @@ from pipeline.system.progress import bar
 from tests.support import instant
 from tests.support.sweeping import LIMIT_S
 
+pytestmark = pytest.mark.slow
+
 QUERIES = ["play a song", "no", "is it sunny", "rain rain rain rain rain rain"] * 15
 SETTINGS = Measure(queries=len(QUERIES), warmup_calls=5, max_seconds=0)
 
