@@ -36,7 +36,7 @@ def test_bfloat16_is_near_where_the_processor_has_it_and_one_line_where_not(
     carried: Carried, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     words = [*EXPORTED, "optim.steps.export.precision=bf16"]
-    monkeypatch.setattr(export_openvino, "bfloat16", lambda: False)
+    monkeypatch.setattr(export_openvino, "has_bfloat16", lambda: False)
     with pytest.raises(OptimizationError, match="has no bfloat16 instructions; set precision=f32"):
         carried(*words)
     monkeypatch.undo()
