@@ -62,7 +62,7 @@ def test_the_curve_goes_from_the_cheap_one_alone_to_both_for_each_text() -> None
     alone = {"latency_ms": 10.0, "validation_accuracy": 1.0}
     figure = draw({"names": ["tfidf", "bert"], "curve": curve, "answered_cheaply": 0.5, "alone": alone})
     (axes,) = figure.axes
-    assert {text.get_text() for text in axes.texts} == {"tfidf alone", "bert alone", "both for each text"}
+    assert {text.get_text() for text in axes.texts} == {"only tfidf", "only bert", "both for every text"}
     assert len(axes.lines[0].get_xdata()) == len(curve)  # type: ignore[arg-type]
 
 
