@@ -76,7 +76,7 @@ DAMAGE: dict[str, Callable[[Stage], object]] = {
     "tokenizer/vocab.txt has changed": lambda stage: grow(stage.artifact / "tokenizer" / "vocab.txt"),
     "weights is missing": lambda stage: (stage.artifact / "weights").unlink(),
     "tokenizer/vocab.txt is missing": lambda stage: shutil.rmtree(stage.artifact),
-    "extra.txt does not belong to it": lambda stage: (stage.artifact / "extra.txt").write_text(""),
+    "extra.txt is not in its manifest": lambda stage: (stage.artifact / "extra.txt").write_text(""),
     "no readable manifest (FileNotFoundError)": lambda stage: (stage.directory / "manifest.json").unlink(),
     "no readable manifest (JSONDecodeError)": lambda stage: (stage.directory / "manifest.json").write_text('{"files": '),
     "no readable manifest (UnicodeDecodeError)": lambda stage: (stage.directory / "manifest.json").write_bytes(b"\xff\x00"),
