@@ -1,11 +1,12 @@
 """Stages are made once, whole or not at all, by one process; a damaged one is noticed and made again."""
 
+import contextlib
 import logging
 import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -113,9 +114,16 @@ print("reused" if stage.reused else "made", flush=True)
 """
 
 
-def process(root: Path) -> subprocess.Popen[str]:
+@contextlib.contextmanager
+def process(root: Path) -> Iterator[subprocess.Popen[str]]:
     pipe = subprocess.PIPE
-    return subprocess.Popen([sys.executable, "-c", PROCESS, str(root)], cwd=ROOT, stdin=pipe, stdout=pipe, text=True)
+    command = [sys.executable, "-c", PROCESS, str(root)]
+    with subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, text=True) as running:
+        try:
+            yield running
+        except BaseException:
+            running.kill()  # it waits for a line that will not come
+            raise
 
 
 def line_of(running: subprocess.Popen[str]) -> str:
@@ -128,7 +136,7 @@ def test_of_two_processes_one_makes_the_stage_and_the_other_waits_and_reuses_it(
     with process(tmp_path) as first:
         assert line_of(first) == "making"
         with process(tmp_path) as second:
-            assert line_of(second) == f"{RECIPE.name}: waiting for another process that makes it"
+            assert line_of(second) == f"{RECIPE.name}: waiting for the process that is making it"
             assert first.communicate("go on\n")[0] == "made\n"
             assert second.communicate()[0] == "reused\n"
     assert stages_in(tmp_path) == [RECIPE.name]
