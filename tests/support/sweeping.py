@@ -10,7 +10,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -57,9 +56,8 @@ class Place:
         from tests.conftest import write_csv
 
         self.folder, self.root, self.here, self.sessions = folder, folder / "mlruns", folder / "here", list[int]()
-        self.temporary = Path(tempfile.mkdtemp(prefix="place-"))  # short enough for the socket of a server that forks jobs
         self.waiting = folder / "waiting"  # there, with the number of its process, once something waits
-        for name in ("mlruns", "here", "site/hydra_plugins", "conf/optim"):
+        for name in ("mlruns", "here", "tmp", "site/hydra_plugins", "conf/optim"):
             (folder / name).mkdir(parents=True)
         self.client = MlflowClient(f"sqlite:///{shutil.copy(database, self.root / 'mlflow.db')}")
         (folder / "site" / "sitecustomize.py").write_text("from tests.support.trouble import register\n\nregister()\n")
@@ -70,7 +68,7 @@ class Place:
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start the program, with the tiny backbone and a baseline that is measured in a moment; a session of its own."""
-        paths = {"PLACE": f"{self.folder}", "TMPDIR": f"{self.temporary}", "PYTHONPATH": f"{self.folder}/site:{ROOT}"}
+        paths = {"PLACE": f"{self.folder}", "TMPDIR": f"{self.folder}/tmp", "PYTHONPATH": f"{self.folder}/site:{ROOT}"}
         settings = {
             "optim@baseline": "baseline_onnx", "backbone": "tiny", "measure": "quick", "data": "files", "data.name": "toy",
             "data.train": self.folder / "toy.csv", "track.root": self.root,
@@ -93,7 +91,6 @@ class Place:
         for number in (number for session in self.sessions for number in left_of(session)):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(number, signal.SIGKILL)
-        shutil.rmtree(self.temporary, ignore_errors=True)
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         process = self.start(*arguments)

@@ -191,8 +191,6 @@ def test_an_untrained_network_has_no_quality_to_tell_a_sweeper_and_does_not_fail
         f"optim.steps.untrained.{name}"
         for name in ("num_layers=1", "num_heads=2", "intermediate_size=8", "hidden_size=8,16")
     ]
-    place.temporary = place.folder / "a_path_that_is_too_long_for_a_socket"  # so each job is a fresh interpreter
-    place.temporary.mkdir()
     done = place.run("-m", "optim=bert_base_random", *small)
     assert done.returncode == 0, done.stderr
     assert place.parents()[0].info.status == "FINISHED"
