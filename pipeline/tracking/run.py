@@ -11,6 +11,7 @@ from pipeline.tracking import contents
 from pipeline.tracking.contents import PREDICTIONS
 
 NOTE = "mlflow.note.content"  # the run's description, shown as Markdown
+DATASET_ATTEMPTS = 5
 PARENT = "mlflow.parentRunId"  # nests a run in another
 
 
@@ -35,7 +36,19 @@ class Run:
             name=data["name"], digest=data["hash"][:36], source_type=data["kind"], source=json.dumps(data["source"]),
             profile=json.dumps(data["rows"]),
         )  # fmt: skip
-        self._client.log_inputs(self.run_id, [DatasetInput(dataset, [InputTag("mlflow.data.context", "train and test")])])
+        self._log_dataset(DatasetInput(dataset, [InputTag("mlflow.data.context", "train and test")]))
+
+    def _log_dataset(self, dataset: Any) -> None:
+        """Two jobs that log the same data set at the same moment collide in MLflow's database: the second then finds it."""
+        from mlflow.exceptions import MlflowException
+
+        for attempt in range(DATASET_ATTEMPTS):
+            try:
+                self._client.log_inputs(self.run_id, [dataset])
+                return
+            except MlflowException as error:
+                if "IntegrityError" not in str(error) or attempt == DATASET_ATTEMPTS - 1:
+                    raise
 
     def log_environment(self) -> None:
         """Log machine, load and versions."""
