@@ -55,7 +55,9 @@ def optim_of(choice: Choice, base: Optim) -> Optim:
         steps["recover"] = recover
     bits = int(choice["bits"])
     steps["export"] = replace(step_of(ExportOnnx) or ExportOnnx("export_onnx"), fuse="layers" if bits == 4 else "all")
-    steps["quantize"] = replace(step_of(QuantizeOnnxDynamic) or QuantizeOnnxDynamic("quantize_onnx"), embedding_bits=bits)
+    steps["quantize"] = replace(
+        step_of(QuantizeOnnxDynamic) or QuantizeOnnxDynamic("quantize_onnx_dynamic"), embedding_bits=bits
+    )
     steps["calibrate"] = replace(step_of(Calibrate) or Calibrate("calibrate"), oos_score=choice["oos_score"])
     return Optim(name_of(choice), steps)
 

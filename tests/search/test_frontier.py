@@ -12,7 +12,7 @@ import pytest
 
 import pipeline.run as spine
 from pipeline.commands import frontier as program
-from pipeline.config import Config, Frontier
+from pipeline.config import KINDS, Config, Frontier
 from pipeline.errors import ConfigError, OptimizationError
 from pipeline.reporting.plots import pareto
 from pipeline.search import pareto_search
@@ -50,6 +50,7 @@ def test_every_choice_makes_an_optimization_whose_steps_are_in_order(config: Con
     for choice in every:
         optim = optim_of(choice, config.optim)
         check_order(optim, config.backbone)
+        assert all(isinstance(step, KINDS["step"][step.kind]) for step in optim.steps.values())
         assert ("recover" in optim.steps) == bool(choice["vocab_size"] or choice["rank"])
     steps = config.optim.steps
     own: dict[str, Any] = {

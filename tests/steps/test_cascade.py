@@ -21,7 +21,7 @@ from tests.conftest import composed, small, write_csv
 CASCADE = "optim.steps.cascade"
 
 
-def test_the_answer_of_a_rule_is_the_largest_of_its_thoughts_and_has_its_score() -> None:
+def test_the_answer_of_a_rule_is_the_largest_log_probability_and_has_its_score() -> None:
     logits = np.random.default_rng(0).normal(size=(300, 6)).astype(np.float32) * 3
     for rule in (Rule(), Rule(1.7), Rule(0.8, "energy", 4.0, oos=2), Rule(1.3, "margin", 0.5, oos=5)):
         expected = rule.answer(logits)

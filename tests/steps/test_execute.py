@@ -1,4 +1,4 @@
-"""Steps are carried out in order; a fingerprint knows all that decides the bytes, and nothing else."""
+"""Steps are run in order; a fingerprint knows all that decides the bytes, and nothing else."""
 
 import shutil
 from collections.abc import Callable

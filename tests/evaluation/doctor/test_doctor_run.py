@@ -57,7 +57,7 @@ def test_an_optimizations_newest_run_is_found_in_the_store_and_gets_the_page(
     log_run(root, data_hash)
     run_id = log_run(root, data_hash, verdict="faster", contended="other processes used 1.0 cores")
     log_run(root, data_hash, latency_ms=None, kind="noise")  # newer, but it was not measured against the baseline
-    recipe = Recipe("quantize_onnx", FINGERPRINT, {}, {})
+    recipe = Recipe("quantize_onnx_dynamic", FINGERPRINT, {}, {})
 
     def copy(target: Path, _: Path) -> dict[str, Any]:
         shutil.copytree(artifact, target, dirs_exist_ok=True)
@@ -88,7 +88,7 @@ def test_a_run_id_is_enough_and_its_classifier_may_come_from_mlflow(
 
 def test_a_damaged_stage_is_not_examined(root: Path, artifact: Path, ask: Ask, tiny: list[str]) -> None:
     run_id = log_run(root, "other data")
-    stage = root / "stages" / f"quantize_onnx-{FINGERPRINT[:16]}"
+    stage = root / "stages" / f"quantize_onnx_dynamic-{FINGERPRINT[:16]}"
     shutil.copytree(artifact, stage / "artifact")
     for content in (json.dumps({"fingerprint": FINGERPRINT, "files": {"lost": {}}}), "{"):
         (stage / "manifest.json").write_text(content, encoding="utf-8")
