@@ -1,6 +1,7 @@
 """What the tests share: a toy data set, the tiny backbone, a ready MLflow database; real Hydra, real MLflow, no network."""
 
 import atexit
+import contextlib
 import csv
 import functools
 import gc
@@ -19,6 +20,7 @@ from filelock import FileLock
 
 os.environ["OMP_WAIT_POLICY"] = "PASSIVE"  # as the program sets it
 os.environ["OMP_NUM_THREADS"] = "1"  # the networks are tiny, and tests run side by side
+os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", f"{tempfile.gettempdir()}/torchinductor_tests")  # one for all processes
 if "PYTEST_XDIST_WORKER" in os.environ:  # tests that run side by side must not wait for each other's turn to measure
     os.environ["TMPDIR"] = tempfile.mkdtemp(prefix=f"{os.environ['PYTEST_XDIST_WORKER']}-")
     tempfile.tempdir = None
@@ -39,6 +41,7 @@ from pipeline.steps.finetune import Finetune
 from pipeline.steps.low_rank import LowRank
 from pipeline.steps.random_init import RandomInit
 from pipeline.steps.store import Store
+from tests.support import forked
 
 Carried = Callable[..., tuple[StepsResult, Context]]  # what the fixture `carried` gives
 PLACES = ("data.train", "track.root")  # settings that are paths of a test
@@ -70,6 +73,14 @@ def few_collections() -> None:
     """Set aside what the imported libraries consist of: each training ends with a collection of garbage that looks at it."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def forked_workers(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Processes that measure are forked, but where measuring is the subject: a new interpreter imports for seconds."""
+    real = request.module.__name__.startswith("tests.evaluation.")
+    with contextlib.nullcontext() if real else forked.workers():
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

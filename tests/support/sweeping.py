@@ -1,6 +1,6 @@
 """What the tests of sweeps share: a place to run them in, and a log of what was done when.
 
-Each sweep runs in processes of its own, as a user starts it (see `trouble.py`), so this module imports nothing slow.
+Each sweep runs in processes of its own (see `trouble.py` and `forked.py`), so this module imports nothing slow.
 """
 
 import contextlib
@@ -10,13 +10,16 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tests.support import forked
+from tests.support.forked import LIMIT_S
+
 Rows = list[tuple[str, str]]  # text and label
-LIMIT_S = 600  # so that what hangs ends at last; no test needs as long, on a busy machine neither
 ROOT = Path(__file__).resolve().parents[2]
 HOWS = ("mistake", "raise", "exit", "_exit", "kill", "broken", "wait")
 TROUBLE = """
@@ -27,6 +30,11 @@ steps: {{trouble: {{kind: trouble, how: {how}}}}}
 STUDENT = """
 defaults: [distilbert, /step/export_onnx@steps.export, _self_]
 name: student
+"""
+UNTRAINED = """
+defaults: [bert_base_random, _self_]
+name: untrained
+steps: {untrained: {num_layers: 1, num_heads: 2, intermediate_size: 8, hidden_size: 16}}
 """
 TELLING = """import json, os
 from hydra._internal.core_plugins import basic_sweeper
@@ -56,19 +64,24 @@ class Place:
         from tests.conftest import write_csv
 
         self.folder, self.root, self.here, self.sessions = folder, folder / "mlruns", folder / "here", list[int]()
+        self.temporary = Path(tempfile.mkdtemp(prefix="place-"))  # short enough for the socket of a server that forks jobs
         self.waiting = folder / "waiting"  # there, with the number of its process, once something waits
-        for name in ("mlruns", "here", "tmp", "site/hydra_plugins", "conf/optim"):
+        for name in ("mlruns", "here", "site/hydra_plugins", "conf/optim"):
             (folder / name).mkdir(parents=True)
         self.client = MlflowClient(f"sqlite:///{shutil.copy(database, self.root / 'mlflow.db')}")
         (folder / "site" / "sitecustomize.py").write_text("from tests.support.trouble import register\n\nregister()\n")
         (folder / "site" / "hydra_plugins" / "telling.py").write_text(TELLING)
-        for name, text in {"student": STUDENT, **{how: TROUBLE.format(how=how) for how in HOWS}}.items():
+        optims = {"student": STUDENT, "untrained": UNTRAINED} | {how: TROUBLE.format(how=how) for how in HOWS}
+        for name, text in optims.items():
             (folder / "conf" / "optim" / f"{name}.yaml").write_text(text)
         write_csv(folder / "toy.csv", rows)
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Start the program, with the tiny backbone and a baseline that is measured in a moment; a session of its own."""
-        paths = {"PLACE": f"{self.folder}", "TMPDIR": f"{self.folder}/tmp", "PYTHONPATH": f"{self.folder}/site:{ROOT}"}
+    def start(self, *arguments: str, new: bool = False) -> Any:
+        """Start the program, with the tiny backbone and a baseline that is measured in a moment; a session of its own.
+
+        Its interpreter is forked, or new. Either is used as `subprocess.Popen` is.
+        """
+        paths = {"PLACE": f"{self.folder}", "TMPDIR": f"{self.temporary}", "PYTHONPATH": f"{self.folder}/site:{ROOT}"}
         settings = {
             "optim@baseline": "baseline_onnx", "backbone": "tiny", "measure": "quick", "data": "files", "data.name": "toy",
             "data.train": self.folder / "toy.csv", "track.root": self.root,
@@ -77,12 +90,16 @@ class Place:
         small = [f"{key}={value}" for key, value in settings.items() if key not in given]
         flags = [*arguments[: arguments[0] == "-m"], "--config-dir", str(self.folder / "conf")]
         command = [*flags, *small, *arguments[len(flags) - 2 :]]
-        process = subprocess.Popen(
-            [sys.executable, "-m", "pipeline", *command], cwd=self.here, env={**os.environ, **paths, "TQDM_DISABLE": "1"},
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-        )  # fmt: skip
+        env = {**os.environ, **paths, "TQDM_DISABLE": "1"}
+        process = self._new(command, env) if new else forked.Program(command, env, self.here)
         self.sessions.append(process.pid)
         return process
+
+    def _new(self, command: list[str], env: dict[str, str]) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "pipeline", *command], cwd=self.here, env=env, text=True, start_new_session=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
 
     def __enter__(self) -> "Place":
         return self
@@ -91,11 +108,12 @@ class Place:
         for number in (number for session in self.sessions for number in left_of(session)):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(number, signal.SIGKILL)
+        shutil.rmtree(self.temporary, ignore_errors=True)
 
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        process = self.start(*arguments)
+    def run(self, *arguments: str, new: bool = False) -> subprocess.CompletedProcess[str]:
+        process = self.start(*arguments, new=new)
         told = process.communicate(timeout=LIMIT_S)
-        return subprocess.CompletedProcess(process.args, process.returncode, *told)
+        return subprocess.CompletedProcess(process.args, process.returncode or 0, *told)
 
     def runs(self, condition: str = "") -> list[Any]:
         """MLflow's runs, from the first to the last."""
@@ -116,7 +134,7 @@ class Place:
         return entries(self.folder)
 
 
-def wait_for(reached: Callable[[], bool], process: subprocess.Popen[str] | None = None) -> None:
+def wait_for(reached: Callable[[], bool], process: Any = None) -> None:
     """Wait until something is so; fails when the process ends before, or after a time that is long enough for anything."""
     end = time.monotonic() + LIMIT_S
     while not reached():

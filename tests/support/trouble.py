@@ -17,6 +17,7 @@ from typing import Any, ClassVar
 
 from pipeline.config import Step, kind
 from pipeline.errors import OptimizationError
+from tests.support import forked
 from tests.support.sweeping import entries, wait_for
 
 PLACE = Path(os.environ.get("PLACE", ""))
@@ -73,6 +74,7 @@ def register() -> None:
             wait_here(lambda: not (PLACE / "hold").exists() or len(measured()) < int((PLACE / "hold").read_text()))
             yield
 
+    forked.workers().start()
     Store._make = logged_make  # type: ignore[method-assign, assignment]
     locks.exclusive = logged_alone
 
