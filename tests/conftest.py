@@ -29,7 +29,6 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_DATASETS_OFFLINE"] = "1"
 os.environ.pop("MLFLOW_TRACKING_URI", None)
 
-from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 
 from pipeline.commands.configuration.compose import configs, parse_arguments
@@ -80,23 +79,6 @@ def forked_workers(request: pytest.FixtureRequest) -> Iterator[None]:
     """Processes that measure are forked, but where measuring is the subject: a new interpreter imports for seconds."""
     real = request.module.__name__.startswith("tests.evaluation.")
     with contextlib.nullcontext() if real else forked.workers():
-        yield
-
-
-@pytest.fixture(scope="session", autouse=True)
-def schemas_registered_once() -> Iterator[None]:
-    """A schema that Hydra knows is not turned into one of its nodes again, a third of what composing takes."""
-    known, store = set[tuple[Any, ...]](), ConfigStore.store
-
-    def once(self: ConfigStore, name: str, node: Any, group: str | None = None, **more: Any) -> None:
-        schema = (group, name, node) if isinstance(node, type) else None
-        if schema not in known:
-            store(self, name, node, group, **more)
-        if schema is not None:
-            known.add(schema)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ConfigStore, "store", once)
         yield
 
 

@@ -4,8 +4,6 @@ import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -25,7 +23,6 @@ from pipeline.steps.execute import StepsResult, run_steps
 from pipeline.tracking.job import prepare
 from tests.conftest import shrunk, small, write_csv
 from tests.support import forked
-from tests.support.sweeping import LIMIT_S
 
 pytestmark = pytest.mark.slow
 
@@ -228,11 +225,8 @@ def longer(tiny: list[str], epochs: int) -> list[str]:
     ]
 
 
-def start(tiny: list[str], epochs: int) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "pipeline", *longer(tiny, epochs)],
-        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=os.environ | {"TQDM_DISABLE": "1"},
-    )  # fmt: skip
+def start(tiny: list[str], epochs: int) -> forked.Program:
+    return forked.Program(longer(tiny, epochs), os.environ, ROOT)
 
 
 def reached(moment: str, root: Path) -> bool:
@@ -260,8 +254,8 @@ def test_killed_at_five_moments_it_ends_well_each_time(
         job.kill()
         job.join()
     process = start(tiny, epochs=6)
-    output = process.communicate(timeout=LIMIT_S)[0]
-    assert process.returncode == 0, output
+    told = process.communicate()
+    assert process.returncode == 0, told
     (stage,) = (root / "stages").glob("finetune-*")
     assert len(json.loads((stage / "manifest.json").read_text())["notes"]["curves"]) == 6
     statuses = [r.info.status for r in runs_of(root)]
@@ -271,10 +265,10 @@ def test_killed_at_five_moments_it_ends_well_each_time(
 def test_a_terminated_run_is_killed_in_mlflow_too(tiny: list[str], root: Path) -> None:
     process = start(tiny, epochs=500)
     while not reached("training", root):
-        assert process.poll() is None, process.communicate()[0]
+        assert process.poll() is None, process.communicate()
         time.sleep(0.01)
-    process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=LIMIT_S)
+    os.kill(process.pid, signal.SIGTERM)
+    process.communicate()
     assert process.returncode == 128 + signal.SIGTERM
     (killed,) = runs_of(root)
     assert killed.info.status == "KILLED"

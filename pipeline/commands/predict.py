@@ -22,6 +22,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from pipeline.commands.configuration.compose import one_config
 from pipeline.errors import ConfigError, TrackError
@@ -116,7 +117,11 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:
+    def fail(message: str) -> NoReturn:
+        raise ConfigError(f"{message}; see python -m pipeline predict --help")
+
     parser = argparse.ArgumentParser("python -m pipeline predict", add_help=False)
+    parser.error = fail  # type: ignore[method-assign]  # one line instead of the usage
     parser.add_argument("text", nargs="*", help="texts to classify; default: --file or standard input")
     parser.add_argument("--file", help="a file with one text per line")
     parser.add_argument("--format", choices=("jsonl", "csv"), default="jsonl", help="format of the answers (default: jsonl)")

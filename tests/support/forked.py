@@ -128,7 +128,7 @@ def _fork_server() -> None:
     def fork(path: str, arguments: list[str], kept: Sequence[int]) -> int:
         number = os.fork()
         if number == 0:
-            for descriptor in map(int, os.listdir("/proc/self/fd")):
+            for descriptor in [int(entry.name) for entry in Path("/proc/self/fd").iterdir()]:
                 if descriptor > 2 and descriptor not in kept:
                     with contextlib.suppress(OSError):
                         os.close(descriptor)

@@ -5,8 +5,10 @@ import json
 import platform
 import shutil
 import subprocess
+import threading
 import zlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,7 @@ from pipeline.tracking.identity import config_yaml
 from pipeline.tracking.runs import Identity, Tracker
 from pipeline.tracking.server import connect
 
+JOBS = 6
 PREDICTIONS = Predictions(
     ["rain", "song"], np.array([0, 1]), np.array([0, 0]), np.array([0.9, 0.6]), ["weather", "music"], None, np.zeros(2, bool)
 )
@@ -216,3 +219,22 @@ def test_a_directory_that_was_moved_is_told_in_one_line(tracker: Tracker, root: 
     with pytest.raises(TrackError, match="move it back") as caught:
         Tracker(connect(Track(root=str(moved))), "toy/tiny")
     assert "\n" not in str(caught.value) and str(root) in str(caught.value)
+
+
+def test_jobs_that_log_the_same_data_set_at_the_same_moment_all_have_it(root: Path) -> None:
+    barrier = threading.Barrier(JOBS)
+    trackers = [Tracker(connect(Track(root=str(root))), "toy/tiny") for _ in range(JOBS)]
+
+    def log(tracker: Tracker) -> int:
+        try:
+            with tracker.run(IDENTITY) as run:
+                for number in range(10):
+                    data = {"name": "toy", "hash": f"{number}" * 64, "kind": "files", "source": {}, "rows": {"train": 3}}
+                    barrier.wait()
+                    run.log_start("seed: 1\n", {}, data)
+        finally:
+            barrier.abort()  # nobody waits for one that failed
+        return len(tracker.client.get_run(run.run_id).inputs.dataset_inputs)
+
+    with ThreadPoolExecutor(JOBS) as pool:
+        assert list(pool.map(log, trackers)) == [10] * JOBS

@@ -13,6 +13,8 @@ from typing import Any, NoReturn
 from pipeline.config import CONF, Config
 from pipeline.errors import ConfigError
 
+_REGISTERED: dict[tuple[str, str], type] = {}  # what Hydra knows already: making its nodes is a third of composing
+
 
 def parse_arguments(argv: Sequence[str]) -> Any:
     """Hydra's flags and the overrides, parsed by Hydra. Raises ConfigError for wrong flags."""
@@ -47,11 +49,12 @@ def register_schemas() -> None:
 
     store = ConfigStore.instance()
     store.store(group="schema", name="config", node=schema(Config)(constraints=dict.fromkeys(constraints())))
-    for cls in (Optim, Backbone, Measure, Track):
-        store.store(group="schema", name=cls.__name__.lower(), node=schema(cls))
-    for group, kinds in KINDS.items():
-        for name, kind in kinds.items():
-            store.store(group=f"schema/{group}", name=name, node=schema(kind))
+    parts = {("schema", cls.__name__.lower()): cls for cls in (Optim, Backbone, Measure, Track)}
+    parts |= {(f"schema/{group}", name): kind for group, kinds in KINDS.items() for name, kind in kinds.items()}
+    for (group, name), cls in parts.items():
+        if _REGISTERED.get((group, name)) is not cls:
+            store.store(group=group, name=name, node=schema(cls))
+            _REGISTERED[group, name] = cls
 
 
 @dataclass(frozen=True)
