@@ -52,6 +52,7 @@ def test_every_group_has_files() -> None:
     assert {file.parent.name for file in FILES} == {"optim", "step", "data", "backbone", "measure", "track", "experiment"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", FILES, ids=name_of)
 def test_every_file_composes_and_builds(file: Path, compose: Callable[..., Config]) -> None:
     group, name = file.parent.name, file.stem
@@ -66,6 +67,7 @@ def test_every_file_composes_and_builds(file: Path, compose: Callable[..., Confi
         assert getattr(config, group).name == name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", [CONF / "config.yaml", *FILES], ids=name_of)
 def test_every_file_opens_with_a_comment_whose_commands_work(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert commands(file), "no command in the opening comment"

@@ -24,6 +24,8 @@ from pipeline.runtimes.decision_rule import Rule
 from pipeline.runtimes.torch import save
 from tests.support import instant
 
+pytestmark = pytest.mark.slow
+
 LABELS = ["food", "music", "Wetter ☂"]
 TEXTS = ["play a song", "no", "is it sunny, or will it rain in the afternoon? " * 3, "Übergröße", "order a pizza", "x" * 200]
 QUICK = Measure(queries=5, warmup_calls=2, batch_size=4, max_seconds=0, profile=False)
@@ -114,7 +116,6 @@ def test_the_artifact_says_the_same_in_transformers_own_pipeline(worker: Worker,
     assert [answer["label"] for answer in answers] == labels
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("leaves_no_process")
 def test_a_report_comes_from_a_copy_of_the_artifact_alone(artifact: Path, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(artifact, tmp_path / "copy"))
@@ -184,7 +185,6 @@ def test_the_books_protocol_repeats_its_one_query() -> None:
     assert draw(TEXTS, replace(settings, query=None)) == [TEXTS[0]] * 100
 
 
-@pytest.mark.slow
 def test_a_worker_that_is_killed_gives_one_line(worker: Worker, artifact: Path) -> None:  # the last test that needs it
     (process,) = children()
     psutil.Process(process).send_signal(signal.SIGKILL)

@@ -183,6 +183,7 @@ def logged(root: Path) -> dict[str, str]:
     return newest
 
 
+@pytest.mark.slow
 def test_drawing_again_takes_the_newest_comparable_run_of_each_optimization(
     root: Path, logged: dict[str, str], compose: Callable[..., Config], capsys: pytest.CaptureFixture[str]
 ) -> None:

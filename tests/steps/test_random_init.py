@@ -16,6 +16,8 @@ from pipeline.run import run
 from pipeline.steps.random_init import RandomInit
 from tests.conftest import shrunk, small, write_csv
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def compared(tmp_path_factory: pytest.TempPathFactory, ready_database: Path, toy_rows: list[tuple[str, str]]) -> Config:

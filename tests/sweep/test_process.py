@@ -18,6 +18,7 @@ def tell(file: str) -> None:
     sys.exit(3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("length", [0, MAX_TMPDIR_LENGTH])
 def test_a_job_has_a_process_of_its_own_whose_exit_code_is_told(
     length: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

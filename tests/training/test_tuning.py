@@ -174,6 +174,7 @@ def test_a_wrong_range_is_one_line(ends: str, compose: Callable[..., Config]) ->
     assert "\n" not in str(told.value)
 
 
+@pytest.mark.slow
 def test_each_trial_is_a_run_under_that_of_the_optimization_and_the_best_setting_is_trained(
     compose: Callable[..., Config], root: Path, toy_csv: Path
 ) -> None:

@@ -27,6 +27,8 @@ from pipeline.system import machine
 from tests.support.instant import write
 from tests.support.sweeping import LIMIT_S, wait_for
 
+pytestmark = pytest.mark.slow
+
 LABELS = ["food", "music", "weather"]
 TEXTS = ["no", "play a song", "is it sunny", "pizza", "play " * 9, "is it rain " * 20]
 SETTINGS = Measure(warmup_calls=3, batch_size=1, price_per_core_hour=0.04)
