@@ -23,7 +23,7 @@ from pipeline.runtimes.base import Description, PublishedForm, load
 from pipeline.runtimes.torch import save, save_compact
 from tests.support import instant
 from tests.support.hub_standin import TOKEN, Hub, running
-from tests.support.sweeping import LIMIT_S
+from tests.support.waiting import LIMIT_S
 
 pytestmark = pytest.mark.slow
 

@@ -41,7 +41,7 @@ from tests.conftest import shrunk, small, write_csv
 from tests.support import loaded_back
 from tests.support.forked import program
 from tests.support.serving import free_port, mlflow_server
-from tests.support.sweeping import LIMIT_S, wait_for
+from tests.support.waiting import LIMIT_S, wait_for
 
 pytestmark = pytest.mark.slow
 

@@ -14,7 +14,7 @@ from pipeline.config import Backbone
 from pipeline.evaluation.latency.process import ROOT
 from pipeline.models.build import checkpoint, start
 from tests.models.test_build import WEIGHTS, at, bert, problem, saved
-from tests.support.sweeping import LIMIT_S
+from tests.support.waiting import LIMIT_S
 
 LABELS = ["a", "b", "c"]
 

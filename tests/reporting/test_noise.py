@@ -25,7 +25,7 @@ from pipeline.system.machine import machine_name
 from pipeline.tracking.runs import Tracker
 from pipeline.tracking.server import connect
 from tests.conftest import small, write_csv
-from tests.support.sweeping import LIMIT_S
+from tests.support.waiting import LIMIT_S
 
 pytestmark = pytest.mark.slow
 

@@ -22,8 +22,8 @@ from unittest import mock
 
 from pipeline.config import Config
 from pipeline.sweep.process import MAX_TMPDIR_LENGTH, PRELOADED_MODULES
+from tests.support.waiting import LIMIT_S
 
-LIMIT_S = 600  # so that what hangs ends at last; no test needs as long, on a busy machine neither
 MODULES = [
     *PRELOADED_MODULES,
     "onnxruntime",
@@ -86,7 +86,7 @@ def _started(target: Any, *arguments: Any) -> BaseProcess:
     if forked:
         context.set_forkserver_preload(MODULES)
     process: BaseProcess = context.Process(target=target, args=arguments)
-    server = forkserver._forkserver  # type: ignore[attr-defined]
+    server: Any = forkserver._forkserver
     known = server._forkserver_pid is None and server._forkserver_address is not None  # this process is forked from it
     with mock.patch.object(server, "ensure_running") if known else contextlib.nullcontext():
         process.start()

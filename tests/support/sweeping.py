@@ -11,13 +11,11 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from tests.support import forked
-from tests.support.forked import LIMIT_S
+from tests.support.waiting import LIMIT_S
 
 Rows = list[tuple[str, str]]  # text and label
 ROOT = Path(__file__).resolve().parents[2]
@@ -132,15 +130,6 @@ class Place:
 
     def log(self) -> list[dict[str, Any]]:
         return entries(self.folder)
-
-
-def wait_for(reached: Callable[[], bool], process: Any = None) -> None:
-    """Wait until something is so; fails when the process ends before, or after a time that is long enough for anything."""
-    end = time.monotonic() + LIMIT_S
-    while not reached():
-        assert process is None or process.poll() is None, process.communicate()
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.02)
 
 
 def left_of(session: int) -> list[int]:

@@ -18,7 +18,8 @@ from typing import Any, ClassVar
 from pipeline.config import Step, kind
 from pipeline.errors import OptimizationError
 from tests.support import forked
-from tests.support.sweeping import entries, wait_for
+from tests.support.sweeping import entries
+from tests.support.waiting import wait_for
 
 PLACE = Path(os.environ.get("PLACE", ""))
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.sweeping import LIMIT_S, Place, Rows, left_of, wait_for
+from tests.support.sweeping import Place, Rows, left_of
+from tests.support.waiting import LIMIT_S, wait_for
 
 pytestmark = pytest.mark.slow
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.system import locks
-from tests.support.sweeping import LIMIT_S, wait_for
+from tests.support.waiting import LIMIT_S, wait_for
 
 pytestmark = pytest.mark.slow
 

@@ -49,7 +49,7 @@ def register_schemas() -> None:
 
     store = ConfigStore.instance()
     store.store(group="schema", name="config", node=schema(Config)(constraints=dict.fromkeys(constraints())))
-    parts = {("schema", cls.__name__.lower()): cls for cls in (Optim, Backbone, Measure, Track)}
+    parts: dict[tuple[str, str], type] = {("schema", cls.__name__.lower()): cls for cls in (Optim, Backbone, Measure, Track)}
     parts |= {(f"schema/{group}", name): kind for group, kinds in KINDS.items() for name, kind in kinds.items()}
     for (group, name), cls in parts.items():
         if _REGISTERED.get((group, name)) is not cls:

@@ -33,7 +33,7 @@ from pipeline.evaluation.latency.process import Worker
 from pipeline.evaluation.latency.samples import MIN_WAITING_SHARE, Block, Pair, Samples
 from pipeline.system.progress import bar
 from tests.support import instant
-from tests.support.sweeping import LIMIT_S
+from tests.support.waiting import LIMIT_S
 
 pytestmark = pytest.mark.slow
 

@@ -25,7 +25,7 @@ from pipeline.evaluation.profile import Curve, Profile
 from pipeline.runtimes.base import load
 from pipeline.system import machine
 from tests.support.instant import write
-from tests.support.sweeping import LIMIT_S, wait_for
+from tests.support.waiting import LIMIT_S, wait_for
 
 pytestmark = pytest.mark.slow
 
