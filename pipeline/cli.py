@@ -44,7 +44,8 @@ def dispatch(arguments: list[str]) -> int | None:
     else:
         command, rest = word, arguments[1:]
     if command not in names():
-        raise ConfigError(f"{command}: no such command{nearest(command, names())}; settings look like GROUP.KEY=VALUE")
+        listed = [name for name in names() if name != DEFAULT]
+        raise ConfigError(f"{command}: no such command{nearest(command, listed)}; settings look like GROUP.KEY=VALUE")
     end = rest.index("--") if "--" in rest else len(rest)
     if HELP_FLAGS & set(rest[:end]):
         command, rest = "help", [] if command == DEFAULT else [command]

@@ -5,8 +5,10 @@ import re
 import statistics
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
+import grimp
 import pytest
 
 import pipeline
@@ -43,6 +45,13 @@ def test_imports_run_down_only() -> None:
     program = "from importlinter.cli import lint_imports_command; lint_imports_command()"
     done = subprocess.run([sys.executable, "-c", program, "--no-cache"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0 and "0 broken" in done.stdout, done.stdout + done.stderr
+
+
+def test_no_modules_import_each_other() -> None:
+    graph = grimp.build_graph("pipeline", exclude_type_checking_imports=True, cache_dir=None)
+    imports = {module: graph.find_modules_directly_imported_by(module) for module in graph.modules}
+    assert sum(map(len, imports.values())) > 500
+    TopologicalSorter(imports).prepare()  # raises CycleError, which names them
 
 
 def test_make_help_lists_every_target_and_the_hooks_are_what_lint_runs() -> None:

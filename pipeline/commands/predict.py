@@ -57,17 +57,15 @@ def predict(options: argparse.Namespace) -> None:
 def champion(overrides: list[str], folder: Path) -> Path:
     """Download the champion's artifact directory from the registry. Raises TrackError if there is no champion."""
     from pipeline.deployment.registry import CHAMPION, Registry
-    from pipeline.tracking.server import connect, is_fresh
+    from pipeline.tracking.server import connect_existing
 
     config = one_config(overrides)
     experiment = config.experiment_name
-    message = f"{experiment} has no champion yet; python -m pipeline decide makes one, or give --model DIRECTORY"
-    if is_fresh(config.track):
-        raise TrackError(message)
-    registry = Registry(connect(config.track), experiment)
+    nobody = TrackError(f"{experiment} has no champion yet; python -m pipeline decide makes one, or give --model DIRECTORY")
+    registry = Registry(connect_existing(config.track, nobody), experiment)
     number = registry.version_of(CHAMPION)
     if number is None:
-        raise TrackError(message)
+        raise nobody
     return registry.fetch(number, folder)
 
 

@@ -22,13 +22,11 @@ def main(arguments: Sequence[str]) -> None:
 def rollback(config: Config) -> None:
     """Swap both aliases. Raises TrackError if there is no previous champion or it can't be loaded."""
     from pipeline.deployment.registry import CHAMPION, PREVIOUS, Registry
-    from pipeline.tracking.server import connect, is_fresh
+    from pipeline.tracking.server import connect_existing
 
     experiment = config.experiment_name
     no_champion = TrackError(f"{experiment} has no previous champion; python -m pipeline decide makes one")
-    if is_fresh(config.track):
-        raise no_champion
-    registry = Registry(connect(config.track), experiment)
+    registry = Registry(connect_existing(config.track, no_champion), experiment)
     with registry.lock(Path(config.track.root).resolve()):
         number = registry.version_of(PREVIOUS)
         if number is None or number == registry.version_of(CHAMPION):

@@ -2,6 +2,7 @@
 
 python -m pipeline ui                     on port 5000
 python -m pipeline ui 5001 mlruns         on another port, with the directory of the results
+python -m pipeline ui track.root=mlruns   or with the overrides of the run
 
 It runs one worker on 127.0.0.1, without MLflow's job runner, so it starts in seconds instead of half a minute and uses
 a sixth of the memory.
@@ -13,13 +14,17 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from pipeline.commands.configuration.compose import one_config
 from pipeline.config import Track
 from pipeline.errors import ConfigError, TrackError
 
 
 def main(arguments: Sequence[str]) -> None:
-    """Takes a port and `track.root`, both optional."""
-    port, root, *more = [*arguments, *("5000", Track().root)[len(arguments) :]]
+    """Takes a port and the directory of the results, both optional; or the overrides of a run."""
+    overrides = [argument for argument in arguments if "=" in argument]
+    words = [argument for argument in arguments if argument not in overrides]
+    default = one_config(overrides).track.root if overrides else Track().root
+    port, root, *more = [*words, *("5000", default)[len(words) :]]
     if more or not port.isdecimal():
         raise ConfigError("ui takes a port and the directory of the results: python -m pipeline ui 5001 mlruns")
     serve(Path(root).resolve(), int(port))

@@ -11,6 +11,7 @@ from typing import Any
 
 from pipeline.config.kinds import KINDS as KINDS
 from pipeline.config.kinds import DataSource as DataSource
+from pipeline.config.kinds import Optim as Optim
 from pipeline.config.kinds import Step as Step
 from pipeline.config.kinds import kind as kind
 from pipeline.config.settings import MISSING as MISSING
@@ -23,14 +24,6 @@ from pipeline.errors import ConfigError
 
 _HERE = Path(__file__).resolve().parents[1]
 CONF = _HERE / "conf" if (_HERE / "conf").is_dir() else _HERE.parent / "conf"  # a wheel contains it in the package
-
-
-@dataclass(frozen=True)
-class Optim(Settings):
-    """An optimization: named steps, which run in this order."""
-
-    name: str = setting(MISSING, name=True)
-    steps: dict[str, Step] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,14 @@
 import dataclasses
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from pipeline.config.settings import MISSING, Settings, plain, setting
 
 if TYPE_CHECKING:
-    from pipeline.config import Backbone, Optim
+    from pipeline.config import Backbone
     from pipeline.data.splits import Splits
     from pipeline.steps.base import Context
 
@@ -59,8 +59,6 @@ class Step(Settings, ABC):
 
     def decisive(self) -> dict[str, Any]:
         """The settings that decide the bytes: all but those in `ignored` and other optimizations (see `needs`)."""
-        from pipeline.config import Optim
-
         optims = {item.name for item in dataclasses.fields(self) if isinstance(getattr(self, item.name), Optim)}
         return {key: value for key, value in plain(self).items() if key not in {*self.ignored, *optims}}
 
@@ -72,6 +70,14 @@ class Step(Settings, ABC):
         per epoch) and "metrics" (name in MLflow -> float). Raises OptimizationError if the step does not work with this
         classifier, or if a check of the result fails.
         """
+
+
+@dataclass(frozen=True)
+class Optim(Settings):
+    """An optimization: named steps, which run in this order."""
+
+    name: str = setting(MISSING, name=True)
+    steps: dict[str, Step] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

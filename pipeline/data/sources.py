@@ -40,6 +40,8 @@ class Files(DataSource):
         parts: dict[str, RawSplit | None] = {}
         for split, name in (("train", self.train), ("validation", self.validation), ("test", self.test)):
             path = Path(name).expanduser() if name is not None else None
+            if path is not None and not path.exists():
+                raise DataError(f"{path}: no such file; set data.{split}=FILE")
             table = read(path, self.text_column, self.label_column) if path else None
             columns = (self.text_column, self.label_column)
             parts[split] = RawSplit(table, str(path), columns, functools.partial(row_number, path)) if path else None

@@ -11,6 +11,7 @@ from pipeline.deployment.registry import CHAMPION, DamagedVersionError, Registry
 from pipeline.deployment.round_trip import require_same_answers, require_same_speed
 from pipeline.errors import ConfigError, TrackError, UserError
 from pipeline.evaluation.metrics import TAG, shown_in
+from pipeline.evaluation.report import Predictions
 from pipeline.evaluation.rows import Row
 from pipeline.evaluation.statistics import Interval
 from pipeline.selection.decision import Decision, Registered
@@ -35,18 +36,13 @@ def ship(decision: Decision, config: Config, tracker: Tracker) -> Registered:
     registry = Registry(tracker.connection, tracker.experiment)
     root = Path(config.track.root).resolve()
     with tempfile.TemporaryDirectory() as name, registry.lock(root):
-        scratch = Path(name)
-        champion, damaged = registry.version_of(CHAMPION), False
+        scratch, damaged = Path(name), False
+        champion = registry.version_of(CHAMPION)
         if champion is not None and registry.run_id_of(champion) == row.run_id:
             try:
-                require_same_answers(registry, champion, expected)
+                return _checked_again(registry, champion, expected, version_tags(decision, row))
             except DamagedVersionError:  # it was damaged after its promotion; register it again
                 damaged = True
-            else:
-                for key, value in version_tags(decision, row).items():
-                    registry.set_tag(champion, key, value)
-                unchanged = "it was the champion already, and its predictions are the measured ones"
-                return Registered(registry.name, champion, champion, unchanged)
         artifact = artifact_of(tracker.client, run, root, scratch / "candidate")
         settings = {"threads": config.measure.threads, "batch_size": config.measure.batch_size}
         number = registry.register(row.run_id, artifact, settings, version_tags(decision, row))
@@ -63,6 +59,15 @@ def ship(decision: Decision, config: Config, tracker: Tracker) -> Registered:
         checked = f"loaded back: the same predictions; {speed}"
         registry.set_tag(number, "checked", checked)
         return Registered(registry.name, number, registry.promote(number, damaged), checked)
+
+
+def _checked_again(registry: Registry, champion: str, expected: Predictions, tags: dict[str, str]) -> Registered:
+    """The champion, with the tags of this decision. Raises UserError if its predictions are not the measured ones."""
+    require_same_answers(registry, champion, expected)
+    for key, value in tags.items():
+        registry.set_tag(champion, key, value)
+    unchanged = "it was the champion already, and its predictions are the measured ones"
+    return Registered(registry.name, champion, champion, unchanged)
 
 
 def _require_checkable(run: Any, config: Config) -> Splits:

@@ -32,13 +32,15 @@ class PartNames:
     width: str
 
 
-BERT = PartNames(
-    "attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense",
-    "intermediate.dense", "output.dense", "attention.self", "num_attention_heads", "all_head_size",
-)  # fmt: skip
-DISTILBERT = PartNames(
-    "attention.q_lin", "attention.k_lin", "attention.v_lin", "attention.out_lin",
-    "ffn.lin1", "ffn.lin2", "attention", "n_heads", "dim",
+ARCHITECTURES = (
+    PartNames(  # BERT
+        "attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense",
+        "intermediate.dense", "output.dense", "attention.self", "num_attention_heads", "all_head_size",
+    ),
+    PartNames(  # DistilBERT
+        "attention.q_lin", "attention.k_lin", "attention.v_lin", "attention.out_lin",
+        "ffn.lin1", "ffn.lin2", "attention", "n_heads", "dim",
+    ),
 )  # fmt: skip
 
 
@@ -83,7 +85,7 @@ def layers(model: nn.Module) -> list[Layer]:
     modules = dict(model.named_modules())
     found = []
     for name in modules:
-        for kind in (BERT, DISTILBERT):
+        for kind in ARCHITECTURES:
             prefix = name.removesuffix(kind.query)
             parts = (kind.query, kind.key, kind.value, kind.mixed, kind.inner, kind.outer)
             if prefix != name and all(prefix + part in modules for part in parts):

@@ -18,12 +18,16 @@ class Factored(nn.Sequential):
     @property
     def in_features(self) -> int:
         """Number of inputs, if the first layer is linear."""
-        return int(self[0].in_features)  # type: ignore[arg-type]
+        first = self[0]
+        assert isinstance(first, nn.Linear)
+        return first.in_features
 
     @property
     def out_features(self) -> int:
         """Number of outputs."""
-        return int(self[1].out_features)  # type: ignore[arg-type]
+        second = self[1]
+        assert isinstance(second, nn.Linear)
+        return second.out_features
 
 
 def factorize(module: nn.Embedding | nn.Linear, rank: int) -> Factored:

@@ -94,6 +94,6 @@ def finish(tracker: Tracker, run: Run, findings: Findings, folder: Path) -> None
         tracker.client.log_metric(run.run_id, name, value)
     for result in findings.by_pair_count:
         for name, value in (("width", result.width), ("excludes_1", result.share)):
-            tracker.client.log_metric(run.run_id, f"noise/by_budget/{name}", value, step=round(result.seconds))
+            tracker.client.log_metric(run.run_id, f"noise/by_max_seconds/{name}", value, step=round(result.seconds))
     note = f"{conclusion(findings)}\n\n{table(findings).markdown()}\n\n{legend(findings)}"
     tracker.client.set_tag(run.run_id, NOTE, note)

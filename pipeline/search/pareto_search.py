@@ -79,7 +79,7 @@ def judge(artifact: Path, baseline: Path, context: Context, config: Config) -> J
     """Measure speed-up (in pairs with the baseline), size and quality, all on the validation split."""
     texts, truth = list(context.splits.validation[TEXT]), np.array(context.splits.validation[LABEL])
     settings = replace(config.measure, max_seconds=min(config.measure.max_seconds, config.frontier.max_seconds))
-    with locks.exclusive(), bar("measuring", "pair") as progress:
+    with locks.exclusive(), bar(f"measuring {config.optim.name}", "pair") as progress:
         session = Session(draw(texts, settings), settings, machine.least_busy_cores(settings.threads), progress)
         pairs, _ = compare(Subject(artifact), Subject(baseline), session)
     rule = Description.read(artifact).rule

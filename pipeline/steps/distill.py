@@ -151,8 +151,8 @@ class Distill(Distilling):
             "learning_rate": Space(ranges.learning_rate[0], ranges.learning_rate[1], log=True),
         }
 
-        def train(settings: dict[str, float], folder: Path, reporter: Any) -> float:
-            _, _, curves = replace(self, **settings).trained(context, folder, (reporter,))  # type: ignore[arg-type]
+        def train(settings: dict[str, Any], folder: Path, reporter: Any) -> float:
+            _, _, curves = replace(self, **settings).trained(context, folder, (reporter,))
             return max(epoch["validation_accuracy"] for epoch in curves)
 
         return search(spaces, ranges.n_trials, context.seed, scratch, train, context.on_trial)

@@ -25,7 +25,7 @@ PACKAGES = (
 
 
 def write_predictions(predictions: Predictions, path: Path) -> None:
-    """One row per test text: text, prediction, score, label, correct, refused (the rule abstained)."""
+    """One row per test text: text, prediction, score, label, correct, abstained."""
     names = np.array(predictions.labels)
     table = {
         "text": predictions.texts,
@@ -33,7 +33,7 @@ def write_predictions(predictions: Predictions, path: Path) -> None:
         "score": predictions.scores,
         "label": names[predictions.truth],
         "correct": predictions.right,
-        "refused": predictions.abstained,
+        "abstained": predictions.abstained,
     }
     parquet.write_table(pa.table(table), path)
 
@@ -42,7 +42,8 @@ def read_predictions(path: Path, labels: Sequence[str], oos: int | None) -> Pred
     """Read a file of `write_predictions`. Raises OSError, ValueError or KeyError if it is damaged or has other labels."""
     table, place = parquet.read_table(path), {label: index for index, label in enumerate(labels)}
     predicted, truth = (np.array([place[name] for name in table[key].to_pylist()]) for key in ("prediction", "label"))
-    abstained = table["refused"].to_numpy() if "refused" in table.column_names else np.zeros(len(truth), dtype=bool)
+    column = next((name for name in ("abstained", "refused") if name in table.column_names), None)  # as it was called before
+    abstained = table[column].to_numpy() if column else np.zeros(len(truth), dtype=bool)
     return Predictions(table["text"].to_pylist(), truth, predicted, table["score"].to_numpy(), list(labels), oos, abstained)
 
 

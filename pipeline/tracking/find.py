@@ -7,7 +7,7 @@ from typing import Any
 from pipeline.config import CONF, Config
 from pipeline.errors import ConfigError, TrackError, nearest, no_finished_run
 from pipeline.tracking.runs import Tracker
-from pipeline.tracking.server import connect, is_fresh
+from pipeline.tracking.server import connect_existing, is_fresh
 
 RUN_ID = r"[0-9a-f]{32}"
 
@@ -43,11 +43,9 @@ def find(name: str, config: Config) -> FoundRun:
     by_id = re.fullmatch(RUN_ID, name) is not None
     experiment = config.experiment_name
     known = {file.stem for file in (CONF / "optim").glob("*.yaml")}
-    if is_fresh(config.track):
-        if not by_id:
-            _require_known(name, known)
-        raise no_finished_run(experiment)
-    connection = connect(config.track)
+    if is_fresh(config.track) and not by_id:
+        _require_known(name, known)
+    connection = connect_existing(config.track, no_finished_run(experiment))
     if by_id:
         everywhere = [each.experiment_id for each in connection.client.search_experiments()]
         runs = connection.client.search_runs(everywhere, f"attributes.run_id = '{name}'")

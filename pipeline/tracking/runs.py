@@ -16,7 +16,7 @@ from pipeline.system.machine import machine_name
 from pipeline.system.processes import is_gone, signal_of, this_process
 from pipeline.tracking.contents import PREDICTIONS, read_predictions
 from pipeline.tracking.run import PARENT, Run
-from pipeline.tracking.server import Connection, connect, is_fresh
+from pipeline.tracking.server import Connection, connect_existing
 
 UNFINISHED = ("RUNNING", "SCHEDULED")  # SCHEDULED: made, to be measured later
 
@@ -238,6 +238,5 @@ def was_terminated(error: BaseException) -> bool:
 
 def open_experiment(config: Config) -> Tracker:
     """The experiment of a configuration; creates nothing. Raises TrackError if it does not exist."""
-    if is_fresh(config.track):
-        raise no_finished_run(config.experiment_name)
-    return Tracker(connect(config.track), config.experiment_name, create=False)
+    connection = connect_existing(config.track, no_finished_run(config.experiment_name))
+    return Tracker(connection, config.experiment_name, create=False)

@@ -54,6 +54,13 @@ def is_fresh(settings: Track) -> bool:
     return not remote and not (Path(settings.root) / "mlflow.db").exists()
 
 
+def connect_existing(settings: Track, nothing_yet: TrackError) -> Connection:
+    """Like `connect`, but creates nothing: raises `nothing_yet` where nothing was logged."""
+    if is_fresh(settings):
+        raise nothing_yet
+    return connect(settings)
+
+
 def connect(settings: Track) -> Connection:
     """Connect and test the connection. Raises TrackError if the server does not answer or the database can't be used."""
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")

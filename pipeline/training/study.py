@@ -20,7 +20,7 @@ def open_study(
     startup_trials: int,
     pruner: optuna.pruners.BasePruner | None = None,
 ) -> optuna.Study:
-    """The study in `folder`/study.log, begun or gone on with; a trial that a kill interrupted comes first again.
+    """The study in `folder`/study.log, new or resumed; a trial that a kill interrupted comes first again.
 
     directions: one for each value of a trial. The first `startup_trials` draw at random, later
     ones by TPE (Bergstra et al. 2011; with several values Ozaki et al. 2022). Only one process may have it open.

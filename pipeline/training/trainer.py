@@ -96,12 +96,20 @@ def train(
     trainer.objective = objective
     trainer.remove_callback(ProgressCallback)
     trainer.remove_callback(PrinterCallback)
+    with fast_training(model, recipe):
+        _train_or_resume(trainer, scratch)
+    embeddings.requires_grad_(True)
+    model.to("cpu").float()
+    return curves(trainer.state.log_history)
+
+
+def _train_or_resume(trainer: Trainer, scratch: Path) -> None:
+    """Train, from the newest checkpoint if there is one. Raises TrainingError if that does not fit."""
     last = newest_checkpoint(scratch)
     if last is not None:
         log.info("resuming the interrupted training from %s", last.name)
     try:
-        with fast_training(model, recipe):
-            trainer.train(resume_from_checkpoint=str(last) if last else None)
+        trainer.train(resume_from_checkpoint=str(last) if last else None)
     except Exception as error:
         if last is None or trainer.state.global_step > int(last.name.rpartition("-")[2]):
             raise
@@ -109,9 +117,6 @@ def train(
         raise TrainingError(
             f"the interrupted training can't be resumed ({error}); its checkpoints were removed, start it again"
         ) from error
-    embeddings.requires_grad_(True)
-    model.to("cpu").float()
-    return curves(trainer.state.log_history)
 
 
 class _Trainer(Trainer):  # type: ignore[misc]  # transformers is not typed

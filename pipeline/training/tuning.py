@@ -1,6 +1,6 @@
 """A search for the settings of a training, with Optuna, on the validation split; the test split is never seen.
 
-The study is a journal on disk: after a kill the search goes on, also inside the trial that was under way. A trial that is
+The study is a journal on disk: after a kill the search resumes, also inside the trial that was interrupted. A trial that is
 worse than the median of the others at the same epoch is stopped.
 """
 
@@ -20,8 +20,8 @@ from pipeline.training.study import open_study
 
 log = logging.getLogger(__name__)
 RANDOM_TRIALS = 10  # before TPE chooses, which is Optuna's default
-FULL_TRIALS = 3  # that run to their end, for the median to mean something
-FIRST_EPOCHS = 1  # in which no trial is stopped
+UNPRUNED_TRIALS = 3  # that always run to their end, so that the median means something
+UNPRUNED_EPOCHS = 1  # in which no trial is stopped
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Space:
 
 
 # (settings, the trial's scratch directory, a callback for the training) -> validation accuracy of the epoch that is kept
-Train = Callable[[dict[str, float], Path, TrainerCallback], float]
+Train = Callable[[dict[str, Any], Path, TrainerCallback], float]
 
 
 def search(
@@ -50,17 +50,18 @@ def search(
     seed: int,
     scratch: Path,
     train: Train,
-    tell: Callable[[dict[str, Any]], None],
+    on_trial: Callable[[dict[str, Any]], None],
 ) -> dict[str, Any]:
     """Run trials until `n_trials` have ended; those that a killed process left count.
 
-    `tell` gets every trial as it ends, those of before a kill too: number, state, value (validation accuracy), settings,
-    epochs (validation accuracy of each), seconds. Returns "best" (settings), "trials" and "importance" (share by setting).
+    `on_trial` gets every trial as it ends, those from before a kill too: number, state, value (validation accuracy),
+    settings, epochs (validation accuracy of each), seconds.
+    Returns "best" (settings), "trials" and "importance" (share by setting).
     """
-    pruner = optuna.pruners.MedianPruner(n_startup_trials=FULL_TRIALS, n_warmup_steps=FIRST_EPOCHS + 1)
+    pruner = optuna.pruners.MedianPruner(n_startup_trials=UNPRUNED_TRIALS, n_warmup_steps=UNPRUNED_EPOCHS + 1)
     study = open_study(scratch, "search", ["maximize"], seed, RANDOM_TRIALS, pruner)
     for earlier in _ended(study):
-        tell(_described(earlier))
+        on_trial(_described(earlier))
     while len(_ended(study)) < n_trials:
         trial = study.ask()
         chosen = {name: space.suggest(trial, name) for name, space in spaces.items()}
@@ -70,7 +71,7 @@ def search(
         _run_trial(study, trial, chosen, scratch, train)
         ended = _described(study.trials[trial.number])
         log.info("trial %d: %s, validation accuracy %.4f", len(_ended(study)), ended["state"], ended["value"])
-        tell(ended)
+        on_trial(ended)
     best = study.best_trial
     return {
         "best": best.params,
@@ -92,13 +93,13 @@ def _run_trial(study: optuna.Study, trial: optuna.Trial, chosen: dict[str, float
 
 
 class _Reporter(TrainerCallback):  # type: ignore[misc]  # transformers is not typed
-    """Tells the study each epoch's validation accuracy, and stops a trial that is hopeless."""
+    """Tells the study each epoch's validation accuracy, and stops a trial below the median."""
 
     def __init__(self, trial: optuna.Trial) -> None:
         self._trial = trial
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """A training that is gone on with has epochs behind it."""
+        """A resumed training already has epochs."""
         for entry in state.log_history:
             if "eval_accuracy" in entry:
                 self._trial.report(entry["eval_accuracy"], round(entry["epoch"]))

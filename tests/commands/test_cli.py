@@ -69,7 +69,7 @@ MISTAKES: list[tuple[str, list[str]]] = [
     (OWN, ["data.train is not set", "data.train=VALUE"]),
     ("data=hub", ["data.dataset is not set", "data.dataset=VALUE"]),
     ("track=server", ["track.uri", "MLFLOW_TRACKING_URI"]),
-    ("~optim.steps.finetune", ["optim.steps is empty", "finetune or load"]),
+    ("~optim.steps.finetune", ["optim.steps is empty", "finetune or load_checkpoint"]),
     (f"{LOAD} optim.steps.more.checkpoint=x", ["optim.steps.more", "only the first step"]),
     # how overrides are written, and flags
     ("optim", ["optim: no such command", "GROUP.KEY=VALUE"]),

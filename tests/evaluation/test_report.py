@@ -80,7 +80,7 @@ def pair(candidate: list[float], baseline: list[float], candidate_first: bool = 
 
 def against(*pairs: Pair) -> Comparison:
     quality = PairedQuality({"accuracy": Interval(-0.02, -0.03, 0.01)}, {"accuracy": (1, 3)}, agreement=0.9)
-    return Comparison(pairs, "budget: 60 s are spent", 0.02, Size(12 * 2**20, 0), quality, predictions())
+    return Comparison(pairs, "max_seconds: 60 s are spent", 0.02, Size(12 * 2**20, 0), quality, predictions())
 
 
 def predictions() -> Predictions:
@@ -134,7 +134,7 @@ def test_over_pairs_the_speedup_is_their_geometric_mean_within_its_bounds() -> N
         assert metrics[key] == pytest.approx(statistics.geometric_mean(ratios))
         assert math.log(metrics[f"{key}_low"]) == pytest.approx(statistics.mean(logs) - half)
         assert math.log(metrics[f"{key}_high"]) == pytest.approx(statistics.mean(logs) + half)
-    assert compared.tags() == {"verdict": "faster", "stopped": "budget: 60 s are spent"}
+    assert compared.tags() == {"verdict": "faster", "stopped": "max_seconds: 60 s are spent"}
 
 
 def test_p95_lies_within_its_bounds_which_come_of_the_processes() -> None:

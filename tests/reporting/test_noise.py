@@ -93,7 +93,7 @@ def test_the_run_has_its_metrics_curves_tags_and_files(place: Place, measured: t
     assert metrics["noise/width"] > 0 and metrics["noise/between_pairs_sd"] > 0 and 0 < metrics["noise/parent_cpu"] < 1
     verdicts = ("faster", "slower", "equivalent", "inconclusive")
     assert sum(metrics[f"noise/{verdict}_count"] for verdict in verdicts) == REPETITIONS
-    assert place.client.get_metric_history(run.info.run_id, "noise/by_budget/width")[0].value > 0
+    assert place.client.get_metric_history(run.info.run_id, "noise/by_max_seconds/width")[0].value > 0
     logged = {file.path for file in place.client.list_artifacts(run.info.run_id)}
     assert logged >= {
         "noise.png",

@@ -32,7 +32,7 @@ name: student
 UNTRAINED = """
 defaults: [bert_base_random, _self_]
 name: untrained
-steps: {untrained: {num_layers: 1, num_heads: 2, intermediate_size: 8, hidden_size: 16}}
+steps: {random_init: {num_layers: 1, num_heads: 2, intermediate_size: 8, hidden_size: 16}}
 """
 TELLING = """import json, os
 from hydra._internal.core_plugins import basic_sweeper

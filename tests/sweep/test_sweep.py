@@ -210,8 +210,8 @@ def test_small_students_and_anchors_are_compared_with_an_untrained_network_that_
 
 
 def test_an_optimization_is_added_with_one_file(place: Place) -> None:
-    text = (ROOT / "pipeline" / "README.md").read_text(encoding="utf-8").partition("```yaml\n")[2].partition("```")[0]
-    (place.folder / "conf" / "optim" / "quick_baseline.yaml").write_text(text, encoding="utf-8")
-    done = place.run("optim=quick_baseline")
+    guide = (ROOT / "pipeline" / "steps" / "README.md").read_text(encoding="utf-8")
+    (place.folder / "conf" / "optim" / "short_baseline.yaml").write_text(guide.partition("```yaml\n")[2].partition("```")[0])
+    done = place.run("optim=short_baseline")
     assert done.returncode == 0, done.stderr
-    assert [run.data.tags["optim"] for run in place.runs()] == ["baseline_onnx", "quick_baseline"]
+    assert [run.data.tags["optim"] for run in place.runs()] == ["baseline_onnx", "short_baseline"]

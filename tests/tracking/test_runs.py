@@ -52,7 +52,7 @@ def against(ours_ms: float, theirs_ms: float) -> Comparison:
     pairs = tuple(Pair(samples(ours_ms), samples(theirs_ms), number % 2 == 0, number + 1.0) for number in range(2))
     quality = compare_quality(np.array([0, 1]), PREDICTIONS.predicted, PREDICTIONS.truth, 2, None)
     before = replace(PREDICTIONS, predicted=np.array([0, 1]))
-    return Comparison(pairs, "budget: 60 s are spent", 0.02, Size(2**22, 0), quality, before)
+    return Comparison(pairs, "max_seconds: 60 s are spent", 0.02, Size(2**22, 0), quality, before)
 
 
 def report(p50_ms: float = 2.0, comparison: Comparison | None = None) -> Report:

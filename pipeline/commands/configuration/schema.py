@@ -62,7 +62,7 @@ def build(values: Mapping[str, Any]) -> Config:
     config: Config = _build(Config, values, "")
     for where, optim in (("optim", config.optim), ("baseline", config.baseline)):
         if not optim.steps:
-            raise ConfigError(f"{where}.steps is empty: the first step must make a classifier (finetune or load)")
+            raise ConfigError(f"{where}.steps is empty: the first step must make a classifier (finetune or load_checkpoint)")
     check_constraints(config.constraints)
     return config
 

@@ -83,7 +83,7 @@ def reason_to_stop(pairs: Sequence[Pair], precision: float, max_seconds: float) 
         return f"precision: the interval is narrower than {precision:.1%}"
     longest = pairs[-1].elapsed_s - (pairs[-2].elapsed_s if len(pairs) > 1 else 0)
     if len(pairs) >= (MIN_PAIRS if max_seconds > 0 else 1) and pairs[-1].elapsed_s + longest > max_seconds:
-        return f"budget: {max_seconds:g} s are spent"
+        return f"max_seconds: {max_seconds:g} s are spent"
     return ""
 
 

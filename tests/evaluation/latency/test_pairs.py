@@ -64,7 +64,7 @@ def test_both_answer_every_query_in_blocks_and_the_one_started_first_alternates(
     longer = session._replace(settings=replace(SETTINGS, max_seconds=2, precision=1e-9))
     pairs, stopped = compare(Subject(artifact), Subject(artifact), longer)
     assert [pair.candidate_first for pair in pairs] == [number % 2 == 0 for number in range(len(pairs))] and len(pairs) > 1
-    assert stopped == "budget: 2 s are spent"
+    assert stopped == "max_seconds: 2 s are spent"
     assert 0 < pairs[0].elapsed_s < pairs[1].elapsed_s and all(pair.elapsed_s < 2 for pair in pairs[1:-1])
     for samples in [samples for pair in pairs for samples in (pair.candidate, pair.baseline)]:
         assert samples.ms.shape == samples.tokenize_ms.shape == samples.tokens.shape == (60 * samples.passes,)
@@ -100,11 +100,11 @@ def test_pairs_are_added_until_the_interval_is_narrow_or_the_budget_spent() -> N
     )
     noisy = [pair(0.1 * (number % 3), number % 2 == 0, number + 1.0) for number in range(8)]
     assert not reason_to_stop(noisy, precision=0.03, max_seconds=60)
-    assert reason_to_stop(noisy, precision=0.03, max_seconds=8.5) == "budget: 8.5 s are spent"
+    assert reason_to_stop(noisy, precision=0.03, max_seconds=8.5) == "max_seconds: 8.5 s are spent"
     assert not reason_to_stop(noisy, precision=0.03, max_seconds=9)  # a further one takes a second, as the last did
     assert not reason_to_stop(noisy[:1], precision=0.03, max_seconds=0.5)  # one has no interval
-    assert reason_to_stop(noisy[:2], precision=0.03, max_seconds=0.5) == "budget: 0.5 s are spent"
-    assert reason_to_stop(noisy[:1], precision=0.03, max_seconds=0) == "budget: 0 s are spent"  # it was asked for
+    assert reason_to_stop(noisy[:2], precision=0.03, max_seconds=0.5) == "max_seconds: 0.5 s are spent"
+    assert reason_to_stop(noisy[:1], precision=0.03, max_seconds=0) == "max_seconds: 0 s are spent"  # it was asked for
 
 
 def test_blocks_are_short_for_a_slow_classifier_and_never_single_calls() -> None:
