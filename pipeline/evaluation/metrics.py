@@ -172,8 +172,7 @@ METRICS = declared(
     Metric("memory/pss_warm_mb", " MB", LOWER, 0, title="PSS MB", drop_order=4, always=False,
            explanation="memory after a thousand calls (proportional set size: shared memory is divided among processes)."),
     Metric("memory/pss_peak_mb", " MB", LOWER, 0, always=False),
-    Metric("energy/mj_per_text", " mJ", LOWER, 1, title="mJ", drop_order=9, always=False,
-           explanation="energy of all processor packages for one text, with idle power and other processes."),
+    Metric("energy/mj_per_text", " mJ", LOWER, 1, always=False),
     Metric("cost/price_per_million_texts", "", LOWER, 3, title="price/M", drop_order=9, always=False,
            explanation="price of a million texts, in the currency of measure.price_per_core_hour."),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""From a budget to a champion that loads: real runs, a real registry, fresh processes; and what goes wrong on the way."""
+"""From constraints to a champion that loads: real runs, a real registry, fresh processes; and what goes wrong on the way."""
 
 import contextlib
 import csv
@@ -99,7 +99,7 @@ def aliases(client: MlflowClient) -> dict[str, str]:
     )
 
 
-def test_what_keeps_the_budget_is_registered_with_its_evidence_and_answers_as_it_was_measured(
+def test_what_keeps_the_constraints_is_registered_with_its_evidence_and_answers_as_it_was_measured(
     measured: Path,
     client: MlflowClient,
     decided: Decide,
@@ -168,7 +168,7 @@ def test_the_program_predicts_with_the_champion_from_words_files_and_standard_in
         assert done.returncode == 2 and done.stderr == "standard output: No space left on device\n"
 
 
-def test_nothing_is_registered_where_nothing_keeps_the_budget_or_it_is_a_dry_run(
+def test_nothing_is_registered_where_nothing_keeps_the_constraints_or_it_is_a_dry_run(
     client: MlflowClient, decided: Decide, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert decided("constraints.size_mb=0.001") == 3

@@ -115,7 +115,7 @@ def test_a_run_that_ends_is_finished_and_holds_all_it_was_given(tracker: Tracker
         "score": 0.6,
         "label": "music",
         "correct": False,
-        "refused": False,
+        "abstained": False,
     }
     calls = parquet.read_table(tracker.client.download_artifacts(run.run_id, "latency.parquet")).to_pylist()
     assert len(calls) == 12 and calls[-1] == {
