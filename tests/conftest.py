@@ -8,6 +8,7 @@ import gc
 import itertools
 import os
 import shutil
+import signal
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -41,6 +42,8 @@ from pipeline.steps.low_rank import LowRank
 from pipeline.steps.random_init import RandomInit
 from pipeline.steps.store import Store
 from tests.support import forked
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # what was started with & by a shell's script ignores Ctrl-C
 
 Carried = Callable[..., tuple[StepsResult, Context]]  # what the fixture `carried` gives
 PLACES = ("data.train", "track.root")  # settings that are paths of a test
