@@ -111,7 +111,7 @@ def session(rng: np.random.Generator, noise: Noise, truth: float, order_effect: 
 
 NOISES: dict[str, Noise] = {
     "normal, 0.85 %": lambda rng: 0.0085 * rng.normal(),
-    "normal, 2 %": lambda rng: 0.02 * rng.normal(),  # the constraints decides about as often as the precision
+    "normal, 2 %": lambda rng: 0.02 * rng.normal(),  # the time decides about as often as the precision
     "t with 3 degrees of freedom, 0.85 %": lambda rng: 0.0085 * rng.standard_t(3) / np.sqrt(3),
 }
 

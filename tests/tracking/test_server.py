@@ -85,11 +85,12 @@ def test_a_root_that_is_a_file_is_told_in_one_line(tmp_path: Path) -> None:
     assert str(tmp_path / "mlruns") in one_line(Track(root=str(tmp_path / "mlruns")))
 
 
-def test_the_ui_with_nothing_logged_says_so_in_one_line(tmp_path: Path) -> None:
-    ui = [sys.executable, "-m", "pipeline", "ui"]
+@pytest.mark.parametrize(("given", "root"), [([], "mlruns"), (["5001", "track.root=other"], "other")])
+def test_the_ui_with_nothing_logged_says_so_in_one_line(given: list[str], root: str, tmp_path: Path) -> None:
+    ui = [sys.executable, "-m", "pipeline", "ui", *given]
     done = subprocess.run(ui, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True)
     assert done.returncode == 2 and done.stdout == ""
-    assert done.stderr == f"tracking error: nothing is logged in {tmp_path.resolve() / 'mlruns'} yet: make run\n"
+    assert done.stderr == f"tracking error: nothing is logged in {tmp_path.resolve() / root} yet: make run\n"
     assert not list(tmp_path.iterdir())
 
 

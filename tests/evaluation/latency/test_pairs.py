@@ -91,7 +91,7 @@ def test_a_slowdown_is_found_whichever_of_the_two_has_it(artifact: Path, session
     assert np.median([pair.median_log_ratio for pair in faster]) == pytest.approx(np.log(2), abs=0.3)
 
 
-def test_pairs_are_added_until_the_interval_is_narrow_or_the_constraints_spent() -> None:
+def test_pairs_are_added_until_the_interval_is_narrow_or_the_time_spent() -> None:
     steady = [pair(0.1 + 0.001 * (number % 3), number % 2 == 0, number + 1.0) for number in range(8)]
     assert not reason_to_stop(steady[: MIN_PAIRS_FOR_PRECISION - 1], precision=0.03, max_seconds=60)  # too few to trust
     assert (
