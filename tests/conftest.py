@@ -5,6 +5,7 @@ import contextlib
 import csv
 import functools
 import gc
+import getpass
 import itertools
 import os
 import shutil
@@ -25,6 +26,9 @@ os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", f"{tempfile.gettempdir()}/torch
 if "PYTEST_XDIST_WORKER" in os.environ:  # tests that run side by side must not wait for each other's turn to measure
     os.environ["TMPDIR"] = tempfile.mkdtemp(prefix=f"{os.environ['PYTEST_XDIST_WORKER']}-")
     tempfile.tempdir = None
+    Path(os.environ["TORCHINDUCTOR_CACHE_DIR"]).mkdir(parents=True, exist_ok=True)
+    headers = f"{os.environ['TMPDIR']}/torchinductor_{getpass.getuser()}"  # for precompiled ones
+    Path(headers).symlink_to(os.environ["TORCHINDUCTOR_CACHE_DIR"])
     atexit.register(shutil.rmtree, os.environ["TMPDIR"], ignore_errors=True)
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_DATASETS_OFFLINE"] = "1"

@@ -14,13 +14,13 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import TrackError
 from pipeline.runtimes.base import packages_of
 from pipeline.system import locks
+from pipeline.system.packages import version
 from pipeline.tracking.server import Connection, as_track_error, without_password
 
 CHAMPION, PREVIOUS = "champion", "previous"

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from pipeline.config import Backbone
 from pipeline.data.splits import Splits
+from pipeline.system.packages import version
 
 
 @dataclass(frozen=True)

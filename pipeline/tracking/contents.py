@@ -3,7 +3,7 @@
 import csv
 import platform
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +16,7 @@ from pipeline.evaluation.quality import flips
 from pipeline.evaluation.report import Predictions, Report
 from pipeline.runtimes.base import all_runtimes
 from pipeline.system.machine import load_average, machine, unknown_facts
+from pipeline.system.packages import version
 
 PREDICTIONS = "predictions.parquet"
 PACKAGES = (

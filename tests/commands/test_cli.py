@@ -159,6 +159,7 @@ def typed(
         logger.level, logger.handlers = level, handlers
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("line", "words"), MISTAKES, ids=[line for line, _ in MISTAKES])
 def test_a_mistake_is_one_line_and_leaves_nothing_behind(
     line: str, words: list[str], typed: Callable[[str], tuple[object, str, str]]

@@ -55,6 +55,7 @@ def by_differences(model: Any, weight: torch.Tensor, size: int) -> torch.Tensor:
     return torch.stack(found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", NETWORKS)
 def test_importance_is_what_finite_differences_of_each_texts_loss_say(kind: str) -> None:
     model = network(kind).double().requires_grad_(False)

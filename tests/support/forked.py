@@ -25,11 +25,11 @@ from pipeline.sweep.process import MAX_TMPDIR_LENGTH, PRELOADED_MODULES
 from tests.support.waiting import LIMIT_S
 
 MODULES = [
-    *PRELOADED_MODULES,
     "onnxruntime",
     "transformers.models.bert.modeling_bert",
     "transformers.models.distilbert.modeling_distilbert",
     "pipeline.evaluation.latency.worker",
+    *PRELOADED_MODULES,  # its last one freezes what was imported
 ]
 WORKER = "pipeline.evaluation.latency.process.subprocess"
 

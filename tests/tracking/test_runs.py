@@ -221,6 +221,7 @@ def test_a_directory_that_was_moved_is_told_in_one_line(tracker: Tracker, root: 
     assert "\n" not in str(caught.value) and str(root) in str(caught.value)
 
 
+@pytest.mark.slow
 def test_jobs_that_log_the_same_data_set_at_the_same_moment_all_have_it(root: Path) -> None:
     barrier = threading.Barrier(JOBS)
     trackers = [Tracker(connect(Track(root=str(root))), "toy/tiny") for _ in range(JOBS)]

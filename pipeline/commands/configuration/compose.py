@@ -14,6 +14,7 @@ from pipeline.config import CONF, Config
 from pipeline.errors import ConfigError
 
 _REGISTERED: dict[tuple[str, str], type] = {}  # what Hydra knows already: making its nodes is a third of composing
+_CONSTRAINTS: list[tuple[str, ...]] = []  # the constraints that its `schema/config` has; [] before it is registered
 
 
 def parse_arguments(argv: Sequence[str]) -> Any:
@@ -47,8 +48,10 @@ def register_schemas() -> None:
     from pipeline.config import KINDS, Backbone, Measure, Optim, Track
     from pipeline.evaluation.metrics import constraints
 
-    store = ConfigStore.instance()
-    store.store(group="schema", name="config", node=schema(Config)(constraints=dict.fromkeys(constraints())))
+    store, known = ConfigStore.instance(), tuple(constraints())
+    if known not in _CONSTRAINTS:
+        store.store(group="schema", name="config", node=schema(Config)(constraints=dict.fromkeys(known)))
+        _CONSTRAINTS[:] = [known]
     parts: dict[tuple[str, str], type] = {("schema", cls.__name__.lower()): cls for cls in (Optim, Backbone, Measure, Track)}
     parts |= {(f"schema/{group}", name): kind for group, kinds in KINDS.items() for name, kind in kinds.items()}
     for (group, name), cls in parts.items():

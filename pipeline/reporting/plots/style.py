@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
@@ -33,9 +34,15 @@ def hide_spines(*every: Any, sides: Sequence[str] = ("top", "right")) -> None:
 
 
 def save_figure(figure: Figure, folder: Path, name: str) -> None:
-    """Write `name`.png and `name`.svg without a date, so equal plots give equal files."""
-    figure.savefig(folder / f"{name}.png")
-    figure.savefig(folder / f"{name}.svg", metadata={"Date": None})
+    """Write `name`.png and `name`.svg without a date, so equal plots give equal files.
+
+    Each canvas draws once. `Figure.savefig` would draw a second time for the layout, for each file.
+    """
+    png: Any = FigureCanvasAgg(figure)
+    png.print_png(folder / f"{name}.png")
+    figure.set_layout_engine("none")  # both files have one layout
+    svg: Any = FigureCanvasSVG(figure)
+    svg.print_svg(folder / f"{name}.svg", metadata={"Date": None})
 
 
 def log_axis(axes: Any, which: str, suffix: str = "", subs: Sequence[float] = (1, 2, 5)) -> None:

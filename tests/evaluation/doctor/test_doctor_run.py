@@ -15,6 +15,8 @@ from pipeline.config import Config
 from pipeline.steps.store import Recipe, Store
 from tests.runtimes.test_compact import network, stored
 
+pytestmark = pytest.mark.slow
+
 Ask = Callable[..., tuple[int, str, str]]
 FINGERPRINT = "ab" * 32
 
