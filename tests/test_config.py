@@ -27,7 +27,8 @@ REQUIRED = {
     "track/server": ["track.uri=http://127.0.0.1:5000"],
 }
 KEYS = [
-    "seed", "measure.queries", "optim.steps", "optim.steps.finetune.epochs", "baseline.steps.finetune.epochs",
+    "seed", "measure.queries", "optim.steps", "optim.steps.finetune.model", "baseline.steps.finetune.model",
+    "backbone.teacher.finetune.epochs",
     "data.oos_label", "backbone.teacher.hub", "backbone.student.path", "track.root", "sweep.id",
 ]  # fmt: skip
 COMMAND = re.compile(r"^#\s+((?:[A-Z_]+=\S+ )*)python -m pipeline((?: \S+)*)(?:  .*)?$")
@@ -122,8 +123,8 @@ def test_an_unknown_key_is_refused_at_any_depth(known: str, compose: Callable[..
 
 def test_a_value_out_of_bounds_is_told_with_its_full_key(compose: Callable[..., Config]) -> None:
     values = plain(compose())
-    values["optim"]["steps"]["finetune"]["epochs"] = 0
-    with pytest.raises(ConfigError, match=r"optim\.steps\.finetune\.epochs=0: must be at least 1"):
+    values["backbone"]["teacher"]["finetune"]["epochs"] = 0
+    with pytest.raises(ConfigError, match=r"backbone\.teacher\.finetune\.epochs=0: must be at least 1"):
         build(values)
 
 
@@ -152,7 +153,7 @@ def test_the_digest_depends_on_the_content_alone() -> None:
 
 
 def test_a_whole_number_and_a_float_of_that_value_have_the_same_digest(compose: Callable[..., Config]) -> None:
-    for key in ("optim.steps.finetune.weight_decay", "optim.steps.finetune.learning_rate", "track.artifact_max_mb"):
+    for key in ("backbone.teacher.finetune.weight_decay", "backbone.teacher.finetune.learning_rate", "track.artifact_max_mb"):
         whole, real, other = (digest(plain(compose(f"{key}={value}"))) for value in ("1", "1.0", "0.5"))
         assert whole == real != other
     assert digest(plain(compose())) == digest(plain(compose()))

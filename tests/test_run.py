@@ -207,8 +207,7 @@ def test_a_loaded_checkpoint_predicts_as_it_did_when_it_was_stored(
 ) -> None:
     trained = made(compose("optim=baseline", *tiny)).artifact
     load = ["~optim.steps.finetune", "+step@optim.steps.load=load_checkpoint", f"optim.steps.load.checkpoint={trained}"]
-    settings = [item for item in tiny if not item.startswith("optim.steps.finetune")]
-    loaded = made(compose("optim=baseline", *load, *settings)).artifact
+    loaded = made(compose("optim=baseline", *load, *tiny)).artifact
     assert loaded != trained
     texts = ["rain tomorrow", "play a song", "order a pizza, and then another one"]
     assert classifier(loaded, threads=1).logits(texts) == pytest.approx(classifier(trained, threads=1).logits(texts))
@@ -216,13 +215,8 @@ def test_a_loaded_checkpoint_predicts_as_it_did_when_it_was_stored(
 
 def longer(tiny: list[str], epochs: int) -> list[str]:
     """A job in which torch trains, and that is measured in a moment."""
-    trained = [f"{where}.steps.finetune.epochs={epochs}" for where in ("optim", "baseline")]
-    return [
-        "optim=baseline_onnx",
-        "optim@baseline=baseline_onnx",
-        *(item for item in tiny if ".epochs=" not in item),
-        *trained,
-    ]
+    rest = [item for item in tiny if ".epochs=" not in item]
+    return ["optim=baseline_onnx", "optim@baseline=baseline_onnx", *rest, f"backbone.teacher.finetune.epochs={epochs}"]
 
 
 def start(tiny: list[str], epochs: int) -> forked.Program:

@@ -49,6 +49,7 @@ def confirm(best: Sequence[Tried], config: Config) -> None:
 def folder_of(config: Config, comparable: str) -> Path:
     """The folder of a search; searches with other data, another space or other trainings have other folders."""
     space = {name: value for name, value in plain(config.frontier).items() if name != "n_trials"}
-    key = digest([comparable, space, plain(config.optim), config.seed])[:12]
+    finetune = [plain(weights.finetune) for weights in (config.backbone.teacher, config.backbone.student)]
+    key = digest([comparable, space, plain(config.optim), finetune, config.seed])[:12]
     folder = config.folder("frontier")
     return folder.with_name(f"{folder.name}-{key}")

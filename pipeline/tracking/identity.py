@@ -17,6 +17,9 @@ from pipeline.tracking.runs import Identity
 from pipeline.tracking.server import without_password
 
 
+NOT_COMPARED = ("path", "sha256", "finetune")  # of a backbone; how the baseline was fine-tuned decides its fingerprint
+
+
 def identity(config: Config, context: Context, optim: Optim) -> Identity:
     """The identity of a run, which becomes its tags in MLflow."""
     return Identity(
@@ -63,7 +66,8 @@ def measurement_key(config: Config) -> str:
 def _protocol(config: Config) -> list[dict[str, Any]]:
     backbone = plain(config.backbone)
     for role in ("teacher", "student", "distilled"):
-        backbone[role].pop("path")
+        for name in NOT_COMPARED:
+            backbone[role].pop(name)
     return [backbone, config.measure.decisive()]
 
 

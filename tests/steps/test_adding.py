@@ -70,9 +70,9 @@ def test_a_technique_is_a_module_and_a_file_of_defaults(
     del sys.modules["pipeline.steps.drop_layers"]
     importlib.import_module("pipeline.steps.drop_layers")
 
-    made, _ = run("optim=baseline", "optim.steps.finetune.epochs=1", "+step@optim.steps.drop=drop_layers")
+    made, _ = run("optim=baseline", "backbone.teacher.finetune.epochs=1", "+step@optim.steps.drop=drop_layers")
     before, after = (read(stage.artifact) for stage in made.stages)
     assert len(layer_stack(after).layer) == len(layer_stack(before).layer) - 1 == made.metrics["drop_layers/left"]
     assert load(made.artifact, 1).logits(["rain tomorrow"]).shape == (1, 3)
-    again, _ = run("optim=baseline", "optim.steps.finetune.epochs=1", "+step@optim.steps.drop=drop_layers")
+    again, _ = run("optim=baseline", "backbone.teacher.finetune.epochs=1", "+step@optim.steps.drop=drop_layers")
     assert all(stage.reused for stage in again.stages)

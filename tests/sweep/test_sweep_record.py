@@ -87,12 +87,12 @@ def test_what_was_cut_off_is_found_the_newest_of_the_same_jobs_whose_process_is_
 
 def test_jobs_are_named_by_what_differs_between_them() -> None:
     jobs = [
-        ["optim=distilbert", f"seed={seed}", f"optim.steps.finetune.epochs={epochs}", "+measure.queries=5"]
+        ["optim=distilbert", f"seed={seed}", f"backbone.student.finetune.epochs={epochs}", "+measure.queries=5"]
         for seed in (1, 2)
         for epochs in (1, 2)
     ]
     keys = varying_keys(jobs)
-    assert keys == {"seed", "optim.steps.finetune.epochs"} and varying_keys(jobs[:1]) == set()
+    assert keys == {"seed", "backbone.student.finetune.epochs"} and varying_keys(jobs[:1]) == set()
     assert [settings_of(job, keys) for job in jobs] == ["epochs=1", "epochs=2"] * 2
     both = ["optim=baseline", "++optim.steps.a.alpha=0.5", "measure.threads=2"]
     assert settings_of(both, {"optim", "optim.steps.a.alpha", "measure.threads"}) == "alpha=0.5 threads=2"
