@@ -153,7 +153,11 @@ def test_the_digest_depends_on_the_content_alone() -> None:
 
 
 def test_a_whole_number_and_a_float_of_that_value_have_the_same_digest(compose: Callable[..., Config]) -> None:
-    for key in ("backbone.teacher.finetune.weight_decay", "backbone.teacher.finetune.learning_rate", "track.artifact_max_mb"):
+    for key in (
+        "backbone.teacher.finetune.weight_decay",
+        "backbone.teacher.finetune.learning_rate",
+        "track.artifact_max_mb",
+    ):
         whole, real, other = (digest(plain(compose(f"{key}={value}"))) for value in ("1", "1.0", "0.5"))
         assert whole == real != other
     assert digest(plain(compose())) == digest(plain(compose()))

@@ -60,8 +60,8 @@ def _checked(directory: Path, expected: tuple[tuple[str, str], ...], role: str) 
         file = directory / name
         if not file.is_file():
             raise BackboneError(
-                f"{directory}: {name} is missing; backbone.{role} points to this directory, and backbone.{role}.sha256 names "
-                f"this file; backbone.{role}.sha256=null compares nothing"
+                f"{directory}: {name} is missing, which backbone.{role}.sha256 names; add it, or compare nothing with "
+                f"backbone.{role}.sha256=null"
             )
         found = sha256(file)
         if found != wanted:

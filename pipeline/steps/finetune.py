@@ -5,13 +5,14 @@ learns from it shares one network. The training itself is in `pipeline/training/
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 from pipeline.config import Backbone, Finetuning, Optim, Step, kind, plain, setting
 from pipeline.models.checkpoints import identity, locate, weights_of
+from pipeline.models.outline import Outline, outline_of_checkpoint, outline_of_start
 from pipeline.steps.base import Context
 from pipeline.steps.load_checkpoint import store_checkpoint
 from pipeline.steps.shared.trained import recipe_of, training_inputs
@@ -42,6 +43,14 @@ class Finetune(Step):
             "finetuned": weights.finetuned,
             "finetune": {} if weights.finetuned else plain(weights.finetune),
         }
+
+    def check(self, context: Context, source: Outline | None, needed: Mapping[str, Outline]) -> Outline:
+        """Raises BackboneError when no such network can be made from the weights, or the checkpoint has other labels."""
+        backbone, labels = context.backbone, list(context.splits.labels)
+        weights = weights_of(backbone, self.model)
+        if weights.finetuned:
+            return outline_of_checkpoint(locate(weights, self.model), labels, backbone.max_length)
+        return outline_of_start(backbone, self.model, labels, context.seed)
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
         """Train; returns the curves: one entry an epoch (see `pipeline.training.trainer.train`)."""

@@ -16,7 +16,6 @@ from pipeline.tracking.contents import installed
 from pipeline.tracking.runs import Identity
 from pipeline.tracking.server import without_password
 
-
 NOT_COMPARED = ("path", "sha256", "finetune")  # of a backbone; how the baseline was fine-tuned decides its fingerprint
 
 

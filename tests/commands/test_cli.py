@@ -40,7 +40,7 @@ MISTAKES: list[tuple[str, list[str]]] = [
     ("optim=bert_ort_int8", ["optim=bert_ort_int8 is called optim=baseline_onnx_int8 now"]),
     ("decide optim=bert", ["optim=bert is called optim=baseline now"]),
     ("+step@optim.steps.q=quantize_dynamic", ["step=quantize_dynamic is called step=quantize_torch_dynamic now"]),
-    ("optim=baseline optim.steps.finetune.head_rate=2", ["head_rate is called backbone.teacher.finetune.head_lr_multiplier now"]),
+    ("baseline.steps.finetune.head_rate=2", ["head_rate is called backbone.teacher.finetune.head_lr_multiplier now"]),
     ("optim.steps.finetune.epochs=4", ["finetune.epochs is called backbone.student.finetune.epochs now"]),
     ("baseline.steps.finetune.epochs=4", ["finetune.epochs is called backbone.teacher.finetune.epochs now"]),
     (

@@ -115,7 +115,7 @@ def test_a_students_fingerprint_knows_every_setting_its_search_and_its_teacher(
         "relation_loss_weight": 1.0, "augment": Augment(copies=1),
         "alpha": 0.5, "temperature": 4.0, "epochs": 3, "learning_rate": 1e-4,
         "batch_size": 8, "weight_decay": 0.02, "warmup_ratio": 0.2, "freeze_embeddings": False, "bfloat16": "never",
-        "dropout": 0.2, "search": Search(n_trials=2), "head_lr_multiplier": 2.0,
+        "dropout": 0.2, "search": Search(n_trials=2), "pooling": "mean", "head_lr_multiplier": 2.0,
     }  # fmt: skip
     assert set(other) == {item.name for item in fields(Distill)} - {"kind", "teacher"}
     context = Context(config.data.load(0), config.backbone, 0)

@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.config import Config
+from pipeline.config import Config, Finetuning
 from pipeline.data.splits import Splits
 from pipeline.models.build import start
-from pipeline.config import Finetuning
 from pipeline.training.trainer import Progress, Recipe, fast_training, newest_checkpoint, train
 
 pytestmark = pytest.mark.slow
