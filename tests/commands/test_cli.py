@@ -80,7 +80,7 @@ MISTAKES: list[tuple[str, list[str]]] = [
     ("data=hub", ["data.dataset is not set", "data.dataset=VALUE"]),
     ("track=server", ["track.uri", "MLFLOW_TRACKING_URI"]),
     ("~optim.steps.finetune", ["optim.steps is empty", "finetune or load_checkpoint"]),
-    (f"{LOAD} optim.steps.more.checkpoint=x", ["optim.steps.more", "only the first step"]),
+    (f"{LOAD} optim.steps.more.checkpoint=x", ["optim.steps.more", "as finetune before it", "'~optim.steps.finetune'"]),
     # how overrides are written, and flags
     ("optim", ["optim: no such command", "GROUP.KEY=VALUE"]),
     ("optim=[baseline", ["can't read", "optim=[baseline"]),
