@@ -52,9 +52,9 @@ def example(language: str, mark: str) -> str:
 
 
 def test_an_optimization_is_one_file(place: Path, run: Run) -> None:
-    (place / "optim" / "short_baseline.yaml").write_text(example("yaml", "name: short_baseline"))
-    made, config = run("optim=short_baseline")
-    assert config.optim.name == "short_baseline"
+    (place / "optim" / "short_distillation.yaml").write_text(example("yaml", "name: short_distillation"))
+    made, config = run("optim=short_distillation", "backbone.teacher.finetune.epochs=1")
+    assert config.optim.name == "short_distillation"
     assert [len(curve) for curve in made.curves.values()] == [2], "epochs of its one training"
     assert load(made.artifact, 1).logits(["rain tomorrow"]).shape == (1, 3)
 
