@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import json
 import math
 import re
 import shlex
@@ -137,6 +138,14 @@ def test_an_unknown_or_missing_kind_is_refused(group: str, compose: Callable[...
         settings |= {"kind": kind} if kind else {}
         with pytest.raises(ConfigError, match=f"no such kind of {group}"):
             build(values)
+
+
+def test_only_what_wants_it_pools_otherwise_than_its_architecture(compose: Callable[..., Config]) -> None:
+    assert {compose(f"backbone={name}").backbone.teacher.pooling for name in ("minilm", "bert_base", "book")} == {"first"}
+    assert compose("experiment=hundredfold", "data=clinc150").backbone.teacher.pooling == "mean"
+    optims = {file.stem: compose(f"optim={file.stem}").optim for file in sorted(CONF.glob("optim/*.yaml"))}
+    pooled = {name for name, optim in optims.items() if '"pooling": "mean"' in json.dumps(plain(optim))}
+    assert pooled == {name for name in optims if name.startswith("student_")} | {"cascade"}
 
 
 def test_an_optimization_without_steps_is_refused(compose: Callable[..., Config]) -> None:
