@@ -26,7 +26,7 @@ from pipeline.evaluation.session import Reference, TestSet, measure
 from pipeline.models import checkpoints
 from pipeline.reporting.comparison import log_comparison, summarize
 from pipeline.reporting.plots import noted, profile, reliability
-from pipeline.steps.execute import StepsResult, check_order, run_steps
+from pipeline.steps.execute import StepsResult, check_order, check_steps, run_steps
 from pipeline.system import locks, machine
 from pipeline.tasks.single_label import LABEL, TEXT
 from pipeline.tracking import server
@@ -80,7 +80,7 @@ def run(config: Config, finished_run_id: str = "", pending_run_id: str = "") -> 
     """
     check(config)
     with locks.shared():
-        job = prepare(config)
+        job = prepare_checked(config)
         known = find_finished(job, finished_run_id)
         if known is not None:
             return known
@@ -104,7 +104,7 @@ def make_artifact(config: Config, finished_run_id: str = "") -> UnmeasuredRun | 
     """
     check(config)
     with locks.shared():
-        job = prepare(config)
+        job = prepare_checked(config)
         known = find_finished(job, finished_run_id)
         if known is not None:
             return known
@@ -113,6 +113,14 @@ def make_artifact(config: Config, finished_run_id: str = "") -> UnmeasuredRun | 
             same = is_baseline(config, job.context, config.optim)
             before = None if same else run_steps(config.baseline, job.context, job.store)
     return UnmeasuredRun(tracked.run_id, *stage_names(made, before))
+
+
+def prepare_checked(config: Config) -> Job:
+    """The job's inputs; raises PublishError if what it makes can't be published, which was asked for."""
+    job = prepare(config)
+    if config.publish.hub:
+        publish.check_form(config.publish.hub, check_steps(config.optim, job.context))
+    return job
 
 
 def find_finished(job: Job, finished_run_id: str) -> Outcome | None:

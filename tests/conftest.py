@@ -37,7 +37,7 @@ os.environ.pop("MLFLOW_TRACKING_URI", None)
 from hydra.core.global_hydra import GlobalHydra
 
 from pipeline.commands.configuration.compose import configs, parse_arguments
-from pipeline.config import Config, Optim, Step, Track
+from pipeline.config import Config, Optim, Step, Track, Weights
 from pipeline.steps.base import Context
 from pipeline.steps.execute import StepsResult, check_order, plan, run_steps
 from pipeline.steps.export_onnx import ExportOnnx
@@ -52,8 +52,10 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # what was started wit
 Carried = Callable[..., tuple[StepsResult, Context]]  # what the fixture `carried` gives
 PLACES = ("data.train", "track.root")  # settings that are paths of a test
 LEARNED = [  # with these the tiny network knows the toy data
-    "optim.steps.finetune.epochs=8", "optim.steps.finetune.learning_rate=3e-3", "optim.steps.finetune.batch_size=8",
+    "backbone.teacher.finetune.epochs=8", "backbone.teacher.finetune.learning_rate=3e-3",
+    "backbone.teacher.finetune.batch_size=8",
 ]  # fmt: skip
+EPOCH = ["backbone.teacher.finetune.epochs=1", "backbone.student.finetune.epochs=1"]
 CLINC150 = Path(__file__).resolve().parents[2] / "shared" / "data" / "clinc150" / "data_oos_plus.json"
 TOPICS = {
     "weather": ["rain tomorrow", "is it sunny", "snow today", "how cold is it", "wind speed"],
@@ -155,7 +157,13 @@ def root(tmp_path: Path, ready_database: Path) -> Path:
 
 def shrunk(config: Config) -> Config:
     """The same configuration with every training one epoch long, those of teachers inside of steps too; no large network."""
-    return replace(config, optim=_short(config.optim), baseline=_short(config.baseline))
+    backbone = replace(config.backbone, teacher=_quick(config.backbone.teacher), student=_quick(config.backbone.student))
+    return replace(config, optim=_short(config.optim), baseline=_short(config.baseline), backbone=backbone)
+
+
+def _quick(weights: Weights) -> Weights:
+    """Batches of 32 make more than one step of the toy data; the first has a learning rate of 0."""
+    return replace(weights, finetune=replace(weights.finetune, epochs=1, batch_size=32))
 
 
 def _short(optim: Optim) -> Optim:
@@ -168,8 +176,6 @@ def _short_step(step: Step) -> Step:
         changes = {"num_layers": 1, "hidden_size": 24, "intermediate_size": 32}
     elif isinstance(step, LowRank):
         changes = {"embeddings": 8}
-    elif isinstance(step, Finetune):
-        changes = {"batch_size": 32}  # of the toy data that is more than one step; the first has a learning rate of 0
     for item in fields(step):
         value = getattr(step, item.name)
         if item.name == "epochs":
@@ -182,7 +188,7 @@ def _short_step(step: Step) -> Step:
 @pytest.fixture
 def tiny(root: Path, toy_csv: Path) -> list[str]:
     """Overrides that make a job small: the tiny backbone, one epoch, the toy data, a glance at latency."""
-    return [*small(root, toy_csv), "optim.steps.finetune.epochs=1", "baseline.steps.finetune.epochs=1"]
+    return [*small(root, toy_csv), *EPOCH]
 
 
 def small(root: Path, toy_csv: Path) -> list[str]:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import json
 import math
 import re
 import shlex
@@ -27,7 +28,8 @@ REQUIRED = {
     "track/server": ["track.uri=http://127.0.0.1:5000"],
 }
 KEYS = [
-    "seed", "measure.queries", "optim.steps", "optim.steps.finetune.epochs", "baseline.steps.finetune.epochs",
+    "seed", "measure.queries", "optim.steps", "optim.steps.finetune.model", "baseline.steps.finetune.model",
+    "backbone.teacher.finetune.epochs",
     "data.oos_label", "backbone.teacher.hub", "backbone.student.path", "track.root", "sweep.id",
 ]  # fmt: skip
 COMMAND = re.compile(r"^#\s+((?:[A-Z_]+=\S+ )*)python -m pipeline((?: \S+)*)(?:  .*)?$")
@@ -122,8 +124,8 @@ def test_an_unknown_key_is_refused_at_any_depth(known: str, compose: Callable[..
 
 def test_a_value_out_of_bounds_is_told_with_its_full_key(compose: Callable[..., Config]) -> None:
     values = plain(compose())
-    values["optim"]["steps"]["finetune"]["epochs"] = 0
-    with pytest.raises(ConfigError, match=r"optim\.steps\.finetune\.epochs=0: must be at least 1"):
+    values["backbone"]["teacher"]["finetune"]["epochs"] = 0
+    with pytest.raises(ConfigError, match=r"backbone\.teacher\.finetune\.epochs=0: must be at least 1"):
         build(values)
 
 
@@ -136,6 +138,14 @@ def test_an_unknown_or_missing_kind_is_refused(group: str, compose: Callable[...
         settings |= {"kind": kind} if kind else {}
         with pytest.raises(ConfigError, match=f"no such kind of {group}"):
             build(values)
+
+
+def test_only_what_wants_it_pools_otherwise_than_its_architecture(compose: Callable[..., Config]) -> None:
+    assert {compose(f"backbone={name}").backbone.teacher.pooling for name in ("minilm", "bert_base", "book")} == {"first"}
+    assert compose("experiment=hundredfold", "data=clinc150").backbone.teacher.pooling == "mean"
+    optims = {file.stem: compose(f"optim={file.stem}").optim for file in sorted(CONF.glob("optim/*.yaml"))}
+    pooled = {name for name, optim in optims.items() if '"pooling": "mean"' in json.dumps(plain(optim))}
+    assert pooled == {name for name in optims if name.startswith("student_")} | {"cascade"}
 
 
 def test_an_optimization_without_steps_is_refused(compose: Callable[..., Config]) -> None:
@@ -153,7 +163,11 @@ def test_the_digest_depends_on_the_content_alone() -> None:
 
 @pytest.mark.slow
 def test_a_whole_number_and_a_float_of_that_value_have_the_same_digest(compose: Callable[..., Config]) -> None:
-    for key in ("optim.steps.finetune.weight_decay", "optim.steps.finetune.learning_rate", "track.artifact_max_mb"):
+    for key in (
+        "backbone.teacher.finetune.weight_decay",
+        "backbone.teacher.finetune.learning_rate",
+        "track.artifact_max_mb",
+    ):
         whole, real, other = (digest(plain(compose(f"{key}={value}"))) for value in ("1", "1.0", "0.5"))
         assert whole == real != other
     assert digest(plain(compose())) == digest(plain(compose()))

@@ -12,12 +12,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import transformers
 from mlflow import MlflowClient
 
 from pipeline.commands.configuration.compose import configs, parse_arguments
 from pipeline.config import CONF, Config
+from pipeline.deployment.serve.answers import Answerer
 from pipeline.evaluation.latency.process import ROOT
 from pipeline.run import Outcome, UnmeasuredRun, make_artifact, run, stage_names
+from pipeline.runtimes.base import PublishedForm, runtime_of
 from pipeline.runtimes.base import load as classifier
 from pipeline.steps.execute import StepsResult, run_steps
 from pipeline.tracking.job import prepare
@@ -92,6 +95,18 @@ def test_every_optimization_makes_a_classifier(optim: str, everything: Everythin
     logits = loaded.logits(["rain tomorrow", "play a song"])
     assert logits.shape == (2, 3) and sorted(loaded.labels) == ["food", "music", "weather"]
     assert np.isfinite(logits).all() and logits.std() > 0
+
+
+@pytest.mark.parametrize("optim", ["baseline", "distilbert", "distillation"])
+def test_what_the_main_jobs_make_is_a_standard_checkpoint_with_the_same_labels_and_scores(
+    optim: str, everything: Everything, toy_rows: list[tuple[str, str]]
+) -> None:
+    artifact, texts = everything.artifacts[optim], [text for text, _ in toy_rows[::9]]
+    assert runtime_of(artifact).published_form(artifact) is PublishedForm.STANDARD
+    theirs = transformers.pipeline("text-classification", model=str(artifact), device="cpu")(texts)
+    ours = Answerer(artifact)(texts)
+    assert [each["label"] for each in theirs] == [each.label for each in ours]
+    assert [each["score"] for each in theirs] == pytest.approx([each.score for each in ours], abs=1e-5)
 
 
 @pytest.mark.parametrize("optim", MEASURED)
@@ -207,8 +222,7 @@ def test_a_loaded_checkpoint_predicts_as_it_did_when_it_was_stored(
 ) -> None:
     trained = made(compose("optim=baseline", *tiny)).artifact
     load = ["~optim.steps.finetune", "+step@optim.steps.load=load_checkpoint", f"optim.steps.load.checkpoint={trained}"]
-    settings = [item for item in tiny if not item.startswith("optim.steps.finetune")]
-    loaded = made(compose("optim=baseline", *load, *settings)).artifact
+    loaded = made(compose("optim=baseline", *load, *tiny)).artifact
     assert loaded != trained
     texts = ["rain tomorrow", "play a song", "order a pizza, and then another one"]
     assert classifier(loaded, threads=1).logits(texts) == pytest.approx(classifier(trained, threads=1).logits(texts))
@@ -216,13 +230,8 @@ def test_a_loaded_checkpoint_predicts_as_it_did_when_it_was_stored(
 
 def longer(tiny: list[str], epochs: int) -> list[str]:
     """A job in which torch trains, and that is measured in a moment."""
-    trained = [f"{where}.steps.finetune.epochs={epochs}" for where in ("optim", "baseline")]
-    return [
-        "optim=baseline_onnx",
-        "optim@baseline=baseline_onnx",
-        *(item for item in tiny if ".epochs=" not in item),
-        *trained,
-    ]
+    rest = [item for item in tiny if ".epochs=" not in item]
+    return ["optim=baseline_onnx", "optim@baseline=baseline_onnx", *rest, f"backbone.teacher.finetune.epochs={epochs}"]
 
 
 def start(tiny: list[str], epochs: int) -> forked.Program:

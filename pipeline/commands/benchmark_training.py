@@ -1,7 +1,7 @@
 """Compare this project's training with the Trainer's default settings: speed and accuracy.
 
 python -m pipeline benchmark-training                                              of the default data and backbone
-python -m pipeline benchmark-training data=clinc150 data.path=... optim.steps.finetune.epochs=3
+python -m pipeline benchmark-training data=clinc150 data.path=... backbone.teacher.finetune.epochs=3
 
 The first step of the optimization must be finetune, as in optim=baseline. Speed is the ratio of texts per second with
 its 95 % interval, from five pairs of short trainings. Accuracy is measured on validation, after a training of each on

@@ -52,7 +52,7 @@ def help_text() -> str:
             lines += [f"{group}: {what}", *columns(options)]
     lines += [
         "",
-        "Settings: GROUP.KEY=VALUE, for instance  optim.steps.finetune.epochs=3  data.oos_label=oos  seed=1",
+        "Settings: GROUP.KEY=VALUE, for instance  backbone.teacher.finetune.epochs=3  data.oos_label=oos  seed=1",
         "          +step@optim.steps.NAME=KIND adds a step, '~optim.steps.NAME' removes one",
         "--explain, for a run, a sweep, compare and decide: explain each column of the table.",
         "--cfg job shows the resolved configuration; --hydra-help shows Hydra's own flags.",

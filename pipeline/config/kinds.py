@@ -2,7 +2,7 @@
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -12,6 +12,7 @@ from pipeline.config.settings import MISSING, Settings, plain, setting
 if TYPE_CHECKING:
     from pipeline.config import Backbone
     from pipeline.data.splits import Splits
+    from pipeline.models.outline import Outline
     from pipeline.steps.base import Context
 
 KINDS: dict[str, dict[str, type]] = {"step": {}, "data": {}}
@@ -56,6 +57,14 @@ class Step(Settings, ABC):
         Raises UserError if something that the step needs is missing.
         """
         return {}
+
+    def check(self, context: "Context", source: "Outline | None", needed: "Mapping[str, Outline]") -> "Outline | None":
+        """Whether `make` can work, as far as that is known before anything is trained; what it will give.
+
+        source: what the previous step will give, None for the first step; needed: what the optimizations in `needs` will
+        give. Raises UserError if the data, the source's network or its tokenizer is not of the kind that the step takes.
+        """
+        return source
 
     def decisive(self) -> dict[str, Any]:
         """The settings that decide the bytes: all but those in `ignored` and other optimizations (see `needs`)."""

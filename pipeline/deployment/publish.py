@@ -17,6 +17,7 @@ from typing import Any
 
 from pipeline.errors import PublishError
 from pipeline.evaluation.rows import Row
+from pipeline.models.outline import Outline
 from pipeline.reporting import noise_floor, tables
 from pipeline.reporting.comparison import others_of
 from pipeline.runtimes.base import DESCRIPTION, Description, PublishedForm, all_runtimes, runtime_of
@@ -82,6 +83,20 @@ def check(repository: str | None) -> None:
     token = _token(place)
     with _as_publish_error(place, token):
         _require_access(place, HfApi(token=token).whoami())
+
+
+def check_form(repository: str, planned: Outline) -> None:
+    """Say before any work if transformers can't load what will be published. Raises PublishError for random weights."""
+    from pipeline.runtimes.torch import unknown_parts
+
+    place = f"publish.hub={repository}"
+    if not planned.trained:
+        raise PublishError(f"{place}: its weights are random, so it can't be published")
+    reason = planned.form if planned.form != "torch" else ""
+    if not reason and planned.network is not None:
+        reason = unknown_parts(planned.network)
+    if reason:
+        log.info("%s: transformers can't load what this makes (%s); its card says how this project does", place, reason)
 
 
 def upload(artifact: Path, repository: str, card: Card) -> str:

@@ -17,8 +17,10 @@ from pipeline.config import Config
 from pipeline.errors import ConfigError
 from pipeline.evaluation.statistics import ratio_interval
 from pipeline.models.build import start
+from pipeline.models.checkpoints import weights_of
 from pipeline.steps.base import Context
 from pipeline.steps.finetune import Finetune
+from pipeline.steps.shared.trained import recipe_of
 from pipeline.system import locks
 from pipeline.system.progress import bar
 from pipeline.tasks.single_label import TEXT
@@ -73,7 +75,7 @@ def benchmark(config: Config, pairs: int = PAIRS, texts: int = TEXTS) -> Outcome
                 rates[name].append(len(some) / _trained(name, step, context, some, 1)[1])
                 progress.update()
         progress.close()
-        epochs = step.epochs_on(len(train))
+        epochs = weights_of(context.backbone, step.model).finetune.epochs_on(len(train))
         whole = {name: _trained(name, step, context, train, epochs) for name in ("defaults", "ours")}
     return Outcome(
         np.array(rates["ours"]) / np.array(rates["defaults"]),
@@ -90,7 +92,8 @@ def _trained(name: str, step: Any, context: Any, texts: Any, epochs: int) -> tup
     with tempfile.TemporaryDirectory() as folder:
         if name == "defaults":
             return _by_defaults(model, tokenizer, texts, validation, epochs, context, Path(folder))
-        recipe = replace(step.recipe(context, step.label_smoothing), epochs=epochs, keep="last")
+        how = weights_of(context.backbone, step.model).finetune
+        recipe = replace(recipe_of(how, context, how.label_smoothing, keep="last"), epochs=epochs)
         clock = Clock()
         curves = train(model, tokenizer, texts, validation, recipe, Path(folder), callbacks=[clock.callback()])
         return curves[-1]["validation_accuracy"], clock.seconds

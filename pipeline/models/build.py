@@ -44,6 +44,7 @@ def start(backbone: Backbone, role: str, labels: Sequence[str], seed: int) -> tu
     set_seed(seed)
     if weights.random:
         model, tokenizer = _random(labels)
+        _require_room(model, backbone.max_length)
         return pool(model, weights.pooling), tokenizer
     if weights.from_teacher:
         teacher, tokenizer = start(backbone, "teacher", labels, seed)

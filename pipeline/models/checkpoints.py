@@ -59,12 +59,15 @@ def _checked(directory: Path, expected: tuple[tuple[str, str], ...], role: str) 
     for name, wanted in expected:
         file = directory / name
         if not file.is_file():
-            raise BackboneError(f"{directory}: {name} is missing; backbone.{role} points to this directory")
+            raise BackboneError(
+                f"{directory}: {name} is missing, which backbone.{role}.sha256 names; add it, or compare nothing with "
+                f"backbone.{role}.sha256=null"
+            )
         found = sha256(file)
         if found != wanted:
             raise BackboneError(
                 f"{file}: not the expected file (SHA-256 {found[:12]}..., expected {wanted[:12]}...); "
-                f"replace it, or for other weights set backbone.{role}.sha256"
+                f"replace it, or take it as it is with backbone.{role}.sha256=null"
             )
     return directory
 
@@ -72,12 +75,14 @@ def _checked(directory: Path, expected: tuple[tuple[str, str], ...], role: str) 
 def locate(weights: Weights, role: str) -> Path:
     """The directory with a model's files (config.json, tokenizer.json, weights).
 
+    `weights.sha256` belongs to package and Hub. It is compared with the files of `weights.path` if there is neither.
     Raises BackboneError when no place has them; its message names the files and what to do.
     """
-    expected = tuple(sorted(weights.sha256.items()))
+    expected = tuple(sorted((weights.sha256 or {}).items()))
     if weights.path is not None:
         _require_config(weights, role)
-        return _checked(Path(weights.path).expanduser(), expected, role)
+        ours = weights.package is None and weights.hub is None  # else the hashes are of the files there
+        return _checked(Path(weights.path).expanduser(), expected if ours else (), role)
     package = _package_directory(weights)
     if package is not None:
         return _checked(package, expected, role)

@@ -32,14 +32,9 @@ class Factored(nn.Sequential):
 
 def factorize(module: nn.Embedding | nn.Linear, rank: int) -> Factored:
     """The best approximation of this rank. Raises OptimizationError when it would not be smaller than the layer."""
-    weight = module.weight.detach()
-    rows, columns = weight.shape
-    if rank * (rows + columns) >= rows * columns:
-        most = (rows * columns - 1) // (rows + columns)
-        raise OptimizationError(f"rank {rank} does not make a matrix of {rows} x {columns} smaller; use at most {most}")
+    made, weight = empty_factors(module, rank), module.weight.detach()
     u, s, vt = torch.linalg.svd(weight.double(), full_matrices=False)
     left, right = ((u[:, :rank] * s[:rank].sqrt()).float(), (s[:rank, None].sqrt() * vt[:rank]).float())
-    made = empty_factors(module, rank)
     first, second = made[0].get_parameter("weight"), made[1].get_parameter("weight")
     with torch.no_grad():
         if isinstance(module, nn.Embedding):
@@ -54,10 +49,16 @@ def factorize(module: nn.Embedding | nn.Linear, rank: int) -> Factored:
 
 
 def empty_factors(module: nn.Embedding | nn.Linear, rank: int) -> Factored:
-    """Factors with the shape of a layer; their weights are not initialized."""
+    """Factors with the shape of a layer; their weights are not initialized.
+
+    Raises OptimizationError when they would not be smaller than the layer.
+    """
+    rows, columns = module.weight.shape
+    if rank * (rows + columns) >= rows * columns:
+        most = (rows * columns - 1) // (rows + columns)
+        raise OptimizationError(f"rank {rank} does not make a matrix of {rows} x {columns} smaller; use at most {most}")
     if isinstance(module, nn.Embedding):
-        count, width = module.weight.shape
-        return Factored(nn.Embedding(count, rank, module.padding_idx), nn.Linear(rank, width, bias=False))
+        return Factored(nn.Embedding(rows, rank, module.padding_idx), nn.Linear(rank, columns, bias=False))
     first = nn.Linear(module.in_features, rank, bias=False)
     return Factored(first, nn.Linear(rank, module.out_features, bias=module.bias is not None))
 

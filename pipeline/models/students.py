@@ -4,7 +4,6 @@ Not here: how they are trained (`training/`), and DistilBERT's own form (`build.
 """
 
 import copy
-import logging
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -14,7 +13,6 @@ import torch
 from pipeline.errors import OptimizationError
 from pipeline.tasks.single_label import LABEL, TEXT
 
-log = logging.getLogger(__name__)
 BATCH_SIZE = 32  # texts
 
 
@@ -31,22 +29,41 @@ def student_from_layers(model: Any, layers: Sequence[int] | None, depth: int | N
     """
     student = copy.deepcopy(model)
     stack = layer_stack(student)
-    count = len(stack.layer)
-    if depth is not None and depth > count:
-        log.warning("warning: the teacher has only %d layers, so its student has no more, not the %d of depth", count, depth)
-        depth = count
+    kept = layers_to_keep(len(stack.layer), layers, depth)
+    stack.layer = torch.nn.ModuleList(stack.layer[number] for number in kept)
+    student.config.num_hidden_layers = len(kept)
+    return student
+
+
+def layers_to_keep(count: int, layers: Sequence[int] | None, depth: int | None) -> list[int]:
+    """Which of a teacher's `count` layers a student gets, see `student_from_layers`."""
     if layers is not None:
         kept = sorted(layers)
     else:
-        kept = evenly_spaced_layers(depth, count) if depth else list(range(count - 1, -1, -2))[::-1]
+        kept = evenly_spaced_layers(min(depth, count), count) if depth else list(range(count - 1, -1, -2))[::-1]
     wrong = [number for number in kept if not 0 <= number < count]
     if wrong or not kept or len(set(kept)) < len(kept):
         raise OptimizationError(
             f"layers={list(kept)}: choose different ones of 0 to {count - 1}; the teacher has {count} layers, counted from 0"
         )
-    stack.layer = torch.nn.ModuleList(stack.layer[number] for number in kept)
-    student.config.num_hidden_layers = len(kept)
-    return student
+    return kept
+
+
+def require_heads_and_neurons(model: Any) -> None:
+    """Raises OptimizationError unless heads and neurons can be removed: in the layers of BERT or DistilBERT, as matrices."""
+    from pipeline.models.architecture import layers
+
+    found = layers(model)
+    if not found:
+        raise OptimizationError(
+            f"heads and neurons can't be removed from a network of type {model.config.model_type!r}, only from one with the "
+            "layers of BERT or DistilBERT"
+        )
+    matrices = [layer.part(part) for layer in found for part in (layer.kind.inner, layer.kind.outer)]
+    if not all(isinstance(matrix, torch.nn.Linear) for matrix in matrices):
+        raise OptimizationError(
+            "neurons can't be removed from feed-forward matrices that are factorized; put low_rank after this step"
+        )
 
 
 def layer_stack(model: Any) -> Any:
@@ -63,13 +80,9 @@ def prune_by_importance(model: Any, batches: Iterator[dict[str, Any]], heads_kep
 
     Raises OptimizationError when the network does not have the layers of BERT or DistilBERT.
     """
-    from pipeline.models.architecture import importance, layers, prune, select
+    from pipeline.models.architecture import importance, prune, select
 
-    if not layers(model):
-        raise OptimizationError(
-            f"heads and neurons can't be removed from a network of type {model.config.model_type!r}, only from one with the "
-            "layers of BERT or DistilBERT"
-        )
+    require_heads_and_neurons(model)
     prune(model, select(importance(model, batches), heads_kept, neurons_kept))
 
 

@@ -20,11 +20,7 @@ def select_pieces(tokenizer: Tokenizer, texts: Sequence[str], count: int) -> lis
     Required are special tokens, the pieces of `texts`, and all single characters, so that unknown words can be spelled. The
     most frequent of the other pieces fill the rest. Raises OptimizationError unless the tokenizer is a WordPiece one.
     """
-    described = json.loads(tokenizer.to_str())
-    if described["model"]["type"] != "WordPiece":
-        raise OptimizationError(
-            f"the vocabulary of a {described['model']['type']} tokenizer can't be trimmed, only that of a WordPiece one"
-        )
+    described = require_word_piece(tokenizer)
     prefix = described["model"]["continuing_subword_prefix"]
     vocabulary: dict[str, int] = described["model"]["vocab"]
     kept = {token["id"] for token in described["added_tokens"]} | {vocabulary[described["model"]["unk_token"]]}
@@ -37,6 +33,16 @@ def select_pieces(tokenizer: Tokenizer, texts: Sequence[str], count: int) -> lis
             break
         kept.add(id)
     return sorted(kept)
+
+
+def require_word_piece(tokenizer: Tokenizer) -> dict[str, Any]:
+    """What `tokenizer.json` says of a WordPiece tokenizer. Raises OptimizationError for another kind."""
+    described: dict[str, Any] = json.loads(tokenizer.to_str())
+    if described["model"]["type"] != "WordPiece":
+        raise OptimizationError(
+            f"the vocabulary of a {described['model']['type']} tokenizer can't be trimmed, only that of a WordPiece one"
+        )
+    return described
 
 
 def trim_tokenizer(tokenizer: Tokenizer, kept: Sequence[int]) -> Tokenizer:

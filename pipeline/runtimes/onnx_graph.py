@@ -43,11 +43,7 @@ def export(model: Any, path: Path) -> None:
     """
     import torch
 
-    size = sum(tensor.numel() * tensor.element_size() for tensor in model.state_dict().values())
-    if size > MAX_WEIGHT_BYTES:
-        raise OptimizationError(
-            f"the network has {size / 2**30:.1f} GB of weights, and an ONNX file holds at most 2 GB; use a smaller network"
-        )
+    require_room(model)
 
     class Network(torch.nn.Module):
         """Token ids and mask -> logits. It passes token types, all 0: the network would add many operators to make them."""
@@ -77,6 +73,21 @@ def export(model: Any, path: Path) -> None:
             raise OptimizationError(
                 f"{type(model).__name__} can't be exported to ONNX ({str(error).splitlines()[0]}); leave out export_onnx"
             ) from error
+
+
+def require_room(model: Any) -> None:
+    """Raises OptimizationError when a network is too large for one ONNX file."""
+    size = sum(tensor.numel() * tensor.element_size() for tensor in model.state_dict().values())
+    if size > MAX_WEIGHT_BYTES:
+        raise OptimizationError(
+            f"the network has {size / 2**30:.1f} GB of weights, and an ONNX file holds at most 2 GB; use a smaller network"
+        )
+
+
+def require_fuse(fuse: str | None, least: str, what: str) -> None:
+    """Raises OptimizationError where more than `least` of a graph is fused, which `what` can't take; None: not known."""
+    if fuse is not None and FUSED.index(fuse) < FUSED.index(least):
+        raise OptimizationError(f"{what} needs a graph that is less fused: set optim.steps.export.fuse={least}")
 
 
 def fuse(exported: Path, path: Path, max_tokens: int, how: str = "all") -> dict[str, int]:

@@ -152,6 +152,16 @@ def unknown_to_transformers(model: Any, stored: Iterable[str]) -> str:
     return "" if model.state_dict().keys() == set(stored) else "layers of low rank"
 
 
+def unknown_parts(network: Any) -> str:
+    """What transformers does not support in a network, which may be without weights; "" where it supports all."""
+    import torch
+    from transformers import AutoModelForSequenceClassification
+
+    with torch.device("meta"):
+        usual = AutoModelForSequenceClassification.from_config(network.config, trust_remote_code=False)
+    return unknown_to_transformers(usual, network.state_dict())
+
+
 class TorchRuntime(Runtime):
     """See `pipeline.runtimes.base.Runtime`."""
 

@@ -6,12 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from pipeline.config import Config, digest, plain
+from pipeline.models.outline import Outline
 from pipeline.reporting.plots import pareto
 from pipeline.run import check, run
 from pipeline.search.pareto_search import judge, run_search, to_json
 from pipeline.search.space import Choice, choices, optim_of
 from pipeline.selection.trials import Judged, Tried, front
-from pipeline.steps.execute import run_steps
+from pipeline.steps.execute import check_steps, run_steps
 from pipeline.system import locks
 from pipeline.tracking.job import prepare
 
@@ -28,8 +29,12 @@ def search(config: Config) -> tuple[list[Tried], Path]:
         job = prepare(first)
         baseline = run_steps(config.baseline, job.context, job.store).artifact
 
+        known: dict[str, Outline] = {}
+
         def judged(choice: Choice) -> Judged:
-            made = run_steps(optim_of(choice, config.optim), job.context, job.store)
+            optim = optim_of(choice, config.optim)
+            check_steps(optim, job.context, known)  # raises for what can't be made, before anything is trained
+            made = run_steps(optim, job.context, job.store)
             return judge(made.artifact, baseline, job.context, config)
 
         folder = folder_of(config, job.comparable)
@@ -49,6 +54,7 @@ def confirm(best: Sequence[Tried], config: Config) -> None:
 def folder_of(config: Config, comparable: str) -> Path:
     """The folder of a search; searches with other data, another space or other trainings have other folders."""
     space = {name: value for name, value in plain(config.frontier).items() if name != "n_trials"}
-    key = digest([comparable, space, plain(config.optim), config.seed])[:12]
+    finetune = [plain(weights.finetune) for weights in (config.backbone.teacher, config.backbone.student)]
+    key = digest([comparable, space, plain(config.optim), finetune, config.seed])[:12]
     folder = config.folder("frontier")
     return folder.with_name(f"{folder.name}-{key}")

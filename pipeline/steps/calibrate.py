@@ -6,6 +6,7 @@ so this is the last step of an optimization, and each optimization has its own r
 """
 
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,6 +17,7 @@ from scipy.special import log_softmax
 
 from pipeline.config import Optim, Step, kind, setting
 from pipeline.errors import OptimizationError
+from pipeline.models.outline import Outline
 from pipeline.runtimes.base import Description
 from pipeline.runtimes.decision_rule import OOS_SCORES, Rule
 from pipeline.steps.base import ANY, Context, versions
@@ -47,6 +49,12 @@ class Calibrate(Step):
             "versions": versions("numpy", "scipy", "scikit-learn", "torch", "transformers", "tokenizers", "onnxruntime"),
         }
 
+    def check(self, context: Context, source: Outline | None, needed: Mapping[str, Outline]) -> Outline | None:
+        """Raises OptimizationError when a threshold is wanted and validation has one kind of text only."""
+        if self.oos_score != NO_RULE and context.splits.oos is not None:
+            require_both_kinds(out_of_scope(np.array(context.splits.validation[LABEL]), context.splits.oos))
+        return source
+
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
         """Fit temperature and threshold; metrics: both. Raises OptimizationError when one kind of text is missing."""
         assert context.source is not None
@@ -66,11 +74,7 @@ class Calibrate(Step):
 
     def _fit_oos_threshold(self, rule: Rule, logits: np.ndarray, truth: np.ndarray) -> Rule:
         outside = out_of_scope(truth, rule.oos)
-        if outside.all() or not outside.any():
-            raise OptimizationError(
-                f"the validation split has {outside.sum()} out-of-scope texts of {len(truth)}: no threshold can be fitted; "
-                "give data.validation with both kinds, or set optim.steps.calibrate.oos_score=none"
-            )
+        require_both_kinds(outside)
         if self.oos_score == "odds":
             energy = replace(rule, oos_score="energy").oos_scores(logits)
             rule = replace(rule, weight=fit_weight(energy, logits[:, rule.oos].astype(np.float64), outside))
@@ -79,6 +83,15 @@ class Calibrate(Step):
         missed, wrong = self.missed_cost * counts[outside][0], self.wrong_cost * counts[~outside][0]
         threshold = fit_threshold(rule.oos_scores(logits), outside, answered == truth, missed, wrong)
         return replace(rule, threshold=threshold)
+
+
+def require_both_kinds(outside: np.ndarray) -> None:
+    """Raises OptimizationError unless some texts are out of scope and some are not; outside: bool (n,)."""
+    if outside.all() or not outside.any():
+        raise OptimizationError(
+            f"the validation split has {outside.sum()} out-of-scope texts of {len(outside)}: no threshold can be fitted; "
+            "give data.validation with both kinds, or set optim.steps.calibrate.oos_score=none"
+        )
 
 
 def sample_weights(outside: np.ndarray, oos_share: float | None) -> np.ndarray:

@@ -5,6 +5,7 @@ The student is the backbone's, or made from some of the teacher's layers, heads 
 """
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -12,13 +13,15 @@ from typing import Any, ClassVar
 from pipeline.config import Backbone, Optim, Settings, kind, setting
 from pipeline.errors import ConfigError
 from pipeline.models.checkpoints import identity, locate
+from pipeline.models.outline import Outline, outline_of_checkpoint, outline_of_start
 from pipeline.steps.base import Context
 from pipeline.steps.load_checkpoint import store_checkpoint
-from pipeline.steps.shared.distilling import Distilling, read_teacher
+from pipeline.steps.shared.distilling import Distilling, read_teacher, require_torch
 
 log = logging.getLogger(__name__)
 
 SEARCHED = ("epochs", "alpha", "temperature", "learning_rate")
+TORCH_TEACHER = "set start=student"
 IMPORTANCE_TEXTS = 512  # training texts for the importance of neurons
 
 
@@ -51,9 +54,10 @@ class Distill(Distilling):
     depth: int | None = setting(None, min=1)
     heads_kept: float = setting(1.0, above=0, max=1)
     neurons_kept: float = setting(1.0, above=0, max=1)
+    pooling: str | None = setting(None, choices=("mean",))
     search: Search = field(default_factory=Search)
 
-    code_version: ClassVar[int] = 4
+    code_version: ClassVar[int] = 5
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -92,11 +96,46 @@ class Distill(Distilling):
     def _published(self, backbone: Backbone) -> bool:
         """Whether the backbone's published distilled student is used: it is, unless a shape or start is set."""
         shaped = self._of_teacher or self.start != "auto" or self.heads_kept < 1 or self.neurons_kept < 1
-        return backbone.distilled.finetuned and not shaped
+        return backbone.distilled.finetuned and not shaped and self.pooling is None
 
     def _starts_from(self, backbone: Backbone) -> str:
         own = not (backbone.student.from_teacher or backbone.student.random)
         return ("student" if own and not self._of_teacher else "teacher") if self.start == "auto" else self.start
+
+    def check(self, context: Context, source: Outline | None, needed: Mapping[str, Outline]) -> Outline:
+        """Raises OptimizationError if the student can't be made of the teacher, or can't learn what it is to learn."""
+        backbone, labels = context.backbone, list(context.splits.labels)
+        if self._published(backbone):
+            return outline_of_checkpoint(locate(backbone.distilled, "distilled"), labels, backbone.max_length)
+        teacher = needed["teacher"]
+        if self._starts_from(backbone) == "student":
+            student = outline_of_start(backbone, "student", labels, context.seed)
+        else:
+            require_torch(teacher.form, TORCH_TEACHER)
+            student = self._outline_of_layers(teacher)
+        if student.network is not None:
+            self._check_shape(student.network)
+        self.check_losses(student, teacher)
+        return student
+
+    def _check_shape(self, network: Any) -> None:
+        from pipeline.models.pooling import pool
+        from pipeline.models.students import require_heads_and_neurons
+
+        if self.heads_kept < 1 or self.neurons_kept < 1:
+            require_heads_and_neurons(network)
+        pool(network, self.pooling)
+
+    def _outline_of_layers(self, teacher: Outline) -> Outline:
+        if teacher.network is None:
+            return teacher
+        from pipeline.models.students import layer_stack, student_from_layers
+
+        count = len(layer_stack(teacher.network).layer)
+        if self.depth is not None and self.depth > count:
+            log.warning("warning: the teacher has only %d layers, and so has its student, not depth=%d", count, self.depth)
+        network = student_from_layers(teacher.network, self.layers, self.depth)
+        return replace(teacher, network=network)
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
         """Train, after a search if `search.n_trials` is set; notes: "curves", and "search" (`training.tuning.search`)."""
@@ -132,13 +171,16 @@ class Distill(Distilling):
 
     def _student(self, context: Context) -> tuple[Any, Any]:
         from pipeline.models.build import start
+        from pipeline.models.pooling import pool
         from pipeline.models.students import student_from_layers
         from pipeline.runtimes.torch import read_tokenizer
 
         if self._starts_from(context.backbone) == "student":
-            return start(context.backbone, "student", list(context.splits.labels), context.seed)
-        model = student_from_layers(read_teacher(context, "set start=student"), self.layers, self.depth)
-        return model, read_tokenizer(context.needed["teacher"])
+            model, tokenizer = start(context.backbone, "student", list(context.splits.labels), context.seed)
+        else:
+            model = student_from_layers(read_teacher(context, TORCH_TEACHER), self.layers, self.depth)
+            tokenizer = read_tokenizer(context.needed["teacher"])
+        return pool(model, self.pooling), tokenizer
 
     def _search(self, context: Context, scratch: Path) -> dict[str, Any]:
         from pipeline.training.tuning import Space, search

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from pipeline.config import Backbone, Optim, digest
 from pipeline.errors import ConfigError
+from pipeline.models.outline import Outline
 from pipeline.steps.base import ANY, Context
 from pipeline.steps.store import Recipe, Stage, Store
 from pipeline.tasks import single_label
@@ -55,9 +56,16 @@ def check_order(optim: Optim, backbone: Backbone, where: str = "optim", task: st
         if task not in step.tasks:
             raise ConfigError(f"{place}: {step.kind} does not support the task {task}, only {' and '.join(step.tasks)}")
         if position == 0 and step.takes:
-            raise ConfigError(f"{place}: {step.kind} changes a classifier; the first step must make one")
+            raise ConfigError(
+                f"{place}: {step.kind} changes a classifier; the first step must make one; "
+                f"add +step@{where}.steps.first=finetune"
+            )
         if position > 0 and not step.takes:
-            raise ConfigError(f"{place}: {step.kind} makes a classifier; only the first step of an optim may")
+            first, maker = next(iter(optim.steps.items()))
+            raise ConfigError(
+                f"{place}: {step.kind} makes a classifier, as {maker.kind} before it does; only the first step may; remove "
+                f"that one with '~{where}.steps.{first}'"
+            )
         if position > 0 and step.takes != ANY and form not in step.takes:
             raise ConfigError(f"{place}: {step.kind} takes {' or '.join(step.takes)}, but the step before gives {form}")
         form = step.gives
@@ -75,6 +83,23 @@ def plan(optim: Optim, context: Context) -> list[Recipe]:
         fingerprint = digest([before, step.kind, step.code_version, settings, inputs])
         recipes.append(Recipe(step.kind, fingerprint, settings, inputs))
     return recipes
+
+
+def check_steps(optim: Optim, context: Context, known: dict[str, Outline] | None = None) -> Outline:
+    """What an optimization will give. Nothing is made; raises UserError if one of its steps is known not to work.
+
+    known: the outlines of stages that were checked before, by name; this adds its own.
+    """
+    known = {} if known is None else known
+    before: Outline | None = None
+    for step, recipe in zip(optim.steps.values(), plan(optim, context), strict=True):
+        if recipe.name not in known:
+            needed = {name: check_steps(other, context, known) for name, other in step.needs(context.backbone).items()}
+            found = step.check(context, before, needed) or Outline()
+            known[recipe.name] = found if step.takes == ANY else replace(found, form=step.gives)
+        before = known[recipe.name]
+    assert before is not None
+    return before
 
 
 def run_steps(optim: Optim, context: Context, store: Store) -> StepsResult:

@@ -5,7 +5,7 @@ The work on the graph is in `pipeline/runtimes/onnx_graph.py`.
 
 import logging
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
@@ -14,8 +14,9 @@ import numpy as np
 
 from pipeline.config import Step, kind, setting
 from pipeline.errors import OptimizationError
+from pipeline.models.outline import Outline
 from pipeline.runtimes.base import TOKENIZER, Classifier, Description, load
-from pipeline.runtimes.onnx_graph import FUSED
+from pipeline.runtimes.onnx_graph import FUSED, require_room
 from pipeline.steps.base import Context, versions
 from pipeline.tasks.single_label import TEXT
 
@@ -41,6 +42,13 @@ class ExportOnnx(Step):
         """Versions, and the data, on which the metrics in the notes depend."""
         packages = versions("torch", "transformers", "tokenizers", "onnx", "onnxruntime")
         return {"data": context.splits.content_hash, "versions": packages}
+
+    def check(self, context: Context, source: Outline | None, needed: Mapping[str, Outline]) -> Outline | None:
+        """Raises OptimizationError when the network is too large for an ONNX file."""
+        if source is None or source.network is None:
+            return Outline(fuse=self.fuse)
+        require_room(source.network)
+        return replace(source, fuse=self.fuse)
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
         """Export, fuse, compare; notes: "fused", how many of each operator; metric: the largest difference of a logit."""

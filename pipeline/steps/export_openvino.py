@@ -2,13 +2,16 @@
 
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 from pipeline.config import Step, kind, setting
 from pipeline.errors import OptimizationError
+from pipeline.models.outline import Outline
 from pipeline.runtimes.base import TOKENIZER, Description, load
+from pipeline.runtimes.onnx_graph import require_room
 from pipeline.runtimes.openvino import MISSING, MODEL, PRECISIONS, SETTINGS, library
 from pipeline.steps.base import Context, versions
 from pipeline.steps.export_onnx import TOLERANCE, largest_difference
@@ -33,6 +36,12 @@ class ExportOpenvino(Step):
             raise OptimizationError("export_openvino: this processor has no bfloat16 instructions; set precision=f32")
         packages = versions("torch", "transformers", "tokenizers", "onnx", "openvino")
         return {"data": context.splits.content_hash, "versions": packages}
+
+    def check(self, context: Context, source: Outline | None, needed: Mapping[str, Outline]) -> Outline | None:
+        """Raises OptimizationError when the network is too large for an ONNX file, through which it goes."""
+        if source is not None and source.network is not None:
+            require_room(source.network)
+        return source
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
         """Export, convert, compare; metric: the largest difference of a logit, which has no limit in bf16."""

@@ -1,55 +1,56 @@
 """`finetune`: trains the teacher or the student on the train split and keeps the best epoch on validation.
 
-The training itself is in `pipeline/training/trainer.py`. A fine-tuned backbone is loaded, not trained.
+How they are trained is set in the backbone (`backbone.teacher.finetune`), so that everything that starts from the teacher or
+learns from it shares one network. The training itself is in `pipeline/training/trainer.py`. A fine-tuned backbone is loaded.
 """
 
 import logging
-import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-from pipeline.config import Backbone, kind, setting
+from pipeline.config import Backbone, Finetuning, Optim, Step, kind, plain, setting
 from pipeline.models.checkpoints import identity, locate, weights_of
+from pipeline.models.outline import Outline, outline_of_checkpoint, outline_of_start
 from pipeline.steps.base import Context
 from pipeline.steps.load_checkpoint import store_checkpoint
-from pipeline.steps.shared.trained import Trained
+from pipeline.steps.shared.trained import recipe_of, training_inputs
 
 log = logging.getLogger(__name__)
 
 
 @kind("step", "finetune")
 @dataclass(frozen=True)
-class Finetune(Trained):
+class Finetune(Step):
     """Settings of `conf/step/finetune.yaml`."""
 
     model: str = setting("teacher", choices=("teacher", "student"))
-    learning_rate: float = setting(3e-4, above=0, max=1)
-    batch_size: int = setting(64, min=1)
-    head_lr_multiplier: float = setting(10.0, above=0, max=1000)
-    max_steps: int | None = setting(750, min=1)
-    label_smoothing: float = setting(0.1, min=0, max=0.9)
 
-    code_version: ClassVar[int] = 3
+    code_version: ClassVar[int] = 4
     gives: ClassVar[str] = "torch"
 
     def role(self, backbone: Backbone) -> str:
         """The one that is fine-tuned."""
         return self.model
 
-    def epochs_on(self, texts: int) -> int:
-        """`epochs`, or fewer so that `texts` texts make about `max_steps` steps; at least one."""
-        if self.max_steps is None:
-            return self.epochs
-        return max(1, min(self.epochs, round(self.max_steps / math.ceil(texts / self.batch_size))))
-
     def inputs(self, context: Context) -> dict[str, Any]:
-        """Besides those of a training, the weights. Raises BackboneError when they are missing."""
-        return super().inputs(context) | {
+        """Besides those of a training, the weights and how they are trained. Raises BackboneError when they are missing."""
+        weights = weights_of(context.backbone, self.model)
+        return training_inputs(context) | {
             "oos": context.splits.oos,
             "weights": identity(context.backbone, self.model),
-            "finetuned": weights_of(context.backbone, self.model).finetuned,
+            "finetuned": weights.finetuned,
+            "finetune": {} if weights.finetuned else plain(weights.finetune),
         }
+
+    def check(self, context: Context, source: Outline | None, needed: Mapping[str, Outline]) -> Outline:
+        """Raises BackboneError when no such network can be made from the weights, or the checkpoint has other labels."""
+        backbone, labels = context.backbone, list(context.splits.labels)
+        weights = weights_of(backbone, self.model)
+        if weights.finetuned:
+            return outline_of_checkpoint(locate(weights, self.model), labels, backbone.max_length)
+        return outline_of_start(backbone, self.model, labels, context.seed)
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
         """Train; returns the curves: one entry an epoch (see `pipeline.training.trainer.train`)."""
@@ -62,12 +63,47 @@ class Finetune(Trained):
         from pipeline.runtimes.torch import save
         from pipeline.training.trainer import train
 
-        labels = list(context.splits.labels)
+        labels, how = list(context.splits.labels), weights.finetune
         model, tokenizer = start(context.backbone, self.model, labels, context.seed)
-        epochs = self.epochs_on(len(context.splits.train))
-        if epochs < self.epochs:
-            log.info("%d epochs instead of %d, because of max_steps=%d", epochs, self.epochs, self.max_steps)
-        recipe = replace(self.recipe(context, self.label_smoothing), epochs=epochs)
+        epochs = how.epochs_on(len(context.splits.train))
+        if epochs < how.epochs:
+            log.info("%d epochs instead of %d, because of max_steps=%d", epochs, how.epochs, how.max_steps)
+        recipe = replace(recipe_of(how, context, how.label_smoothing), epochs=epochs)
         curves = train(model, tokenizer, context.splits.train, context.splits.validation, recipe, scratch)
         save(model, tokenizer, Description("torch", labels, context.backbone.max_length, context.splits.oos), artifact)
         return {"curves": curves}
+
+
+def finetuned_models(optim: Optim, backbone: Backbone) -> set[str]:
+    """Which of "teacher" and "student" an optimization needs fine-tuned, for itself or for what its steps need."""
+    found: set[str] = set()
+    for step in optim.steps.values():
+        if isinstance(step, Finetune):
+            found.add(step.model)
+        for other in step.needs(backbone).values():
+            found |= finetuned_models(other, backbone)
+    return found
+
+
+def differences(baseline: Optim, optim: Optim, backbone: Backbone) -> Iterator[str]:
+    """One line for each network of `optim` that was fine-tuned otherwise than the baseline's."""
+    theirs = {model: weights_of(backbone, model) for model in sorted(finetuned_models(baseline, backbone))}
+    for model in sorted(finetuned_models(optim, backbone) - theirs.keys()):
+        own = weights_of(backbone, model)
+        for other, weights in theirs.items():
+            if weights.finetuned or own.finetuned:
+                continue
+            before, after = _told_apart(weights.finetune, own.finetune)
+            if after:
+                yield (
+                    f"the baseline's {other} was fine-tuned with {before}, the {model} of {optim.name} with {after}: "
+                    f"backbone.{other}.finetune and backbone.{model}.finetune differ"
+                )
+
+
+def _told_apart(one: Finetuning, other: Finetuning) -> tuple[str, str]:
+    """The settings that differ, with the values of each."""
+    ours, theirs = plain(one), plain(other)
+    names = [name for name in ours if ours[name] != theirs[name]]
+    first, second = (" ".join(f"{name}={values[name]}" for name in names) for values in (ours, theirs))
+    return first, second

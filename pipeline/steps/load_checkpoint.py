@@ -1,5 +1,6 @@
 """`load_checkpoint`: loads a fine-tuned classifier from a directory or the Hub; its outputs get the data's order."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -7,6 +8,7 @@ from typing import Any, ClassVar
 from pipeline.config import MISSING, Step, digest, kind
 from pipeline.errors import BackboneError
 from pipeline.models.checkpoints import download, sha256
+from pipeline.models.outline import Outline, outline_of_checkpoint
 from pipeline.steps.base import Context, versions
 
 
@@ -32,6 +34,10 @@ class LoadCheckpoint(Step):
             "max_length": context.backbone.max_length,
             "versions": versions("torch", "transformers"),
         }
+
+    def check(self, context: Context, source: Outline | None, needed: Mapping[str, Outline]) -> Outline:
+        """Raises what `make` raises."""
+        return outline_of_checkpoint(self._directory(), list(context.splits.labels), context.backbone.max_length)
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
         """Raises BackboneError when it is not a sequence classifier, or its label names differ from the data's."""

@@ -4,13 +4,16 @@ Word embeddings are half of a small classifier, and a product of rank 128 keeps 
 `recovery_distillation` after it restores accuracy.
 """
 
+import copy
 import logging
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 from pipeline.config import Step, kind, setting
 from pipeline.errors import ConfigError, OptimizationError
+from pipeline.models.outline import Outline
 from pipeline.steps.base import Context, versions
 
 log = logging.getLogger(__name__)
@@ -37,31 +40,43 @@ class LowRank(Step):
         """Versions only."""
         return {"versions": versions("torch", "transformers")}
 
+    def check(self, context: Context, source: Outline | None, needed: Mapping[str, Outline]) -> Outline | None:
+        """Raises OptimizationError when a matrix is factorized already, or a rank saves nothing."""
+        if source is None or source.network is None:
+            return source
+        from pipeline.models.low_rank import empty_factors
+
+        network = copy.deepcopy(source.network)
+        self._factorize(network, empty_factors)
+        return replace(source, network=network.to("meta"))
+
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
         """Factorize the matrices; metric: the share of parameters that is left."""
+        from pipeline.models.low_rank import factorize
         from pipeline.runtimes.base import Description
         from pipeline.runtimes.torch import read, read_tokenizer, save_compact
 
         assert context.source is not None
         model = read(context.source)
         before = _parameters(model)
-        self._factorize(model)
+        self._factorize(model, factorize)
         log.info("low_rank: %s of %s parameters are left", f"{_parameters(model):,}", f"{before:,}")
         save_compact(model, read_tokenizer(context.source), Description.read(context.source), artifact)
         return {"metrics": {"low_rank/parameters_kept": _parameters(model) / before}}
 
-    def _factorize(self, model: Any) -> None:
+    def _factorize(self, model: Any, factors: Callable[[Any, int], Any]) -> None:
+        """factors: a layer and a rank -> the two layers that replace it."""
         from torch import nn
 
         from pipeline.models.architecture import layers
-        from pipeline.models.low_rank import factorize, replace_module
+        from pipeline.models.low_rank import replace_module
 
         if self.embeddings is not None:
             words = model.base_model.get_input_embeddings()
             if not isinstance(words, nn.Embedding):
                 raise OptimizationError("low_rank: the word embeddings are factorized already")
             name = next(name for name, module in model.named_modules() if module is words)
-            replace_module(model, name, factorize(words, self.embeddings))
+            replace_module(model, name, factors(words, self.embeddings))
         if self.feed_forward is not None:
             found = layers(model)
             if not found:
@@ -70,7 +85,7 @@ class LowRank(Step):
                 for part in (layer.kind.inner, layer.kind.outer):
                     if not isinstance(layer.part(part), nn.Linear):
                         raise OptimizationError("low_rank: the feed-forward matrices are factorized already")
-                    replace_module(model, layer.prefix + part, factorize(layer.part(part), self.feed_forward))
+                    replace_module(model, layer.prefix + part, factors(layer.part(part), self.feed_forward))
 
 
 def _parameters(model: Any) -> int:

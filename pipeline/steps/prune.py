@@ -4,12 +4,14 @@ The artifact is small because zeros are not stored (`pipeline/runtimes/compact.p
 The masks and their schedule are in `pipeline/training/pruning.py`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 from pipeline.config import kind, setting
 from pipeline.errors import ConfigError
+from pipeline.models.outline import Outline
 from pipeline.steps.base import Context
 from pipeline.steps.shared.trained import Trained
 from pipeline.system.units import BYTES_PER_MB
@@ -35,6 +37,14 @@ class Prune(Trained):
         super().__post_init__()
         if self.ramp_start >= self.ramp_end:
             raise ConfigError(f"ramp_start={self.ramp_start}: must be below ramp_end={self.ramp_end}")
+
+    def check(self, context: Context, source: Outline | None, needed: Mapping[str, Outline]) -> Outline | None:
+        """Raises OptimizationError when the network's layers are not where BERT has them."""
+        if source is not None and source.network is not None:
+            from pipeline.models.students import layer_stack
+
+            layer_stack(source.network)
+        return source
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
         """Train and prune; metrics: the sparsity, and the size of the same network with stored zeros."""

@@ -5,11 +5,13 @@ are in `pipeline/models/architecture.py`.
 """
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 from pipeline.config import kind, setting
+from pipeline.models.outline import Outline
 from pipeline.steps.base import Context
 from pipeline.steps.shared.trained import Trained
 
@@ -30,6 +32,14 @@ class PruneStructured(Trained):
     code_version: ClassVar[int] = 2
     takes: ClassVar[tuple[str, ...]] = ("torch",)
     gives: ClassVar[str] = "torch"
+
+    def check(self, context: Context, source: Outline | None, needed: Mapping[str, Outline]) -> Outline | None:
+        """Raises OptimizationError when the network does not have the layers of BERT or DistilBERT."""
+        if source is not None and source.network is not None:
+            from pipeline.models.students import require_heads_and_neurons
+
+            require_heads_and_neurons(source.network)
+        return source
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
         """Prune and train; metrics: the shares of heads, neurons and encoder parameters that are left.

@@ -4,12 +4,15 @@ Activations are quantized while the network runs ("dynamic"), so it needs neithe
 """
 
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 from pipeline.config import Step, kind, setting
+from pipeline.models.outline import Outline
 from pipeline.runtimes.base import TOKENIZER, Description
+from pipeline.runtimes.onnx_graph import require_fuse
 from pipeline.steps.base import Context, versions
 from pipeline.steps.shared.agreement import check_agreement
 from pipeline.system.cpu import REDUCE_RANGE, int8_support, needs_reduced_range, warn_if_slow
@@ -36,6 +39,12 @@ class QuantizeOnnxDynamic(Step):
             "reduce_range": needs_reduced_range(self.reduce_range),
             "versions": versions("onnx", "onnxruntime", "tokenizers"),
         }
+
+    def check(self, context: Context, source: Outline | None, needed: Mapping[str, Outline]) -> Outline | None:
+        """Raises OptimizationError when too much of the graph is fused."""
+        if source is not None and self.embedding_bits == 4:
+            require_fuse(source.fuse, "layers", "quantize_onnx_dynamic: embedding_bits=4")
+        return source
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
         """Quantize; metric: the share of validation texts whose prediction stays the same."""

@@ -7,7 +7,7 @@ The work on the graph is in `pipeline/runtimes/onnx_static.py`.
 
 import logging
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -15,7 +15,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from pipeline.config import Step, kind, setting
+from pipeline.models.outline import Outline
 from pipeline.runtimes.base import DESCRIPTION, TOKENIZER, Description, Encoder
+from pipeline.runtimes.onnx_graph import require_fuse
 from pipeline.runtimes.onnx_static import METHODS, Inputs, StaticQuantization
 from pipeline.steps.base import Context, versions
 from pipeline.steps.shared.agreement import check_agreement
@@ -50,6 +52,12 @@ class QuantizeOnnxStatic(Step):
             "reduce_range": needs_reduced_range(self.reduce_range),
             "versions": versions("onnx", "onnxruntime", "tokenizers", "numpy"),
         }
+
+    def check(self, context: Context, source: Outline | None, needed: Mapping[str, Outline]) -> Outline | None:
+        """Raises OptimizationError when too much of the graph is fused."""
+        if source is not None:
+            require_fuse(source.fuse, "parts", "quantize_onnx_static")
+        return source
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
         """Quantize; metrics: agreement on validation, products kept in fp32; notes: "effects", if any are kept."""

@@ -4,12 +4,15 @@ The work on the graph is in `pipeline/runtimes/onnx_weight_only.py`.
 """
 
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 from pipeline.config import Step, kind, setting
+from pipeline.models.outline import Outline
 from pipeline.runtimes.base import DESCRIPTION, TOKENIZER
+from pipeline.runtimes.onnx_graph import require_fuse
 from pipeline.steps.base import Context, versions
 from pipeline.steps.shared.agreement import check_agreement
 from pipeline.tasks.single_label import TEXT
@@ -29,6 +32,12 @@ class QuantizeOnnxWeightOnly(Step):
     def inputs(self, context: Context) -> dict[str, Any]:
         """Versions, and the data, on which the metric depends."""
         return {"data": context.splits.content_hash, "versions": versions("onnx", "onnxruntime", "onnx-ir", "tokenizers")}
+
+    def check(self, context: Context, source: Outline | None, needed: Mapping[str, Outline]) -> Outline | None:
+        """Raises OptimizationError when too much of the graph is fused."""
+        if source is not None:
+            require_fuse(source.fuse, "parts", "quantize_onnx_weight_only")
+        return source
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
         """Quantize; metric: the share of validation texts whose prediction stays the same; notes: "made", by operator."""

@@ -3,12 +3,14 @@
 Weights are quantized once, activations while the network runs ("dynamic"). Embeddings and all else stay in fp32.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 from pipeline.config import Step, kind
 from pipeline.errors import OptimizationError
+from pipeline.models.outline import Outline
 from pipeline.steps.base import Context, versions
 from pipeline.steps.shared.agreement import check_agreement
 from pipeline.system.cpu import int8_support, warn_if_slow
@@ -30,6 +32,19 @@ class QuantizeTorchDynamic(Step):
         """Versions, and the data, on which the metric depends."""
         return {"data": context.splits.content_hash, "versions": versions("torch", "transformers", "tokenizers")}
 
+    def check(self, context: Context, source: Outline | None, needed: Mapping[str, Outline]) -> Outline | None:
+        """Raises OptimizationError when this build of torch can't multiply in int8."""
+        from pipeline.runtimes import torch_int8
+
+        try:
+            torch_int8.choose_engine()
+        except ValueError as error:
+            raise self._refused(error) from error
+        return source
+
+    def _refused(self, error: ValueError) -> OptimizationError:
+        return OptimizationError(f"{self.kind}: {error}; use export_onnx and quantize_onnx_dynamic instead")
+
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
         """Quantize; metric: the share of validation texts whose prediction stays the same."""
         from pipeline.runtimes import torch_int8
@@ -42,7 +57,7 @@ class QuantizeTorchDynamic(Step):
         try:
             torch_int8.quantize(model, self.per_channel)
         except ValueError as error:
-            raise OptimizationError(f"{self.kind}: {error}; use export_onnx and quantize_onnx_dynamic instead") from error
+            raise self._refused(error) from error
         description = replace(Description.read(context.source), runtime="torch_int8", batched=False)
         torch_int8.save(model, read_tokenizer(context.source), description, artifact)
         advice = "compare the accuracies before you use it" if self.per_channel else "try per_channel=true"

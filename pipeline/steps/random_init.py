@@ -3,6 +3,7 @@
 Size and latency do not depend on the weights. Its answers mean nothing, so their quality is not measured.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -10,6 +11,7 @@ from typing import Any, ClassVar
 from pipeline.config import Backbone, Step, kind, setting
 from pipeline.errors import ConfigError
 from pipeline.models.checkpoints import identity
+from pipeline.models.outline import Outline, outline_of_start
 from pipeline.steps.base import Context, versions
 
 
@@ -46,10 +48,22 @@ class RandomInit(Step):
             "versions": versions("torch", "transformers", "tokenizers"),
         }
 
+    def check(self, context: Context, source: Outline | None, needed: Mapping[str, Outline]) -> Outline:
+        """Raises ConfigError if texts may be longer than the network, BackboneError without a tokenizer."""
+        import torch
+
+        length, labels = context.backbone.max_length, list(context.splits.labels)
+        if length > self.max_positions:
+            raise ConfigError(
+                f"random_init: max_positions={self.max_positions}: must be at least backbone.max_length={length}"
+            )
+        tokenizer = outline_of_start(context.backbone, "teacher", labels, context.seed).tokenizer
+        with torch.device("meta"):
+            return Outline(network=self._network(labels, len(tokenizer)), tokenizer=tokenizer, trained=False)
+
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
         """Write the network with the backbone's tokenizer."""
         import torch
-        from transformers import BertConfig, BertForSequenceClassification
 
         from pipeline.models.build import start
         from pipeline.runtimes.base import Description
@@ -58,13 +72,18 @@ class RandomInit(Step):
         labels, length = list(context.splits.labels), context.backbone.max_length
         _, tokenizer = start(context.backbone, "teacher", labels, context.seed)
         torch.manual_seed(0)
+        model = self._network(labels, len(tokenizer))
+        save(model, tokenizer, Description("torch", labels, length, context.splits.oos, trained=False), artifact)
+        return {}
+
+    def _network(self, labels: list[str], vocab_size: int) -> Any:
+        from transformers import BertConfig, BertForSequenceClassification
+
         names = dict(enumerate(labels))
         config = BertConfig(
-            vocab_size=len(tokenizer), hidden_size=self.hidden_size, num_hidden_layers=self.num_layers,
+            vocab_size=vocab_size, hidden_size=self.hidden_size, num_hidden_layers=self.num_layers,
             num_attention_heads=self.num_heads, intermediate_size=self.intermediate_size,
             max_position_embeddings=self.max_positions,
             num_labels=len(labels), id2label=names, label2id={name: i for i, name in names.items()},
         )  # fmt: skip
-        model = BertForSequenceClassification(config)
-        save(model, tokenizer, Description("torch", labels, length, context.splits.oos, trained=False), artifact)
-        return {}
+        return BertForSequenceClassification(config)

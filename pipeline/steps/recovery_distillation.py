@@ -3,11 +3,13 @@
 It follows steps that change a network without training it, such as `trim_vocabulary` and `low_rank`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 from pipeline.config import kind
+from pipeline.models.outline import Outline
 from pipeline.steps.base import Context
 from pipeline.steps.shared.distilling import Distilling
 
@@ -21,6 +23,12 @@ class RecoveryDistillation(Distilling):
 
     code_version: ClassVar[int] = 3
     takes: ClassVar[tuple[str, ...]] = ("torch",)
+
+    def check(self, context: Context, source: Outline | None, needed: Mapping[str, Outline]) -> Outline | None:
+        """Raises OptimizationError if it can't learn from this teacher."""
+        if source is not None:
+            self.check_losses(source, needed["teacher"])
+        return source
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
         """Train; notes: "curves"."""

@@ -3,15 +3,19 @@
 It has embeddings and a small head, and no layers: tens of microseconds a text on any processor. The network is in `models/`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 from pipeline.config import kind, setting
 from pipeline.errors import ConfigError
+from pipeline.models.outline import Outline
 from pipeline.runtimes.base import TOKENIZER, Description
 from pipeline.steps.base import Context
-from pipeline.steps.shared.distilling import Distilling, read_teacher
+from pipeline.steps.shared.distilling import Distilling, read_teacher, require_torch
+
+TORCH_TEACHER = "give it a teacher that is stored as torch"
 
 
 @kind("step", "static_embeddings")
@@ -41,6 +45,11 @@ class StaticEmbeddings(Distilling):
         """Those of a training, and the out-of-scope label."""
         return super().inputs(context) | {"oos": context.splits.oos}
 
+    def check(self, context: Context, source: Outline | None, needed: Mapping[str, Outline]) -> Outline:
+        """Raises OptimizationError if the teacher is quantized or exported."""
+        require_torch(needed["teacher"].form, TORCH_TEACHER)
+        return Outline()
+
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
         """Make the vectors and train them; notes: "curves"."""
         import torch
@@ -50,7 +59,7 @@ class StaticEmbeddings(Distilling):
         from pipeline.runtimes.static import WEIGHTS, quantized
         from pipeline.runtimes.torch import read_tokenizer
 
-        teacher = read_teacher(context, "give it a teacher that is stored as torch")
+        teacher = read_teacher(context, TORCH_TEACHER)
         tokenizer, labels = read_tokenizer(context.needed["teacher"]), list(context.splits.labels)
         vectors = word_piece_vectors(teacher, tokenizer, min(self.hidden_size, teacher.config.hidden_size))
         torch.manual_seed(context.seed)

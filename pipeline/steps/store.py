@@ -76,6 +76,10 @@ class Store:
         with self._locked(recipe):
             return self._find(recipe)
 
+    def has(self, recipe: Recipe) -> bool:
+        """Whether the stage is on disk, without a look at its files."""
+        return (self._stages / recipe.name / MANIFEST).is_file()
+
     @contextlib.contextmanager
     def _locked(self, recipe: Recipe) -> Iterator[None]:
         lock = self._stages / ".locks" / recipe.name

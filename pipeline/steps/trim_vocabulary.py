@@ -6,12 +6,14 @@ pieces is in `pipeline/models/vocabulary.py`; `recovery_distillation` after it r
 
 import copy
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
 from pipeline.config import Step, kind, setting
 from pipeline.errors import OptimizationError
+from pipeline.models.outline import Outline
 from pipeline.runtimes.base import TOKENIZER, Description
 from pipeline.steps.base import Context, versions
 from pipeline.tasks.single_label import TEXT
@@ -33,6 +35,15 @@ class TrimVocabulary(Step):
     def inputs(self, context: Context) -> dict[str, Any]:
         """The data, and versions."""
         return {"data": context.splits.content_hash, "versions": versions("torch", "transformers", "tokenizers")}
+
+    def check(self, context: Context, source: Outline | None, needed: Mapping[str, Outline]) -> Outline | None:
+        """Raises OptimizationError when the vocabulary is of another kind, or the embeddings are not where BERT has them."""
+        if source is not None and source.network is not None:
+            from pipeline.models.vocabulary import require_word_piece
+
+            require_word_piece(source.tokenizer.backend_tokenizer)
+            embedding_names(source.network)
+        return source
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
         """Trim; metrics: the number of pieces left, and the share of validation texts that are tokenized as before."""
@@ -61,27 +72,36 @@ class TrimVocabulary(Step):
         return {"metrics": {"trim/pieces": float(len(kept)), "trim/tokenized_as_before": share}}
 
 
+def embedding_names(model: Any) -> tuple[str, str]:
+    """The names of a network's word and position embeddings.
+
+    Raises OptimizationError when they are not where BERT has them.
+    """
+    from torch import nn
+
+    embeddings = {name: module for name, module in model.named_modules() if isinstance(module, nn.Embedding)}
+    words = [name for name, module in embeddings.items() if module.num_embeddings == model.config.vocab_size]
+    places = [name for name in embeddings if name.endswith("position_embeddings")]
+    if len(words) != 1 or len(places) != 1:
+        raise OptimizationError(f"trim_vocabulary: {model.config.model_type!r} has its embeddings elsewhere than BERT")
+    return words[0], places[0]
+
+
 def shrink_embeddings(model: Any, kept: list[int], max_length: int) -> Any:
     """A copy of a network with these rows of its word embeddings, in this order, and the first `max_length` positions.
 
     Raises OptimizationError when its embeddings are not where BERT has them.
     """
-    from torch import nn
     from transformers import AutoModelForSequenceClassification
 
     from pipeline.models.architecture import fit
     from pipeline.models.pooling import pool
 
-    embeddings = {name: module for name, module in model.named_modules() if isinstance(module, nn.Embedding)}
-    config = copy.deepcopy(model.config)
-    words = [name for name, module in embeddings.items() if module.num_embeddings == config.vocab_size]
-    places = [name for name in embeddings if name.endswith("position_embeddings")]
-    if len(words) != 1 or len(places) != 1:
-        raise OptimizationError(f"trim_vocabulary: {config.model_type!r} has its embeddings elsewhere than BERT")
-    state = dict(model.state_dict())
-    state[f"{words[0]}.weight"] = state[f"{words[0]}.weight"][kept].clone()
-    state[f"{places[0]}.weight"] = state[f"{places[0]}.weight"][:max_length].clone()
-    config.vocab_size, config.max_position_embeddings = len(kept), len(state[f"{places[0]}.weight"])
+    words, places = embedding_names(model)
+    config, state = copy.deepcopy(model.config), dict(model.state_dict())
+    state[f"{words}.weight"] = state[f"{words}.weight"][kept].clone()
+    state[f"{places}.weight"] = state[f"{places}.weight"][:max_length].clone()
+    config.vocab_size, config.max_position_embeddings = len(kept), len(state[f"{places}.weight"])
     if config.pad_token_id is not None:
         config.pad_token_id = kept.index(config.pad_token_id)
     smaller = pool(AutoModelForSequenceClassification.from_config(config, trust_remote_code=False))

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.config import Config, Sweep, digest, plain
+from pipeline.steps.finetune import finetuned_models
 from pipeline.system.processes import is_gone
 
 FINAL_STATES = (
@@ -61,7 +62,7 @@ class Record:
     def job_config(self, config: Config, number: int, overrides: Sequence[str]) -> Config:
         """A job's configuration with `config.sweep` filled in; `overrides` are the job's own."""
         keys = set(self.sweep()["varying"])
-        shared = settings_of(overrides, {key for key in keys if not re.match(r"(step@)?optim\.", key)})
+        shared = settings_of(overrides, {key for key in keys if concerns_baseline(key, config)})
         seed = f"seed={config.seed}" if "seed" in keys else ""
         own = Sweep(self.sweep_id, number, settings=settings_of(overrides, keys), shared=shared, seed=seed)
         return replace(config, sweep=own)
@@ -102,6 +103,14 @@ def find_interrupted(root: str, key: str) -> Record | None:
 def identity(config: Config) -> str:
     """A digest of a job's configuration, without the sweep it belongs to."""
     return digest(plain(replace(config, sweep=Sweep(), explain=False)))
+
+
+def concerns_baseline(key: str, config: Config) -> bool:
+    """Whether the baseline depends on a setting: not on the optimization's own, nor on how others' networks are trained."""
+    found = re.match(r"backbone\.(\w+)\.finetune\.", key)
+    if found:
+        return found[1] in finetuned_models(config.baseline, config.backbone)
+    return not re.match(r"(step@)?optim\.", key)
 
 
 def varying_keys(jobs: Sequence[Sequence[str]]) -> set[str]:

@@ -16,6 +16,8 @@ from pipeline.tracking.contents import installed
 from pipeline.tracking.runs import Identity
 from pipeline.tracking.server import without_password
 
+NOT_COMPARED = ("path", "sha256", "finetune")  # of a backbone; how the baseline was fine-tuned decides its fingerprint
+
 
 def identity(config: Config, context: Context, optim: Optim) -> Identity:
     """The identity of a run, which becomes its tags in MLflow."""
@@ -63,7 +65,8 @@ def measurement_key(config: Config) -> str:
 def _protocol(config: Config) -> list[dict[str, Any]]:
     backbone = plain(config.backbone)
     for role in ("teacher", "student", "distilled"):
-        backbone[role].pop("path")
+        for name in NOT_COMPARED:
+            backbone[role].pop(name)
     return [backbone, config.measure.decisive()]
 
 

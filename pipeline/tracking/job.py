@@ -7,8 +7,10 @@ from pathlib import Path
 
 from pipeline.config import Config
 from pipeline.data.splits import Splits
+from pipeline.models.outline import Outline
 from pipeline.steps.base import Context
-from pipeline.steps.execute import plan
+from pipeline.steps.execute import check_steps, plan
+from pipeline.steps.finetune import differences
 from pipeline.steps.store import Store
 from pipeline.system import locks
 from pipeline.tracking import view
@@ -31,17 +33,29 @@ class Job:
 
 
 def prepare(config: Config) -> Job:
-    """Load and check the data, check that the weights are available, then open the store and MLflow."""
+    """Load and check the data, check the steps, then open the store and MLflow."""
     splits: Splits = config.data.load(config.seed)
     rows = f"{len(splits.train)} train, {len(splits.validation)} validation, {len(splits.test)} test texts"
     log.info("%s: %s, %d labels", config.data.name, rows, len(splits.labels))
-    context = Context(splits, config.backbone, config.seed)
-    for optim in (config.optim, config.baseline):
-        plan(optim, context)
+    context, store = Context(splits, config.backbone, config.seed), Store(Path(config.track.root))
+    check_before_making(config, context, store)
     tracker = Tracker(connect(config.track), config.experiment_name)
     tracker.close_orphans()
     view.share(tracker.client, tracker.experiment_id)
-    return Job(config, context, Store(Path(config.track.root)), tracker, comparable_key(config, context))
+    return Job(config, context, store, tracker, comparable_key(config, context))
+
+
+def check_before_making(config: Config, context: Context, store: Store) -> None:
+    """Raises UserError if the optimization or its baseline is known not to work; says how their trainings differ.
+
+    What is on disk worked before, so it is not looked at.
+    """
+    known: dict[str, Outline] = {}
+    for optim in (config.optim, config.baseline):
+        if not store.has(plan(optim, context)[-1]):
+            check_steps(optim, context, known)
+    for line in differences(config.baseline, config.optim, config.backbone):
+        log.info("%s", line)
 
 
 def baseline_lock(job: Job) -> AbstractContextManager[None]:

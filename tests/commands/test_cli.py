@@ -16,7 +16,7 @@ from pipeline.commands import names
 from pipeline.config import CONF, Config, plain
 from pipeline.evaluation.latency.process import ROOT
 
-LOAD, EPOCHS, OWN = "+step@optim.steps.more=load_checkpoint", "optim.steps.finetune.epochs", "data=files backbone=tiny"
+LOAD, EPOCHS, OWN = "+step@optim.steps.more=load_checkpoint", "backbone.teacher.finetune.epochs", "data=files backbone=tiny"
 OPTIM = "# For a test.\ndefaults:\n  - /step/finetune@steps.finetune\n  - _self_\nname: {name}\n{rest}"
 
 # What is typed (FILES is a directory of wrong files, see `files`), and the words that the line must have.
@@ -40,27 +40,37 @@ MISTAKES: list[tuple[str, list[str]]] = [
     ("optim=bert_ort_int8", ["optim=bert_ort_int8 is called optim=baseline_onnx_int8 now"]),
     ("decide optim=bert", ["optim=bert is called optim=baseline now"]),
     ("+step@optim.steps.q=quantize_dynamic", ["step=quantize_dynamic is called step=quantize_torch_dynamic now"]),
-    ("optim.steps.finetune.head_rate=2", ["head_rate is called optim.steps.finetune.head_lr_multiplier now"]),
+    ("baseline.steps.finetune.head_rate=2", ["head_rate is called backbone.teacher.finetune.head_lr_multiplier now"]),
+    ("optim.steps.finetune.epochs=4", ["finetune.epochs is called backbone.student.finetune.epochs now"]),
+    ("baseline.steps.finetune.epochs=4", ["finetune.epochs is called backbone.teacher.finetune.epochs now"]),
+    (
+        "optim=distillation optim.steps.distill.teacher.steps.finetune.learning_rate=5e-5",
+        ["teacher.steps.finetune.learning_rate is called backbone.teacher.finetune.learning_rate now"],
+    ),
+    (
+        "--config-dir FILES optim=old",
+        ["epochs is called backbone.teacher.finetune.epochs or backbone.student.finetune.epochs now", "optim/old.yaml"],
+    ),
     ("decide budget.size_mb=30", ["budget is called constraints now"]),
     ("decide prefer=size", ["prefer is called decide.prefer now"]),
     # keys
     ("measure.quries=10", ["measure.quries: no such key", "did you mean queries?"]),
-    ("optim.steps.finetune.epoch=3", ["optim.steps.finetune.epoch: no such key", "did you mean epochs?"]),
-    ("optim.steps.finetun.epochs=3", ["optim.steps.finetun: no such key", "did you mean finetune?"]),
+    ("backbone.teacher.finetune.epoch=3", ["backbone.teacher.finetune.epoch: no such key", "did you mean epochs?"]),
+    ("optim.steps.finetun.model=teacher", ["optim.steps.finetun: no such key", "did you mean finetune?"]),
     ("+backbone.teacher.hubb=x", ["backbone.teacher.hubb: no such key", "did you mean hub?"]),
     ("+foo=1", ["foo: no such key", "measure, noise, objective, optim"]),
     ("-m --cfg job optim=baseline,baseline_onnx", ["--cfg shows one configuration"]),
     # types
     (f"{EPOCHS}=three", [EPOCHS, "'three'", "Integer"]),
-    ("optim.steps.finetune.freeze_embeddings=perhaps", ["optim.steps.finetune.freeze_embeddings", "'perhaps'"]),
+    ("backbone.teacher.finetune.freeze_embeddings=perhaps", ["backbone.teacher.finetune.freeze_embeddings", "'perhaps'"]),
     ("seed=null", ["seed"]),
     ("backbone.teacher=x", ["backbone.teacher", "Weights"]),
     ("measure=null", ["measure"]),
     # ranges
     ("seed=-1", ["seed=-1", "at least 0"]),
     ("measure.queries=0", ["measure.queries=0", "at least 1"]),
-    ("optim.steps.finetune.learning_rate=0", ["optim.steps.finetune.learning_rate=0", "above 0"]),
-    ("optim.steps.finetune.learning_rate=nan", ["optim.steps.finetune.learning_rate", "finite"]),
+    ("backbone.teacher.finetune.learning_rate=0", ["backbone.teacher.finetune.learning_rate=0", "above 0"]),
+    ("backbone.teacher.finetune.learning_rate=nan", ["backbone.teacher.finetune.learning_rate", "finite"]),
     ("optim.steps.finetune.model=techer", ["did you mean teacher?"]),
     (f"{OWN} data.train=x.csv data.test_fraction=0.9", ["data.test_fraction=0.9", "at most 0.5"]),
     ("measure.threads=9999", ["measure.threads=9999", "this machine allows"]),
@@ -70,7 +80,7 @@ MISTAKES: list[tuple[str, list[str]]] = [
     ("data=hub", ["data.dataset is not set", "data.dataset=VALUE"]),
     ("track=server", ["track.uri", "MLFLOW_TRACKING_URI"]),
     ("~optim.steps.finetune", ["optim.steps is empty", "finetune or load_checkpoint"]),
-    (f"{LOAD} optim.steps.more.checkpoint=x", ["optim.steps.more", "only the first step"]),
+    (f"{LOAD} optim.steps.more.checkpoint=x", ["optim.steps.more", "as finetune before it", "'~optim.steps.finetune'"]),
     # how overrides are written, and flags
     ("optim", ["optim: no such command", "GROUP.KEY=VALUE"]),
     ("optim=[baseline", ["can't read", "optim=[baseline"]),
@@ -126,9 +136,10 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, text in {
         "broken": OPTIM.format(name="[broken", rest=""),
         "wrong_key": OPTIM.format(name="x", rest="nmae: y\n"),
-        "wrong_type": OPTIM.format(name="x", rest="steps:\n  finetune:\n    epochs: lots\n"),
+        "wrong_type": OPTIM.format(name="x", rest="steps:\n  finetune:\n    epochs: lots\n").replace("finetune", "prune"),
+        "old": OPTIM.format(name="x", rest="steps:\n  finetune:\n    epochs: 3\n"),
         "wrong_step": OPTIM.format(name="x", rest="").replace("/finetune@", "/finetun@"),
-        "mine": OPTIM.format(name="mine", rest="steps:\n  finetune:\n    epochs: 3\n"),
+        "mine": OPTIM.format(name="mine", rest="steps:\n  finetune:\n    model: student\n"),
     }.items():
         (directory / "optim" / f"{name}.yaml").write_text(text, encoding="utf-8")
     return directory
@@ -235,7 +246,7 @@ def test_a_file_in_a_directory_of_ones_own_is_an_option(typed: Callable[[str], t
     code, out, err = typed("--config-dir FILES optim=mine --cfg job")
     shown = yaml.safe_load(out)["optim"]
     assert (code, err, shown["name"]) == (0, "", "mine")
-    assert shown["steps"]["finetune"]["epochs"] == 3 and shown["steps"]["finetune"]["batch_size"] == 64
+    assert shown["steps"] == {"finetune": {"kind": "finetune", "model": "student"}}
 
 
 @pytest.mark.parametrize("name", ["decide", "rollback", "page", "compare"])

@@ -2,25 +2,29 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import yaml
 
-from pipeline.config import Backbone, Weights
+from pipeline.config import Backbone, Config, Weights
 from pipeline.deployment.publish import Card, check, model_card
+from pipeline.deployment.serve.answers import Answerer
 from pipeline.errors import PublishError
 from pipeline.evaluation.latency.process import ROOT
 from pipeline.models.build import start
 from pipeline.runtimes import torch_int8
 from pipeline.runtimes.base import Description, PublishedForm, load
 from pipeline.runtimes.torch import save, save_compact
+from pipeline.steps.base import Context
+from pipeline.steps.execute import run_steps
+from pipeline.steps.store import Store
 from tests.support import instant
 from tests.support.hub_standin import TOKEN, Hub, running
 from tests.support.waiting import LIMIT_S
@@ -58,12 +62,11 @@ for line in sys.stdin:
         logging.exception("with its traceback")
         print(error, flush=True)
 """
-SCORES = """
+CHAPTER = """
 import json, sys
 from transformers import pipeline
 
-classify = pipeline("text-classification", model="ada/tiny", top_k=None, function_to_apply="none", device="cpu")
-print(json.dumps([{s["label"]: s["score"] for s in one} for one in classify(json.loads(sys.argv[1]))]))
+print(json.dumps(pipeline("text-classification", model="ada/tiny")(json.loads(sys.argv[1]))))
 """
 
 
@@ -169,12 +172,18 @@ def abstained(action: str, hub: Hub, artifact: Path, repository: str = "ada/tiny
     return output
 
 
-def test_a_pushed_torch_classifier_loads_with_transformers_and_scores_the_same(hub: Hub, artifact: Path) -> None:
-    files = pushed(hub, artifact)
+def test_the_chapters_lines_push_what_the_main_job_makes_and_load_it_back_with_the_same_labels_and_scores(
+    hub: Hub, artifact: Path, compose: Callable[..., Config], tiny: list[str], root: Path
+) -> None:
+    config = compose(*tiny)  # what `make run` runs, on the tiny network
+    context = Context(config.data.load(config.seed), config.backbone, config.seed)
+    finetuned = run_steps(config.optim, context, Store(root)).artifact
+    files = pushed(hub, Path(shutil.copytree(finetuned, artifact.parent / "distilbert")))
     assert files["comparison.png"] == b"a plot" and b'"text-classification", model="ada/tiny"' in files["README.md"]
-    ended = fresh(SCORES, json.dumps(TEXTS), home=artifact.parent / "another", hub=hub)
-    scores = [[one[label] for label in LABELS] for one in json.loads(ended.stdout)]
-    np.testing.assert_allclose(scores, load(artifact, threads=1).logits(TEXTS), atol=1e-5)
+    ended = fresh(CHAPTER, json.dumps(TEXTS), home=artifact.parent / "another", hub=hub)
+    theirs, ours = json.loads(ended.stdout), Answerer(finetuned)(TEXTS)
+    assert config.optim.name == "distilbert" and [each["label"] for each in theirs] == [each.label for each in ours]
+    assert [each["score"] for each in theirs] == pytest.approx([each.score for each in ours], abs=1e-6)
 
 
 def test_compact_weights_are_pushed_in_the_form_that_transformers_reads(hub: Hub, artifact: Path) -> None:

@@ -22,7 +22,7 @@ def test_both_are_trained_in_turns_and_told_with_an_interval(
         return honest(name, step, context, texts, epochs)
 
     monkeypatch.setattr(module, "_trained", noted)
-    config = compose("optim=baseline", *tiny, "optim.steps.finetune.epochs=2")
+    config = compose("optim=baseline", *tiny, "backbone.teacher.finetune.epochs=2")
     found = benchmark(config, pairs=2, texts=16)
     names = ["defaults", "ours", "ours", "defaults"]
     assert calls[:4] == [(name, 16, 1) for name in names]

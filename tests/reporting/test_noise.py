@@ -39,7 +39,7 @@ class Place:
         self.root = folder / "mlruns"
         self.root.mkdir()
         shutil.copy(database, self.root / "mlflow.db")
-        trained = ["optim.steps.finetune.epochs=1", "baseline.steps.finetune.epochs=1", "optim=baseline_onnx"]
+        trained = ["backbone.teacher.finetune.epochs=1", "optim=baseline_onnx"]
         self.overrides = [*small(self.root, write_csv(folder / "toy.csv", rows)), *trained]
         self.client = MlflowClient(f"sqlite:///{self.root / 'mlflow.db'}")
 

@@ -103,9 +103,9 @@ def test_a_static_classifier_without_layers_is_asked_for_none() -> None:
 @pytest.mark.slow
 def test_a_static_classifier_computes_what_its_trained_network_does_and_learns_from_its_teacher(carried: Carried) -> None:
     short = [
-        f"{STATIC}.teacher.steps.finetune.epochs=8",
-        f"{STATIC}.teacher.steps.finetune.learning_rate=5e-3",
-        f"{STATIC}.teacher.steps.finetune.batch_size=8",
+        "backbone.teacher.finetune.epochs=8",
+        "backbone.teacher.finetune.learning_rate=5e-3",
+        "backbone.teacher.finetune.batch_size=8",
     ]
     made, context = carried("static_embeddings", *short, f"{STATIC}.epochs=15", f"{STATIC}.batch_size=8")
     assert accuracy(made, context) > 0.5  # of three classes, by single characters

@@ -52,9 +52,9 @@ def example(language: str, mark: str) -> str:
 
 
 def test_an_optimization_is_one_file(place: Path, run: Run) -> None:
-    (place / "optim" / "short_baseline.yaml").write_text(example("yaml", "name: short_baseline"))
-    made, config = run("optim=short_baseline")
-    assert config.optim.name == "short_baseline"
+    (place / "optim" / "short_distillation.yaml").write_text(example("yaml", "name: short_distillation"))
+    made, config = run("optim=short_distillation", "backbone.teacher.finetune.epochs=1")
+    assert config.optim.name == "short_distillation"
     assert [len(curve) for curve in made.curves.values()] == [2], "epochs of its one training"
     assert load(made.artifact, 1).logits(["rain tomorrow"]).shape == (1, 3)
 
@@ -70,9 +70,9 @@ def test_a_technique_is_a_module_and_a_file_of_defaults(
     del sys.modules["pipeline.steps.drop_layers"]
     importlib.import_module("pipeline.steps.drop_layers")
 
-    made, _ = run("optim=baseline", "optim.steps.finetune.epochs=1", "+step@optim.steps.drop=drop_layers")
+    made, _ = run("optim=baseline", "backbone.teacher.finetune.epochs=1", "+step@optim.steps.drop=drop_layers")
     before, after = (read(stage.artifact) for stage in made.stages)
     assert len(layer_stack(after).layer) == len(layer_stack(before).layer) - 1 == made.metrics["drop_layers/left"]
     assert load(made.artifact, 1).logits(["rain tomorrow"]).shape == (1, 3)
-    again, _ = run("optim=baseline", "optim.steps.finetune.epochs=1", "+step@optim.steps.drop=drop_layers")
+    again, _ = run("optim=baseline", "backbone.teacher.finetune.epochs=1", "+step@optim.steps.drop=drop_layers")
     assert all(stage.reused for stage in again.stages)

@@ -18,7 +18,7 @@ from tests.conftest import Carried
 pytestmark = pytest.mark.slow
 
 COMPILER = any(map(shutil.which, step.COMPILERS))
-COMPILED = ["optim.steps.finetune.epochs=1", "+step@optim.steps.compile=compile", "backbone.max_length=16"]
+COMPILED = ["backbone.teacher.finetune.epochs=1", "+step@optim.steps.compile=compile", "backbone.max_length=16"]
 
 
 @pytest.mark.skipif(not COMPILER, reason="there is no C++ compiler")

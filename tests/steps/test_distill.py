@@ -34,7 +34,7 @@ def distilled(compose: Callable[..., Config], root: Path, toy_csv: Path, trained
     """Overrides, after short trainings of teacher and student -> what is made, and the context it is made in."""
 
     def make(*overrides: str) -> tuple[StepsResult, Context]:
-        short = [f"{DISTILL}.teacher.steps.finetune.epochs=2", f"{DISTILL}.epochs=2", "baseline.steps.finetune.epochs=2"]
+        short = ["backbone.teacher.finetune.epochs=2", f"{DISTILL}.epochs=2"]
         config = compose("optim=distillation", *small(root, toy_csv), *short, *overrides)
         check_order(config.optim, config.backbone)
         context = Context(config.data.load(0), config.backbone, 0)
@@ -56,7 +56,7 @@ def test_the_teacher_is_the_baselines_stage_and_its_logits_are_another_both_made
 ) -> None:
     first, context = distilled()
     teacher, transfer = by_kind(first, "finetune"), by_kind(first, "transfer")
-    bert = compose("optim=baseline", *small(root, toy_csv), "optim.steps.finetune.epochs=2")
+    bert = compose("optim=baseline", *small(root, toy_csv), "backbone.teacher.finetune.epochs=2")
     (baseline,) = run_steps(bert.optim, context, Store(root)).stages
     assert baseline.reused and baseline.directory == teacher.directory
     second, _ = distilled(f"{DISTILL}.temperature=5")
@@ -87,8 +87,8 @@ def test_hidden_states_and_relations_are_learned_besides_whatever_the_pooling_an
 
 def test_the_student_comes_closer_to_its_teacher_and_loads_with_transformers(distilled: Distilled) -> None:
     made, context = distilled(
-        f"{DISTILL}.teacher.steps.finetune.learning_rate=5e-3", f"{DISTILL}.teacher.steps.finetune.epochs=15",
-        f"{DISTILL}.teacher.steps.finetune.batch_size=8",
+        "backbone.teacher.finetune.learning_rate=5e-3", "backbone.teacher.finetune.epochs=15",
+        "backbone.teacher.finetune.batch_size=8",
         f"{DISTILL}.learning_rate=2e-3", f"{DISTILL}.batch_size=8", f"{DISTILL}.epochs=15",
     )  # fmt: skip
     texts = list(context.splits.train["text"])
@@ -107,7 +107,7 @@ def test_the_student_comes_closer_to_its_teacher_and_loads_with_transformers(dis
 def test_a_students_fingerprint_knows_every_setting_its_search_and_its_teacher(
     compose: Callable[..., Config], tiny: list[str]
 ) -> None:
-    config = compose("optim=distillation", *[item for item in tiny if not item.startswith("optim.")])
+    config = compose("optim=distillation", *tiny)
     base = config.optim.steps["distill"]
     assert isinstance(base, Distill)
     other: dict[str, Any] = {
@@ -115,12 +115,12 @@ def test_a_students_fingerprint_knows_every_setting_its_search_and_its_teacher(
         "relation_loss_weight": 1.0, "augment": Augment(copies=1),
         "alpha": 0.5, "temperature": 4.0, "epochs": 3, "learning_rate": 1e-4,
         "batch_size": 8, "weight_decay": 0.02, "warmup_ratio": 0.2, "freeze_embeddings": False, "bfloat16": "never",
-        "dropout": 0.2, "search": Search(n_trials=2), "head_lr_multiplier": 2.0,
+        "dropout": 0.2, "search": Search(n_trials=2), "pooling": "mean", "head_lr_multiplier": 2.0,
     }  # fmt: skip
     assert set(other) == {item.name for item in fields(Distill)} - {"kind", "teacher"}
-    finetune: Any = base.teacher.steps["finetune"]
-    retrained = replace(base.teacher, steps={"finetune": replace(finetune, epochs=3)})
     context = Context(config.data.load(0), config.backbone, 0)
+    teacher = context.backbone.teacher
+    retrained = replace(context.backbone, teacher=replace(teacher, finetune=replace(teacher.finetune, epochs=3)))
 
     def fingerprint(step: Distill, context: Context = context) -> str:
         return plan(Optim("any", {"distill": step}), context)[-1].fingerprint
@@ -129,7 +129,7 @@ def test_a_students_fingerprint_knows_every_setting_its_search_and_its_teacher(
         fingerprint(base),
         *(fingerprint(replace(base, **{name: value})) for name, value in other.items()),
         *(fingerprint(replace(base, search=Search(2, **{name: [1, 1]}))) for name in ("epochs", "alpha", "temperature")),  # type: ignore[arg-type]
-        fingerprint(replace(base, teacher=retrained)),
+        fingerprint(base, replace(context, backbone=retrained)),
         fingerprint(base, replace(context, seed=1)),
         fingerprint(base, replace(context, backbone=replace(context.backbone, max_length=32))),
         fingerprint(base, replace(context, splits=replace(context.splits, content_hash="0" * 64))),
@@ -172,14 +172,8 @@ def test_a_backbones_distilled_classifier_is_loaded_not_trained(distilled: Disti
         plan(Optim("loaded", {"distill": Distill("distill")}), replace(context, backbone=nowhere))
 
 
-def test_settings_of_the_teacher_are_reachable_and_a_student_without_one_is_one_line(
-    compose: Callable[..., Config], tiny: list[str]
-) -> None:
-    settings = ["optim=distillation", *[item for item in tiny if not item.startswith("optim.")]]
-    config = compose(*settings, f"{DISTILL}.teacher.steps.finetune.learning_rate=1e-3")
-    step: Any = config.optim.steps["distill"]
-    assert step.teacher.steps["finetune"].learning_rate == 1e-3
-    orphan = compose(*settings, f"~{DISTILL}.teacher.steps.finetune")
+def test_a_student_without_a_teacher_is_one_line(compose: Callable[..., Config], tiny: list[str]) -> None:
+    orphan = compose("optim=distillation", *tiny, f"~{DISTILL}.teacher.steps.finetune")
     with pytest.raises(ConfigError, match="a distill step has no teacher") as told:
         check_order(orphan.optim, orphan.backbone)
     assert "\n" not in str(told.value)

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from pipeline.config import Backbone, Config, DataSource, Optim, Step
+from pipeline.config import Backbone, Config, DataSource, Finetuning, Optim, Step
 from pipeline.errors import BackboneError, ConfigError
 from pipeline.steps.base import Context
 from pipeline.steps.execute import check_order, plan, run_steps
@@ -66,15 +66,22 @@ def test_steps_are_carried_out_in_order_and_share_the_stages_they_have_in_common
 def test_a_fingerprint_changes_with_every_setting_the_seed_the_data_and_the_order_of_steps(context: Context) -> None:
     base = Finetune("finetune")
     other: dict[str, Any] = {
-        "model": "student", "epochs": 3, "learning_rate": 1e-4, "batch_size": 8, "weight_decay": 0.02, "warmup_ratio": 0.2,
+        "epochs": 3, "learning_rate": 1e-4, "batch_size": 8, "weight_decay": 0.02, "warmup_ratio": 0.2,
         "label_smoothing": 0.3, "freeze_embeddings": False, "bfloat16": "never", "head_lr_multiplier": 1, "max_steps": 20,
         "dropout": 0.0,
     }  # fmt: skip
-    assert set(other) == {item.name for item in fields(Finetune)} - {"kind"}
+    assert set(other) == {item.name for item in fields(Finetuning)}
     splits, backbone = context.splits, context.backbone
+
+    def trained(role: str, **settings: Any) -> Context:
+        weights = getattr(backbone, role)
+        changed = replace(weights, finetune=replace(weights.finetune, **settings))
+        return replace(context, backbone=replace(backbone, **{role: changed}))
+
     seen = [
         fingerprint(context, base),
-        *(fingerprint(context, replace(base, **{name: value})) for name, value in other.items()),
+        *(fingerprint(trained("teacher", **{name: value}), base) for name, value in other.items()),
+        fingerprint(context, replace(base, model="student")),
         fingerprint(replace(context, seed=context.seed + 1), base),
         fingerprint(replace(context, splits=replace(splits, content_hash="0" * 64)), base),
         fingerprint(replace(context, splits=replace(splits, oos=0)), base),
@@ -83,7 +90,7 @@ def test_a_fingerprint_changes_with_every_setting_the_seed_the_data_and_the_orde
         fingerprint(context, base, Append(word="b"), Append(word="a")),
     ]
     assert len(set(seen)) == len(seen)
-    assert seen[0] == fingerprint(context, base)
+    assert seen[0] == fingerprint(context, base) == fingerprint(trained("student", epochs=3), base)
 
 
 def test_a_fingerprint_does_not_change_with_paths_tracking_and_measuring(
@@ -121,9 +128,9 @@ def test_what_a_step_needs_is_looked_for_before_anything_is_made(context: Contex
 
 def test_only_the_first_step_may_make_a_classifier_and_it_must() -> None:
     check_order(words("a", "b"), Backbone("any"))
-    with pytest.raises(ConfigError, match=r"optim\.steps\.prune: append changes a classifier; the first step must make one"):
+    with pytest.raises(ConfigError, match=r"optim\.steps\.prune: append .*; add \+step@optim\.steps\.first=finetune"):
         check_order(Optim("any", {"prune": Append()}), Backbone("any"))
-    with pytest.raises(ConfigError, match=r"optim\.steps\.again: finetune makes a classifier; only the first step"):
+    with pytest.raises(ConfigError, match=r"optim\.steps\.again: finetune .*as append before it.*'~optim\.steps\.train'"):
         check_order(Optim("any", {"train": Begin(), "again": Finetune("finetune")}), Backbone("any"))
 
 

@@ -29,7 +29,7 @@ from tests.runtimes.test_onnx import Graph, distilbert, pruned, random_network, 
 pytestmark = pytest.mark.slow
 
 SETTINGS = ("epochs=12", "learning_rate=5e-3", "batch_size=8", "freeze_embeddings=false", "label_smoothing=0")
-TRAINED = [f"optim.steps.finetune.{setting}" for setting in SETTINGS]
+TRAINED = [f"backbone.teacher.finetune.{setting}" for setting in SETTINGS]
 HAS, LACKS = Int8Support(True, False, "it has VNNI"), Int8Support(False, True, "it lacks VNNI")
 
 

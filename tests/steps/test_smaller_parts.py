@@ -60,12 +60,12 @@ def test_a_low_rank_network_is_stored_and_read_back_runs_in_every_runtime_and_is
     assert np.allclose(load(exported.stages[-2].artifact, 1).logits(TEXTS), torch_logits, atol=1e-4)
     assert load(exported.artifact, 1).logits(TEXTS).shape == torch_logits.shape
     with pytest.raises(OptimizationError, match="feed-forward matrices are factorized already"):
-        LowRank("low_rank", embeddings=None, feed_forward=4)._factorize(model)
+        LowRank("low_rank", embeddings=None, feed_forward=4)._factorize(model, factorize)
     again, _ = carried(
         *steps,
         "+step@optim.steps.again=recovery_distillation",
         "optim.steps.again.epochs=1",
-        "optim.steps.again.teacher.steps.finetune.epochs=1",
+        "backbone.teacher.finetune.epochs=1",
     )
     assert read(again.artifact).base_model.get_input_embeddings()[0].weight.shape == (model.config.vocab_size, 8)
     assert not np.allclose(load(again.artifact, 1).logits(TEXTS), torch_logits) and len(list(again.curves.values())[-1]) == 1

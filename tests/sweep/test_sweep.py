@@ -141,7 +141,10 @@ def parallel(tmp_path_factory: pytest.TempPathFactory, ready_database: Path, toy
     """Two seeds and two settings of one optimization, two jobs at a time, as a user starts it; the flag is last."""
     launcher = ["hydra/launcher=joblib", "hydra.launcher.n_jobs=2"]
     with Place(tmp_path_factory.mktemp("parallel"), ready_database, toy_rows) as place:
-        yield place, place.run("optim=student", "seed=1,2", "optim.steps.finetune.epochs=1,2", *launcher, "-m", new=True)
+        yield (
+            place,
+            place.run("optim=student", "seed=1,2", "backbone.student.finetune.epochs=1,2", *launcher, "-m", new=True),
+        )
 
 
 def test_settings_are_rows_and_seeds_are_their_means_with_a_standard_deviation(parallel: Ended) -> None:

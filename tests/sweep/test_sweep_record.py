@@ -13,10 +13,12 @@ import pytest
 
 from pipeline.config import Config, Track
 from pipeline.evaluation.rows import Row, averaged
+from pipeline.steps.base import Context
 from pipeline.sweep.job import _exit_of_code
 from pipeline.sweep.lifecycle import finish_sweep, start_sweep
 from pipeline.sweep.record import Record, Status, find_interrupted, identity, settings_of, varying_keys
 from pipeline.system.processes import this_process
+from pipeline.tracking.identity import comparable_key
 from pipeline.tracking.runs import Identity, Tracker
 from pipeline.tracking.server import connect
 from pipeline.tracking.sweeps import open_sweep
@@ -87,16 +89,38 @@ def test_what_was_cut_off_is_found_the_newest_of_the_same_jobs_whose_process_is_
 
 def test_jobs_are_named_by_what_differs_between_them() -> None:
     jobs = [
-        ["optim=distilbert", f"seed={seed}", f"optim.steps.finetune.epochs={epochs}", "+measure.queries=5"]
+        ["optim=distilbert", f"seed={seed}", f"backbone.student.finetune.epochs={epochs}", "+measure.queries=5"]
         for seed in (1, 2)
         for epochs in (1, 2)
     ]
     keys = varying_keys(jobs)
-    assert keys == {"seed", "optim.steps.finetune.epochs"} and varying_keys(jobs[:1]) == set()
+    assert keys == {"seed", "backbone.student.finetune.epochs"} and varying_keys(jobs[:1]) == set()
     assert [settings_of(job, keys) for job in jobs] == ["epochs=1", "epochs=2"] * 2
     both = ["optim=baseline", "++optim.steps.a.alpha=0.5", "measure.threads=2"]
     assert settings_of(both, {"optim", "optim.steps.a.alpha", "measure.threads"}) == "alpha=0.5 threads=2"
     assert JOB.name == "baseline epochs=1" and replace(JOB, settings="").name == "baseline"
+
+
+def test_how_the_baseline_is_fine_tuned_is_part_of_its_name_and_there_is_one_for_each_value(
+    compose: Callable[..., Config], root: Path, toy_csv: Path
+) -> None:
+    def swept(key: str) -> tuple[set[str], set[str], set[str]]:
+        """Settings of jobs and of their baselines, and which baselines there are."""
+        record = Record(str(root), key)
+        record.write_sweep(varying=["optim", key])
+        jobs, baselines, comparable = set(), set(), set()
+        for overrides in ([f"optim={name}", f"{key}={value}"] for name in ("baseline", "distilbert") for value in (1, 2)):
+            config = record.job_config(compose(*small(root, toy_csv), *overrides), 0, overrides)
+            context = Context(config.data.load(0), config.backbone, 0)
+            jobs.add(config.sweep.settings)
+            baselines.add(config.sweep.shared)
+            comparable.add(comparable_key(config, context))
+        return jobs, baselines, comparable
+
+    jobs, baselines, comparable = swept("backbone.teacher.finetune.epochs")
+    assert jobs == baselines == {"epochs=1", "epochs=2"} and len(comparable) == 2
+    jobs, baselines, comparable = swept("backbone.student.finetune.epochs")
+    assert (jobs, baselines, len(comparable)) == ({"epochs=1", "epochs=2"}, {""}, 1)
 
 
 def test_rows_that_differ_in_their_seed_only_become_their_mean_and_standard_deviation() -> None:

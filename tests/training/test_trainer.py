@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.config import Config
+from pipeline.config import Config, Finetuning
 from pipeline.data.splits import Splits
 from pipeline.models.build import start
-from pipeline.steps.finetune import Finetune
 from pipeline.training.trainer import Progress, Recipe, fast_training, newest_checkpoint, train
 
 pytestmark = pytest.mark.slow
@@ -216,6 +215,6 @@ def start_of(trained: Callable[..., tuple[Any, Curves]]) -> Any:
 
 
 def test_much_data_is_gone_over_fewer_times_than_little() -> None:
-    step = Finetune("finetune", epochs=8, batch_size=32, max_steps=1500)
-    assert [step.epochs_on(texts) for texts in (100, 5000, 15250, 10**6)] == [8, 8, 3, 1]
-    assert replace(step, max_steps=None).epochs_on(10**6) == 8
+    how = Finetuning(epochs=8, batch_size=32, max_steps=1500)
+    assert [how.epochs_on(texts) for texts in (100, 5000, 15250, 10**6)] == [8, 8, 3, 1]
+    assert replace(how, max_steps=None).epochs_on(10**6) == 8

@@ -180,7 +180,7 @@ def test_each_trial_is_a_run_under_that_of_the_optimization_and_the_best_setting
 ) -> None:
     distill = "optim.steps.distill"
     config = compose(  # in ONNX Runtime, whose processes start fast
-        "optim=distillation_onnx", *small(root, toy_csv), f"{distill}.teacher.steps.finetune.epochs=1",
+        "optim=distillation_onnx", *small(root, toy_csv), "backbone.teacher.finetune.epochs=1",
         f"{distill}.search.n_trials=2", f"{distill}.search.epochs=[1,2]", f"{distill}.search.learning_rate=[1e-3,1e-2]",
     )  # fmt: skip
     for _ in range(2):

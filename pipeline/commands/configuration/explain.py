@@ -97,7 +97,7 @@ def _missing_key(error: Any) -> str:
     where = error.full_key or str(error.key)
     parent = error.parent_node
     known = [str(key) for key in parent] if parent is not None and hasattr(parent, "keys") else []
-    return no_such_key(where, known)
+    return no_such_key(where, known, parent.get("model") if "model" in known else None)
 
 
 def _composition(error: Any) -> str:

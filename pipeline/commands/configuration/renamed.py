@@ -1,7 +1,9 @@
 """Renamed optimizations, steps and settings: an error for an old name gives the new one."""
 
 from collections.abc import Iterable
+from dataclasses import fields
 
+from pipeline.config import Finetuning
 from pipeline.errors import nearest
 
 OPTIMIZATIONS = {
@@ -68,9 +70,31 @@ def renamed_setting(leaf: str, known: Iterable[str]) -> str | None:
     return next((new for new in SETTINGS.get(leaf, ()) if new.partition(".")[0] in names), None)
 
 
-def no_such_key(where: str, known: Iterable[str]) -> str:
-    """The message for an unknown key: its new name, or the nearest of the `known` keys of its group."""
+FINETUNE = {"kind", "model"}  # the keys of the step `finetune`
+
+
+def moved_setting(leaf: str, known: Iterable[str], model: str | None) -> str | None:
+    """Where a setting of the step `finetune` is now: in the backbone. None if the group or the setting is another one.
+
+    model: "teacher" or "student"; None if it is not known.
+    """
+    places = {item.name for item in fields(Finetuning)}
+    name = leaf if leaf in places else renamed_setting(leaf, places)
+    if name is None or set(known) != FINETUNE:
+        return None
+    return " or ".join(f"backbone.{one}.finetune.{name}" for one in ([model] if model else ["teacher", "student"]))
+
+
+def no_such_key(where: str, known: Iterable[str], model: str | None = None) -> str:
+    """The message for an unknown key: its new name, or the nearest of the `known` keys of its group.
+
+    model: what the group's key "model" says, if it has one.
+    """
+    known = list(known)
     path, _, leaf = where.rpartition(".")
+    moved = moved_setting(leaf, known, model)
+    if moved is not None:
+        return f"{where} is called {moved} now"
     new = renamed_setting(leaf, known)
     if new is not None:
         return f"{where} is called {path}.{new} now" if path else f"{where} is called {new} now"

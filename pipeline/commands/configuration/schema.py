@@ -84,7 +84,7 @@ def _build(cls: Any, values: Mapping[str, Any], where: str) -> Any:
     known = {item.name for item in dataclasses.fields(cls)}
     for key in values:
         if key not in known:
-            raise ConfigError(no_such_key(_join(where, str(key)), known))
+            raise ConfigError(no_such_key(_join(where, str(key)), known, values.get("model")))
     hints = typing.get_type_hints(cls)
     made = {key: _value(hints[key], key, value, _join(where, key)) for key, value in values.items()}
     try:
@@ -97,10 +97,11 @@ def _value(hint: Any, key: str, value: Any, where: str) -> Any:
     if hint is DataSource:
         return _build(lookup("data", value.get("kind", MISSING), where), value, where)
     if typing.get_origin(hint) is dict and typing.get_args(hint)[1] is Step:
-        return {
+        steps = {
             name: _build(lookup("step", step.get("kind", MISSING), _join(where, name)), step, _join(where, name))
             for name, step in value.items()
         }
+        return dict(sorted(steps.items(), key=lambda item: bool(item[1].takes)))  # what makes a classifier goes first
     if dataclasses.is_dataclass(hint):
         return _build(hint, value, where)
     return tuple(value) if isinstance(value, list) else value

@@ -11,9 +11,12 @@ from typing import Any, ClassVar
 from pipeline.config import Backbone, Optim, setting
 from pipeline.data.augmentation import Augment
 from pipeline.errors import ConfigError, OptimizationError
+from pipeline.models.outline import Outline
 from pipeline.steps.base import Context
 from pipeline.steps.shared.trained import Trained
 from pipeline.steps.shared.transfer import Transfer, read
+
+NO_LAYER_LOSSES = "set hidden_loss_weight=0 and relation_loss_weight=0"
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,24 @@ class Distilling(Trained):
         transfer = Optim(self.teacher.name, {**self.teacher.steps, "transfer": Transfer(augment=self.augment)})
         return {"teacher": self.teacher, "transfer": transfer}
 
+    def check_losses(self, student: Outline, teacher: Outline) -> None:
+        """Raises OptimizationError if the student can't learn this teacher's hidden states or relations."""
+        if not self.hidden_loss_weight and not self.relation_loss_weight:
+            return
+        require_torch(teacher.form, NO_LAYER_LOSSES)
+        if student.network is None or teacher.network is None:
+            return
+        import numpy as np
+
+        from pipeline.training.distillation import Distillation, map_token_ids
+
+        map_token_ids(student.tokenizer.get_vocab(), teacher.tokenizer.get_vocab())
+        goal = Distillation(np.zeros((0, 2), dtype=np.float32), self.alpha, self.temperature)
+        try:
+            goal.add_layer_losses(student.network, teacher.network, self.hidden_loss_weight, self.relation_loss_weight)
+        finally:
+            goal.close()
+
     def learn(
         self, model: Any, tokenizer: Any, context: Context, scratch: Path, callbacks: tuple[Any, ...] = ()
     ) -> list[dict[str, float]]:
@@ -53,7 +74,7 @@ class Distilling(Trained):
         texts, logits = read(context.needed["transfer"])
         goal = Distillation(logits, self.alpha, self.temperature)
         if self.hidden_loss_weight or self.relation_loss_weight:
-            teacher = read_teacher(context, "set hidden_loss_weight=0 and relation_loss_weight=0")
+            teacher = read_teacher(context, NO_LAYER_LOSSES)
             if takes_bfloat16(self.bfloat16):
                 teacher = teacher.bfloat16()  # its forward pass in float32 takes longer than the rest of a step
             ids = map_token_ids(tokenizer.get_vocab(), read_tokenizer(context.needed["teacher"]).get_vocab())
@@ -70,6 +91,11 @@ def read_teacher(context: Context, advice: str) -> Any:
     from pipeline.runtimes.torch import read
 
     teacher = context.needed["teacher"]
-    if Description.read(teacher).runtime != "torch":
-        raise OptimizationError(f"a quantized or exported teacher can't give its layers or hidden states; {advice}")
+    require_torch(Description.read(teacher).runtime, advice)
     return read(teacher)
+
+
+def require_torch(form: str, advice: str) -> None:
+    """Raises OptimizationError, with `advice`, when the teacher is quantized or exported: when its form is not "torch"."""
+    if form != "torch":
+        raise OptimizationError(f"a quantized or exported teacher can't give its layers or hidden states; {advice}")

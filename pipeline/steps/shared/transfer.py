@@ -5,6 +5,7 @@ it to their teacher's steps.
 """
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -15,6 +16,7 @@ from pipeline.config import Step, plain
 from pipeline.data.augmentation import Augment, augment_texts, unlabelled_texts
 from pipeline.errors import DataError
 from pipeline.models.checkpoints import sha256
+from pipeline.models.outline import Outline
 from pipeline.runtimes.base import TOKENIZER, Description
 from pipeline.steps.base import ANY, Context, versions
 from pipeline.steps.shared.inference import logits_of
@@ -57,6 +59,12 @@ class Transfer(Step):
             "unlabelled": None if path is None else sha256(Path(path).expanduser()),
             "versions": versions("numpy", "torch", "transformers", "tokenizers", "onnxruntime"),
         }
+
+    def check(self, context: Context, source: Outline | None, needed: Mapping[str, Outline]) -> Outline | None:
+        """Raises DataError if the unlabelled file can't be read."""
+        if self.augment.unlabelled is not None:
+            unlabelled_texts(Path(self.augment.unlabelled).expanduser())
+        return source
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
         """Make the texts and compute their logits."""
