@@ -3,13 +3,16 @@
 A new metric is one declaration in `METRICS`, and the place that computes it. Table, legend, constraints, the check of
 `objective`, MLflow's view and the tags of a registered model all read this registry. The table's columns have the same
 order. Metrics that only steps or the profile log (`training/...`, `profile/...`) are not declared.
+
+What rates answers is declared for the test split. Its twin on the validation split follows from that (`validation_key`).
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 BOUNDS = ("_low", "_high")  # suffixes of the names of an interval's bounds
+VALIDATION = {"quality": "validation/", "argmax": "validation/argmax_", "delta": "validation/delta_"}  # section -> its twins
 HIGHER, LOWER = 1, -1  # the better direction of a metric; 0: neither
 VIEW, CHART, TAG = "view", "chart", "tag"  # a column of MLflow's view, a bar chart in it, a tag of a registered model
 
@@ -61,7 +64,22 @@ class Metric:
     @property
     def compared(self) -> bool:
         """Whether it is a comparison with the baseline."""
-        return self.key.startswith("delta/")
+        return self.key.startswith(("delta/", VALIDATION["delta"]))
+
+    @property
+    def on_test(self) -> bool:
+        """Whether it rates answers to the test split. Then it has a twin that rates those to the validation split."""
+        return self.needs_training and not self.key.startswith("validation/")
+
+    @property
+    def twin(self) -> str:
+        """The name of its twin on the validation split."""
+        section, _, name = self.key.partition("/")
+        return VALIDATION[section] + name
+
+    def on_validation(self) -> "Metric":
+        """Its twin: neither a column nor a constraint."""
+        return replace(self, key=self.twin, title="", explanation="", constraint=None, drop_order=0, shown_in=())
 
     @property
     def baseline_value(self) -> float | None:
@@ -100,9 +118,10 @@ def quality(
 
 
 def declared(*groups: Metric | Iterable[Metric]) -> dict[str, Metric]:
-    """Metrics by key, in the order of their declaration."""
+    """Metrics by key, in the order of their declaration; last the twins of those that rate answers."""
     every = [metric for group in groups for metric in ([group] if isinstance(group, Metric) else group)]
-    return {metric.key: metric for metric in every}
+    twins = [metric.on_validation() for metric in every if metric.on_test]
+    return {metric.key: metric for metric in [*every, *twins]}
 
 
 METRICS = declared(
@@ -203,6 +222,13 @@ def quality_names() -> list[str]:
     """Names of the qualities that are compared with the baseline: accuracy, f1_macro, ..."""
     qualities = [metric for metric in METRICS.values() if metric.key.startswith("quality/") and metric.interval]
     return [metric.key.removeprefix("quality/") for metric in qualities]
+
+
+def validation_key(key: str) -> str:
+    """The name of the same metric, or bound, on the validation split; `key` itself if it rates no answers: latency, size."""
+    bound = next((bound for bound in BOUNDS if key.endswith(bound)), "")
+    metric = METRICS.get(key.removesuffix(bound))
+    return metric.twin + bound if metric is not None and metric.on_test else key
 
 
 def may_exist(name: str) -> bool:
