@@ -73,8 +73,9 @@ class Cascade(Step):
             seen[name], held_out[name] = _answers(directory, texts, truth, f"{name} classifier")
             batched = batched and description.batched
             shutil.copytree(directory, artifact / name)
+        timed = [texts[row] for row in np.random.default_rng(0).permutation(len(texts))[:TIMED]]  # it may be sorted by label
         with locks.exclusive():
-            seconds = {name: _median_latency(context.needed[name], texts[:TIMED]) for name in (CHEAP, BETTER)}
+            seconds = {name: _median_latency(context.needed[name], timed) for name in (CHEAP, BETTER)}
         outside = out_of_scope(truth, context.splits.oos)
         threshold = self._fit(seen, outside, np.ones(len(truth), dtype=bool))
         fitted = [self._fit(held_out, outside, rows) for rows in crossfit.without_each_fold(truth)]
