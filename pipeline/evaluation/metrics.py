@@ -228,7 +228,7 @@ def quality_names() -> list[str]:
 
 
 def validation_key(key: str) -> str:
-    """The name of the same metric, or bound, on the validation split; `key` itself where no split is judged: latency."""
+    """The name of the same metric, or bound, on the validation split; `key` itself if it rates no answers: latency, size."""
     bound = next((bound for bound in BOUNDS if key.endswith(bound)), "")
     metric = METRICS.get(key.removesuffix(bound))
     return metric.twin + bound if metric is not None and metric.on_test else key

@@ -10,8 +10,9 @@ import pyarrow.parquet as parquet
 
 from pipeline.errors import TrackError
 from pipeline.evaluation.evidence import Evidence, from_calls
+from pipeline.tracking.contents import PREDICTIONS
 
-CALLS, ANSWERS = "latency.parquet", "validation_predictions.parquet"
+CALLS, ANSWERS = "latency.parquet", PREDICTIONS["validation"]
 
 
 def evidence_of(client: Any, run_id: str) -> Evidence:

@@ -16,6 +16,8 @@ from pipeline.tracking.contents import installed
 from pipeline.tracking.runs import Identity
 from pipeline.tracking.server import without_password
 
+LOGGED = 2  # raised when runs log something new that comparisons need, so that older runs are measured again
+
 
 def identity(config: Config, context: Context, optim: Optim) -> Identity:
     """The identity of a run, which becomes its tags in MLflow."""
@@ -57,14 +59,14 @@ def protocol_key(config: Config) -> str:
 def measurement_key(config: Config) -> str:
     """Equal for runs that would measure an artifact in the same way: all measuring settings and package versions."""
     settings = {name: value for name, value in plain(config.measure).items() if name != "again"}
-    return digest([settings, python_version(), installed()])[:16]
+    return digest([settings, python_version(), installed(), LOGGED])[:16]
 
 
 def _protocol(config: Config) -> list[dict[str, Any]]:
     backbone = plain(config.backbone)
     for role in ("teacher", "student", "distilled"):
         backbone[role].pop("path")
-    return [backbone, config.measure.decisive()]
+    return [backbone, config.measure.decisive(), {"logged": LOGGED}]
 
 
 def config_yaml(config: Config) -> str:

@@ -29,9 +29,9 @@ def legend_of(axes: Axes) -> list[str]:
 
 def test_each_set_of_answers_has_a_line_and_its_error(tmp_path: Path) -> None:
     one = pair([1.0], [2.0])
-    whole = replace(
-        report([one.candidate], against(one)), predictions=SURE, without_rule=predictions([0.5, 0.6], [True, False])
-    )
+    compared = report([one.candidate], against(one))
+    judged = replace(compared.test, predictions=SURE, without_rule=predictions([0.5, 0.6], [True, False]))
+    whole = replace(compared, test=judged)
     upper, lower = draw(whole).axes
     told = legend_of(upper)
     assert [name.partition(":")[0] for name in told] == ["the baseline", "fast without its rule", "fast"]
