@@ -159,7 +159,8 @@ def decide(experiment: str, candidates: Sequence[Candidate], constraints: Constr
     rules = Rules(constraints, settings.strict, BaselineLatency.of(candidates))
 
     def judged(candidate: Candidate, split: str) -> list[Failure]:
-        return rules.failures(candidate, split) or rules.failures(Candidate((candidate.best_run(),)), split)
+        alone = [Candidate((candidate.best_run(),))] if len(candidate.rows) > 1 else []
+        return next(filter(None, (rules.failures(each, split) for each in (candidate, *alone))), [])
 
     asked = _requested(candidates, settings.only)
     failed = [[] if candidate in asked else [NOT_REQUESTED] for candidate in candidates]

@@ -4,7 +4,7 @@ import numpy as np
 
 from pipeline.evaluation.evidence import Evidence
 from pipeline.evaluation.metrics import BOUNDS
-from pipeline.evaluation.quality.intervals import tango
+from pipeline.evaluation.quality.intervals import wilson
 from pipeline.evaluation.rows import Row
 from pipeline.evaluation.statistics import Interval, ratio_interval
 from pipeline.selection.candidate import Candidate
@@ -31,15 +31,9 @@ def students(rng: np.random.Generator, difference: float) -> list[Candidate]:
     worse = np.where(better, rng.random(TEXTS) >= lost, rng.random(TEXTS) < gained)
     texts = tuple(map(str, range(TEXTS)))
     return [
-        _candidate(name, mb, _named("validation/delta_accuracy_pp", _change(right)), Evidence(texts, right))
+        _candidate(name, mb, _named("validation/accuracy", wilson(int(right.sum()), TEXTS)), Evidence(texts, right))
         for name, mb, right in (("better", 20.0, better), ("worse", 10.0, worse))
     ]
-
-
-def _change(right: np.ndarray) -> Interval:
-    """Against a baseline that is right wherever the truth is known to be easy: only the bounds' width matters here."""
-    wrong = int((~right).sum())
-    return tango(0, wrong, len(right)).scaled(100)
 
 
 def timed(rng: np.random.Generator, first: float, pairs: int, second: float, others: int) -> list[Candidate]:
@@ -82,6 +76,6 @@ def simulate(cases: int, seed: int) -> Figures:
         "Two that truly differ: are they tied, and is the better one chosen?",
         ("true difference", "tied", "told apart", "better chosen"),
         tuple(rows),
-        f"The worse one is half as large, so it is chosen in a tie. Accuracy: {TEXTS} texts, {200 * LOST:.1f} % flips beside "
-        f"the difference. Speed: log ratios differ by {100 * SPREAD:g} % (standard deviation) from pair to pair.",
+        f"The worse one is half as large, so it is chosen in a tie. Accuracy: {TEXTS} texts, {200 * LOST:.1f} % flips and the "
+        f"difference. Speed: the standard deviation of log ratios from pair to pair is {100 * SPREAD:g} %.",
     )
