@@ -39,13 +39,20 @@ def decide(config: Config) -> int:
 
     experiment, tracker = config.experiment_name, open_experiment(config)
     with locks.shared():
-        candidates = gather(tracker.evidence(config.sweep.id), experiment, config.sweep.id)
+        gathered = gather(tracker.evidence(config.sweep.id), experiment, config.sweep.id)
+        with as_track_error(tracker.connection):
+            candidates = [
+                replace(each, evidence=tuple(tracker.evidence_of(row.run_id) for row in each.rows)) for each in gathered
+            ]
         decision = choose(experiment, candidates, config.constraints, config.decide)
         explained = noise_floor.explanation(tracker, [row for candidate in candidates for row in candidate.rows])
         others = [candidate for candidate in candidates if candidate is not decision.chosen]
         lines = [f"not {candidate.name}: {decision.why_not(candidate)}" for candidate in others]
         print(summary.summary_text(tables.table(decision.rows()), lines, explained if config.explain else ""))
+        print("".join(f"\nnote: {note}" for note in decision.notes))
         print(f"\n{decision.verdict()}")
+        if decision.figures():
+            print(decision.figures())
         if decision.chosen is not None and not config.decide.dry_run:
             with as_track_error(tracker.connection):
                 decision = replace(decision, registered=ship(decision, config, tracker))

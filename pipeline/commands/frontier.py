@@ -26,6 +26,6 @@ def frontier(config: Config) -> None:
     from pipeline.search.frontier import confirm, search
 
     best, folder = search(config)
-    print(f"\non the front: {', '.join(one.name for one in best) or 'none'}")
+    print(f"\non the Pareto front of point estimates: {', '.join(one.name for one in best) or 'none'}")
     print(f"plot: {os.path.relpath(folder / 'frontier.png')}, all trials: frontier.json in the same directory\n")
     confirm(best, config)

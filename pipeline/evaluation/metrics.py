@@ -46,6 +46,7 @@ class Metric:
     explanation: str = ""  # the sentence in the legend
     constraint: Constraint | None = None
     interval: bool = False  # it has bounds, named `key` + `BOUNDS`; without them a run's value is uncertain
+    once: bool = False  # one measurement that is not repeated: its value varies, and has no interval
     always: bool = True  # in every report; False: it needs platform support, the profile, a decision rule or a baseline
     needs_training: bool = False  # it rates the answers, so a classifier with random weights does not have it
     drop_order: int = 0  # position in which its column is left out of a table that is too wide; 0: never
@@ -157,8 +158,8 @@ METRICS = declared(
            constraint=Constraint("latency_p95_ms", "p95", 2),
            explanation="95th percentile of the latency: 95 of 100 calls take at most this long."),
     Metric("latency/p99_ms", " ms", LOWER),
-    Metric("latency/first_call_ms", " ms", LOWER),
-    Metric("load/ms", " ms", LOWER),
+    Metric("latency/first_call_ms", " ms", LOWER, once=True),
+    Metric("load/ms", " ms", LOWER, once=True),
     Metric("delta/speedup", "x", HIGHER, title="faster", interval=True, shown_in=(VIEW, CHART, TAG),
            constraint=Constraint("speedup", "speed-up", 2),
            explanation="speed-up: how many times as fast as the baseline (*) it answers a typical text. 1x is equally fast, "
@@ -177,22 +178,24 @@ METRICS = declared(
            explanation="size if zeros were stored like other numbers, as most programs do."),
     Metric("prune/sparsity", " %", decimals=1, scale=100, title="zeros %", drop_order=6, always=False,
            explanation="share of the weights that are zero; zeros do not make it faster."),
-    Metric("throughput/texts_per_s", "/s", HIGHER, 0, title="texts/s", drop_order=3, shown_in=(VIEW,),
+    Metric("throughput/texts_per_s", "/s", HIGHER, 0, title="texts/s", drop_order=3, once=True, shown_in=(VIEW,),
            explanation="texts per second, in batches of measure.batch_size; ONNX int8 answers them one by one."),
-    Metric("cost/texts_per_core_s", "/s", HIGHER, 0, title="texts/s/core", drop_order=5, always=False,
+    Metric("cost/texts_per_core_s", "/s", HIGHER, 0, title="texts/s/core", drop_order=5, once=True,
+           always=False,
            explanation="texts per second of one process that serves 1 to 8 clients, at the best number of clients, divided "
                      "by its cores (at most 4, where it can be pinned). It is measured once, not in turns with the "
                      "baseline: the same network was seen to differ by 40 %."),
-    Metric("memory/peak_mb", " MB", LOWER, 0, title="peak MB", drop_order=8, shown_in=(VIEW,),
+    Metric("memory/peak_mb", " MB", LOWER, 0, title="peak MB", drop_order=8, once=True, shown_in=(VIEW,),
            constraint=Constraint("memory_mb", "peak memory", 0),
            explanation="peak memory of its process after loading and warm-up."),
-    Metric("memory/peak_warm_mb", " MB", LOWER, 0, always=False),
-    Metric("memory/pss_loaded_mb", " MB", LOWER, 0, always=False),
-    Metric("memory/pss_warm_mb", " MB", LOWER, 0, title="PSS MB", drop_order=4, always=False,
+    Metric("memory/peak_warm_mb", " MB", LOWER, 0, once=True, always=False),
+    Metric("memory/pss_loaded_mb", " MB", LOWER, 0, once=True, always=False),
+    Metric("memory/pss_warm_mb", " MB", LOWER, 0, title="PSS MB", drop_order=4, once=True, always=False,
            explanation="memory after a thousand calls (proportional set size: shared memory is divided among processes)."),
-    Metric("memory/pss_peak_mb", " MB", LOWER, 0, always=False),
-    Metric("energy/mj_per_text", " mJ", LOWER, 1, always=False),
-    Metric("cost/price_per_million_texts", "", LOWER, 3, title="price/M", drop_order=9, always=False,
+    Metric("memory/pss_peak_mb", " MB", LOWER, 0, once=True, always=False),
+    Metric("energy/mj_per_text", " mJ", LOWER, 1, once=True, always=False),
+    Metric("cost/price_per_million_texts", "", LOWER, 3, title="price/M", drop_order=9, once=True,
+           always=False,
            explanation="price of a million texts, in the currency of measure.price_per_core_hour."),
 )  # fmt: skip
 

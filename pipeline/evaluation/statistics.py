@@ -26,6 +26,10 @@ class Interval:
         """This value with the wider bounds of both intervals."""
         return Interval(self.value, min(self.low, other.low), max(self.high, other.high))
 
+    def scaled(self, factor: float) -> "Interval":
+        """The same in another unit; `factor` is positive."""
+        return Interval(factor * self.value, factor * self.low, factor * self.high)
+
     def bounds(self) -> dict[str, float]:
         """The bounds, by the suffixes of their metric names."""
         return {"_low": self.low, "_high": self.high}
@@ -67,3 +71,19 @@ def verdict(interval: Interval, margin: float) -> str:
     if interval.excludes_1:
         return FASTER if interval.low > 1 else SLOWER
     return INCONCLUSIVE
+
+
+def difference_interval(first: np.ndarray, second: np.ndarray) -> Interval:
+    """The difference of two means, first - second, with its 95 % confidence interval; each float64 (n,), n at least 2.
+
+    The variances may differ (Welch, Biometrika 34, 1947). Values without any variance count as known exactly.
+    """
+    from scipy.special import stdtrit
+
+    value = float(first.mean() - second.mean())
+    shares = np.array([values.var(ddof=1) / len(values) for values in (first, second)])
+    if not shares.sum():
+        return Interval(value, value, value)
+    freedom = shares.sum() ** 2 / (shares**2 / np.array([len(first) - 1, len(second) - 1])).sum()
+    half = float(stdtrit(freedom, (1 + CONFIDENCE) / 2) * np.sqrt(shares.sum()))
+    return Interval(value, value - half, value + half)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import stdtrit
 
+from pipeline.evaluation.evidence import Evidence
 from pipeline.evaluation.metrics import METRICS
 from pipeline.evaluation.rows import Row
 from pipeline.evaluation.statistics import CONFIDENCE, Interval
@@ -15,6 +16,7 @@ class Candidate:
     """One optimization with the settings of its runs."""
 
     rows: tuple[Row, ...]  # one for each seed, in the order of the seeds
+    evidence: tuple[Evidence, ...] = ()  # of these runs, in the same order; (): none was loaded
 
     @property
     def name(self) -> str:

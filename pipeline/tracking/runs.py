@@ -10,11 +10,13 @@ from typing import Any
 
 from pipeline.config import Config
 from pipeline.errors import TrackError, no_finished_run
+from pipeline.evaluation.evidence import Evidence
 from pipeline.evaluation.report import TAGS, Predictions
 from pipeline.evaluation.rows import Row
 from pipeline.system.machine import machine_name
 from pipeline.system.processes import is_gone, signal_of, this_process
 from pipeline.tracking.contents import PREDICTIONS, Split, read_predictions
+from pipeline.tracking.evidence import evidence_of
 from pipeline.tracking.run import PARENT, Run
 from pipeline.tracking.server import Connection, connect_existing
 
@@ -198,6 +200,10 @@ class Tracker:
         for row, tags in found:
             newest.setdefault((row.optim, row.settings, row.seed, row.is_baseline), (row, tags))
         return list(newest.values())
+
+    def evidence_of(self, run_id: str) -> Evidence:
+        """What a run's files hold, to compare it with another run. Raises TrackError if one of them can't be read."""
+        return evidence_of(self.client, run_id)
 
     def find(self, identity: Identity) -> Row | None:
         """The newest finished run of the same artifact, measured the same way; None without one."""

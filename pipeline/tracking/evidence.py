@@ -1,0 +1,39 @@
+"""The files of a run that tell text by text and pair by pair how it did; decisions compare runs with them."""
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as parquet
+
+from pipeline.errors import TrackError
+from pipeline.evaluation.evidence import Evidence, from_calls
+from pipeline.tracking.contents import PREDICTIONS
+
+CALLS, ANSWERS = "latency.parquet", PREDICTIONS["validation"]
+
+
+def evidence_of(client: Any, run_id: str) -> Evidence:
+    """The evidence of a finished run; what it has no file for, because it is older, is empty.
+
+    Raises TrackError if a file can't be read.
+    """
+    try:
+        names = {item.path for item in client.list_artifacts(run_id)}
+        calls = _table(client, run_id, CALLS, ["who", "pair", "ms"]) if CALLS in names else None
+        answers = _table(client, run_id, ANSWERS, ["text", "correct"]) if ANSWERS in names else None
+    except Exception as error:  # errors of MLflow and Arrow; OSError for a missing file
+        raise TrackError(f"the files of run {run_id} can't be read ({type(error).__name__}); run it again") from error
+    found = Evidence()
+    if calls is not None:
+        found = from_calls(*(calls[name].to_numpy() for name in ("who", "pair", "ms")))
+    if answers is not None:
+        found = replace(found, texts=tuple(answers["text"].to_pylist()), right=answers["correct"].to_numpy())
+    return found
+
+
+def _table(client: Any, run_id: str, name: str, columns: Sequence[str]) -> pa.Table:
+    with tempfile.TemporaryDirectory() as folder:
+        return parquet.read_table(client.download_artifacts(run_id, name, folder), columns=list(columns))
