@@ -6,7 +6,7 @@ python -m pipeline simulate ties --cases 500         one of them, with fewer cas
 decisions     is something shipped that loses too much, and is what is reported of it true?
 ties          are two candidates that truly differ told apart?
 
---cases N     cases of each row; default 2000
+--cases N     cases of each row, more where fewer candidates are drawn; default 1000
 --seed N      of what is drawn; default 0
 
 The truth is known, because it is drawn; no run is looked at. evaluation/README.md has the results of the defaults.
@@ -42,7 +42,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m pipeline simulate", add_help=False)
     parser.error = fail  # type: ignore[method-assign]  # one line instead of the usage
     parser.add_argument("subject", nargs="*")
-    parser.add_argument("--cases", type=int, default=2000)
+    parser.add_argument("--cases", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
     if options.cases < 1 or options.seed < 0:
