@@ -19,7 +19,7 @@ import numpy as np
 from pipeline.config import Config, Optim
 from pipeline.deployment import publish
 from pipeline.errors import ConfigError, nearest
-from pipeline.evaluation.metrics import METRICS, may_exist, names
+from pipeline.evaluation.metrics import METRICS, may_exist, names, validation_key
 from pipeline.evaluation.report import Report
 from pipeline.evaluation.rows import Row
 from pipeline.evaluation.session import Examples, Reference, measure
@@ -53,7 +53,7 @@ class Outcome:
         Raises ConfigError for any other metric that the run does not have.
         """
         metrics = self.row.metrics
-        judged, compared = "quality/accuracy" in metrics, "delta/accuracy_pp" in metrics
+        judged, compared = (validation_key(key) in metrics for key in ("quality/accuracy", "delta/accuracy_pp"))
         need_training = [metric for metric in METRICS.values() if metric.needs_training]
         unknown = {name for one in need_training if not (compared if one.compared else judged) for name in one.names}
         for name in asked:
@@ -249,6 +249,8 @@ def check(config: Config) -> None:
     for name in config.objective:
         if not may_exist(name):
             raise ConfigError(f"objective={name}: no such metric{nearest(name, names())}")
+        if validation_key(name) != name:
+            raise ConfigError(f"objective={name}: the test split must not choose; set objective={validation_key(name)}")
     checkpoints.check(config.backbone)
     server.check(config.track)
     publish.check(config.publish.hub)

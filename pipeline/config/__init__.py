@@ -173,7 +173,7 @@ class Config(Settings):
     publish: Publish = field(default_factory=Publish)
     sweep: Sweep = field(default_factory=Sweep)
     explain: bool = False  # explain the columns of tables
-    objective: list[str] = field(default_factory=lambda: ["quality/accuracy"])  # metrics for a sweeper, in this order
+    objective: list[str] = field(default_factory=lambda: ["validation/accuracy"])  # metrics for a sweeper, in this order
     seed: int = setting(42, min=0, max=2**32 - 1)
 
     @property

@@ -6,12 +6,11 @@ these rules (`Description.fold_rules`). Each text is answered by the rule that h
 choice and assessment of statistical predictions*). Serving never uses them.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from pipeline.runtimes.base import Classifier, Description
+from pipeline.runtimes.base import Description
 from pipeline.runtimes.decision_rule import Answers
 
 FOLDS = 5
@@ -26,6 +25,12 @@ def folds_of(truth: np.ndarray) -> np.ndarray:
     folds = np.empty(len(truth), dtype=np.int64)
     folds[by_label] = np.arange(len(truth)) % FOLDS
     return folds
+
+
+def without_each_fold(truth: np.ndarray) -> list[np.ndarray]:
+    """For each fold the texts that are not in it, bool (n,). A single text is in all of them: nothing could be fitted."""
+    folds = folds_of(truth)
+    return [(folds != fold) | (len(truth) == 1) for fold in range(FOLDS)]
 
 
 def parts(description: Description, truth: np.ndarray) -> Parts:
@@ -57,15 +62,15 @@ def answer(description: Description, logits: np.ndarray, truth: np.ndarray) -> A
     return Answers(labels, scores, abstained)
 
 
-def logits_of(
-    classifier: Classifier,
-    artifact: Path,
-    texts: Sequence[str],
-    truth: np.ndarray,
-    logits: Callable[[Classifier, list[str]], np.ndarray],
-) -> np.ndarray:
-    """The cross-fitted logits of a loaded classifier for the validation split: float32 (n, labels)."""
-    description = Description.read(artifact)
-    asked = texts_by_fold(description, texts, truth)
-    found = {fold: logits(classifier.of_fold(fold), some) for fold, some in asked.items()}
-    return joined(description, found, truth)
+def selection_optimism(right: np.ndarray, truth: np.ndarray) -> float:
+    """How much better the best of several candidates looks on the texts that chose it than on others, as a share.
+
+    right: bool (candidates, n), the answers of each; truth: int64 (n,). It is the accuracy of the best one minus the
+    cross-fitted accuracy of choosing: on each fold, that of the candidate that is best on the other folds.
+    """
+    folds, chosen = folds_of(truth), right[right.mean(axis=1).argmax()].copy()
+    found = float(chosen.mean())
+    for fold in np.unique(folds) if len(truth) > 1 else ():
+        inside = folds == fold
+        chosen[inside] = right[right[:, ~inside].mean(axis=1).argmax(), inside]
+    return found - float(chosen.mean())

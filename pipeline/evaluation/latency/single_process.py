@@ -68,10 +68,10 @@ def measure_single_process(
     """
     rng = np.random.default_rng(settings.seed)
     calls = [texts[i] for i in rng.choice(len(texts), size=CALLS, replace=len(texts) < CALLS)]
+    batch = [texts[i] for i in np.resize(rng.permutation(len(texts)), THROUGHPUT_TEXTS)]  # files may be sorted by label
     profile = None
     with Worker(artifact, settings.threads, cores) as worker:
         singles = _single_calls(worker, calls, settings)
-        batch = (texts * (1 + THROUGHPUT_TEXTS // len(texts)))[:THROUGHPUT_TEXTS]
         speed = worker.ask("throughput", texts=batch, batch_size=settings.batch_size)["texts_per_s"]
         logits = worker.logits(texts, settings.batch_size)
         held_out = {fold: worker.logits(some, settings.batch_size, fold) for fold, some in validation.items()}
