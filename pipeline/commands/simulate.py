@@ -9,7 +9,7 @@ changes       how often do intervals of a change of quality miss the truth?
 seeds         does the interval of a mean over seeds have the true mean?
 crossfitting  is what is said of the validation split what new texts show?
 
---cases N     cases of each row; default 2000
+--cases N     cases of each row, more where fewer candidates are drawn; default 1000
 --seed N      of what is drawn; default 0
 
 The truth is known, because it is drawn; no run is looked at. evaluation/README.md has the results of the defaults.
@@ -45,7 +45,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m pipeline simulate", add_help=False)
     parser.error = fail  # type: ignore[method-assign]  # one line instead of the usage
     parser.add_argument("subject", nargs="*")
-    parser.add_argument("--cases", type=int, default=2000)
+    parser.add_argument("--cases", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
     if options.cases < 1 or options.seed < 0:

@@ -76,6 +76,6 @@ def simulate(cases: int, seed: int) -> Figures:
         "Two that truly differ: are they tied, and is the better one chosen?",
         ("true difference", "tied", "told apart", "better chosen"),
         tuple(rows),
-        f"The worse one is half as large, so it is chosen in a tie. Accuracy: {TEXTS} texts, {200 * LOST:.1f} % flips and the "
-        f"difference. Speed: the standard deviation of log ratios from pair to pair is {100 * SPREAD:g} %.",
+        f"The worse one is half as large, so it is chosen in a tie. Accuracy: {TEXTS} texts, {200 * LOST:.1f} % flips and "
+        f"the difference. Speed: the standard deviation of log ratios from pair to pair is {100 * SPREAD:g} %.",
     )
