@@ -147,6 +147,8 @@ METRICS = declared(
             explanation="harmonic mean of a class's precision and recall, averaged over the classes."),
     quality("ece", "calibration error", "ECE %", compared=False, direction=LOWER, drop_order=2,
             explanation="average difference between scores and the share of right answers (expected calibration error)."),
+    quality("ece_by_chance", "calibration error by chance", "ECE by chance %", compared=False, direction=0, drop_order=2,
+            explanation="the ECE that perfect scores would show on so few texts; only what is above it is an error."),
     Metric("delta/agreement", " %", HIGHER, 1, 100, always=False, needs_training=True),
     Metric("delta/gained", decimals=0, direction=HIGHER, always=False, needs_training=True),
     Metric("delta/lost", decimals=0, direction=LOWER, always=False, needs_training=True),
