@@ -19,10 +19,10 @@ import numpy as np
 from pipeline.config import Config, Optim
 from pipeline.deployment import publish
 from pipeline.errors import ConfigError, nearest
-from pipeline.evaluation.metrics import METRICS, may_exist, names
+from pipeline.evaluation.metrics import METRICS, may_exist, names, validation_key
 from pipeline.evaluation.report import Report
 from pipeline.evaluation.rows import Row
-from pipeline.evaluation.session import Reference, TestSet, measure
+from pipeline.evaluation.session import Examples, Reference, measure
 from pipeline.models import checkpoints
 from pipeline.reporting.comparison import log_comparison, summarize
 from pipeline.reporting.plots import noted, profile, reliability
@@ -53,7 +53,7 @@ class Outcome:
         Raises ConfigError for any other metric that the run does not have.
         """
         metrics = self.row.metrics
-        judged, compared = "quality/accuracy" in metrics, "delta/accuracy_pp" in metrics
+        judged, compared = (validation_key(key) in metrics for key in ("quality/accuracy", "delta/accuracy_pp"))
         need_training = [metric for metric in METRICS.values() if metric.needs_training]
         unknown = {name for one in need_training if not (compared if one.compared else judged) for name in one.names}
         for name in asked:
@@ -149,7 +149,10 @@ def baseline_reference(job: Job) -> tuple[Reference, StepsResult]:
         else:
             made = run_steps(optim, job.context, job.store)
     splits = job.context.splits
-    return Reference(made.artifact, job.tracker.predictions(row.run_id, splits.labels, splits.oos)), made
+    test, validation = (
+        job.tracker.predictions(row.run_id, splits.labels, splits.oos, split) for split in ("test", "validation")
+    )
+    return Reference(made.artifact, test, validation), made
 
 
 def optimize(job: Job, optim: Optim, reference: Reference | None, pending_run_id: str = "") -> tuple[Row, StepsResult]:
@@ -190,8 +193,11 @@ def _is_same_run(known: Any, own: Identity, seed: int) -> bool:
 def _measure_and_log(job: Job, optim: Optim, made: StepsResult, reference: Reference | None, tracked: Run) -> Row:
     """Measure the artifact and log the report."""
     config, splits = job.config, job.context.splits
-    test = TestSet(list(splits.test[TEXT]), np.array(splits.test[LABEL]), list(splits.labels), splits.oos)
-    report = measure(optim.name, made.artifact, test, config.measure, reference)
+    test, validation = (
+        Examples(list(split[TEXT]), np.array(split[LABEL]), list(splits.labels), splits.oos)
+        for split in (splits.test, splits.validation)
+    )
+    report = measure(optim.name, made.artifact, test, validation, config.measure, reference)
     tracked.log_report(report, made.metrics)
     log_plots(tracked, report)
     return Row(
@@ -232,7 +238,7 @@ def log_notes(tracked: Run, made: StepsResult) -> None:
 def log_plots(tracked: Run, report: Report) -> None:
     """Log the reliability diagram and, if it was measured, the profile."""
     with tempfile.TemporaryDirectory() as folder:
-        if report.quality:
+        if report.test.quality:
             reliability.save(report, Path(folder))
         if report.profile is not None:
             profile.save(report.profile, report.optim, Path(folder))
@@ -251,6 +257,8 @@ def check(config: Config) -> None:
     for name in config.objective:
         if not may_exist(name):
             raise ConfigError(f"objective={name}: no such metric{nearest(name, names())}")
+        if validation_key(name) != name:
+            raise ConfigError(f"objective={name}: the test split must not choose; set objective={validation_key(name)}")
     checkpoints.check(config.backbone)
     server.check(config.track)
     publish.check(config.publish.hub)

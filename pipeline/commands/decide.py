@@ -1,12 +1,16 @@
-"""Choose the optimization to ship, register it as the champion, explain why not the others.
+"""Choose the optimization to ship on validation, confirm it on test, register it, explain why not the others.
 
 python -m pipeline decide data=clinc150 constraints.size_mb=30 constraints.accuracy_loss=0.01
 python -m pipeline decide decide.prefer=size constraints.min_accuracy=0.9 decide.dry_run=true
-python -m pipeline decide decide.only=student_2l constraints.accuracy_loss=0.01  may this one ship? see the exit code
+python -m pipeline decide decide.only=student_2l constraints.accuracy_loss=0.01   only confirm this one on test
 python -m pipeline decide sweep.id=20261126T080000_1a2b3c constraints.speedup=5
 
-Exit codes: 0 an optimization was chosen; 3 none keeps the constraints; 2 a mistake, no runs, or runs that can't be
-compared. Other settings are those of python -m pipeline; conf/config.yaml explains the constraints.
+The validation split chooses. The one chosen must keep the constraints on the test split too; if it does not, nothing is
+shipped, and no other is tried.
+
+Exit codes: 0 an optimization was chosen and confirmed; 3 none keeps the constraints, or test did not confirm it; 2 a
+mistake, no runs, or runs that can't be compared. Other settings are those of python -m pipeline; conf/config.yaml explains
+the constraints.
 """
 
 import os
@@ -15,7 +19,7 @@ from collections.abc import Sequence
 from pipeline.commands.configuration.compose import one_config
 from pipeline.config import Config
 
-NONE_CHOSEN = 3
+NONE_CONFIRMED = 3
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -39,13 +43,20 @@ def decide(config: Config) -> int:
 
     experiment, tracker = config.experiment_name, open_experiment(config)
     with locks.shared():
-        candidates = gather(tracker.evidence(config.sweep.id), experiment, config.sweep.id)
+        gathered = gather(tracker.evidence(config.sweep.id), experiment, config.sweep.id)
+        with as_track_error(tracker.connection):
+            candidates = [
+                replace(each, evidence=tuple(tracker.evidence_of(row.run_id) for row in each.rows)) for each in gathered
+            ]
         decision = choose(experiment, candidates, config.constraints, config.decide)
         explained = noise_floor.explanation(tracker, [row for candidate in candidates for row in candidate.rows])
         others = [candidate for candidate in candidates if candidate is not decision.chosen]
         lines = [f"not {candidate.name}: {decision.why_not(candidate)}" for candidate in others]
         print(summary.summary_text(tables.table(decision.rows()), lines, explained if config.explain else ""))
+        print("".join(f"\nnote: {note}" for note in decision.notes))
         print(f"\n{decision.verdict()}")
+        if decision.figures():
+            print(decision.figures())
         if decision.chosen is not None and not config.decide.dry_run:
             with as_track_error(tracker.connection):
                 decision = replace(decision, registered=ship(decision, config, tracker))
@@ -62,4 +73,4 @@ def decide(config: Config) -> int:
     print(f"MLflow:     {view.address(tracker.connection, config.track.root, tracker.experiment_id)}")
     next_command = summary.command("predict", ["a text", "--"]) if decision.registered else summary.command("compare")
     print(f"next:       {next_command}")
-    return 0 if decision.chosen is not None else NONE_CHOSEN
+    return 0 if decision.chosen is not None else NONE_CONFIRMED

@@ -4,8 +4,8 @@ python -m pipeline frontier                                          of the defa
 python -m pipeline frontier data=clinc150 data.path=... frontier.n_trials=40 optim.steps.distill.epochs=6
 python -m pipeline frontier 'frontier.depth=[2,3]' 'frontier.rank=[0,96,128]' frontier.max_seconds=30
 
-The front is that of speed, size and quality on the validation split. The search space is in conf/config.yaml under
-frontier; optim=student_2l_low_rank defines how students are trained. Repeat the command to continue an interrupted
+The front is that of the point estimates of speed, size and quality on the validation split. The search space is in
+conf/config.yaml under frontier; optim=student_2l_low_rank defines how students are trained. Repeat the command to continue an interrupted
 search. Other settings are those of python -m pipeline.
 """
 
@@ -26,6 +26,6 @@ def frontier(config: Config) -> None:
     from pipeline.search.frontier import confirm, search
 
     best, folder = search(config)
-    print(f"\non the front: {', '.join(one.name for one in best) or 'none'}")
+    print(f"\non the Pareto front of point estimates: {', '.join(one.name for one in best) or 'none'}")
     print(f"plot: {os.path.relpath(folder / 'frontier.png')}, all trials: frontier.json in the same directory\n")
     confirm(best, config)

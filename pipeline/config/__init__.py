@@ -64,7 +64,7 @@ class Noise(Settings):
     slowdown: float = setting(0.0, min=0)  # above 0: one of the two is slowed down by this share, as a test
 
 
-PREFERENCES = ("latency", "size", "accuracy", "cost")
+PREFERENCES = ("latency", "size", "accuracy")
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,16 @@ class Decide(Settings):
 
     prefer: str = setting("latency", choices=PREFERENCES)
     strict: bool = True  # a constraint must hold for the whole interval, not only for the value
-    only: str | None = None  # the only optimization that may be chosen
+    only: str | None = None  # the only optimization that may be shipped: it is confirmed on test, nothing is chosen
     dry_run: bool = False  # decide, but register nothing
+
+    def __post_init__(self) -> None:
+        if self.prefer == "cost":
+            raise ConfigError(
+                "prefer=cost: texts per core and second are measured once, not in pairs, so they rank nothing; use "
+                "prefer=latency, or read the column texts/s/core"
+            )
+        super().__post_init__()
 
 
 @dataclass(frozen=True)
@@ -142,7 +150,7 @@ class Config(Settings):
     publish: Publish = field(default_factory=Publish)
     sweep: Sweep = field(default_factory=Sweep)
     explain: bool = False  # explain the columns of tables
-    objective: list[str] = field(default_factory=lambda: ["quality/accuracy"])  # metrics for a sweeper, in this order
+    objective: list[str] = field(default_factory=lambda: ["validation/accuracy"])  # metrics for a sweeper, in this order
     seed: int = setting(42, min=0, max=2**32 - 1)
 
     @property

@@ -10,7 +10,7 @@ from pipeline.data.splits import Splits
 from pipeline.deployment.registry import CHAMPION, DamagedVersionError, Registry
 from pipeline.deployment.round_trip import require_same_answers, require_same_speed
 from pipeline.errors import ConfigError, TrackError, UserError
-from pipeline.evaluation.metrics import TAG, shown_in
+from pipeline.evaluation.metrics import METRICS, TAG, shown_in, validation_key
 from pipeline.evaluation.report import Predictions
 from pipeline.evaluation.rows import Row
 from pipeline.evaluation.statistics import Interval
@@ -19,6 +19,8 @@ from pipeline.system.machine import machine_name
 from pipeline.tracking.artifacts import artifact_of
 from pipeline.tracking.identity import protocol_key
 from pipeline.tracking.runs import Tracker
+
+QUALITY_NAMES = METRICS["quality/accuracy"].names  # with its bounds: on test, which is to report, and on validation
 
 
 def ship(decision: Decision, config: Config, tracker: Tracker) -> Registered:
@@ -90,13 +92,16 @@ def _require_checkable(run: Any, config: Config) -> Splits:
 def version_tags(decision: Decision, row: Row) -> dict[str, str]:
     """Tags of the version: optimization, decision, constraints, metrics. Servers limit the length of a tag."""
     shown = [name for metric in shown_in(TAG) for name in metric.shown_names]
+    shown = list(dict.fromkeys([*shown, *QUALITY_NAMES]))
     metrics = {name: f"{row.metrics[name]:.5g}" for name in shown if name in row.metrics}
     asked = {
         "constraints": " ".join(decision.given_constraints()) or "none",
         "prefer": decision.settings.prefer,
         "strict": f"{decision.settings.strict}".lower(),
     }
-    return {"optim": row.optim, "decision": decision.verdict()[:1000], **asked, **metrics}
+    validation = {name: f"{row.metrics[name]:.5g}" for name in map(validation_key, QUALITY_NAMES) if name in row.metrics}
+    figures = {"figures": decision.figures()[:1000], "chosen_among": f"{decision.chosen_among}"}
+    return {"optim": row.optim, "decision": decision.verdict()[:1000], **figures, **asked, **metrics, **validation}
 
 
 def _reported_speedup(row: Row, config: Config) -> Interval | None:

@@ -3,13 +3,17 @@
 A new metric is one declaration in `METRICS`, and the place that computes it. Table, legend, constraints, the check of
 `objective`, MLflow's view and the tags of a registered model all read this registry. The table's columns have the same
 order. Metrics that only steps or the profile log (`training/...`, `profile/...`) are not declared.
+
+What rates answers is declared for the test split. Its twin on the validation split follows from that (`validation_key`).
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 BOUNDS = ("_low", "_high")  # suffixes of the names of an interval's bounds
+VALIDATION = {"quality": "validation/", "argmax": "validation/argmax_", "delta": "validation/delta_"}  # section -> its twins
+MIN_FLIPS = 30  # with fewer, the interval of a change that is no share of fixed texts depends on what a few of them hit
 HIGHER, LOWER = 1, -1  # the better direction of a metric; 0: neither
 VIEW, CHART, TAG = "view", "chart", "tag"  # a column of MLflow's view, a bar chart in it, a tag of a registered model
 
@@ -43,9 +47,12 @@ class Metric:
     explanation: str = ""  # the sentence in the legend
     constraint: Constraint | None = None
     interval: bool = False  # it has bounds, named `key` + `BOUNDS`; without them a run's value is uncertain
+    once: bool = False  # one measurement that is not repeated: its value varies, and has no interval
     always: bool = True  # in every report; False: it needs platform support, the profile, a decision rule or a baseline
     needs_training: bool = False  # it rates the answers, so a classifier with random weights does not have it
+    min_flips: int = 0  # a bound on it is judged only if so many texts are answered right by one of the two alone
     drop_order: int = 0  # position in which its column is left out of a table that is too wide; 0: never
+    beside: str = ""  # the metric that its cell shows in parentheses
     shown_in: tuple[str, ...] = ()  # where it is shown besides the table: VIEW, CHART, TAG
 
     @property
@@ -61,7 +68,22 @@ class Metric:
     @property
     def compared(self) -> bool:
         """Whether it is a comparison with the baseline."""
-        return self.key.startswith("delta/")
+        return self.key.startswith(("delta/", VALIDATION["delta"]))
+
+    @property
+    def on_test(self) -> bool:
+        """Whether it rates answers to the test split. Then it has a twin that rates those to the validation split."""
+        return self.needs_training and not self.key.startswith("validation/")
+
+    @property
+    def twin(self) -> str:
+        """The name of its twin on the validation split."""
+        section, _, name = self.key.partition("/")
+        return VALIDATION[section] + name
+
+    def on_validation(self) -> "Metric":
+        """Its twin: neither a column nor a constraint."""
+        return replace(self, key=self.twin, title="", explanation="", constraint=None, drop_order=0, beside="", shown_in=())
 
     @property
     def baseline_value(self) -> float | None:
@@ -71,19 +93,25 @@ class Metric:
 
 def quality(
     name: str, label: str, title: str = "", explanation: str = "", *, proportion: bool = False, compared: bool = True,
-    direction: int = HIGHER, drop_order: int = 0, shown_in: tuple[str, ...] = (),
+    direction: int = HIGHER, drop_order: int = 0, shown_in: tuple[str, ...] = (), beside: str = "",
     without_rule: Mapping[str, Any] | None = None, change: Mapping[str, Any] | None = None,
 ) -> list[Metric]:  # fmt: skip
     """All metrics of one quality of the answers, a share from 0 to 1; `label` is its name in a sentence.
 
     They are the quality itself and the quality without the decision rule. With `compared` there are also its bounds, its
     change from the baseline in percentage points with bounds, and the constraints `min_NAME` and `NAME_loss`. A `proportion`
-    (a share of a fixed set of queries) also has the p-value of McNemar's test. `without_rule` and `change` are further
-    fields of these two metrics.
+    (a share of a fixed set of queries) also has the p-value of McNemar's test; the change of another needs `MIN_FLIPS`.
+    `without_rule` and `change` are further fields of these two metrics.
     """
     share: dict[str, Any] = {"unit": " %", "direction": direction, "decimals": 1, "scale": 100, "needs_training": True}
     least = Constraint(f"min_{name}", label, 2, 100, share=True) if compared else None
-    column: dict[str, Any] = {"title": title, "explanation": explanation, "drop_order": drop_order, "shown_in": shown_in}
+    column: dict[str, Any] = {
+        "title": title,
+        "explanation": explanation,
+        "drop_order": drop_order,
+        "shown_in": shown_in,
+        "beside": beside,
+    }
     found = [
         Metric(f"quality/{name}", **share, **column, constraint=least, interval=compared),
         Metric(f"argmax/{name}", **share, **(without_rule or {}), always=False),
@@ -91,18 +119,18 @@ def quality(
     if compared:
         loss = Constraint(f"{name}_loss", f"change of {label}", 2, -100, share=True)
         points: dict[str, Any] = {"unit": " pp", "direction": direction, "decimals": 1, "needs_training": True}
-        found.append(
-            Metric(f"delta/{name}_pp", **points, constraint=loss, interval=True, **{"always": False, **(change or {})})
-        )
+        points |= {"interval": True, "min_flips": 0 if proportion else MIN_FLIPS, "always": False}
+        found.append(Metric(f"delta/{name}_pp", constraint=loss, **{**points, **(change or {})}))
     if proportion:
         found.append(Metric(f"delta/{name}_mcnemar_p", decimals=4, always=False, needs_training=True))
     return found
 
 
 def declared(*groups: Metric | Iterable[Metric]) -> dict[str, Metric]:
-    """Metrics by key, in the order of their declaration."""
+    """Metrics by key, in the order of their declaration; last the twins of those that rate answers."""
     every = [metric for group in groups for metric in ([group] if isinstance(group, Metric) else group)]
-    return {metric.key: metric for metric in every}
+    twins = [metric.on_validation() for metric in every if metric.on_test]
+    return {metric.key: metric for metric in [*every, *twins]}
 
 
 METRICS = declared(
@@ -125,7 +153,10 @@ METRICS = declared(
     quality("f1_macro", "macro F1", "macro F1 %", drop_order=1,
             explanation="harmonic mean of a class's precision and recall, averaged over the classes."),
     quality("ece", "calibration error", "ECE %", compared=False, direction=LOWER, drop_order=2,
-            explanation="average difference between scores and the share of right answers (expected calibration error)."),
+            beside="quality/ece_by_chance",
+            explanation="average difference between scores and the share of right answers (expected calibration error); in "
+                        "parentheses what perfect scores would show on so few texts, so only what is above it is an error."),
+    quality("ece_by_chance", "calibration error by chance", compared=False, direction=0),
     Metric("delta/agreement", " %", HIGHER, 1, 100, always=False, needs_training=True),
     Metric("delta/gained", decimals=0, direction=HIGHER, always=False, needs_training=True),
     Metric("delta/lost", decimals=0, direction=LOWER, always=False, needs_training=True),
@@ -138,8 +169,8 @@ METRICS = declared(
            constraint=Constraint("latency_p95_ms", "p95", 2),
            explanation="95th percentile of the latency: 95 of 100 calls take at most this long."),
     Metric("latency/p99_ms", " ms", LOWER),
-    Metric("latency/first_call_ms", " ms", LOWER),
-    Metric("load/ms", " ms", LOWER),
+    Metric("latency/first_call_ms", " ms", LOWER, once=True),
+    Metric("load/ms", " ms", LOWER, once=True),
     Metric("delta/speedup", "x", HIGHER, title="faster", interval=True, shown_in=(VIEW, CHART, TAG),
            constraint=Constraint("speedup", "speed-up", 2),
            explanation="speed-up: how many times as fast as the baseline (*) it answers a typical text. 1x is equally fast, "
@@ -158,22 +189,24 @@ METRICS = declared(
            explanation="size if zeros were stored like other numbers, as most programs do."),
     Metric("prune/sparsity", " %", decimals=1, scale=100, title="zeros %", drop_order=6, always=False,
            explanation="share of the weights that are zero; zeros do not make it faster."),
-    Metric("throughput/texts_per_s", "/s", HIGHER, 0, title="texts/s", drop_order=3, shown_in=(VIEW,),
+    Metric("throughput/texts_per_s", "/s", HIGHER, 0, title="texts/s", drop_order=3, once=True, shown_in=(VIEW,),
            explanation="texts per second, in batches of measure.batch_size; ONNX int8 answers them one by one."),
-    Metric("cost/texts_per_core_s", "/s", HIGHER, 0, title="texts/s/core", drop_order=5, always=False,
+    Metric("cost/texts_per_core_s", "/s", HIGHER, 0, title="texts/s/core", drop_order=5, once=True,
+           always=False,
            explanation="texts per second of one process that serves 1 to 8 clients, at the best number of clients, divided "
                      "by its cores (at most 4, where it can be pinned). It is measured once, not in turns with the "
                      "baseline: the same network was seen to differ by 40 %."),
-    Metric("memory/peak_mb", " MB", LOWER, 0, title="peak MB", drop_order=8, shown_in=(VIEW,),
+    Metric("memory/peak_mb", " MB", LOWER, 0, title="peak MB", drop_order=8, once=True, shown_in=(VIEW,),
            constraint=Constraint("memory_mb", "peak memory", 0),
            explanation="peak memory of its process after loading and warm-up."),
-    Metric("memory/peak_warm_mb", " MB", LOWER, 0, always=False),
-    Metric("memory/pss_loaded_mb", " MB", LOWER, 0, always=False),
-    Metric("memory/pss_warm_mb", " MB", LOWER, 0, title="PSS MB", drop_order=4, always=False,
+    Metric("memory/peak_warm_mb", " MB", LOWER, 0, once=True, always=False),
+    Metric("memory/pss_loaded_mb", " MB", LOWER, 0, once=True, always=False),
+    Metric("memory/pss_warm_mb", " MB", LOWER, 0, title="PSS MB", drop_order=4, once=True, always=False,
            explanation="memory after a thousand calls (proportional set size: shared memory is divided among processes)."),
-    Metric("memory/pss_peak_mb", " MB", LOWER, 0, always=False),
-    Metric("energy/mj_per_text", " mJ", LOWER, 1, always=False),
-    Metric("cost/price_per_million_texts", "", LOWER, 3, title="price/M", drop_order=9, always=False,
+    Metric("memory/pss_peak_mb", " MB", LOWER, 0, once=True, always=False),
+    Metric("energy/mj_per_text", " mJ", LOWER, 1, once=True, always=False),
+    Metric("cost/price_per_million_texts", "", LOWER, 3, title="price/M", drop_order=9, once=True,
+           always=False,
            explanation="price of a million texts, in the currency of measure.price_per_core_hour."),
 )  # fmt: skip
 
@@ -203,6 +236,13 @@ def quality_names() -> list[str]:
     """Names of the qualities that are compared with the baseline: accuracy, f1_macro, ..."""
     qualities = [metric for metric in METRICS.values() if metric.key.startswith("quality/") and metric.interval]
     return [metric.key.removeprefix("quality/") for metric in qualities]
+
+
+def validation_key(key: str) -> str:
+    """The name of the same metric, or bound, on the validation split; `key` itself if it rates no answers: latency, size."""
+    bound = next((bound for bound in BOUNDS if key.endswith(bound)), "")
+    metric = METRICS.get(key.removesuffix(bound))
+    return metric.twin + bound if metric is not None and metric.on_test else key
 
 
 def may_exist(name: str) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from pipeline.evaluation.latency.samples import Pair, Samples, speedup, speedup_p95
-from pipeline.evaluation.metrics import METRICS
+from pipeline.evaluation.metrics import METRICS, validation_key
 from pipeline.evaluation.profile import Profile
 from pipeline.evaluation.quality.paired import PairedQuality
 from pipeline.evaluation.statistics import ratio_interval, verdict
@@ -70,7 +70,7 @@ class Size:
 
 @dataclass(frozen=True)
 class Predictions:
-    """The classifier's predictions for the test split, text by text."""
+    """A classifier's predictions for a split, text by text."""
 
     texts: list[str]
     truth: np.ndarray  # int64 (n,), index into labels
@@ -88,32 +88,49 @@ class Predictions:
 
 
 @dataclass(frozen=True)
+class Judged:
+    """A classifier judged by its predictions for one split."""
+
+    predictions: Predictions
+    quality: dict[str, float]  # 0 to 1; see `pipeline.evaluation.quality.scores`; {} where the weights are random
+    without_rule: Predictions | None = None  # predictions without the decision rule, if it has one
+    argmax: dict[str, float] = field(default_factory=dict)  # the quality of `without_rule`
+    baseline: Predictions | None = None  # the baseline's predictions; None for itself, and where there is no `change`
+    change: PairedQuality | None = None  # from the baseline; None where one of the two has random weights
+
+    def metrics(self) -> dict[str, float]:
+        """Its metrics by the names that they have in MLflow for the test split."""
+        flat = {f"quality/{name}": value for name, value in self.quality.items()}
+        flat |= {f"argmax/{name}": value for name, value in self.argmax.items()}
+        return flat | (self.change.metrics() if self.change is not None else {})
+
+
+@dataclass(frozen=True)
 class Report:
     """All measurements of one classifier. `comparison` is the comparison with the baseline; None for the baseline itself."""
 
     optim: str
-    quality: dict[str, float]  # 0 to 1; see `pipeline.evaluation.quality.scores`; {} where the weights are random
+    test: Judged
+    validation: Judged  # cross-fitted, where a decision rule was fitted on these texts
     size: Size
     latency: Latency
-    predictions: Predictions
     conditions: Conditions
     comparison: "Comparison | None" = None
     profile: Profile | None = None
     contended_afterwards: str | None = None  # why the measurements after the pairs are doubtful; None: they are not
-    without_rule: Predictions | None = None  # predictions without the decision rule, if it has one
-    argmax: dict[str, float] = field(default_factory=dict)  # the quality of `without_rule`
 
     def metrics(self) -> dict[str, float]:
         """All metrics by MLflow name. Names contain the unit; qualities are shares from 0 to 1."""
-        flat = {f"quality/{name}": value for name, value in self.quality.items()}
-        flat |= {f"argmax/{name}": value for name, value in self.argmax.items()}
+        judged = [self.test.metrics(), self.validation.metrics()]
+        if self.comparison is None:  # the baseline equals itself
+            judged = [metrics | ({"delta/accuracy_pp": 0.0} if metrics else {}) for metrics in judged]
+        flat = judged[0] | {validation_key(name): value for name, value in judged[1].items()}
         flat |= self.latency.summary() | self.size.summary() | self.conditions.metrics()
         flat |= self.profile.metrics if self.profile is not None else {}
         flat |= {} if self.descheduled is None else {"machine/descheduled_blocks": self.descheduled}
         flat |= {} if self.latency.tasks is None else {"machine/worker_threads": float(self.latency.tasks)}
-        if self.comparison is None:  # the baseline equals itself
-            same = {"delta/accuracy_pp": 0.0} if self.quality else {}
-            return flat | dict.fromkeys(SPEEDUPS, 1.0) | {"delta/size_ratio": 1.0} | same
+        if self.comparison is None:
+            return flat | dict.fromkeys(SPEEDUPS, 1.0) | {"delta/size_ratio": 1.0}
         return flat | self.comparison.metrics(self)
 
     @property
@@ -160,8 +177,6 @@ class Comparison:
     stopped: str  # why measuring stopped
     margin: float  # speeds that differ by at most this share count as equal
     size: Size  # the baseline's
-    quality: PairedQuality | None  # None where one of the two has random weights
-    baseline: Predictions | None  # the baseline's predictions; None in the same case
 
     @property
     def verdict(self) -> str:
@@ -169,7 +184,7 @@ class Comparison:
         return verdict(speedup(self.pairs), self.margin) if len(self.pairs) > 1 else ""
 
     def metrics(self, candidate: Report) -> dict[str, float]:
-        """Speed-ups with bounds, size ratio (above 1: smaller), changes of quality in percentage points."""
+        """Speed-ups with bounds, size ratio (above 1: smaller)."""
         metrics: dict[str, float] = {}
         for name, interval in (("", speedup(self.pairs)), ("_p95", speedup_p95(self.pairs))):
             bounds = {f"delta/speedup{name}_low": interval.low, f"delta/speedup{name}_high": interval.high}
@@ -180,5 +195,4 @@ class Comparison:
             "delta/pairs": float(len(self.pairs)),
             "delta/margin": self.margin,
             "delta/size_ratio": self.size.total_bytes / candidate.size.total_bytes,
-            **(self.quality.metrics() if self.quality is not None else {}),
         }

@@ -1,7 +1,8 @@
 """A measuring session: artifact in, `Report` out. No other job of this program runs meanwhile (see `pipeline.system.locks`).
 
 It first measures latency, candidate and baseline in pairs of fresh processes (see `pairs`). Then a single process gives
-memory, throughput in batches and the predictions for the test split (see `single_process`).
+memory, throughput in batches and the predictions for the test and the validation split (see `single_process`). Where a
+decision rule was fitted on the validation split, those for that split are cross-fitted (see `pipeline.runtimes.crossfit`).
 """
 
 from dataclasses import dataclass
@@ -13,22 +14,21 @@ from pipeline.config import Measure
 from pipeline.errors import MeasureError
 from pipeline.evaluation.latency.pairs import Session, Subject, compare, measure_alone
 from pipeline.evaluation.latency.single_process import measure_single_process
-from pipeline.evaluation.quality.calibration import binned
+from pipeline.evaluation.quality.calibration import binned, ece_by_chance
 from pipeline.evaluation.quality.paired import PairedQuality, estimate
 from pipeline.evaluation.quality.paired import compare as compare_quality
-from pipeline.evaluation.report import Comparison, Latency, Predictions, Report
+from pipeline.evaluation.report import Comparison, Judged, Latency, Predictions, Report
 from pipeline.evaluation.size import size_of
+from pipeline.runtimes import crossfit
 from pipeline.runtimes.base import Description
-from pipeline.runtimes.decision_rule import Rule
+from pipeline.runtimes.decision_rule import Answers, Rule
 from pipeline.system import locks, machine
 from pipeline.system.progress import bar
 
 
 @dataclass(frozen=True)
-class TestSet:
-    """The test split."""
-
-    __test__ = False  # not a test case, whatever pytest may think of the name
+class Examples:
+    """The texts of a split, with their labels."""
 
     texts: list[str]
     truth: np.ndarray  # int64 (n,), index into labels
@@ -38,13 +38,16 @@ class TestSet:
 
 @dataclass(frozen=True)
 class Reference:
-    """The baseline: its artifact, and its predictions for the same test split."""
+    """The baseline: its artifact, and its predictions for the same splits."""
 
     artifact: Path
-    predictions: Predictions
+    test: Predictions
+    validation: Predictions
 
 
-def measure(name: str, artifact: Path, test: TestSet, settings: Measure, reference: Reference | None) -> Report:
+def measure(
+    name: str, artifact: Path, test: Examples, validation: Examples, settings: Measure, reference: Reference | None
+) -> Report:
     """Measure one classifier, in pairs with the baseline unless it is the baseline (`reference` is None).
 
     Raises MeasureError when a worker process fails.
@@ -60,26 +63,29 @@ def measure(name: str, artifact: Path, test: TestSet, settings: Measure, referen
                 pairs, stopped = compare(Subject(artifact), Subject(reference.artifact), session)
                 processes = tuple(pair.candidate for pair in pairs)
         conditions, watch = watch.stop(), machine.LoadMonitor.start(settle_s=0)
+        description = Description.read(artifact)
+        held_out = crossfit.texts_by_fold(description, validation.texts, validation.truth)
         with bar("profiling" if settings.profile else "predicting the test split"):
-            single = measure_single_process(artifact, test.texts, settings, session.cores)
+            single = measure_single_process(artifact, test.texts, held_out, settings, session.cores)
         afterwards = watch.stop()
-    description = Description.read(artifact)
-    predictions = predict(single.logits, test, description.rule)
-    without_rule = None if description.rule.plain else predict(single.logits, test, Rule())
-    comparison = None
+    validation_logits = crossfit.joined(description, single.validation_logits, validation.truth)
+    comparison, before_test, before_validation = None, None, None
     if reference is not None:
-        trained = description.trained and Description.read(reference.artifact).trained
-        before = reference.predictions if trained else None
-        quality = None if before is None else paired_quality(before, predictions)
-        comparison = Comparison(pairs, stopped, settings.margin, size_of(reference.artifact), quality, before)
+        comparison = Comparison(pairs, stopped, settings.margin, size_of(reference.artifact))
+        if description.trained and Description.read(reference.artifact).trained:
+            before_test, before_validation = reference.test, reference.validation
     latency = Latency(
         processes, single.load_ms, single.first_call_ms, single.texts_per_s, single.memory, settings.threads,
         tuple(session.cores), single.tasks,
     )  # fmt: skip
-    quality_metrics = quality_with_bounds(predictions) if description.trained else {}
     return Report(
-        name, quality_metrics, size_of(artifact), latency, predictions, conditions, comparison, single.profile,
-        afterwards.contended, without_rule, {} if without_rule is None else quality_with_bounds(without_rule),
+        name,
+        judge(test, single.logits, description.rule.answer(single.logits), description, before_test),
+        judge(
+            validation, validation_logits, crossfit.answer(description, validation_logits, validation.truth), description,
+            before_validation,
+        ),
+        size_of(artifact), latency, conditions, comparison, single.profile, afterwards.contended,
     )  # fmt: skip
 
 
@@ -92,26 +98,52 @@ def draw(texts: list[str], settings: Measure) -> list[str]:
     return [texts[i] for i in chosen]
 
 
+def judge(
+    examples: Examples, logits: np.ndarray, answers: Answers, description: Description, before: Predictions | None
+) -> Judged:
+    """The quality of the answers to a split, and their change from the baseline's predictions; logits float32 (n, n_labels).
+
+    Raises MeasureError when the baseline's predictions are for other texts.
+    """
+    predictions = predictions_of(answers, examples)
+    without_rule = None if description.rule.plain else predict(logits, examples, Rule())
+    return Judged(
+        predictions,
+        quality_with_bounds(predictions) if description.trained else {},
+        without_rule,
+        {} if without_rule is None else quality_with_bounds(without_rule),
+        before,
+        None if before is None else paired_quality(before, predictions),
+    )
+
+
 def quality_with_bounds(predictions: Predictions) -> dict[str, float]:
-    """Each quality with its bounds, and the expected calibration error."""
+    """Each quality with its bounds, the expected calibration error, and how much of that perfect scores would have."""
     from pipeline.evaluation.quality.scores import quality_of
 
     truth, labels = predictions.truth, len(predictions.labels)
     quality = quality_of(predictions.predicted, truth, predictions.oos)
     estimates = estimate(predictions.predicted, truth, labels, predictions.oos)
     bounds = {f"{name}{bound}": value for name in quality for bound, value in estimates[name].bounds().items()}
-    return quality | bounds | {"ece": binned(predictions.scores, predictions.right).ece}
+    scores = predictions.scores
+    return quality | bounds | {"ece": binned(scores, predictions.right).ece, "ece_by_chance": ece_by_chance(scores)}
 
 
 def paired_quality(baseline: Predictions, candidate: Predictions) -> PairedQuality:
     """Compare predictions query by query. Raises MeasureError when they are for different queries."""
     if baseline.texts != candidate.texts or baseline.labels != candidate.labels:
-        raise MeasureError("the baseline's predictions are for another test split; measure the baseline again")
+        raise MeasureError("the baseline's predictions are for other texts; measure the baseline again")
     labels = len(candidate.labels)
     return compare_quality(baseline.predicted, candidate.predicted, candidate.truth, labels, candidate.oos)
 
 
-def predict(logits: np.ndarray, test: TestSet, rule: Rule) -> Predictions:
-    """The predictions for the test split with a decision rule; logits float32 (n, n_labels)."""
-    labels, scores, abstained = rule.answer(logits)
-    return Predictions(test.texts, test.truth, labels, scores, test.labels, test.oos, abstained)
+def predict(logits: np.ndarray, examples: Examples, rule: Rule) -> Predictions:
+    """The predictions for a split with a decision rule; logits float32 (n, n_labels)."""
+    return predictions_of(rule.answer(logits), examples)
+
+
+def predictions_of(answers: Answers, examples: Examples) -> Predictions:
+    """The answers to the texts of a split, with these texts."""
+    return Predictions(
+        examples.texts, examples.truth, answers.labels, answers.scores, examples.labels, examples.oos, answers.abstained
+    )

@@ -19,6 +19,8 @@ def page(decision: Decision, explanation: str) -> str:
         f"**{decision.verdict()}**",
         f"Constraints: {', '.join(decision.given_constraints()) or 'none'}; prefer={decision.settings.prefer} ({how}).",
     ]
+    lines += [f"{decision.figures()}."] if decision.figures() else []
+    lines += ["\n".join(f"- {note}." for note in decision.notes)] if decision.notes else []
     if decision.registered is not None:
         lines.append(f"Registered as {decision.registered}.")
     doubtful = [f"{row.name}: {row.contended}" for row in decision.rows() if row.contended]
@@ -30,7 +32,9 @@ def page(decision: Decision, explanation: str) -> str:
         or "There are no others.",
         "## All candidates",
         tables.table(decision.rows()).markdown(),
-        f"Pareto front (no other candidate is at least as fast, small and accurate): {', '.join(decision.front)}.",
+        "The table shows the test split. It chose nothing: the choice was made on validation.",
+        "Pareto front of the point estimates on test (no other is at least as fast, small and accurate; intervals are not "
+        f"looked at, and it chooses nothing): {', '.join(decision.front)}.",
         "![Accuracy over latency](comparison.png)",
         explanation,
     ]

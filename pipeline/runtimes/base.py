@@ -38,6 +38,13 @@ class Classifier(ABC):
         """Encode the texts and compute their logits: float32 (len(texts), len(labels))."""
         return self.forward(*self.encode(texts))
 
+    def of_fold(self, fold: int | None) -> "Classifier":
+        """The classifier without what it learned from a fold of the validation split, see `crossfit`; None: itself.
+
+        Only a classifier whose logits depend on something that was fitted on that split overrides this.
+        """
+        return self
+
     def logits_by_length(
         self, texts: Sequence[str], batch_size: int, progress: Callable[[int], object] | None = None
     ) -> np.ndarray:
@@ -82,12 +89,17 @@ class Description:
     decision: dict[str, Any] | None = None  # see `pipeline.runtimes.decision_rule`; None: the largest logit
     trained: bool = True  # False: the weights are random, so only size and latency are meaningful
     batched: bool = True  # False: the other texts of a batch change a text's logits, see `Runtime.batch_independent`
+    fold_rules: list[dict[str, Any]] | None = None  # `decision` without each fold of the validation split, see `crossfit`
     format: int = 1
 
     @property
     def rule(self) -> Rule:
         """The decision rule, which turns logits into answers. Raises ValueError or TypeError when `decision` is damaged."""
         return Rule.of(self.decision, self.oos)
+
+    def rule_of(self, fold: int | None) -> Rule:
+        """The decision rule that was fitted without a fold of the validation split; None: with all of it."""
+        return self.rule if fold is None or self.fold_rules is None else Rule.of(self.fold_rules[fold], self.oos)
 
     def write(self, artifact: Path) -> None:
         """Write `classifier.json` into an artifact directory."""

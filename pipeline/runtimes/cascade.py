@@ -1,11 +1,13 @@
 """Runtime "cascade": a cheap classifier answers when it is confident, otherwise a better one answers.
 
 The artifact holds two artifact directories, `cheap` and `better`, each with its own decision rule. `cascade.json` has the
-confidence that the cheap one's answer must reach. Texts that the cheap one takes as out of scope always go to the better
-one. `forward` returns neither classifier's logits. It returns the log-probabilities of the classifier that answered, under
-its decision rule: the largest is the answer, and softmax gives its score.
+confidence that the cheap one's answer must reach, and this threshold fitted without each fold of the validation split. Texts
+that the cheap one takes as out of scope always go to the better one. `forward` returns neither classifier's logits. It
+returns the log-probabilities of the classifier that answered, under its decision rule: the largest is the answer, and
+softmax gives its score.
 """
 
+import copy
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,9 +27,20 @@ class CascadeClassifier(Classifier):
 
     def __init__(self, artifact: Path, description: Description, threads: int) -> None:
         self.labels = description.labels
-        self._threshold = float(json.loads((artifact / FILE).read_text(encoding="utf-8"))["threshold"])
+        fitted = json.loads((artifact / FILE).read_text(encoding="utf-8"))
+        self._threshold, self._fold_thresholds = float(fitted["threshold"]), fitted.get("fold_thresholds", [])
         self._parts = [load(artifact / name, threads) for name in (CHEAP, BETTER)]
-        self._rules = [Description.read(artifact / name).rule for name in (CHEAP, BETTER)]
+        self._descriptions = [Description.read(artifact / name) for name in (CHEAP, BETTER)]
+        self._rules = [part.rule for part in self._descriptions]
+
+    def of_fold(self, fold: int | None) -> Classifier:
+        """The cascade whose threshold, and both parts' rules, were fitted without a fold of the validation split."""
+        other = copy.copy(self)
+        if fold is not None:
+            other._threshold = float(self._fold_thresholds[fold])
+            other._parts = [part.of_fold(fold) for part in self._parts]
+            other._rules = [part.rule_of(fold) for part in self._descriptions]
+        return other
 
     def encode(self, texts: Sequence[str]) -> tuple[Any, ...]:
         """The inputs of the cheap classifier, and the texts."""

@@ -20,12 +20,13 @@ from pipeline.evaluation.latency.pairs import Session, Subject, compare
 from pipeline.evaluation.latency.samples import speedup
 from pipeline.evaluation.session import draw
 from pipeline.evaluation.size import size_of
+from pipeline.runtimes import crossfit
 from pipeline.runtimes.base import Description
 from pipeline.search.space import Choice, choices, name_of, search_space
 from pipeline.selection.trials import Judged, Tried
 from pipeline.steps.base import Context
 from pipeline.steps.calibrate import oos_share_of, sample_weights
-from pipeline.steps.shared.inference import logits_of
+from pipeline.steps.shared.inference import crossfitted_logits_of
 from pipeline.system import locks, machine
 from pipeline.system.progress import bar
 from pipeline.system.units import BYTES_PER_MB
@@ -76,14 +77,17 @@ def _tried(study: optuna.Study) -> list[Tried]:
 
 
 def judge(artifact: Path, baseline: Path, context: Context, config: Config) -> Judged:
-    """Measure speed-up (in pairs with the baseline), size and quality, all on the validation split."""
+    """Measure speed-up (in pairs with the baseline), size and quality, all on the validation split.
+
+    Its decision rule was fitted on that split, so the answers are cross-fitted.
+    """
     texts, truth = list(context.splits.validation[TEXT]), np.array(context.splits.validation[LABEL])
     settings = replace(config.measure, max_seconds=min(config.measure.max_seconds, config.frontier.max_seconds))
     with locks.exclusive(), bar(f"measuring {config.optim.name}", "pair") as progress:
         session = Session(draw(texts, settings), settings, machine.least_busy_cores(settings.threads), progress)
         pairs, _ = compare(Subject(artifact), Subject(baseline), session)
-    rule = Description.read(artifact).rule
-    predicted = rule.answer(logits_of(artifact, texts, "judging")).labels
+    logits = crossfitted_logits_of(artifact, texts, truth, "judging")
+    predicted = crossfit.answer(Description.read(artifact), logits, truth).labels
     quality = quality_of(predicted, truth, context.splits.oos, oos_share_of(config.optim))
     return Judged(speedup(pairs).value, size_of(artifact).total_bytes / BYTES_PER_MB, quality)
 

@@ -9,10 +9,24 @@ from pipeline.config import Decide
 from pipeline.errors import TrackError
 from pipeline.errors import nearest as did_you_mean
 from pipeline.evaluation import metrics
+from pipeline.evaluation.metrics import validation_key
 from pipeline.evaluation.rows import Row, averaged
 from pipeline.selection.candidate import Candidate
 from pipeline.selection.choose import choose, front
-from pipeline.selection.constraints import NOT_REQUESTED, Constraints, Failure, failures, given, nearest
+from pipeline.selection.constraints import (
+    NOT_REQUESTED,
+    TEST,
+    VALIDATION,
+    Constraints,
+    Failure,
+    Rules,
+    formatted,
+    given,
+    nearest,
+)
+from pipeline.selection.milliseconds import BaselineLatency
+
+REPORTED = ("quality/accuracy", "delta/accuracy_pp")  # of the one that was chosen, on test
 
 
 @dataclass(frozen=True)
@@ -31,38 +45,68 @@ class Registered:
 
 @dataclass(frozen=True)
 class Decision:
-    """Which optimization is shipped, and why no other is."""
+    """Which optimization is shipped, and why no other is.
+
+    Validation chooses, and test confirms the one chosen. At most one of `chosen` and `unconfirmed` is set.
+    """
 
     experiment: str
     constraints: Constraints
     settings: Decide
     candidates: tuple[Candidate, ...]
-    failed: tuple[tuple[Failure, ...], ...]  # for each candidate the constraints that it fails
-    chosen: Candidate | None
+    failed: tuple[tuple[Failure, ...], ...]  # for each candidate the constraints that it fails; on test for `unconfirmed`
+    chosen: Candidate | None  # chosen and confirmed: it is shipped
     reasons: tuple[str, ...]  # for the choice among the candidates that keep the constraints
+    chosen_among: int  # candidates that were judged; 1 where `settings.only` names one, which is only confirmed
+    unconfirmed: Candidate | None = None  # chosen, but not confirmed
+    notes: tuple[str, ...] = ()  # what must be known about the constraints
     registered: Registered | None = None
 
     @property
     def front(self) -> list[str]:
-        """Names of the Pareto front over speed-up, size and accuracy."""
+        """Names of the Pareto front of the point estimates of speed-up, size and accuracy on test."""
         return [candidate.name for candidate in front(self.candidates)]
 
     def verdict(self) -> str:
         """The decision in one line."""
         if self.chosen is not None:
             return f"{'a dry run: ' if self.settings.dry_run else ''}ship {self.chosen.name}: {'; '.join(self.reasons)}"
+        if self.unconfirmed is not None:
+            return (
+                f"not confirmed: {self.unconfirmed.name} {self._how_chosen()}, but on the test split it fails: "
+                f"{self._failures_of(self.unconfirmed)}. Nothing is shipped, and no other is tried: test would choose then"
+            )
         closest, failed = nearest(list(zip(self.candidates, self.failed, strict=True)))
         messages = ", ".join(failure.message for failure in failed)
         return f"no candidate keeps the constraints; the nearest is {closest.name}: {messages}"
+
+    def figures(self) -> str:
+        """The accuracy to report, and that on validation; "" where no candidate was chosen."""
+        picked = self.chosen or self.unconfirmed
+        if picked is None:
+            return ""
+        whose = "these weights" if len(picked.rows) == 1 else f"{len(picked.rows)} seeds"
+        test = formatted(picked, "quality/accuracy")
+        change = "" if picked.is_baseline else f" ({formatted(picked, 'delta/accuracy_pp')} against the baseline)"
+        return (
+            f"accuracy of {whose} on test: {test}{change}; this is the one to report. On validation, where it "
+            f"{self._how_chosen()}, it is {formatted(picked, validation_key('quality/accuracy'))}"
+        )
+
+    def _how_chosen(self) -> str:
+        return "was requested by decide.only" if self.chosen_among == 1 else f"was chosen among {self.chosen_among}"
+
+    def _failures_of(self, candidate: Candidate) -> str:
+        failed = next(failed for each, failed in zip(self.candidates, self.failed, strict=True) if each is candidate)
+        return "; ".join(failure.message for failure in failed)
 
     def why_not(self, candidate: Candidate) -> str:
         """Why a candidate is not shipped, with metric and bound; "" for the chosen one."""
         if candidate is self.chosen:
             return ""
-        failed = next(failed for each, failed in zip(self.candidates, self.failed, strict=True) if each is candidate)
-        if failed:
-            return "; ".join(failure.message for failure in failed)
-        return f"keeps the constraints, but {'; '.join(self.reasons)}"
+        if candidate is self.unconfirmed:
+            return f"{self._how_chosen()}, not confirmed on test: {self._failures_of(candidate)}"
+        return self._failures_of(candidate) or f"keeps the constraints, but {'; '.join(self.reasons)}"
 
     def given_constraints(self) -> list[str]:
         """The constraints in the form in which they are set."""
@@ -70,16 +114,24 @@ class Decision:
 
     def plain(self) -> dict[str, Any]:
         """The content of `decision.json`."""
+        picked = self.chosen or self.unconfirmed
         return {
             "experiment": self.experiment,
             "constraints": given(self.constraints),
             "prefer": self.settings.prefer,
             "strict": self.settings.strict,
+            "only": self.settings.only,
             "chosen": self.chosen.name if self.chosen is not None else None,
             "run_id": self.chosen.best_run().run_id if self.chosen is not None else None,
+            "chosen_among": self.chosen_among,
+            "confirmed": None if picked is None else picked is self.chosen,
+            "unconfirmed": self.unconfirmed.name if self.unconfirmed is not None else None,
+            "to_report": None if picked is None else {key: _bounds(picked, key) for key in REPORTED},
+            "figures": self.figures(),
             "dry_run": self.settings.dry_run,
             "registered": None if self.registered is None else vars(self.registered),
             "verdict": self.verdict(),
+            "notes": list(self.notes),
             "pareto_front": self.front,
             "candidates": [
                 {
@@ -87,7 +139,7 @@ class Decision:
                     "runs": [row.run_id for row in candidate.rows],
                     "rejected": {failure.key: failure.message for failure in failed},
                     "why_not": self.why_not(candidate),
-                    "metrics": {metric.key: _bounds(candidate, metric.key) for metric, _ in metrics.constraints().values()},
+                    "metrics": _of_constraints(candidate),
                 }
                 for candidate, failed in zip(self.candidates, self.failed, strict=True)
             ],
@@ -98,31 +150,48 @@ class Decision:
         return averaged(row for candidate in self.candidates for row in candidate.rows)
 
 
-def decide(
-    experiment: str,
-    candidates: Sequence[Candidate],
-    constraints: Constraints,
-    settings: Decide,
-) -> Decision:
-    """Choose the best candidate that keeps the constraints.
+def decide(experiment: str, candidates: Sequence[Candidate], constraints: Constraints, settings: Decide) -> Decision:
+    """Choose the best candidate that keeps the constraints on validation, then confirm it on test, once.
 
-    With several seeds, the run that is shipped must keep the constraints too. Raises TrackError where `settings.only` is not
-    among the candidates.
+    With `settings.only` that names one candidate, only the second step is done. With several seeds, the run that is shipped
+    must keep the constraints too. Raises TrackError where `settings.only` is not among the candidates.
     """
-    only, strict = settings.only, settings.strict
-    names = list(dict.fromkeys(candidate.rows[0].optim for candidate in candidates))
-    if only is not None and only not in names:
-        raise TrackError(f"decide.only={only}: this optimization has no finished run here{did_you_mean(only, names)}")
-    failed = [
-        [NOT_REQUESTED]
-        if only not in (None, candidate.rows[0].optim)
-        else failures(candidate, constraints, strict) or failures(Candidate((candidate.best_run(),)), constraints, strict)
-        for candidate in candidates
-    ]
-    kept = [candidate for candidate, failures in zip(candidates, failed, strict=True) if not failures]
-    chosen, reasons = choose(kept, settings.prefer) if kept else (None, [])
-    failed_constraints = tuple(map(tuple, failed))
-    return Decision(experiment, constraints, settings, tuple(candidates), failed_constraints, chosen, tuple(reasons))
+    rules = Rules(constraints, settings.strict, BaselineLatency.of(candidates))
+
+    def judged(candidate: Candidate, split: str) -> list[Failure]:
+        alone = [Candidate((candidate.best_run(),))] if len(candidate.rows) > 1 else []
+        return next(filter(None, (rules.failures(each, split) for each in (candidate, *alone))), [])
+
+    asked = _requested(candidates, settings.only)
+    failed = [[] if candidate in asked else [NOT_REQUESTED] for candidate in candidates]
+    picked: Candidate | None
+    if settings.only is not None and len(asked) == 1:
+        picked, reasons = asked[0], ["decide.only requests it, and it keeps the constraints on test"]
+    else:
+        failed = [has or judged(candidate, VALIDATION) for candidate, has in zip(candidates, failed, strict=True)]
+        kept = [candidate for candidate, has in zip(candidates, failed, strict=True) if not has]
+        picked, reasons = choose(kept, settings.prefer) if kept else (None, [])
+    missed = judged(picked, TEST) if picked is not None else []
+    failed = [missed if candidate is picked else has for candidate, has in zip(candidates, failed, strict=True)]
+    return Decision(
+        experiment, constraints, settings, tuple(candidates), tuple(map(tuple, failed)), None if missed else picked,
+        tuple(reasons), len(asked), picked if missed else None, tuple(rules.notes()),
+    )  # fmt: skip
+
+
+def _requested(candidates: Sequence[Candidate], only: str | None) -> list[Candidate]:
+    """The candidates that may be chosen. Raises TrackError where there is none of this name."""
+    found = [candidate for candidate in candidates if only in (None, candidate.name, candidate.rows[0].optim)]
+    if not found:
+        names = list(dict.fromkeys(candidate.rows[0].optim for candidate in candidates))
+        raise TrackError(f"decide.only={only}: this optimization has no finished run here{did_you_mean(str(only), names)}")
+    return found
+
+
+def _of_constraints(candidate: Candidate) -> dict[str, list[float] | None]:
+    """The metrics that constraints bound, on test and on validation."""
+    keys = [metric.key for metric, _ in metrics.constraints().values()]
+    return {key: _bounds(candidate, key) for each in keys for key in dict.fromkeys((each, validation_key(each)))}
 
 
 def _bounds(candidate: Candidate, metric: str) -> list[float] | None:

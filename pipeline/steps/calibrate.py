@@ -3,6 +3,9 @@
 A temperature makes confidence match accuracy. If the data has an out-of-scope label, a threshold is fitted that minimizes
 the cost of the two kinds of error, and for the score "odds" also a weight. Scores shift when a classifier is made smaller,
 so this is the last step of an optimization, and each optimization has its own rule.
+
+The artifact also keeps the rules that were fitted without each fold of the split, for honest answers to its texts (see
+`pipeline.runtimes.crossfit`).
 """
 
 import shutil
@@ -18,10 +21,11 @@ from scipy.special import log_softmax
 from pipeline.config import Optim, Step, kind, setting
 from pipeline.errors import OptimizationError
 from pipeline.models.outline import Outline
+from pipeline.runtimes import crossfit
 from pipeline.runtimes.base import Description
 from pipeline.runtimes.decision_rule import OOS_SCORES, Rule
 from pipeline.steps.base import ANY, Context, versions
-from pipeline.steps.shared.inference import logits_of
+from pipeline.steps.shared.inference import crossfitted_logits_of, logits_of
 from pipeline.tasks.single_label import LABEL, TEXT, out_of_scope
 
 NO_RULE = "none"
@@ -38,7 +42,7 @@ class Calibrate(Step):
     wrong_cost: float = setting(1.0, min=0)
     oos_share: float | None = setting(0.2, min=0, max=1)
 
-    code_version: ClassVar[int] = 2
+    code_version: ClassVar[int] = 3
     takes: ClassVar[tuple[str, ...]] = ANY
     gives: ClassVar[str] = "calibrated"
 
@@ -52,25 +56,40 @@ class Calibrate(Step):
     def check(self, context: Context, source: Outline | None, needed: Mapping[str, Outline]) -> Outline | None:
         """Raises OptimizationError when a threshold is wanted and validation has one kind of text only."""
         if self.oos_score != NO_RULE and context.splits.oos is not None:
-            require_both_kinds(out_of_scope(np.array(context.splits.validation[LABEL]), context.splits.oos))
+            truth = np.array(context.splits.validation[LABEL])
+            for rows in crossfit.without_each_fold(truth):
+                require_both_kinds(out_of_scope(truth[rows], context.splits.oos))
         return source
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
         """Fit temperature and threshold; metrics: both. Raises OptimizationError when one kind of text is missing."""
         assert context.source is not None
         validation, description = context.splits.validation, Description.read(context.source)
-        truth = np.array(validation[LABEL])
-        logits = logits_of(context.source, list(validation[TEXT]), "fitting the decision rule")
-        rule = Rule(fit_temperature(logits, truth), oos=description.oos)
-        metrics = {"calibrate/temperature": rule.temperature}
-        if description.oos is not None and self.oos_score != NO_RULE:
-            rule = self._fit_oos_threshold(replace(rule, oos_score=self.oos_score), logits, truth)
-            metrics["calibrate/threshold"] = rule.threshold
-            if self.oos_score == "odds":
-                metrics["calibrate/weight"] = rule.weight
+        texts, truth, activity = list(validation[TEXT]), np.array(validation[LABEL]), "fitting the decision rule"
+        logits = logits_of(context.source, texts, activity)
+        rule = self.fit(logits, truth, description.oos)
+        if description.fold_rules is not None:
+            logits = crossfitted_logits_of(context.source, texts, truth, activity)
+        others = crossfit.without_each_fold(truth)
+        fold_rules = [self.fit(logits[rows], truth[rows], description.oos).described() for rows in others]
         shutil.copytree(context.source, artifact, dirs_exist_ok=True)
-        replace(description, decision=rule.described()).write(artifact)
+        replace(description, decision=rule.described(), fold_rules=fold_rules).write(artifact)
+        metrics = {"calibrate/temperature": rule.temperature}
+        if rule.oos_score is not None:
+            metrics["calibrate/threshold"] = rule.threshold
+        if rule.oos_score == "odds":
+            metrics["calibrate/weight"] = rule.weight
         return {"metrics": metrics}
+
+    def fit(self, logits: np.ndarray, truth: np.ndarray, oos: int | None) -> Rule:
+        """The rule that suits some texts best: logits float (n, n_labels), truth int64 (n,); oos: the out-of-scope label.
+
+        Raises OptimizationError when one kind of text is missing.
+        """
+        rule = Rule(fit_temperature(logits, truth), oos=oos)
+        if oos is None or self.oos_score == NO_RULE:
+            return rule
+        return self._fit_oos_threshold(replace(rule, oos_score=self.oos_score), logits, truth)
 
     def _fit_oos_threshold(self, rule: Rule, logits: np.ndarray, truth: np.ndarray) -> Rule:
         outside = out_of_scope(truth, rule.oos)
@@ -89,7 +108,8 @@ def require_both_kinds(outside: np.ndarray) -> None:
     """Raises OptimizationError unless some texts are out of scope and some are not; outside: bool (n,)."""
     if outside.all() or not outside.any():
         raise OptimizationError(
-            f"the validation split has {outside.sum()} out-of-scope texts of {len(outside)}: no threshold can be fitted; "
+            f"the validation split, or the part without one of its {crossfit.FOLDS} folds, has {outside.sum()} "
+            f"out-of-scope texts of {len(outside)}: no threshold can be fitted; "
             "give data.validation with both kinds, or set optim.steps.calibrate.oos_score=none"
         )
 

@@ -1,7 +1,8 @@
 """`cascade`: a cheap classifier answers when it is confident, a better one otherwise; both are optimizations of their own.
 
 The confidence threshold is fitted on the validation split: the lowest one that costs no accuracy there, for the share of
-out-of-scope texts that the better one's decision rule assumes. Each classifier keeps its own rule.
+out-of-scope texts that the better one's decision rule assumes. Each classifier keeps its own rule. The threshold is also
+fitted without each fold of the split, for honest answers to its texts (see `pipeline.runtimes.crossfit`).
 The classifier itself is in `pipeline/runtimes/cascade.py`.
 """
 
@@ -12,17 +13,19 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from pipeline.config import Backbone, Optim, Step, kind, setting
 from pipeline.errors import ConfigError, OptimizationError
+from pipeline.runtimes import crossfit
 from pipeline.runtimes.base import Description, load
 from pipeline.runtimes.cascade import BETTER, CHEAP, FILE, confidence
+from pipeline.runtimes.decision_rule import Rule
 from pipeline.steps.base import Context
 from pipeline.steps.calibrate import oos_share_of, sample_weights
-from pipeline.steps.shared.inference import logits_of
+from pipeline.steps.shared.inference import crossfitted_logits_of, logits_of
 from pipeline.system import locks
 from pipeline.tasks.single_label import LABEL, TEXT, out_of_scope
 
@@ -40,7 +43,7 @@ class Cascade(Step):
     better: Optim = field(default_factory=Optim)
     loss: float = setting(0.0, min=0, max=1)
 
-    code_version: ClassVar[int] = 4
+    code_version: ClassVar[int] = 5
     gives: ClassVar[str] = "cascade"
 
     def needs(self, backbone: Backbone) -> dict[str, Optim]:
@@ -61,36 +64,73 @@ class Cascade(Step):
         """
         validation = context.splits.validation
         texts, truth = list(validation[TEXT]), np.array(validation[LABEL])
-        right, sure, batched = {}, np.zeros(len(texts)), True
+        seen, held_out, batched = {}, {}, True
         for name in (CHEAP, BETTER):
             directory = context.needed[name]
             description = Description.read(directory)
             if description.labels != list(context.splits.labels):
                 raise OptimizationError(f"cascade: the {name} classifier has other labels")
-            logits = logits_of(directory, texts, f"{name} classifier")
-            right[name] = description.rule.answer(logits).labels == truth
-            if name == CHEAP:
-                sure = confidence(logits, description.rule)
+            seen[name], held_out[name] = _answers(directory, texts, truth, f"{name} classifier")
             batched = batched and description.batched
             shutil.copytree(directory, artifact / name)
+        timed = [texts[row] for row in np.random.default_rng(0).permutation(len(texts))[:TIMED]]  # it may be sorted by label
         with locks.exclusive():
-            seconds = {name: _median_latency(context.needed[name], texts[:TIMED]) for name in (CHEAP, BETTER)}
-        counts = sample_weights(out_of_scope(truth, context.splits.oos), oos_share_of(self.better))
-        threshold = fit_threshold(sure, right[CHEAP], right[BETTER], self.loss, counts)
-        curve = threshold_curve(sure, right[CHEAP], right[BETTER], seconds, counts)
-        alone = {"latency_ms": 1e3 * seconds[BETTER], "validation_accuracy": float(counts @ right[BETTER])}
-        (artifact / FILE).write_text(json.dumps({"threshold": threshold}) + "\n", encoding="utf-8")
+            seconds = {name: _median_latency(context.needed[name], timed) for name in (CHEAP, BETTER)}
+        outside = out_of_scope(truth, context.splits.oos)
+        threshold = self._fit(seen, outside, np.ones(len(truth), dtype=bool))
+        fitted = [self._fit(held_out, outside, rows) for rows in crossfit.without_each_fold(truth)]
+        (artifact / FILE).write_text(
+            json.dumps({"threshold": threshold, "fold_thresholds": fitted}) + "\n", encoding="utf-8"
+        )
         labels, length = list(context.splits.labels), context.backbone.max_length
-        Description("cascade", labels, length, context.splits.oos, batched=batched).write(artifact)
-        share = float(counts @ (sure >= threshold))
+        rules = [Rule().described()] * crossfit.FOLDS  # the log-probabilities of `of_fold` need no other
+        Description("cascade", labels, length, context.splits.oos, batched=batched, fold_rules=rules).write(artifact)
+        return self._notes(seen, threshold, seconds, sample_weights(outside, oos_share_of(self.better)))
+
+    def _fit(self, answers: dict[str, "Answered"], outside: np.ndarray, rows: np.ndarray) -> float:
+        """The threshold that suits some of the texts; outside, rows: bool (n,)."""
+        weights = sample_weights(outside[rows], oos_share_of(self.better))
+        cheap, better = answers[CHEAP], answers[BETTER]
+        return fit_threshold(cheap.sure[rows], cheap.right[rows], better.right[rows], self.loss, weights)
+
+    def _notes(
+        self, answers: dict[str, "Answered"], threshold: float, seconds: dict[str, float], counts: np.ndarray
+    ) -> dict[str, Any]:
+        """Metrics and notes of the stage; counts: float (n,), weights of the texts."""
+        cheap, better = answers[CHEAP], answers[BETTER]
+        share = float(counts @ (cheap.sure >= threshold))
         log.info(
             "the cheap classifier answers %.0f %% of the texts, those with a confidence of at least %.3f",
             100 * share,
             threshold,
         )
-        metrics = {"cascade/threshold": threshold, "cascade/answered_cheaply": share}
-        names = [self.cheap.name, self.better.name]
-        return {"metrics": metrics, "cascade": {"names": names, "curve": curve, "alone": alone, "answered_cheaply": share}}
+        plotted = {
+            "names": [self.cheap.name, self.better.name],
+            "curve": threshold_curve(cheap.sure, cheap.right, better.right, seconds, counts),
+            "alone": {"latency_ms": 1e3 * seconds[BETTER], "validation_accuracy": float(counts @ better.right)},
+            "answered_cheaply": share,
+        }
+        return {"metrics": {"cascade/threshold": threshold, "cascade/answered_cheaply": share}, "cascade": plotted}
+
+
+class Answered(NamedTuple):
+    """What a classifier answers to the validation split."""
+
+    right: np.ndarray  # bool (n,)
+    sure: np.ndarray  # float64 (n,), see `pipeline.runtimes.cascade.confidence`
+
+
+def _answers(artifact: Path, texts: list[str], truth: np.ndarray, activity: str) -> tuple[Answered, Answered]:
+    """The answers with its decision rule, and the cross-fitted ones; the same where nothing was fitted on these texts."""
+    description = Description.read(artifact)
+    logits = logits_of(artifact, texts, activity)
+    seen = Answered(description.rule.answer(logits).labels == truth, confidence(logits, description.rule))
+    if description.fold_rules is None:
+        return seen, seen
+    logits, sure = crossfitted_logits_of(artifact, texts, truth, activity), np.empty(len(truth))
+    for fold, rows in crossfit.parts(description, truth).items():
+        sure[rows] = confidence(logits[rows], description.rule_of(fold))
+    return seen, Answered(crossfit.answer(description, logits, truth).labels == truth, sure)
 
 
 def fit_threshold(sure: np.ndarray, cheap: np.ndarray, better: np.ndarray, loss: float, counts: np.ndarray) -> float:

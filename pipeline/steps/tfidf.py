@@ -14,6 +14,7 @@ import numpy as np
 from pipeline.config import Step, kind, setting
 from pipeline.errors import ConfigError
 from pipeline.runtimes.base import Description
+from pipeline.runtimes.crossfit import selection_optimism
 from pipeline.steps.base import Context, versions
 from pipeline.tasks.single_label import LABEL, TEXT
 
@@ -45,7 +46,7 @@ class Tfidf(Step):
         }
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
-        """Train with each strength and keep the best on validation; metrics: that strength, and the number of features."""
+        """Train with each strength and keep the best on validation; metrics: it, how much that flatters, features."""
         from safetensors.numpy import save_file
         from sklearn.feature_extraction.text import TfidfVectorizer
         from sklearn.linear_model import LogisticRegression
@@ -56,22 +57,23 @@ class Tfidf(Step):
         splits = context.splits
         vectorizer = TfidfVectorizer(analyzer=features, max_features=self.features, sublinear_tf=True)
         train = vectorizer.fit_transform(splits.train[TEXT])
-        validation = vectorizer.transform(splits.validation[TEXT])
-        best: Any = None
-        best_accuracy = -1.0
+        validation, truth = vectorizer.transform(splits.validation[TEXT]), np.array(splits.validation[LABEL])
+        tried, right = [], []
         with bar("logistic regression", "strength", len(self.strengths)) as progress:
             for strength in self.strengths:
                 found = LogisticRegression(C=strength, max_iter=1000).fit(train, splits.train[LABEL])
-                accuracy = float(np.mean(found.predict(validation) == np.array(splits.validation[LABEL])))
-                log.info("strength %g: validation accuracy %.1f %%", strength, 100 * accuracy)
-                if accuracy > best_accuracy:
-                    best, best_accuracy = found, accuracy
+                tried.append(found)
+                right.append(found.predict(validation) == truth)
+                log.info("strength %g: validation accuracy %.1f %%", strength, 100 * right[-1].mean())
                 progress.update()
+        best = tried[int(np.mean(right, axis=1).argmax())]
+        optimism = 100 * selection_optimism(np.array(right), truth)
         names = vectorizer.get_feature_names_out().tolist()
         (artifact / FEATURES).write_text(json.dumps(names, ensure_ascii=False, separators=(",", ":")), encoding="utf-8")
         save_file(_all_labels(best, vectorizer.idf_, len(splits.labels)), artifact / WEIGHTS)
         Description("tfidf", list(splits.labels), context.backbone.max_length, splits.oos).write(artifact)
-        return {"metrics": {"tfidf/strength": float(best.C), "tfidf/features": float(len(names))}}
+        metrics = {"tfidf/strength": float(best.C), "tfidf/features": float(len(names))}
+        return {"metrics": metrics | {"tfidf/selection_optimism_pp": optimism}}
 
 
 def _all_labels(found: Any, idf: np.ndarray, count: int) -> dict[str, np.ndarray]:

@@ -5,7 +5,7 @@ import platform
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -13,20 +13,22 @@ import pyarrow.parquet as parquet
 
 from pipeline.evaluation.latency.samples import Pair, Samples
 from pipeline.evaluation.quality import flips
-from pipeline.evaluation.report import Predictions, Report
+from pipeline.evaluation.report import Judged, Predictions, Report
 from pipeline.runtimes.base import all_runtimes
 from pipeline.system.machine import load_average, machine, unknown_facts
 from pipeline.system.packages import version
 
-PREDICTIONS = "predictions.parquet"
+Split = Literal["test", "validation"]
+PREDICTIONS: dict[Split, str] = {"test": "predictions.parquet", "validation": "validation_predictions.parquet"}
 PACKAGES = (
     "torch", "transformers", "tokenizers", "datasets", "evaluate", "accelerate", "hydra-core", "mlflow", "numpy",
     "onnx", "optuna", "pyarrow", "psutil", "scipy", "zeus",
 )  # fmt: skip  # in addition to those that runtimes require
 
 
-def write_predictions(predictions: Predictions, path: Path) -> None:
-    """One row per test text: text, prediction, score, label, correct, abstained."""
+def write_predictions(judged: Judged, path: Path) -> None:
+    """One row per text: text, prediction, score, label, correct, abstained; baseline_correct where there is a baseline."""
+    predictions = judged.predictions
     names = np.array(predictions.labels)
     table = {
         "text": predictions.texts,
@@ -35,6 +37,7 @@ def write_predictions(predictions: Predictions, path: Path) -> None:
         "label": names[predictions.truth],
         "correct": predictions.right,
         "abstained": predictions.abstained,
+        **({} if judged.baseline is None else {"baseline_correct": judged.baseline.right}),
     }
     parquet.write_table(pa.table(table), path)
 
@@ -50,9 +53,9 @@ def read_predictions(path: Path, labels: Sequence[str], oos: int | None) -> Pred
 
 def write_flips(report: Report, folder: Path) -> None:
     """Write the texts that the baseline answers differently: a summary in flips.md, all of them in flips.csv."""
-    if report.comparison is None or report.comparison.baseline is None:
+    after, before = report.test.predictions, report.test.baseline
+    if before is None:
         return
-    after, before = report.predictions, report.comparison.baseline
     found = flips.find(after.texts, after.truth, before.predicted, after.predicted, after.labels)
     (folder / "flips.md").write_text(flips.markdown(found, report.optim, "the baseline"), encoding="utf-8")
     with (folder / "flips.csv").open("w", encoding="utf-8", newline="") as file:

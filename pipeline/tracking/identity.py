@@ -17,6 +17,7 @@ from pipeline.tracking.runs import Identity
 from pipeline.tracking.server import without_password
 
 NOT_COMPARED = ("path", "sha256", "finetune")  # of a backbone; how the baseline was fine-tuned decides its fingerprint
+LOGGED = 2  # raised when runs log something new that comparisons need, so that older runs are measured again
 
 
 def identity(config: Config, context: Context, optim: Optim) -> Identity:
@@ -59,7 +60,7 @@ def protocol_key(config: Config) -> str:
 def measurement_key(config: Config) -> str:
     """Equal for runs that would measure an artifact in the same way: all measuring settings and package versions."""
     settings = {name: value for name, value in plain(config.measure).items() if name != "again"}
-    return digest([settings, python_version(), installed()])[:16]
+    return digest([settings, python_version(), installed(), LOGGED])[:16]
 
 
 def _protocol(config: Config) -> list[dict[str, Any]]:
@@ -67,7 +68,7 @@ def _protocol(config: Config) -> list[dict[str, Any]]:
     for role in ("teacher", "student", "distilled"):
         for name in NOT_COMPARED:
             backbone[role].pop(name)
-    return [backbone, config.measure.decisive()]
+    return [backbone, config.measure.decisive(), {"logged": LOGGED}]
 
 
 def config_yaml(config: Config) -> str:

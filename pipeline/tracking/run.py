@@ -94,7 +94,7 @@ class Run:
 
         now = int(time.time() * 1000)
         metrics = [
-            Metric(key, value if key.startswith("quality/") else digits(value), now, 0)
+            Metric(key, value if key.startswith(("quality/", "validation/")) else digits(value), now, 0)
             for key, value in {**of_steps, **report.metrics()}.items()
         ]
         points = report.profile.points() if report.profile is not None else []
@@ -102,7 +102,8 @@ class Run:
         self._client.log_batch(self.run_id, metrics=metrics, tags=[RunTag(*tag) for tag in report.tags().items()])
         with tempfile.TemporaryDirectory() as folder:
             contents.write_blocks(report, Path(folder) / "blocks.parquet")
-            contents.write_predictions(report.predictions, Path(folder) / PREDICTIONS)
+            contents.write_predictions(report.test, Path(folder) / PREDICTIONS["test"])
+            contents.write_predictions(report.validation, Path(folder) / PREDICTIONS["validation"])
             contents.write_flips(report, Path(folder))
             contents.write_latency(report, Path(folder) / "latency.parquet")
             self._client.log_artifacts(self.run_id, folder)

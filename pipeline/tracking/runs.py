@@ -10,11 +10,13 @@ from typing import Any
 
 from pipeline.config import Config
 from pipeline.errors import TrackError, no_finished_run
+from pipeline.evaluation.evidence import Evidence
 from pipeline.evaluation.report import TAGS, Predictions
 from pipeline.evaluation.rows import Row
 from pipeline.system.machine import machine_name
 from pipeline.system.processes import is_gone, signal_of, this_process
-from pipeline.tracking.contents import PREDICTIONS, read_predictions
+from pipeline.tracking.contents import PREDICTIONS, Split, read_predictions
+from pipeline.tracking.evidence import evidence_of
 from pipeline.tracking.run import PARENT, Run
 from pipeline.tracking.server import Connection, connect_existing
 
@@ -151,14 +153,18 @@ class Tracker:
         comparable = self.client.get_run(run_id).data.tags["comparable"]
         return next((row for row in self.rows(comparable) if row.is_baseline), None)
 
-    def predictions(self, run_id: str, labels: Sequence[str], oos: int | None) -> Predictions:
-        """A finished run's predictions of the test split. Raises TrackError if they are missing or damaged."""
+    def predictions(self, run_id: str, labels: Sequence[str], oos: int | None, split: Split = "test") -> Predictions:
+        """A finished run's predictions of a split; those of validation are cross-fitted (see `pipeline.runtimes.crossfit`).
+
+        Raises TrackError if they are missing or damaged.
+        """
+        name = PREDICTIONS[split]
         with tempfile.TemporaryDirectory() as folder:
             try:
-                file = self.client.download_artifacts(run_id, PREDICTIONS, folder)
+                file = self.client.download_artifacts(run_id, name, folder)
                 return read_predictions(Path(file), labels, oos)
             except Exception as error:  # errors of MLflow and Arrow; OSError for a missing file
-                problem = f"{PREDICTIONS} of run {run_id} can't be read ({type(error).__name__})"
+                problem = f"{name} of run {run_id} can't be read ({type(error).__name__})"
                 raise TrackError(f"{problem}; run it again") from error
 
     def close_orphans(self) -> None:
@@ -194,6 +200,10 @@ class Tracker:
         for row, tags in found:
             newest.setdefault((row.optim, row.settings, row.seed, row.is_baseline), (row, tags))
         return list(newest.values())
+
+    def evidence_of(self, run_id: str) -> Evidence:
+        """What a run's files hold, to compare it with another run. Raises TrackError if one of them can't be read."""
+        return evidence_of(self.client, run_id)
 
     def find(self, identity: Identity) -> Row | None:
         """The newest finished run of the same artifact, measured the same way; None without one."""

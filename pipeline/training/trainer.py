@@ -18,13 +18,14 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 from datasets import Dataset, disable_progress_bars, enable_progress_bars
-from transformers import DataCollatorWithPadding, EvalPrediction, Trainer, TrainerCallback, TrainingArguments
+from transformers import DataCollatorWithPadding, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
 from pipeline.errors import TrainingError
 from pipeline.system import cpu
 from pipeline.system.progress import bar
-from pipeline.tasks.single_label import LABEL, TEXT, answer
+from pipeline.tasks.single_label import LABEL, TEXT
+from pipeline.training.history import accuracy, curves, selection_optimism_pp
 from pipeline.training.optimizer import adamw
 
 log = logging.getLogger(__name__)
@@ -78,7 +79,8 @@ def train(
 
     It ends with the weights of the best epoch on validation, or of the last one (`recipe.keep`). Without an objective the
     loss is cross-entropy with label smoothing; without an optimizer AdamW is used.
-    Returns one dict an epoch: epoch, train_loss, validation_loss, validation_accuracy (0 to 1).
+    Returns one dict an epoch: epoch, train_loss, validation_loss, validation_accuracy (0 to 1). Where the best is kept, the
+    last dict also has `selection_optimism_pp`.
     Raises TrainingError when a checkpoint of an interrupted training does not fit.
     """
     embeddings = model.base_model.get_input_embeddings()
@@ -89,7 +91,7 @@ def train(
         train_dataset=_tokenized(training, tokenizer, recipe.max_length),
         eval_dataset=_sorted_by_length(_tokenized(validation, tokenizer, recipe.max_length)),
         data_collator=_Collator(tokenizer),
-        compute_metrics=_accuracy,
+        compute_metrics=accuracy,
         callbacks=[Progress(), *callbacks],
         optimizers=(optimizer or _optimizer(model, recipe), None),
     )
@@ -100,7 +102,12 @@ def train(
         _train_or_resume(trainer, scratch)
     embeddings.requires_grad_(True)
     model.to("cpu").float()
-    return curves(trainer.state.log_history)
+    found = curves(trainer.state.log_history)
+    if recipe.keep == "best":
+        optimism = selection_optimism_pp(trainer.state.log_history, np.array(trainer.eval_dataset[LABEL]))
+        log.info("the epoch that was kept looks %.2f points better on the validation texts that chose it", optimism)
+        found[-1]["selection_optimism_pp"] = optimism
+    return found
 
 
 def _train_or_resume(trainer: Trainer, scratch: Path) -> None:
@@ -233,11 +240,6 @@ def _sorted_by_length(tokenized: Dataset) -> Dataset:
     return tokenized.select(np.argsort(tokenized.with_format("numpy")["length"], kind="stable"))
 
 
-def _accuracy(outcome: EvalPrediction) -> dict[str, float]:
-    logits = outcome.predictions[0] if isinstance(outcome.predictions, tuple) else outcome.predictions
-    return {"accuracy": float(np.mean(answer(logits) == outcome.label_ids))}
-
-
 def newest_checkpoint(scratch: Path) -> Path | None:
     """The newest complete checkpoint; incomplete ones are removed.
 
@@ -253,18 +255,6 @@ def newest_checkpoint(scratch: Path) -> Path | None:
         except (OSError, ValueError, KeyError, TypeError):
             shutil.rmtree(directory)
     return max(whole)[1] if whole else None
-
-
-def curves(history: list[dict[str, Any]]) -> list[dict[str, float]]:
-    """The Trainer's log as one dict an epoch."""
-    epochs: dict[int, dict[str, float]] = {}
-    names = {"loss": "train_loss", "eval_loss": "validation_loss", "eval_accuracy": "validation_accuracy"}
-    for entry in history:
-        number = round(entry.get("epoch", 0))
-        for key, name in names.items():
-            if key in entry:
-                epochs.setdefault(number, {"epoch": number})[name] = float(entry[key])
-    return [epochs[number] for number in sorted(epochs)]
 
 
 class Progress(TrainerCallback):  # type: ignore[misc]  # transformers is not typed

@@ -15,8 +15,7 @@ from transformers import pipeline as transformers_pipeline
 from pipeline.config import Backbone, Measure, Weights
 from pipeline.errors import MeasureError
 from pipeline.evaluation.latency.process import Worker
-from pipeline.evaluation.session import Reference, draw, measure, predict
-from pipeline.evaluation.session import TestSet as Examples  # pytest would take TestSet for a test
+from pipeline.evaluation.session import Examples, Reference, draw, measure, predict
 from pipeline.evaluation.size import size_of
 from pipeline.models.build import start
 from pipeline.runtimes.base import Description, load
@@ -30,7 +29,9 @@ LABELS = ["food", "music", "Wetter ☂"]
 TEXTS = ["play a song", "no", "is it sunny, or will it rain in the afternoon? " * 3, "Übergröße", "order a pizza", "x" * 200]
 QUICK = Measure(queries=5, warmup_calls=2, batch_size=4, max_seconds=0, profile=False)
 TEST = Examples(TEXTS, np.array([1, 0, 2, 2, 0, 1]), LABELS, oos=None)
+VALIDATION = Examples(TEXTS[::-1], TEST.truth[::-1].copy(), LABELS, oos=None)
 SAID = predict(np.eye(3, dtype=np.float32)[[0, 0, 1, 1, 1, 1]], TEST, Rule())  # by a baseline, 2 of 6 right
+SAID_BEFORE = predict(np.eye(3, dtype=np.float32)[[1, 0, 0, 1, 0, 0]], VALIDATION, Rule())  # and on validation, 2 of 6
 
 
 @pytest.fixture(scope="module")
@@ -120,13 +121,15 @@ def test_the_artifact_says_the_same_in_transformers_own_pipeline(worker: Worker,
 def test_a_report_comes_from_a_copy_of_the_artifact_alone(artifact: Path, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(artifact, tmp_path / "copy"))
     here = load(copy, threads=1).logits(TEXTS)
-    report = measure("candidate", copy, TEST, QUICK, Reference(artifact, SAID))
-    assert report.predictions.predicted.tolist() == here.argmax(axis=1).tolist()
-    assert report.predictions.texts == TEXTS and report.predictions.labels == LABELS
+    report = measure("candidate", copy, TEST, VALIDATION, QUICK, Reference(artifact, SAID, SAID_BEFORE))
+    predictions = report.test.predictions
+    assert predictions.predicted.tolist() == here.argmax(axis=1).tolist()
+    assert report.validation.predictions.predicted.tolist() == predictions.predicted[::-1].tolist()
+    assert predictions.texts == TEXTS == report.validation.predictions.texts[::-1] and predictions.labels == LABELS
     probabilities = np.exp(here) / np.exp(here).sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(report.predictions.scores, probabilities.max(axis=1), atol=1e-4)
+    np.testing.assert_allclose(predictions.scores, probabilities.max(axis=1), atol=1e-4)
     accuracy = float((here.argmax(axis=1) == TEST.truth).mean())
-    assert report.quality["accuracy"] == pytest.approx(accuracy) and "oos_recall" not in report.quality
+    assert report.test.quality["accuracy"] == pytest.approx(accuracy) and "oos_recall" not in report.test.quality
     assert report.comparison is not None and report.profile is None
     pairs = report.comparison.pairs
     assert len(pairs) == 1 and report.latency.processes == tuple(pair.candidate for pair in pairs)
@@ -134,6 +137,9 @@ def test_a_report_comes_from_a_copy_of_the_artifact_alone(artifact: Path, tmp_pa
     assert report.size == size_of(artifact) == report.comparison.size
     assert report.verdict == "" and report.metrics()["delta/speedup"] > 0  # of one pair
     assert report.metrics()["delta/accuracy_pp"] == pytest.approx(100 * (accuracy - 2 / 6))
+    wrong = SAID_BEFORE.predicted != VALIDATION.truth
+    expected = 100 * (accuracy - (1 - wrong.mean()))
+    assert report.metrics()["validation/delta_accuracy_pp"] == pytest.approx(expected)
 
 
 def rewrite(directory: Path, **changes: object) -> None:
@@ -158,16 +164,15 @@ def test_a_broken_artifact_gives_one_line_that_names_it(tmp_path: Path, reason: 
     broken = instant.write(tmp_path / "broken", LABELS)
     BROKEN[reason](broken)
     with pytest.raises(MeasureError) as caught:
-        measure("candidate", broken, TEST, QUICK, None)
+        measure("candidate", broken, TEST, VALIDATION, QUICK, None)
     assert str(broken) in one_line(caught.value) and reason in one_line(caught.value)
 
 
 @pytest.mark.usefixtures("leaves_no_process")
 def test_a_broken_baseline_ends_the_candidates_process_too(tmp_path: Path) -> None:
     with pytest.raises(MeasureError, match="nowhere"):
-        measure(
-            "candidate", instant.write(tmp_path / "candidate", LABELS), TEST, QUICK, Reference(tmp_path / "nowhere", SAID)
-        )
+        reference = Reference(tmp_path / "nowhere", SAID, SAID_BEFORE)
+        measure("candidate", instant.write(tmp_path / "candidate", LABELS), TEST, VALIDATION, QUICK, reference)
 
 
 def test_the_same_seed_draws_the_same_queries() -> None:

@@ -15,7 +15,7 @@ from pipeline.config import CONF, Config, Decide
 from pipeline.deployment.ship import version_tags
 from pipeline.errors import ConfigError
 from pipeline.evaluation import metrics
-from pipeline.evaluation.metrics import CHART, LOWER, METRICS, TAG, VIEW, Constraint, Metric, quality
+from pipeline.evaluation.metrics import CHART, LOWER, METRICS, TAG, VIEW, Constraint, Metric, quality, validation_key
 from pipeline.evaluation.rows import Row
 from pipeline.reporting.legend import legend
 from pipeline.reporting.tables import droppable_titles, table
@@ -31,7 +31,13 @@ DISK = Metric(
 
 
 def row(name: str, **more: float) -> Row:
-    shared = {"quality/accuracy": 0.9, "latency/p50_ms": 4.0, "size/mb": 20.0, "delta/speedup": 1.0}
+    shared = {
+        "quality/accuracy": 0.9,
+        "validation/accuracy": 0.9,
+        "latency/p50_ms": 4.0,
+        "size/mb": 20.0,
+        "delta/speedup": 1.0,
+    }
     return Row(name, shared | {key.replace("__", "/"): value for key, value in more.items()}, is_baseline=name == "bert")
 
 
@@ -70,6 +76,37 @@ def test_a_metric_that_is_declared_once_may_be_an_objective(compose: Callable[..
     check(replace(config, objective=["disk/reads_mb", "disk/reads_mb_low"]))
     with pytest.raises(ConfigError, match=r"objective=disk/read_mb: no such metric; did you mean disk/reads_mb\?"):
         check(replace(config, objective=["disk/read_mb"]))
+
+
+def test_the_validation_split_has_a_twin_of_each_metric_that_rates_answers_and_of_no_other() -> None:
+    pairs = {
+        "quality/accuracy": "validation/accuracy", "quality/accuracy_low": "validation/accuracy_low",
+        "quality/ece": "validation/ece", "argmax/f1_macro": "validation/argmax_f1_macro",
+        "delta/accuracy_pp_high": "validation/delta_accuracy_pp_high", "delta/lost": "validation/delta_lost",
+    }  # fmt: skip
+    assert {key: validation_key(key) for key in pairs} == pairs and set(pairs.values()) <= set(metrics.names())
+    for key in ("latency/p50_ms", "delta/speedup_low", "size/mb", "validation/accuracy", "calibrate/threshold", "new/thing"):
+        assert validation_key(key) == key
+    twins = [metric for metric in METRICS.values() if metric.key.startswith("validation/")]
+    assert len(twins) == len([metric for metric in METRICS.values() if metric.on_test]) > 10
+    assert not any(metric.title or metric.constraint or metric.shown_in for metric in twins), "a table has the test split"
+
+
+@pytest.mark.parametrize(
+    ("name", "instead"),
+    [
+        ("quality/accuracy", "validation/accuracy"), ("quality/f1_macro_low", "validation/f1_macro_low"),
+        ("delta/accuracy_pp", "validation/delta_accuracy_pp"), ("argmax/accuracy", "validation/argmax_accuracy"),
+    ],
+)  # fmt: skip
+def test_what_a_sweeper_maximizes_is_not_of_the_test_split(compose: Callable[..., Config], name: str, instead: str) -> None:
+    config = compose()
+    assert list(config.objective) == ["validation/accuracy"]
+    check(replace(config, objective=[instead]))
+    with pytest.raises(ConfigError, match=f"^config error: objective={name}: the test split must not choose; "):
+        check(replace(config, objective=["delta/speedup", name]))
+    with pytest.raises(ConfigError, match=f"; set objective={instead}$"):
+        check(replace(config, objective=[name]))
 
 
 @pytest.mark.usefixtures("added")

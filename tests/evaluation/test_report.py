@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from pipeline.evaluation.latency.samples import Block, Pair, Samples
-from pipeline.evaluation.metrics import METRICS
+from pipeline.evaluation.metrics import METRICS, validation_key
 from pipeline.evaluation.quality.paired import PairedQuality
 from pipeline.evaluation.quality.scores import quality_of
-from pipeline.evaluation.report import SPEEDUPS, Comparison, Latency, Predictions, Report, Size
+from pipeline.evaluation.report import SPEEDUPS, Comparison, Judged, Latency, Predictions, Report, Size
 from pipeline.evaluation.statistics import Interval
 from pipeline.system.machine import Conditions
 
@@ -79,8 +79,13 @@ def pair(candidate: list[float], baseline: list[float], candidate_first: bool = 
 
 
 def against(*pairs: Pair) -> Comparison:
-    quality = PairedQuality({"accuracy": Interval(-0.02, -0.03, 0.01)}, {"accuracy": (1, 3)}, agreement=0.9)
-    return Comparison(pairs, "max_seconds: 60 s are spent", 0.02, Size(12 * 2**20, 0), quality, predictions())
+    return Comparison(pairs, "max_seconds: 60 s are spent", 0.02, Size(12 * 2**20, 0))
+
+
+def judged(compared: bool) -> Judged:
+    change = PairedQuality({"accuracy": Interval(-0.02, -0.03, 0.01)}, {"accuracy": (1, 3)}, agreement=0.9)
+    alone = Judged(predictions(), {"accuracy": 0.9, "ece": 0.1, "ece_by_chance": 0.02})
+    return replace(alone, baseline=predictions(), change=change) if compared else alone
 
 
 def predictions() -> Predictions:
@@ -93,7 +98,8 @@ def report(processes: list[Samples], comparison: Comparison | None = None, condi
         tuple(processes), load_ms=900.0, first_call_ms=30.0, texts_per_s=250.0, memory={"memory/peak_mb": 300.0}
     )
     size = Size(3 * 2**20, 2 * 2**20)
-    return Report("fast", {"accuracy": 0.9, "ece": 0.1}, size, latency, predictions(), conditions, comparison)
+    test, validation = (judged(comparison is not None) for _ in range(2))
+    return Report("fast", test, validation, size, latency, conditions, comparison)
 
 
 def test_latency_is_summed_up_over_all_calls_of_all_processes() -> None:
@@ -148,12 +154,26 @@ def test_the_baseline_equals_itself_and_has_no_verdict() -> None:
     metrics = itself.metrics()
     assert {metrics[key] for key in SPEEDUPS} == {1} and len(SPEEDUPS) == 6
     assert (metrics["delta/size_ratio"], metrics["delta/accuracy_pp"], itself.tags()) == (1, 0, {})
+    assert metrics["validation/delta_accuracy_pp"] == 0
+
+
+def test_the_validation_split_is_judged_by_the_same_metrics_under_names_of_its_own() -> None:
+    one = pair([1.0], [2.0])
+    metrics = report([one.candidate], against(one)).metrics()
+    rates = [key for key in metrics if key.startswith(("quality/", "delta/")) and validation_key(key) != key]
+    assert {"quality/accuracy", "delta/accuracy_pp_low", "delta/gained", "delta/accuracy_mcnemar_p"} <= set(rates)
+    assert all(metrics[validation_key(key)] == metrics[key] for key in rates)
+    assert {key for key in metrics if key.startswith("validation/")} == set(map(validation_key, rates))
 
 
 def test_every_report_has_the_metrics_that_an_objective_may_name_but_those_of_out_of_scope_texts() -> None:
     always = {metric.key for metric in METRICS.values() if metric.always}
     missing = always - set(report([samples([1.0])]).metrics())
-    assert missing == {"quality/f1_macro", "quality/in_scope_accuracy", "quality/oos_recall", "quality/oos_precision"}
+    assert missing == {
+        f"{split}/{name}"
+        for split in ("quality", "validation")
+        for name in ("f1_macro", "in_scope_accuracy", "oos_recall", "oos_precision")
+    }
 
 
 def test_what_the_machine_did_is_told_and_what_it_does_not_tell_is_absent() -> None:

@@ -19,7 +19,7 @@ from pipeline.commands.compare import compare
 from pipeline.config import Config
 from pipeline.evaluation.rows import Row
 from pipeline.reporting.legend import legend
-from pipeline.reporting.tables import MAX_WIDTH, columns, droppable_titles, table, to_csv, write
+from pipeline.reporting.tables import MAX_WIDTH, ONE_SEED, columns, droppable_titles, table, to_csv, write
 
 
 def row(optim: str, accuracy: float = 0.9, p50: float = 8.0, mb: float = 80.0, **more: float) -> Row:
@@ -71,7 +71,8 @@ def test_cells_have_their_units_and_missing_metrics_are_dashes() -> None:
 
 
 EVERYTHING = {
-    "quality__ece": 0.02, "argmax__accuracy": 0.88, "delta__accuracy_pp_low": -0.7, "delta__accuracy_pp_high": 0.3,
+    "quality__ece": 0.02, "quality__ece_by_chance": 0.01,
+    "argmax__accuracy": 0.88, "delta__accuracy_pp_low": -0.7, "delta__accuracy_pp_high": 0.3,
     "quality__in_scope_accuracy": 0.95, "quality__oos_recall": 0.5, "quality__f1_macro": 0.9, "latency__p95_ms": 9.0,
     "throughput__texts_per_s": 250.0, "memory__peak_mb": 300.0, "memory__pss_warm_mb": 250.0, "cost__texts_per_core_s": 24.0,
     "cost__price_per_million_texts": 0.0463, "size__dense_mb": 80.0, "prune__sparsity": 0.6, "delta__accuracy_pp": -0.2,
@@ -88,7 +89,7 @@ def test_a_column_is_shown_where_one_row_has_it_and_left_out_where_none_has() ->
         "9.90x [9.62, 10.20]",
         "faster",
     )
-    assert (cells["change pp"], cells["without rule %"], cells["ECE %"]) == ("-0.2 [-0.7, 0.3]", "88.0", "2.0")
+    assert (cells["change pp"], cells["without rule %"], cells["ECE %"]) == ("-0.2 [-0.7, 0.3]", "88.0", "2.0 (1.0)")
     assert (cells["PSS MB"], cells["texts/s/core"], cells["price/M"]) == ("250", "24", "0.046")
     assert len(table([row("bert")]).cells[0]) == 4
 
@@ -106,7 +107,8 @@ def test_a_terminal_gets_no_more_columns_than_it_is_wide_and_is_told_what_it_lac
     made = table(
         [replace(row("a_name_of_its_settings, 45_characters_in_all_", **EVERYTHING), verdict="faster"), row("bert")]
     )
-    head, rule, *lines, told = made.plain().splitlines()
+    head, rule, *lines, note, told = made.plain().splitlines()
+    assert note == ONE_SEED
     assert {len(line) for line in (head, rule, *lines)} == {len(head)} and len(head) <= MAX_WIDTH
     lacking = told.removeprefix("left out here, see comparison.md: ").split(", ")
     assert lacking == droppable_titles()[: len(lacking)] and lacking[:2] == ["macro F1 %", "ECE %"]

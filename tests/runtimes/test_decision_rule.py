@@ -13,7 +13,8 @@ from scipy.special import logsumexp, softmax
 from pipeline.config import Backbone, Config
 from pipeline.data.splits import RawSplit, SplitFractions, Splits, assemble
 from pipeline.errors import ConfigError, OptimizationError
-from pipeline.runtimes.base import Description
+from pipeline.runtimes import crossfit
+from pipeline.runtimes.base import Description, load
 from pipeline.runtimes.decision_rule import OOS_SCORES, Rule
 from pipeline.steps.base import Context
 from pipeline.steps.calibrate import Calibrate, fit_temperature, fit_threshold, fit_weight
@@ -166,6 +167,11 @@ def test_a_rule_is_fitted_on_validation_alone_and_the_weights_stay(tmp_path: Pat
         "calibrate/weight": rule.weight,
     }
     assert notes["metrics"] == fitted
+    texts, truth = list(splits.validation["text"]), np.array(splits.validation["label"])
+    logits, fold_rules = load(target, 1).logits(texts), Description.read(target).fold_rules
+    step = Calibrate("calibrate")
+    parts = crossfit.without_each_fold(truth)
+    assert fold_rules == [step.fit(logits[rows], truth[rows], splits.oos).described() for rows in parts]
     assert (target / "model.onnx").read_bytes() == (tmp_path / "source" / "model.onnx").read_bytes()
     assert Description.read(tmp_path / "source").decision is None, "its input stays as it was"
 

@@ -154,7 +154,7 @@ def test_from_the_command_to_runs_in_mlflow_of_what_is_on_the_front_and_test_tex
     program.frontier(wanted)
     out = capsys.readouterr().out
     assert order[:2] == ["judged", "judged"] and all(word.startswith("run ") for word in order[2:]) and len(order) > 2
-    assert out.count("on the front: ") == 1
+    assert out.count("on the Pareto front of point estimates: ") == 1
     (folder,) = (Path(config.track.root) / "frontier").iterdir()
     told = json.loads((folder / "frontier.json").read_text())
     assert len(told) == 2 and (folder / "frontier.png").exists()

@@ -1,21 +1,26 @@
 """The decision: bounds and their intervals, preference without ranking inside the noise, what does not compare."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from pipeline.config import Decide
-from pipeline.errors import TrackError
+from pipeline.errors import ConfigError, TrackError
+from pipeline.evaluation.evidence import Answered, Evidence, from_calls
+from pipeline.evaluation.quality.seeds import change_over_seeds, ratio_over_seeds, share_over_seeds
 from pipeline.evaluation.rows import Row
 from pipeline.reporting.decision import write
 from pipeline.selection.candidate import Candidate
 from pipeline.selection.choose import choose, front
-from pipeline.selection.constraints import failures
+from pipeline.selection.constraints import Rules
 from pipeline.selection.decision import Decision, Registered, decide
 from pipeline.selection.evidence import gather
+from pipeline.selection.paired import accuracy_difference, speed_ratio
 
 
 def row(
@@ -25,19 +30,40 @@ def row(
     speedup: float = 4.0,
     loss_pp: float = 0.0,
     width: float = 0.02,
+    test_pp: float | None = None,
     **more: Any,
 ) -> Row:
-    """A run; `width` is that of its intervals, half of it on each side: of the value, or in percentage points times ten."""
-    metrics = {
-        "latency/p95_ms": p95, "latency/p95_ms_low": p95 * (1 - width / 2), "latency/p95_ms_high": p95 * (1 + width / 2),
-        "size/mb": mb, "memory/peak_mb": 100.0, "latency/p50_ms": p95 / 2, "delta/speedup": speedup,
-        "delta/speedup_low": speedup * (1 - width / 2), "delta/speedup_high": speedup * (1 + width / 2),
-        "delta/accuracy_pp": loss_pp,
-        "delta/accuracy_pp_low": loss_pp - 5 * width, "delta/accuracy_pp_high": loss_pp + 5 * width,
-        "quality/accuracy": 0.9 + loss_pp / 100, "quality/accuracy_low": 0.89 + loss_pp / 100,
-        "quality/accuracy_high": 0.91 + loss_pp / 100,
-    }  # fmt: skip
+    """A run; `width` is that of its intervals: of the value, or in percentage points times ten. `loss_pp` is its change on
+    validation, and on test unless `test_pp` is given."""
+
+    def interval(key: str, value: float, half: float) -> dict[str, float]:
+        return {key: value, f"{key}_low": value - half, f"{key}_high": value + half}
+
+    metrics = {"size/mb": mb, "memory/peak_mb": 100.0, "latency/p50_ms": p95 / 2}
+    metrics |= interval("latency/p95_ms", p95, p95 * width / 2) | interval("delta/speedup", speedup, speedup * width / 2)
+    metrics |= interval("delta/speedup_p95", speedup, speedup * width / 2)
+    for change, accuracy, of in (
+        ("validation/delta_accuracy_pp", "validation/accuracy", loss_pp),
+        ("delta/accuracy_pp", "quality/accuracy", loss_pp if test_pp is None else test_pp),
+    ):
+        metrics |= interval(change, of, 5 * width) | interval(accuracy, 0.9 + of / 100, 0.01)
     return replace(Row(name, metrics, run_id=f"run-{name}", seed=42), **more)
+
+
+def without(name: str, *keys: str, **more: Any) -> Row:
+    """A run without the bounds of these metrics."""
+    found = row(name, **more)
+    dropped = {key + bound for key in keys for bound in ("_low", "_high")}
+    return replace(found, metrics={key: value for key, value in found.metrics.items() if key not in dropped})
+
+
+def timed(*speedups: float, baseline_ms: Sequence[float] = ()) -> Evidence:
+    """One value for each pair."""
+    return Evidence(log_ratios=np.log(speedups), baseline_ms=tuple(np.full(20, ms) for ms in baseline_ms))
+
+
+def answered(right: np.ndarray) -> Evidence:
+    return Evidence(texts=tuple(f"text {i}" for i in range(len(right))), right=right)
 
 
 BASELINE = Candidate((row("bert", p95=8.0, mb=80.0, speedup=1.0, is_baseline=True),))
@@ -47,7 +73,7 @@ ALL = [BASELINE, SMALL, FAST]
 
 
 def words(candidate: Candidate, strict: bool = True, **bounds: float) -> list[str]:
-    return [failure.message for failure in failures(candidate, bounds, strict)]
+    return [failure.message for failure in Rules(bounds, strict).failures(candidate)]
 
 
 def test_each_rejection_names_the_metric_its_interval_and_the_bound() -> None:
@@ -55,8 +81,10 @@ def test_each_rejection_names_the_metric_its_interval_and_the_bound() -> None:
     assert words(BASELINE, size_mb=30, speedup=1.5) == [
         "size 80.0 MB, at most 30 MB", "speed-up 1.00x, at least 1.5x",
     ]  # fmt: skip
-    assert words(FAST, accuracy_loss=0.01) == ["change of accuracy -1.50 pp [-1.60, -1.40], at least -1 pp"]
-    assert words(FAST, min_oos_recall=0.5) == ["out-of-scope recall was not measured, at least 50 % is required"]
+    assert words(FAST, accuracy_loss=0.01) == ["change of accuracy on validation -1.50 pp [-1.60, -1.40], at least -1 pp"]
+    assert words(FAST, min_oos_recall=0.5) == [
+        "out-of-scope recall was not measured on validation, at least 50 % is required"
+    ]
 
 
 def test_a_bound_must_hold_for_the_whole_interval_unless_not_strict() -> None:
@@ -67,13 +95,10 @@ def test_a_bound_must_hold_for_the_whole_interval_unless_not_strict() -> None:
 
 
 def test_a_speedup_of_one_pair_has_no_interval_and_keeps_no_strict_bound() -> None:
-    quick = row("quick", speedup=9.0)
-    for bound in ("_low", "_high"):
-        del quick.metrics["delta/speedup" + bound]
-    assert words(Candidate((quick,)), speedup=3) == ["speed-up 9.00x without an interval, at least 3x"]
-    assert words(Candidate((quick,)), strict=False, speedup=3) == []
-    assert choose([Candidate((quick,)), SMALL], "latency")[1][0] == "in latency, the intervals of quick, small overlap"
-    told = json.dumps(decide("toy", [Candidate((quick,))], {"speedup": 3}, Decide("size")).plain(), allow_nan=False)
+    quick = Candidate((without("quick", "delta/speedup", speedup=9.0),))
+    assert words(quick, speedup=3) == ["speed-up 9.00x without an interval, at least 3x"]
+    assert words(quick, strict=False, speedup=3) == []
+    told = json.dumps(decide("toy", [quick], {"speedup": 3}, Decide("size")).plain(), allow_nan=False)
     assert '"delta/speedup": [9.0]' in told
 
 
@@ -86,13 +111,78 @@ def test_the_preferred_metric_decides_where_it_can_be_told_apart() -> None:
     assert choose(ALL, "latency")[0] is FAST and choose(ALL, "size")[0] is SMALL and choose(ALL, "accuracy")[0] is BASELINE
 
 
-def test_what_can_not_be_told_apart_is_not_ranked_and_the_next_preference_decides() -> None:
-    near = Candidate((row("near", mb=12.0, speedup=12.1, width=0.04),))
-    chosen, told = choose([FAST, near, SMALL], "latency")
+def test_an_unknown_interval_never_ties_for_best_and_does_not_help() -> None:
+    fast = Candidate((row("fast", speedup=100.0, width=0.04, mb=17.3),), (timed(98, 100, 102),))
+    unknown = Candidate((without("unknown", "delta/speedup", speedup=2.0, mb=17.2),), (timed(2.0),))
+    assert choose([fast, unknown], "latency")[0] is fast
+    wide = Candidate((row("wide", speedup=90.0, width=4.0, mb=17.2),), (timed(80, 101),))
+    chosen, reasons = choose([fast, wide], "latency")
+    assert chosen is fast and reasons[0].startswith(
+        "fast has the best point estimate in latency; against wide, the next, it may"
+    )
+    close = Candidate((without("close", "delta/speedup", speedup=102.0, mb=1.0),), (timed(102.0),))
+    chosen, reasons = choose([fast, close], "latency")
+    assert chosen is fast and reasons == ["fast is preferred in latency: close is within 3 % of fast, but has no interval"]
+    far = Candidate((without("far", "delta/speedup", speedup=120.0),), (timed(120.0),))
+    assert choose([fast, far], "latency")[1] == [
+        "far has the best point estimate in latency; its comparison with fast is unknown"
+    ]
+
+
+def test_what_is_close_and_can_not_be_told_apart_is_tied_and_the_next_preference_decides() -> None:
+    fast = Candidate((row("fast", mb=40.0, speedup=12.0),), (timed(11.8, 12.0, 12.2),))
+    near = Candidate((row("near", mb=12.0, speedup=12.1, width=0.04),), (timed(11.9, 12.1, 12.3),))
+    chosen, told = choose([fast, near, SMALL], "latency")
     assert chosen is near
-    assert told == ["in latency, the intervals of fast, near overlap", "near is the best in size of these"]
-    twins = [Candidate((row(name),)) for name in ("b", "a")]
+    assert told == [
+        "in latency, fast, near are within 3 % of the best, and compared with each other they can't be told apart",
+        "near is the best in size of these",
+    ]
+    sure = replace(fast, evidence=(timed(11.999, 12.0, 12.001),)), replace(near, evidence=(timed(12.099, 12.1, 12.101),))
+    assert choose(sure, "latency")[1] == ["near is the best in latency; against fast, the next: 1.01x [1.01, 1.01]"]
+    twins = [Candidate((row(name),), (timed(3.9, 4.1),)) for name in ("b", "a")]
+    for twin in twins:
+        twin.rows[0].metrics["validation/delta_accuracy_pp"] = 0.0
+    twins = [replace(twin, evidence=(replace(twin.evidence[0], texts=("x",), right=np.array([True])),)) for twin in twins]
     assert choose(twins, "latency")[0].name == "a" and "first by name" in choose(twins, "latency")[1][-1]
+
+
+def test_two_are_compared_by_their_own_flips_and_pairs() -> None:
+    rng = np.random.default_rng(0)
+    right = rng.random(5500) < 0.93
+    other = right & (rng.random(5500) > 0.011)  # what it loses is lost by no other
+    one, two = (Candidate((row(name),), (answered(flags),)) for name, flags in (("one", right), ("two", other)))
+    found = accuracy_difference(one, two)
+    assert found is not None and found.value == pytest.approx(100 * (right.mean() - other.mean())) and found.low > 0.5
+    assert accuracy_difference(one, SMALL) is None and speed_ratio(one, two) is None
+    fast, slow = Candidate((row("x"),), (timed(4, 4.1, 3.9),)), Candidate((row("y"),), (timed(2, 2.1, 1.9, 2.0),))
+    ratio = speed_ratio(fast, slow)
+    assert ratio is not None and ratio.value == pytest.approx(2, rel=0.01) and 1.85 < ratio.low < ratio.high < 2.15
+    against = speed_ratio(fast, BASELINE)
+    assert against is not None and against.value == pytest.approx(4, rel=0.01) and against.low > 3.7
+
+
+def test_over_seeds_the_texts_count_with_their_mean_and_the_seeds_that_both_have() -> None:
+    rng = np.random.default_rng(1)
+    rows = [replace(row("x"), seed=seed) for seed in (1, 2, 3)]
+    rights = [rng.random(1000) < 0.9 for _ in rows]
+    one = Candidate(tuple(rows), tuple(map(answered, rights)))
+    worse = Candidate(tuple(rows[:2]), tuple(answered(right & (rng.random(1000) > 0.03)) for right in rights[:2]))
+    found = accuracy_difference(one, worse)
+    expected = np.mean([a.right.mean() - b.right.mean() for a, b in zip(one.evidence, worse.evidence, strict=False)])  # type: ignore[union-attr]
+    assert found is not None and found.value == pytest.approx(100 * expected) and found.low < found.value < found.high
+    same = accuracy_difference(one, one)
+    assert same is not None and (same.value, same.low, same.high) == (0, 0, 0)
+    speeds = replace(one, evidence=tuple(timed(value, value) for value in (4.0, 4.4, 3.6)))
+    ratio = speed_ratio(speeds, BASELINE)
+    assert ratio is not None and ratio.low < 3.6 and ratio.high > 4.4, "each seed is one value"
+
+
+def test_the_calls_of_a_run_give_its_pairs() -> None:
+    who = np.array(["candidate", "baseline", "candidate", "baseline", "baseline", "candidate"])
+    found = from_calls(who, np.array([0, 0, 0, 0, 1, 1]), np.array([1.0, 4.0, 3.0, 8.0, 5.0, 1.0]))
+    assert np.exp(found.log_ratios).tolist() == pytest.approx([3.0, 5.0])
+    assert [ms.tolist() for ms in found.baseline_ms] == [[4.0, 8.0], [5.0]]
 
 
 def test_over_seeds_the_bounds_hold_how_much_seeds_differ() -> None:
@@ -114,16 +204,100 @@ def test_every_candidate_but_the_chosen_has_its_reason() -> None:
     decision = decided(size_mb=50, accuracy_loss=0.01)
     assert decision.chosen is SMALL and decision.verdict().startswith("ship small: ")
     assert "size 80.0 MB" in decision.why_not(BASELINE) and "change of accuracy" in decision.why_not(FAST)
-    assert decided(size_mb=50).why_not(SMALL) == "keeps the constraints, but fast is the best in latency"
+    assert decided(size_mb=50).why_not(SMALL) == (
+        "keeps the constraints, but fast has the best point estimate in latency; its comparison with small is unknown"
+    )
 
 
-def test_only_one_may_be_asked_for() -> None:
+def test_the_one_chosen_on_validation_is_confirmed_on_test_once() -> None:
+    lucky = Candidate((row("lucky", speedup=20.0, loss_pp=-0.5, test_pp=-1.2),))
+    decision = decide("toy", [*ALL, lucky], {"accuracy_loss": 0.01}, Decide())
+    assert decision.chosen is None and decision.unconfirmed is lucky and decision.chosen_among == 4
+    assert decision.verdict() == (
+        "not confirmed: lucky was chosen among 4, but on the test split it fails: change of accuracy on test -1.20 pp "
+        "[-1.30, -1.10], at least -1 pp; missed by 0.30 pp. Nothing is shipped, "
+        "and no other is tried: test would choose then"
+    )
+    assert decision.why_not(SMALL).startswith("keeps the constraints, but lucky")
+    assert decision.why_not(lucky).startswith("was chosen among 4, not confirmed on test: change of accuracy")
+    told = decision.plain()
+    assert (told["chosen"], told["unconfirmed"], told["confirmed"], told["chosen_among"]) == (None, "lucky", False, 4)
+    value = decide("toy", [lucky], {"accuracy_loss": 0.0125}, Decide())
+    assert value.chosen is None and decide("toy", [lucky], {"accuracy_loss": 0.0125}, Decide(strict=False)).chosen is lucky
+
+
+def test_test_figures_choose_nothing() -> None:
+    bad = Candidate((row("bad", speedup=20.0, loss_pp=-2.0, test_pp=0.0),))
+    assert decide("toy", [*ALL, bad], {"accuracy_loss": 0.01}, Decide()).chosen is SMALL
+    best = [Candidate((row(name, loss_pp=on, test_pp=-on),)) for name, on in (("validation", 1.0), ("test", -1.0))]
+    assert decide("toy", best, {}, Decide("accuracy")).chosen is best[0]
+
+
+def test_both_figures_are_told_and_which_one_to_report() -> None:
+    decision = decide("toy", [BASELINE, Candidate((row("small", loss_pp=0.3, test_pp=-0.2),))], {}, Decide())
+    assert decision.figures() == (
+        "accuracy of these weights on test: 89.80 % [88.80, 90.80] (-0.20 pp [-0.30, -0.10] against the baseline); this is "
+        "the one to report. On validation, where it was chosen among 2, it is 90.30 % [89.30, 91.30]"
+    )
+    told = decision.plain()
+    assert told["to_report"]["quality/accuracy"] == pytest.approx([0.898, 0.888, 0.908]) and told["confirmed"] is True
+    assert told["candidates"][1]["metrics"]["validation/accuracy"] == pytest.approx([0.903, 0.893, 0.913])
+
+
+def test_a_run_that_is_older_than_metrics_of_validation_must_be_run_again() -> None:
+    old = row("old", speedup=30.0)
+    old = replace(old, metrics={key: value for key, value in old.metrics.items() if not key.startswith("validation/")})
+    decision = decide("toy", [SMALL, Candidate((old,))], {}, Decide())
+    assert decision.chosen is SMALL
+    assert decision.why_not(decision.candidates[1]) == (
+        "its run has no metrics of the validation split, which chooses; run it again"
+    )
+
+
+def test_one_that_is_asked_for_is_only_confirmed() -> None:
     kept = decide("toy", ALL, {"size_mb": 50, "accuracy_loss": 0.01}, Decide(only="small"))
-    assert kept.chosen is SMALL and kept.why_not(FAST) == "decide.only requests another one"
+    assert kept.chosen is SMALL and kept.why_not(FAST) == "decide.only requests another one" and kept.chosen_among == 1
+    assert "where it was requested by decide.only, it is" in kept.figures()
+    on_test = Candidate((row("one", loss_pp=-3.0, test_pp=0.0),))
+    assert decide("toy", [BASELINE, on_test], {"accuracy_loss": 0.01}, Decide(only="one")).chosen is on_test
     failed = decide("toy", ALL, {"size_mb": 15, "speedup": 9, "min_accuracy": None}, Decide(only="small"))
-    assert failed.chosen is None and "nearest is small: size 16.0 MB, at most 15 MB, speed-up" in failed.verdict()
+    assert failed.chosen is None and failed.unconfirmed is SMALL
+    assert "size 16.0 MB, at most 15 MB; missed by 1.0 MB; speed-up 8.00x" in failed.verdict()
+    two = [Candidate((row("x", speedup=speedup, settings=f"depth={speedup}"),)) for speedup in (2.0, 3.0)]
+    assert decide("toy", [*ALL, *two], {}, Decide(only="x")).chosen is two[1], "of several settings, validation chooses"
+    assert decide("toy", [*ALL, *two], {}, Decide(only="x depth=2.0")).chosen is two[0]
     with pytest.raises(TrackError, match=r"decide\.only=smal: this optimization has no finished run.*did you mean small"):
         decide("toy", ALL, {}, Decide(only="smal"))
+
+
+def test_milliseconds_are_those_of_the_pooled_baseline() -> None:
+    slow_minute = Candidate((row("a", p95=3.0, speedup=4.0),), (timed(4, 4, baseline_ms=(12.0, 12.0)),))
+    quick_minute = Candidate((row("b", p95=2.0, speedup=4.0),), (timed(4, 4, baseline_ms=(8.0, 8.0)),))
+    both = [slow_minute, quick_minute]
+    decision = decide("toy", both, {"latency_p95_ms": 2.4}, Decide())
+    pooled = (12 * 8) ** 0.5  # 9.80 ms
+    messages = [decision.why_not(each) for each in both]
+    assert (
+        messages[0]
+        == messages[1]
+        == (f"p95 {pooled / 4:.2f} ms [2.43, 2.47] (the baseline's 9.80 ms, by the ratio), at most 2.4 ms")
+    )
+    assert decision.notes[0].startswith(
+        "p95 is the ratio to the baseline, measured in turns, times the baseline's 9.80 ms (over 2 runs, "
+        "by run 8.00 to 12.00): milliseconds of this machine as it was then"
+    )
+    assert decide("toy", both, {"latency_p95_ms": 2.48}, Decide()).chosen is not None
+
+
+def test_a_bound_on_one_measurement_says_that_it_is_one() -> None:
+    decision = decide("toy", ALL, {"memory_mb": 50}, Decide())
+    assert decision.why_not(SMALL) == "peak memory 100 MB (one measurement without an interval), at most 50 MB"
+    assert decision.notes == ("peak memory is one measurement without an interval: its bound may be kept by chance",)
+
+
+def test_cost_ranks_nothing() -> None:
+    with pytest.raises(ConfigError, match=r"prefer=cost: .* measured once, not in pairs, .* use prefer=latency"):
+        Decide("cost")
 
 
 def test_impossible_constraints_name_what_comes_nearest() -> None:
@@ -149,6 +323,8 @@ def test_json_and_page_say_what_was_decided_and_why(tmp_path: Path) -> None:
     page = (tmp_path / "decision.md").read_text()
     for part in (
         "**ship small: ",
+        "this is the one to report",
+        "Pareto front of the point estimates",
         "- **fast**: change of accuracy",
         "toy-tiny version 2; version 1 is the previous one; checked",
         "constraints.size_mb=50",
@@ -202,3 +378,43 @@ def test_a_missing_baseline_and_an_empty_experiment_are_one_line() -> None:
             (row("bert", is_baseline=True), TAGS), (row("small"), TAGS),
             (row("bert", is_baseline=True), TAGS | {"comparable": "e"}), (row("fast"), TAGS | {"comparable": "e"}),
         )  # fmt: skip
+
+
+def several(seeds: int, rng: np.random.Generator, texts: int = 600) -> Candidate:
+    """A candidate with evidence of both splits; the seeds answer the same texts."""
+    before = np.tile(rng.random(texts) < 0.9, (seeds, 1))
+    after = np.where(rng.random((seeds, texts)) < 0.03, ~before, before)
+    names = tuple(map(str, range(texts)))
+    evidence = tuple(
+        Evidence(names, after[i], before[i], Answered(names, after[i], before[i]), rng.normal(0.7, 0.01, 6))
+        for i in range(seeds)
+    )
+    change = [100 * float(right.mean() - before[0].mean()) for right in after]
+    return Candidate(tuple(replace(row("many", loss_pp=pp), seed=i) for i, pp in enumerate(change)), evidence)
+
+
+def test_over_seeds_the_bounds_take_texts_and_seeds_together_where_answers_are_known() -> None:
+    many = several(3, np.random.default_rng(0))
+    before, after = (
+        np.stack([np.asarray(getattr(run, name)) for run in many.evidence]) for name in ("baseline_right", "right")
+    )
+    for key in ("delta/accuracy_pp", "validation/delta_accuracy_pp"):
+        assert many.metric(key) == change_over_seeds(before, after).scaled(100)
+    assert many.metric("validation/accuracy") == share_over_seeds(after) == many.metric("quality/accuracy")
+    assert many.metric("delta/speedup") == ratio_over_seeds([run.log_ratios for run in many.evidence])
+    known, unknown = many.metric("delta/accuracy_pp"), Candidate(many.rows).metric("delta/accuracy_pp")
+    assert known is not None and unknown is not None and known.value == pytest.approx(unknown.value)
+    other = replace(many.evidence[0], texts=tuple("abc"), test=None)
+    apart = Candidate(many.rows, (other, *many.evidence[1:]))
+    assert apart.metric("delta/accuracy_pp") == unknown, "each seed has its own test split"
+
+
+def test_a_bound_on_macro_f1_is_not_judged_by_a_handful_of_texts() -> None:
+    f1 = {f"validation/delta_f1_macro_pp{bound}": value for bound, value in (("", 0.1), ("_low", -0.2), ("_high", 0.4))}
+    few = {"validation/delta_gained": 5.0, "validation/delta_lost": 4.0}
+    one = replace(row("one"), metrics=row("one").metrics | f1 | few)
+    (why,) = words(Candidate((one,)), f1_macro_loss=0.01)
+    assert "macro F1" in why and "only 9 texts flipped, 30 are needed; bound accuracy_loss instead" in why
+    assert words(Candidate((one,)), accuracy_loss=0.01) == [], "a share of fixed texts has an exact test"
+    enough = replace(one, metrics=one.metrics | {"validation/delta_gained": 26.0})
+    assert words(Candidate((enough,)), f1_macro_loss=0.01) == []

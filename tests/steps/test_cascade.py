@@ -86,7 +86,10 @@ def test_the_cheap_one_answers_what_it_is_sure_of_and_the_better_one_the_rest(
     texts = [*context.splits.test["text"], "zzz"]
     cheap = load(artifact / "cheap", 1).logits(texts)
     threshold = float(np.median(Description.read(artifact / "cheap").rule.answer(cheap).scores))
-    (artifact / "cascade.json").write_text(json.dumps({"threshold": threshold}))  # the tiny network is never the better one
+    thresholds = {"threshold": threshold, "fold_thresholds": [2.0, threshold, 0.0, 0.0, 0.0]}
+    fitted = json.loads((artifact / "cascade.json").read_text())
+    assert len(fitted["fold_thresholds"]) == len(Description.read(artifact).fold_rules or ()) == 5
+    (artifact / "cascade.json").write_text(json.dumps(thresholds))  # the tiny network is never the better one
     classifier = load(artifact, 1)
     parts = {name: load(artifact / name, 1) for name in ("cheap", "better")}
     rules = {name: Description.read(artifact / name).rule for name in parts}
@@ -95,6 +98,9 @@ def test_the_cheap_one_answers_what_it_is_sure_of_and_the_better_one_the_rest(
     assert 0 < sure.sum() < len(texts)
     expected = np.where(sure, answers["cheap"].labels, answers["better"].labels)
     assert np.array_equal(classifier.logits(texts).argmax(axis=1), expected)
+    without = [classifier.of_fold(fold).logits(texts).argmax(axis=1) for fold in range(3)]
+    assert np.array_equal(without[0], answers["better"].labels) and np.array_equal(without[1], expected)
+    assert np.array_equal(without[2], answers["cheap"].labels)
     one_by_one = np.concatenate([classifier.forward(*classifier.encode([text])) for text in texts])
     assert np.array_equal(one_by_one.argmax(axis=1), expected)
     assert packages_of(artifact) == ("numpy", "safetensors", "tokenizers", "onnxruntime")

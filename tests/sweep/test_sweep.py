@@ -36,7 +36,7 @@ Ended = tuple[Place, CompletedProcess[str]]
 @pytest.fixture(scope="module")
 def troubled(tmp_path_factory: pytest.TempPathFactory, ready_database: Path, toy_rows: Rows) -> Iterator[Ended]:
     """A sweep over good jobs and over jobs that fail, exit or are killed."""
-    told = ["objective=[quality/accuracy,delta/speedup]", "hydra.sweeper._target_=hydra_plugins.telling.Telling"]
+    told = ["objective=[validation/accuracy,delta/speedup]", "hydra.sweeper._target_=hydra_plugins.telling.Telling"]
     with Place(tmp_path_factory.mktemp("troubled"), ready_database, toy_rows) as place:
         yield place, place.run("-m", f"optim={','.join(JOBS)}", *told)
 
@@ -130,7 +130,7 @@ def test_the_sweeper_is_told_the_objectives_of_each_job_and_nan_where_it_failed(
     told = dict(zip(JOBS, json.loads((place.folder / "told.json").read_text()), strict=True))
     metrics = {run.data.tags["optim"]: run.data.metrics for run in place.runs() if "optim" in run.data.tags}
     for name in GOOD:
-        expected = [metrics[name]["quality/accuracy"], metrics[name]["delta/speedup"]]
+        expected = [metrics[name]["validation/accuracy"], metrics[name]["delta/speedup"]]
         assert told[name] == pytest.approx(expected, rel=1e-4)
     assert all(math.isnan(value) for name in set(JOBS) - set(GOOD) for value in told[name])
     assert all(len(values) == 2 for values in told.values())
@@ -200,7 +200,7 @@ def test_the_experiment_that_the_readme_leads_with_names_what_there_is(compose: 
 
 def test_small_students_and_anchors_are_compared_with_an_untrained_network_that_has_no_quality(place: Place) -> None:
     tried = ["optim=tfidf,student_1l,untrained", "optim@baseline=untrained"]
-    done = place.run("-m", "experiment=hundredfold", *tried, "objective=[quality/accuracy,delta/accuracy_pp]")
+    done = place.run("-m", "experiment=hundredfold", *tried, "objective=[validation/accuracy,validation/delta_accuracy_pp]")
     assert done.returncode == 0, done.stderr
     assert place.parents()[0].info.status == "FINISHED"
     assert "student_1l" in done.stdout and "tfidf" in done.stdout

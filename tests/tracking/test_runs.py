@@ -23,9 +23,10 @@ from pipeline.config import Config, Track
 from pipeline.errors import TrackError, UserError
 from pipeline.evaluation.latency.samples import Block, Pair, Samples
 from pipeline.evaluation.quality.paired import compare as compare_quality
-from pipeline.evaluation.report import Comparison, Latency, Predictions, Report, Size
+from pipeline.evaluation.report import Comparison, Judged, Latency, Predictions, Report, Size
 from pipeline.system.machine import Conditions, machine_name
-from pipeline.tracking import view
+from pipeline.tracking import identity, view
+from pipeline.tracking.contents import Split
 from pipeline.tracking.identity import config_yaml
 from pipeline.tracking.runs import Identity, Tracker
 from pipeline.tracking.server import connect
@@ -34,6 +35,8 @@ JOBS = 6
 PREDICTIONS = Predictions(
     ["rain", "song"], np.array([0, 1]), np.array([0, 0]), np.array([0.9, 0.6]), ["weather", "music"], None, np.zeros(2, bool)
 )
+VALIDATION = replace(PREDICTIONS, texts=["sun", "snow", "tune"], truth=np.array([0, 0, 1]), predicted=np.array([0, 0, 0]),
+                     scores=np.array([0.9, 0.8, 0.6]), abstained=np.zeros(3, bool))  # fmt: skip
 IDENTITY = Identity("int8", "bert", "f" * 64, "d" * 64, "same")
 
 
@@ -50,15 +53,21 @@ def samples(ms: float) -> Samples:
 
 def against(ours_ms: float, theirs_ms: float) -> Comparison:
     pairs = tuple(Pair(samples(ours_ms), samples(theirs_ms), number % 2 == 0, number + 1.0) for number in range(2))
-    quality = compare_quality(np.array([0, 1]), PREDICTIONS.predicted, PREDICTIONS.truth, 2, None)
-    before = replace(PREDICTIONS, predicted=np.array([0, 1]))
-    return Comparison(pairs, "max_seconds: 60 s are spent", 0.02, Size(2**22, 0), quality, before)
+    return Comparison(pairs, "max_seconds: 60 s are spent", 0.02, Size(2**22, 0))
+
+
+def judged(predictions: Predictions, compared: bool) -> Judged:
+    before = replace(predictions, predicted=predictions.truth)
+    change = compare_quality(before.predicted, predictions.predicted, predictions.truth, 2, None)
+    quality = {"accuracy": float(predictions.right.mean())}
+    return Judged(predictions, quality, baseline=before, change=change) if compared else Judged(predictions, quality)
 
 
 def report(p50_ms: float = 2.0, comparison: Comparison | None = None) -> Report:
     latency = Latency((samples(p50_ms), samples(p50_ms)), 900.0, 30.0, 250.0, {"memory/peak_mb": 300.0})
     conditions = Conditions(0.2, 0.0, 0.9, None, 10.0, 0.001)
-    return Report("int8", {"accuracy": 0.5}, Size(2**21, 2**20), latency, PREDICTIONS, conditions, comparison)
+    test, validation = (judged(one, comparison is not None) for one in (PREDICTIONS, VALIDATION))
+    return Report("int8", test, validation, Size(2**21, 2**20), latency, conditions, comparison)
 
 
 def finish(tracker: Tracker, identity: Identity, p50_ms: float) -> str:
@@ -95,16 +104,20 @@ def test_a_run_that_ends_is_finished_and_holds_all_it_was_given(tracker: Tracker
     assert stored.data.tags["machine"] == machine_name() and "sweep_id" not in stored.data.tags
     metrics = stored.data.metrics
     assert metrics["quality/accuracy"] == 0.5 and metrics["latency/p50_ms"] == 2 and metrics["delta/speedup"] == 3
+    assert metrics["validation/accuracy"] == 2 / 3 and metrics["delta/accuracy_pp"] == -50
+    assert metrics["validation/delta_accuracy_pp"] == pytest.approx(-100 / 3, rel=1e-4)
     history = tracker.client.get_metric_history(run.run_id, "training/train_loss")
     assert [(point.step, point.value) for point in history] == [(1, 1.5), (2, 0.5)]
     (dataset,) = stored.inputs.dataset_inputs
     assert dataset.dataset.name == "toy" and json.loads(dataset.dataset.profile) == {"train": 3}
     assert artifacts(tracker, run.run_id) == {
-        "config.yaml", "environment.json", "predictions.parquet", "latency.parquet", "blocks.parquet", "classifier",
-        "comparison.png", "flips.md", "flips.csv",
+        "config.yaml", "environment.json", "predictions.parquet", "validation_predictions.parquet", "latency.parquet",
+        "blocks.parquet", "classifier", "comparison.png", "flips.md", "flips.csv",
     }  # fmt: skip
-    read = tracker.predictions(run.run_id, PREDICTIONS.labels, None)
-    assert all(np.array_equal(getattr(read, name), getattr(PREDICTIONS, name)) for name in vars(PREDICTIONS))
+    splits: dict[Split, Predictions] = {"test": PREDICTIONS, "validation": VALIDATION}
+    for split, logged in splits.items():
+        read = tracker.predictions(run.run_id, PREDICTIONS.labels, None, split)
+        assert all(np.array_equal(getattr(read, name), getattr(logged, name)) for name in vars(logged))
     with pytest.raises(TrackError, match=f"predictions.parquet of run {run.run_id} can't be read \\(KeyError\\)"):
         tracker.predictions(run.run_id, ["other", "labels"], None)
     assert artifacts(tracker, run.run_id, "classifier") == {"classifier/weights.safetensors"}
@@ -116,6 +129,7 @@ def test_a_run_that_ends_is_finished_and_holds_all_it_was_given(tracker: Tracker
         "label": "music",
         "correct": False,
         "abstained": False,
+        "baseline_correct": True,
     }
     calls = parquet.read_table(tracker.client.download_artifacts(run.run_id, "latency.parquet")).to_pylist()
     assert len(calls) == 12 and calls[-1] == {
@@ -239,3 +253,13 @@ def test_jobs_that_log_the_same_data_set_at_the_same_moment_all_have_it(root: Pa
 
     with ThreadPoolExecutor(JOBS) as pool:
         assert list(pool.map(log, trackers)) == [10] * JOBS
+
+
+def test_runs_that_logged_less_than_comparisons_need_are_not_found_again(
+    compose: Callable[..., Config], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = compose()
+    now = identity.protocol_key(config), identity.measurement_key(config)
+    monkeypatch.setattr(identity, "LOGGED", identity.LOGGED - 1)
+    before = identity.protocol_key(config), identity.measurement_key(config)
+    assert all(one != other for one, other in zip(now, before, strict=True))

@@ -73,6 +73,7 @@ def test_the_same_seed_gives_the_same_weights_to_the_bit_and_another_seed_others
 def test_curves_have_one_entry_an_epoch(role: str, trained: Callable[..., tuple[Any, Curves]]) -> None:
     model, curves = trained(role=role)
     assert [entry["epoch"] for entry in curves] == [1, 2, 3]
+    assert curves[-1].pop("selection_optimism_pp") >= 0
     for entry in curves:
         assert set(entry) == {"epoch", "train_loss", "validation_loss", "validation_accuracy"}
         assert entry["train_loss"] > 0 and 0 <= entry["validation_accuracy"] <= 1

@@ -107,12 +107,12 @@ class Worker:
         """The process id."""
         return self._process.pid
 
-    def logits(self, texts: list[str], batch_size: int) -> np.ndarray:
-        """Logits of all texts: float32 (len(texts), n_labels)."""
+    def logits(self, texts: list[str], batch_size: int, fold: int | None = None) -> np.ndarray:
+        """Logits of all texts: float32 (len(texts), n_labels); of the classifier `of_fold`."""
         with tempfile.TemporaryDirectory() as folder:
             source, target = Path(folder) / "texts.json", Path(folder) / "logits.npy"
             source.write_text(json.dumps(texts), encoding="utf-8")
-            self.ask("predict", texts=str(source), logits=str(target), batch_size=batch_size)
+            self.ask("predict", texts=str(source), logits=str(target), batch_size=batch_size, fold=fold)
             result: np.ndarray = np.load(target, allow_pickle=False)
             return result
 

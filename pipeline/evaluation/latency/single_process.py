@@ -1,13 +1,13 @@
 """Measurements of a single process, after the pairs: predictions, batches, memory, and a profile with `measure.profile`.
 
-One worker process, pinned like those of the pairs, predicts the test split and reports its memory. For the profile it also
+One worker process, pinned like those of the pairs, predicts both splits and reports its memory. For the profile it also
 answers a thousand single calls on texts drawn from the test split, which have realistic lengths: they give latency by
 tokens, and energy where the machine reports it. It is also timed with batches of several sizes. Further fresh processes
 answer with more threads, and one with up to four cores serves several clients at once.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -38,6 +38,7 @@ class SingleProcess(NamedTuple):
     """The measurements of a single process."""
 
     logits: np.ndarray  # float32 (texts, n_labels)
+    validation_logits: dict[int | None, np.ndarray]  # the same for each fold of the validation split
     load_ms: float  # loading the classifier in a ready process, imports included
     first_call_ms: float  # the first call after loading
     texts_per_s: float  # in batches of `batch_size`
@@ -57,19 +58,23 @@ class SingleCalls(NamedTuple):
     joules: float  # of all processor packages; 0 where unknown
 
 
-def measure_single_process(artifact: Path, texts: list[str], settings: Measure, cores: Sequence[int]) -> SingleProcess:
+def measure_single_process(
+    artifact: Path, texts: list[str], validation: Mapping[int | None, list[str]], settings: Measure, cores: Sequence[int]
+) -> SingleProcess:
     """Measure one classifier on the test texts; its worker is pinned to `cores` ([]: not pinned).
 
+    `validation` has the texts of that split by fold (see `pipeline.runtimes.crossfit`); they are only predicted.
     Raises MeasureError when a worker process fails.
     """
     rng = np.random.default_rng(settings.seed)
     calls = [texts[i] for i in rng.choice(len(texts), size=CALLS, replace=len(texts) < CALLS)]
+    batch = throughput_texts(texts, rng)
     profile = None
     with Worker(artifact, settings.threads, cores) as worker:
         singles = _single_calls(worker, calls, settings)
-        batch = (texts * (1 + THROUGHPUT_TEXTS // len(texts)))[:THROUGHPUT_TEXTS]
         speed = worker.ask("throughput", texts=batch, batch_size=settings.batch_size)["texts_per_s"]
         logits = worker.logits(texts, settings.batch_size)
+        held_out = {fold: worker.logits(some, settings.batch_size, fold) for fold, some in validation.items()}
         tasks = worker.ask("tasks")["tasks"]
         batches = _by_batch(worker, calls) if settings.profile else None
     if batches is not None:
@@ -77,7 +82,12 @@ def measure_single_process(artifact: Path, texts: list[str], settings: Measure, 
         curves = (_by_tokens(singles), _by_threads(artifact, calls, settings, singles), batches, clients)
         profile = Profile(curves, _energy(singles) | _cost(clients, used, settings.price_per_core_hour))
     memory = memory_metrics(singles.memory)
-    return SingleProcess(logits, worker.load_ms, singles.first_call_ms, speed, memory, tasks, profile)
+    return SingleProcess(logits, held_out, worker.load_ms, singles.first_call_ms, speed, memory, tasks, profile)
+
+
+def throughput_texts(texts: list[str], rng: np.random.Generator) -> list[str]:
+    """The texts of the throughput, in random order: the first ones of a file are often of one label or length."""
+    return [texts[i] for i in np.resize(rng.permutation(len(texts)), THROUGHPUT_TEXTS)]
 
 
 def usable_cores() -> float:

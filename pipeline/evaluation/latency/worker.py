@@ -135,10 +135,13 @@ class Server:
 
         return {"clients": serve(answer, texts, clients, seconds)}
 
-    def predict(self, texts: str, logits: str, batch_size: int) -> dict[str, Any]:
-        """Write the logits of all texts of a JSON file, in its order, as a NumPy file: float32 (n, n_labels)."""
+    def predict(self, texts: str, logits: str, batch_size: int, fold: int | None = None) -> dict[str, Any]:
+        """Write the logits of all texts of a JSON file, in its order, as a NumPy file: float32 (n, n_labels).
+
+        With `fold` they are those of the classifier without that fold (see `pipeline.runtimes.crossfit`).
+        """
         rows: list[str] = json.loads(Path(texts).read_text(encoding="utf-8"))
-        np.save(logits, self._classifier.logits_by_length(rows, batch_size), allow_pickle=False)
+        np.save(logits, self._classifier.of_fold(fold).logits_by_length(rows, batch_size), allow_pickle=False)
         return {}
 
     def memory(self) -> dict[str, Any]:

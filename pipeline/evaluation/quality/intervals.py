@@ -14,7 +14,7 @@ from scipy.special import bdtr, ndtri
 from pipeline.evaluation.statistics import CONFIDENCE, Interval
 
 RESAMPLES = 2000
-CHUNK = 250  # resamples in one step: 250 times 5,500 queries take 6 MB
+CHUNK = 250  # resamples in one step, for memory
 Z = float(ndtri((1 + CONFIDENCE) / 2))
 NEXT = 1e-12  # distance from the estimate at which the search for the bounds starts
 
@@ -50,20 +50,27 @@ def wilson(successes: int, n: int) -> Interval:
     return Interval(share, max(0.0, min(low, share)), min(1.0, max(high, share)))
 
 
-def bootstrap(n: int, metrics: Callable[[np.ndarray], dict[str, np.ndarray]], seed: int = 0) -> dict[str, Interval]:
-    """Percentile intervals of the bootstrap (Efron and Tibshirani 1993), which resamples n queries with all their answers.
+def bootstrap(
+    counts: np.ndarray,
+    metrics: Callable[[np.ndarray], dict[str, np.ndarray]],
+    added: np.ndarray | float = 0.0,
+    seed: int = 0,
+) -> dict[str, Interval]:
+    """Percentile intervals of the bootstrap (Efron and Tibshirani 1993), which resamples queries with all their answers.
 
-    `metrics` takes weights, float32 (resamples, n), and returns each metric for each resample. A metric that is not finite
-    for the original queries is left out.
+    counts: int64 (kinds,), how many queries have the same label and the same answers; so a resample is one multinomial draw.
+    `metrics` takes weights, float32 (resamples, kinds), and returns each metric for each resample. A metric that is not
+    finite for the original queries is left out. `added`, float64 (kinds,), is added to the counts that are drawn from: a
+    smoothed bootstrap, for which what was not seen is not impossible.
     """
-    rng, resampled = np.random.default_rng(seed), []
+    rng, drawn_from, resampled, found = np.random.default_rng(seed), counts + added, [], {}
     for start in range(0, RESAMPLES, CHUNK):
-        rows = rng.integers(n, size=(min(CHUNK, RESAMPLES - start), n))
-        resampled.append(metrics(np.stack([np.bincount(row, minlength=n) for row in rows]).astype(np.float32)))
-    found = {}
-    for name, value in metrics(np.ones((1, n), dtype=np.float32)).items():
+        size = min(CHUNK, RESAMPLES - start)
+        drawn = rng.multinomial(int(counts.sum()), drawn_from / drawn_from.sum(), size=size)
+        resampled.append(metrics(drawn.astype(np.float32)))
+    for name, value in metrics(counts[None].astype(np.float32)).items():
         if np.isfinite(value[0]):
             samples = np.concatenate([part[name] for part in resampled])
             low, high = np.nanpercentile(samples, [50 * (1 - CONFIDENCE), 50 * (1 + CONFIDENCE)])
-            found[name] = Interval(float(value[0]), float(low), float(high))
+            found[name] = Interval(float(value[0]), float(min(low, value[0])), float(max(high, value[0])))
     return found

@@ -10,7 +10,8 @@ def weighted(
 ) -> dict[str, np.ndarray]:
     """Each quality for each row of weights: float64 (resamples,); NaN where no query counts.
 
-    `weights` float32 (resamples, n); `predicted` and `truth` int64 (n,), indices of `labels` labels.
+    `weights` float32 (resamples, n), how many queries are like each of these; `predicted` and `truth` int64 (n,), indices of
+    `labels` labels.
     """
     right = predicted == truth
     masks = parts(truth, predicted, oos)

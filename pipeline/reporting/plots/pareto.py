@@ -27,7 +27,10 @@ def draw(tried: Sequence[Tried], title: str) -> Figure:
     best = front(tried)
     others = [one for one in tried if one not in best]
     x, y, areas = list[float](), list[float](), list[float]()
-    for label, colour, some in (("not on the front", "0.75", others), ("Pareto front (speed, size, quality)", BLUE, best)):
+    for label, colour, some in (
+        ("not on the front", "0.75", others),
+        ("Pareto front of point estimates (speed, size, quality)", BLUE, best),
+    ):
         points = [one.judged for one in some if one.judged is not None]
         where = [each.speedup for each in points], [100 * each.quality for each in points]
         sizes = [AREA * each.size_mb for each in points]

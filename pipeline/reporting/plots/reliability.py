@@ -4,7 +4,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from pipeline.evaluation.quality.calibration import Bins, binned
+from pipeline.evaluation.quality.calibration import Bins, binned, ece_by_chance
 from pipeline.evaluation.report import Predictions, Report
 from pipeline.reporting.plots.style import BLUE, GREEN, GREY, ORANGE, hide_spines, new_figure, save_figure
 
@@ -18,16 +18,16 @@ def draw(report: Report) -> Figure:
     """The figure."""
     figure = new_figure(7, 6)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-    lines = [(report.optim, report.predictions, BLUE)]
-    if report.without_rule is not None:
-        lines.insert(0, (f"{report.optim} without its rule", report.without_rule, GREEN))
-    if report.comparison is not None and report.comparison.baseline is not None:
-        lines.insert(0, ("the baseline", report.comparison.baseline, ORANGE))
+    lines = [(report.optim, report.test.predictions, BLUE)]
+    if report.test.without_rule is not None:
+        lines.insert(0, (f"{report.optim} without its rule", report.test.without_rule, GREEN))
+    if report.test.baseline is not None:
+        lines.insert(0, ("the baseline", report.test.baseline, ORANGE))
     upper.plot([0, 1], [0, 1], color=GREY, linestyle=":", linewidth=1)
     upper.annotate("perfectly calibrated", (0.03, 0.06), rotation=34, color=GREY, fontsize=9)
     for name, predictions, colour in lines:
         bins = bins_of(predictions)
-        label = f"{name}: off by {bins.ece:.1%} on average"
+        label = f"{name}: off by {bins.ece:.1%} on average, {ece_by_chance(predictions.scores):.1%} by chance"
         upper.plot(bins.score, bins.right, "o-", color=colour, markersize=4, label=label)
         lower.step(bins.score, bins.count, where="mid", color=colour)
     upper.set_title("How many of the answers with this score are right?", loc="left")

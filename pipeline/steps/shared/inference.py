@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.runtimes.base import load
+from pipeline.runtimes import crossfit
+from pipeline.runtimes.base import Description, load
 from pipeline.system.progress import bar
 
 BATCH = 32  # texts
@@ -21,3 +22,18 @@ def logits_of(artifact: Path, texts: Sequence[str], activity: str, batch: int = 
     classifier = load(artifact, torch.get_num_threads())
     with bar(activity, "text", len(texts)) as progress:
         return classifier.logits_by_length(texts, batch, progress.update)
+
+
+def crossfitted_logits_of(artifact: Path, texts: Sequence[str], truth: np.ndarray, activity: str) -> np.ndarray:
+    """The same for the validation split, where no text is answered by what was fitted on it (see `runtimes.crossfit`).
+
+    truth: int64 (n,).
+    """
+    import torch
+
+    classifier, description = load(artifact, torch.get_num_threads()), Description.read(artifact)
+    parts, found = crossfit.texts_by_fold(description, texts, truth), {}
+    with bar(activity, "text", len(texts)) as progress:
+        for fold, some in parts.items():
+            found[fold] = classifier.of_fold(fold).logits_by_length(some, BATCH, progress.update)
+    return crossfit.joined(description, found, truth)

@@ -44,7 +44,7 @@ def found(artifact: Path) -> SingleProcess:
     with pytest.MonkeyPatch.context() as patch:
         for name, seconds in (("BATCH_S", 0.02), ("SERVE_S", 0.1)):
             patch.setattr(single_process, name, seconds)
-        return measure_single_process(artifact, TEXTS, SETTINGS, machine.least_busy_cores(1))
+        return measure_single_process(artifact, TEXTS, {None: TEXTS[:2]}, SETTINGS, machine.least_busy_cores(1))
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +120,7 @@ def test_without_a_price_there_is_no_price_and_without_a_profile_nothing_of_it(
     clients = Curve("clients", (1,), {"texts_per_s": (10.0,)})
     assert single_process._cost(clients, 4, None) == {"cost/texts_per_core_s": 2.5}
     monkeypatch.setattr(single_process, "_by_clients", None)  # and none of it is measured
-    plain = measure_single_process(artifact, TEXTS, replace(SETTINGS, profile=False, warmup_calls=0), [])
+    plain = measure_single_process(artifact, TEXTS, {}, replace(SETTINGS, profile=False, warmup_calls=0), [])
     assert plain.profile is None and plain.logits.shape == (6, 3)
     assert set(plain.memory) <= {"memory/peak_mb", "memory/pss_loaded_mb"} and "memory/peak_mb" in plain.memory
 

@@ -60,7 +60,7 @@ def test_where_no_query_differs_nothing_is_significant_and_still_nothing_is_cert
     assert interval.value == 0 and -interval.low == pytest.approx(interval.high) == pytest.approx(0.036993, abs=1e-6)
     answers = np.arange(100) % 5
     differences = compare(answers, answers, answers, 5, None).differences
-    assert differences["accuracy"].low < -0.03 and differences["f1_macro"].low == 0
+    assert differences["accuracy"].low < -0.03 and differences["f1_macro"].low < -0.02 < 0.02 < differences["f1_macro"].high
 
 
 def sample(rng: np.random.Generator, n: int, gained: float, lost: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -86,7 +86,7 @@ def test_weights_of_one_give_the_quality_that_is_reported_and_others_that_of_a_r
 def test_the_bootstrap_agrees_with_scipys() -> None:
     before, after, truth = sample(np.random.default_rng(3), 2000, 0.03, 0.05)
     change = (after == truth).astype(float) - (before == truth)
-    ours = bootstrap(2000, lambda weights: {"accuracy": weights @ change / weights.sum(axis=1)})["accuracy"]
+    ours = bootstrap(np.ones(2000, int), lambda weights: {"accuracy": weights @ change / weights.sum(axis=1)})["accuracy"]
     theirs = scipy_bootstrap((change,), np.mean, n_resamples=4000, method="percentile", rng=np.random.default_rng(4))
     assert ours.value == pytest.approx(change.mean(), abs=1e-6)
     error = theirs.standard_error

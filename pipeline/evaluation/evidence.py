@@ -1,0 +1,50 @@
+"""`Evidence`: what a run's files hold text by text and pair by pair, so that two runs can be compared with each other.
+
+The metrics of a run say how it differs from the baseline. Whether two candidates differ can't be read from these: their own
+flips and the spread of their own pairs tell it.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+@dataclass(frozen=True, eq=False)
+class Answered:
+    """Which texts of a split are answered right."""
+
+    texts: tuple[str, ...]
+    right: np.ndarray  # bool (texts,)
+    baseline: np.ndarray | None = None  # bool (texts,), by the baseline of this run; None for the baseline itself
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """The evidence of one run. A run that is older than one of its files lacks that part."""
+
+    texts: tuple[str, ...] = ()  # of the validation split
+    right: np.ndarray | None = None  # bool (texts,): which of them it answers right
+    baseline_right: np.ndarray | None = None  # bool (texts,): the same of the baseline that it was compared with
+    test: Answered | None = None  # the same for the test split, to confirm with
+    log_ratios: np.ndarray = field(default_factory=lambda: np.empty(0))  # float64 (pairs,): log speed-up of each pair
+    baseline_ms: tuple[np.ndarray, ...] = ()  # each float64 (calls,): the baseline's processes that it was compared with
+
+    @property
+    def validation(self) -> Answered | None:
+        """Its answers to the validation split."""
+        return None if self.right is None else Answered(self.texts, self.right, self.baseline_right)
+
+
+def from_calls(who: np.ndarray, pair: np.ndarray, ms: np.ndarray) -> Evidence:
+    """The evidence of timed calls: `who` is "candidate" or "baseline", `pair` the number of the pair, each (calls,).
+
+    The log speed-up of a pair is log(the baseline's mean time of a call / the candidate's).
+    """
+    ours = who == "candidate"
+    baseline, ratios = [], []
+    for number in np.unique(pair):
+        of_pair = pair == number
+        baseline.append(ms[of_pair & ~ours])
+        if (of_pair & ours).any():
+            ratios.append(np.log(baseline[-1].mean() / ms[of_pair & ours].mean()))
+    return Evidence(log_ratios=np.array(ratios), baseline_ms=tuple(baseline))

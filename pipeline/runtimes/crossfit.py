@@ -1,0 +1,76 @@
+"""Cross-fitting: answers to the validation split by rules that were fitted without the text that they answer.
+
+A decision rule or a cascade's threshold is fitted on the validation split, so its own answers there are better than those to
+new texts. A step that fits one also fits it `FOLDS` times, each time without one fold of the split, and the artifact keeps
+these rules (`Description.fold_rules`). Each text is answered by the rule that has not seen it (Stone 1974, *Cross-validatory
+choice and assessment of statistical predictions*). Serving never uses them.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from pipeline.runtimes.base import Description
+from pipeline.runtimes.decision_rule import Answers
+
+FOLDS = 5
+SEED = 0
+Parts = Mapping[int | None, np.ndarray]  # fold -> its texts, int64 (m,), positions in the split; None: no fold
+
+
+def folds_of(truth: np.ndarray) -> np.ndarray:
+    """The fold of each text, 0 to FOLDS - 1, int64 (n,); truth: int64 (n,). Each label is spread evenly over the folds."""
+    shuffled = np.random.default_rng(SEED).permutation(len(truth))
+    by_label = shuffled[np.argsort(truth[shuffled], kind="stable")]
+    folds = np.empty(len(truth), dtype=np.int64)
+    folds[by_label] = np.arange(len(truth)) % FOLDS
+    return folds
+
+
+def without_each_fold(truth: np.ndarray) -> list[np.ndarray]:
+    """For each fold the texts that are not in it, bool (n,). A single text is in all of them: nothing could be fitted."""
+    folds = folds_of(truth)
+    return [(folds != fold) | (len(truth) == 1) for fold in range(FOLDS)]
+
+
+def parts(description: Description, truth: np.ndarray) -> Parts:
+    """The texts by fold; all of them under None where nothing was fitted on the validation split. truth: int64 (n,)."""
+    if description.fold_rules is None:
+        return {None: np.arange(len(truth))}
+    folds = folds_of(truth)
+    return {fold: np.flatnonzero(folds == fold) for fold in range(FOLDS) if (folds == fold).any()}
+
+
+def texts_by_fold(description: Description, texts: Sequence[str], truth: np.ndarray) -> dict[int | None, list[str]]:
+    """The texts of the validation split that each fold's classifier answers."""
+    return {fold: [texts[row] for row in rows] for fold, rows in parts(description, truth).items()}
+
+
+def joined(description: Description, logits: Mapping[int | None, np.ndarray], truth: np.ndarray) -> np.ndarray:
+    """The logits of `texts_by_fold` in the order of the split: float32 (n, labels)."""
+    result = np.empty((len(truth), len(description.labels)), dtype=np.float32)
+    for fold, rows in parts(description, truth).items():
+        result[rows] = logits[fold]
+    return result
+
+
+def answer(description: Description, logits: np.ndarray, truth: np.ndarray) -> Answers:
+    """The cross-fitted answers to the validation split; logits of `joined`, float32 (n, labels)."""
+    labels, scores, abstained = (np.empty(len(truth), dtype=kind) for kind in (np.int64, np.float64, np.bool_))
+    for fold, rows in parts(description, truth).items():
+        labels[rows], scores[rows], abstained[rows] = description.rule_of(fold).answer(logits[rows])
+    return Answers(labels, scores, abstained)
+
+
+def selection_optimism(right: np.ndarray, truth: np.ndarray) -> float:
+    """How much better the best of several candidates looks on the texts that chose it than on others, as a share.
+
+    right: bool (candidates, n), the answers of each; truth: int64 (n,). It is the accuracy of the best one minus the
+    cross-fitted accuracy of choosing: on each fold, that of the candidate that is best on the other folds.
+    """
+    folds, chosen = folds_of(truth), right[right.mean(axis=1).argmax()].copy()
+    found = float(chosen.mean())
+    for fold in np.unique(folds) if len(truth) > 1 else ():
+        inside = folds == fold
+        chosen[inside] = right[right[:, ~inside].mean(axis=1).argmax(), inside]
+    return found - float(chosen.mean())

@@ -1,0 +1,46 @@
+"""The files of a run that tell text by text and pair by pair how it did; decisions compare runs with them."""
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as parquet
+
+from pipeline.errors import TrackError
+from pipeline.evaluation.evidence import Answered, Evidence, from_calls
+from pipeline.tracking.contents import PREDICTIONS
+
+CALLS = "latency.parquet"
+
+
+def evidence_of(client: Any, run_id: str) -> Evidence:
+    """The evidence of a finished run; what it has no file for, because it is older, is empty.
+
+    Raises TrackError if a file can't be read.
+    """
+    try:
+        names = {item.path for item in client.list_artifacts(run_id)}
+        calls = _table(client, run_id, CALLS, ["who", "pair", "ms"]) if CALLS in names else None
+        answered = {split: _answered(client, run_id, name) if name in names else None for split, name in PREDICTIONS.items()}
+    except Exception as error:  # errors of MLflow and Arrow; OSError for a missing file
+        raise TrackError(f"the files of run {run_id} can't be read ({type(error).__name__}); run it again") from error
+    found = Evidence()
+    if calls is not None:
+        found = from_calls(*(calls[name].to_numpy() for name in ("who", "pair", "ms")))
+    validation = answered["validation"]
+    if validation is not None:
+        found = replace(found, texts=validation.texts, right=validation.right, baseline_right=validation.baseline)
+    return replace(found, test=answered["test"])
+
+
+def _answered(client: Any, run_id: str, name: str) -> Answered:
+    table = _table(client, run_id, name)
+    before = table["baseline_correct"].to_numpy() if "baseline_correct" in table.column_names else None
+    return Answered(tuple(table["text"].to_pylist()), table["correct"].to_numpy(), before)
+
+
+def _table(client: Any, run_id: str, name: str, columns: Sequence[str] | None = None) -> pa.Table:
+    with tempfile.TemporaryDirectory() as folder:
+        return parquet.read_table(client.download_artifacts(run_id, name, folder), columns=columns and list(columns))
