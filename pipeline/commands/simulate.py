@@ -5,6 +5,9 @@ python -m pipeline simulate ties --cases 500         one of them, with fewer cas
 
 decisions     is something shipped that loses too much, and is what is reported of it true?
 ties          are two candidates that truly differ told apart?
+changes       how often do intervals of a change of quality miss the truth?
+seeds         does the interval of a mean over seeds have the true mean?
+crossfitting  is what is said of the validation split what new texts show?
 
 --cases N     cases of each row, more where fewer candidates are drawn; default 1000
 --seed N      of what is drawn; default 0

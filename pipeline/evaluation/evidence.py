@@ -10,13 +10,29 @@ import numpy as np
 
 
 @dataclass(frozen=True, eq=False)
+class Answered:
+    """Which texts of a split are answered right."""
+
+    texts: tuple[str, ...]
+    right: np.ndarray  # bool (texts,)
+    baseline: np.ndarray | None = None  # bool (texts,), by the baseline of this run; None for the baseline itself
+
+
+@dataclass(frozen=True, eq=False)
 class Evidence:
     """The evidence of one run. A run that is older than one of its files lacks that part."""
 
     texts: tuple[str, ...] = ()  # of the validation split
     right: np.ndarray | None = None  # bool (texts,): which of them it answers right
+    baseline_right: np.ndarray | None = None  # bool (texts,): the same of the baseline that it was compared with
+    test: Answered | None = None  # the same for the test split, to confirm with
     log_ratios: np.ndarray = field(default_factory=lambda: np.empty(0))  # float64 (pairs,): log speed-up of each pair
     baseline_ms: tuple[np.ndarray, ...] = ()  # each float64 (calls,): the baseline's processes that it was compared with
+
+    @property
+    def validation(self) -> Answered | None:
+        """Its answers to the validation split."""
+        return None if self.right is None else Answered(self.texts, self.right, self.baseline_right)
 
 
 def from_calls(who: np.ndarray, pair: np.ndarray, ms: np.ndarray) -> Evidence:

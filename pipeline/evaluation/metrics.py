@@ -13,6 +13,7 @@ from typing import Any
 
 BOUNDS = ("_low", "_high")  # suffixes of the names of an interval's bounds
 VALIDATION = {"quality": "validation/", "argmax": "validation/argmax_", "delta": "validation/delta_"}  # section -> its twins
+MIN_FLIPS = 30  # with fewer, the interval of a change that is no share of fixed texts depends on what a few of them hit
 HIGHER, LOWER = 1, -1  # the better direction of a metric; 0: neither
 VIEW, CHART, TAG = "view", "chart", "tag"  # a column of MLflow's view, a bar chart in it, a tag of a registered model
 
@@ -49,6 +50,7 @@ class Metric:
     once: bool = False  # one measurement that is not repeated: its value varies, and has no interval
     always: bool = True  # in every report; False: it needs platform support, the profile, a decision rule or a baseline
     needs_training: bool = False  # it rates the answers, so a classifier with random weights does not have it
+    min_flips: int = 0  # a bound on it is judged only if so many texts are answered right by one of the two alone
     drop_order: int = 0  # position in which its column is left out of a table that is too wide; 0: never
     shown_in: tuple[str, ...] = ()  # where it is shown besides the table: VIEW, CHART, TAG
 
@@ -97,8 +99,8 @@ def quality(
 
     They are the quality itself and the quality without the decision rule. With `compared` there are also its bounds, its
     change from the baseline in percentage points with bounds, and the constraints `min_NAME` and `NAME_loss`. A `proportion`
-    (a share of a fixed set of queries) also has the p-value of McNemar's test. `without_rule` and `change` are further
-    fields of these two metrics.
+    (a share of a fixed set of queries) also has the p-value of McNemar's test; the change of another needs `MIN_FLIPS`.
+    `without_rule` and `change` are further fields of these two metrics.
     """
     share: dict[str, Any] = {"unit": " %", "direction": direction, "decimals": 1, "scale": 100, "needs_training": True}
     least = Constraint(f"min_{name}", label, 2, 100, share=True) if compared else None
@@ -110,9 +112,8 @@ def quality(
     if compared:
         loss = Constraint(f"{name}_loss", f"change of {label}", 2, -100, share=True)
         points: dict[str, Any] = {"unit": " pp", "direction": direction, "decimals": 1, "needs_training": True}
-        found.append(
-            Metric(f"delta/{name}_pp", **points, constraint=loss, interval=True, **{"always": False, **(change or {})})
-        )
+        points |= {"interval": True, "min_flips": 0 if proportion else MIN_FLIPS, "always": False}
+        found.append(Metric(f"delta/{name}_pp", constraint=loss, **{**points, **(change or {})}))
     if proportion:
         found.append(Metric(f"delta/{name}_mcnemar_p", decimals=4, always=False, needs_training=True))
     return found
@@ -146,6 +147,8 @@ METRICS = declared(
             explanation="harmonic mean of a class's precision and recall, averaged over the classes."),
     quality("ece", "calibration error", "ECE %", compared=False, direction=LOWER, drop_order=2,
             explanation="average difference between scores and the share of right answers (expected calibration error)."),
+    quality("ece_by_chance", "calibration error by chance", "ECE by chance %", compared=False, direction=0, drop_order=2,
+            explanation="the ECE that perfect scores would show on so few texts; only what is above it is an error."),
     Metric("delta/agreement", " %", HIGHER, 1, 100, always=False, needs_training=True),
     Metric("delta/gained", decimals=0, direction=HIGHER, always=False, needs_training=True),
     Metric("delta/lost", decimals=0, direction=LOWER, always=False, needs_training=True),

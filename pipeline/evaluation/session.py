@@ -14,7 +14,7 @@ from pipeline.config import Measure
 from pipeline.errors import MeasureError
 from pipeline.evaluation.latency.pairs import Session, Subject, compare, measure_alone
 from pipeline.evaluation.latency.single_process import measure_single_process
-from pipeline.evaluation.quality.calibration import binned
+from pipeline.evaluation.quality.calibration import binned, ece_by_chance
 from pipeline.evaluation.quality.paired import PairedQuality, estimate
 from pipeline.evaluation.quality.paired import compare as compare_quality
 from pipeline.evaluation.report import Comparison, Judged, Latency, Predictions, Report
@@ -118,14 +118,15 @@ def judge(
 
 
 def quality_with_bounds(predictions: Predictions) -> dict[str, float]:
-    """Each quality with its bounds, and the expected calibration error."""
+    """Each quality with its bounds, the expected calibration error, and how much of that perfect scores would have."""
     from pipeline.evaluation.quality.scores import quality_of
 
     truth, labels = predictions.truth, len(predictions.labels)
     quality = quality_of(predictions.predicted, truth, predictions.oos)
     estimates = estimate(predictions.predicted, truth, labels, predictions.oos)
     bounds = {f"{name}{bound}": value for name in quality for bound, value in estimates[name].bounds().items()}
-    return quality | bounds | {"ece": binned(predictions.scores, predictions.right).ece}
+    scores = predictions.scores
+    return quality | bounds | {"ece": binned(scores, predictions.right).ece, "ece_by_chance": ece_by_chance(scores)}
 
 
 def paired_quality(baseline: Predictions, candidate: Predictions) -> PairedQuality:

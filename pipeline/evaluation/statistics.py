@@ -6,6 +6,7 @@ processes contain no information about the second level. So each pair gives one 
 these values: their variance contains both levels.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -87,3 +88,24 @@ def difference_interval(first: np.ndarray, second: np.ndarray) -> Interval:
     freedom = shares.sum() ** 2 / (shares**2 / np.array([len(first) - 1, len(second) - 1])).sum()
     half = float(stdtrit(freedom, (1 + CONFIDENCE) / 2) * np.sqrt(shares.sum()))
     return Interval(value, value - half, value + half)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """The p-values of several tests after Holm's correction (Scandinavian Journal of Statistics 6, 1979), in their order.
+
+    If those below 0.05 are called significant, one or more of them is so by chance in at most 5 % of such tables.
+    """
+    order, largest = sorted(range(len(p_values)), key=lambda i: p_values[i]), 0.0
+    corrected = [0.0] * len(p_values)
+    for place, i in enumerate(order):
+        largest = max(largest, min(1.0, (len(p_values) - place) * p_values[i]))
+        corrected[i] = largest
+    return corrected
+
+
+def p_value_of(ratio: Interval, values: int) -> float:
+    """The two-sided p-value of the ratio 1 for an interval of `ratio_interval` over so many values."""
+    from scipy.special import stdtr, stdtrit
+
+    error = float(np.log(ratio.high) - np.log(ratio.value)) / stdtrit(values - 1, (1 + CONFIDENCE) / 2)
+    return float(2 * stdtr(values - 1, -abs(np.log(ratio.value)) / error)) if error > 0 else float(ratio.value == 1)

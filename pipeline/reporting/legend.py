@@ -24,8 +24,8 @@ VERDICTS = {
     "interval narrower (a larger measure.max_seconds, a smaller measure.precision).",
 }
 CHANGES = (
-    "change [low, high]: 95 % confidence interval of the change: the true change is within it in 95 of 100 such samples of "
-    "texts. Both answered the same texts. If 0 is within the interval, the difference may be chance."
+    "change [low, high]: 95 % confidence interval of the change: the true change of these weights is within it in 95 of 100 "
+    "such samples of texts. Both answered the same texts. If 0 is within the interval, the difference may be chance."
 )
 BUSY = (
     "!: the machine was busy with other work, see below the table: latencies may be too high and intervals wide. Measure "

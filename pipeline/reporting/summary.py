@@ -30,7 +30,7 @@ def run_lines(row: Row, rows: Sequence[Row]) -> list[str]:
     lines.append(f"size: {_size(row, baseline)}")
     if "delta/accuracy_pp" in row.metrics:
         accuracy, change = _shown("quality/accuracy", row), _shown("delta/accuracy_pp", row)
-        lines.append(f"accuracy: {accuracy} %, {change} pp compared with {baseline}")
+        lines.append(f"accuracy: {accuracy} %, {change} pp compared with {baseline}{_whose([row])}")
     return lines
 
 
@@ -50,9 +50,8 @@ def comparison_lines(rows: Sequence[Row]) -> list[str]:
     ]
     costs = {row.name: _shown("delta/accuracy_pp", row) for row in (fastest, smallest) if "delta/accuracy_pp" in row.metrics}
     if costs:
-        lines.append(
-            f"accuracy compared with {baseline}: {', '.join(f'{name} {change} pp' for name, change in costs.items())}"
-        )
+        changes = ", ".join(f"{name} {change} pp" for name, change in costs.items())
+        lines.append(f"accuracy compared with {baseline}{_whose([fastest, smallest])}: {changes}")
     return lines
 
 
@@ -68,6 +67,11 @@ def command(subcommand: str, before: Sequence[str] = ()) -> str:
 
 def _baseline(rows: Sequence[Row]) -> str:
     return next((row.name for row in rows if row.is_baseline), "the baseline")
+
+
+def _whose(rows: Sequence[Row]) -> str:
+    """That it is about these weights, where a row is one training."""
+    return " (these weights)" if any(row.count == 1 for row in rows) else ""
 
 
 def _size(row: Row, baseline: str) -> str:

@@ -10,10 +10,13 @@ from pathlib import Path
 from pipeline.evaluation import metrics
 from pipeline.evaluation.metrics import BOUNDS, Metric
 from pipeline.evaluation.rows import Row, order
+from pipeline.reporting import significance
+from pipeline.reporting.significance import MARK, VERDICT
 
 CURVES = ("training/", "profile/")  # metrics with many values in a run
 MAX_WIDTH = 160  # characters, in a terminal
-VERDICT, AFTER = "verdict", "delta/speedup_p95"  # the only column that is not a metric, and the metric before it
+AFTER = "delta/speedup_p95"  # the metric before the verdict, the only column that is not a metric
+ONE_SEED = "one training a row: it tells about these weights; several seeds (-m seed=1,2,3) tell about a method"
 
 
 @dataclass(frozen=True)
@@ -97,13 +100,21 @@ class Table:
 def table(rows: Sequence[Row], missing: Sequence[str] = ()) -> Table:
     """The baseline first (marked *), then from the slowest to the fastest; columns without any value are left out.
 
-    Rows measured on a busy machine are marked !, reused measurements =, both with a note. The names in `missing` come last,
-    with empty cells.
+    Rows measured on a busy machine are marked !, reused measurements =, differences that may be chance °, each with a note.
+    The names in `missing` come last, with empty cells.
     """
     shown = [column for column in columns() if any(column.text(row) != "-" for row in rows)]
-    body = [[row.name + _marks(row), *(column.text(row) for column in shown)] for row in order(rows)]
+    chance = significance.maybe_chance(rows)
+    body = [
+        [row.name + _marks(row), *(column.text(row) + MARK * (row in chance.get(column.title, ())) for column in shown)]
+        for row in order(rows)
+    ]
     absent = [[name, *("-" for _ in shown)] for name in missing]
     notes = [f"! {row.name}: {row.contended}" for row in order(rows) if row.contended]
+    if chance:
+        notes.append(f"{MARK} may be chance: alone it is significant, as one of the rows of this table it is not (Holm)")
+    if any(row.count == 1 and not row.is_baseline and "delta/accuracy_pp_low" in row.metrics for row in rows):
+        notes.append(ONE_SEED)
     reused = [f"{row.name} ({row.measured_at})" for row in order(rows) if row.measured_at]
     if reused:
         notes.append(f"= reused measurement: {', '.join(reused)}; measure.again=true measures again")

@@ -9,6 +9,7 @@ from pipeline.evaluation.evidence import Evidence
 from pipeline.evaluation.metrics import METRICS
 from pipeline.evaluation.rows import Row
 from pipeline.evaluation.statistics import CONFIDENCE, Interval
+from pipeline.selection.seeds import over_seeds
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,9 @@ class Candidate:
         """A metric of the registry with its bounds; None where a run lacks it.
 
         The bounds are infinite if the metric should have bounds and a run has none (it measured one pair, or is older than
-        the bounds). Over seeds the value is the mean. Then the bounds combine the uncertainty from the test queries and the
-        differences between seeds (Student's t), as the root of the sum of their squares, like independent errors.
+        the bounds). Over seeds the value is the mean. Where the runs have evidence, texts (or pairs) and seeds are drawn
+        together (see `over_seeds`). Else the bounds add the uncertainty from the queries and the differences between seeds
+        (Student's t) as squares: a little too wide, because what differs by seed and query is in both.
         """
         metric = METRICS[key]
         own = metric.baseline_value
@@ -49,6 +51,9 @@ class Candidate:
             )
             for bound in ("_low", "_high")
         )
+        together = over_seeds(key, self.evidence) if len(self.evidence) == len(self.rows) > 1 else None
+        if together is not None:
+            return together
         mean, count, seeds = float(values.mean()), len(values), 0.0
         if metric.interval and any(key + "_low" not in row.metrics for row in self.rows):
             return Interval(mean, -np.inf, np.inf)

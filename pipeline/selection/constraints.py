@@ -75,6 +75,12 @@ class Rules:
         measured = self.baseline.latency(candidate, key) if pooled else candidate.metric(key)
         if measured is None:
             return Failure(constraint.key, f"{constraint.label} was not measured{of_split}, {required} is required", inf)
+        flips = _flips(candidate, split)
+        if flips < metric.min_flips and not candidate.is_baseline:
+            why = (
+                f"can't be judged: only {flips:g} texts flipped, {metric.min_flips} are needed; bound accuracy_loss instead"
+            )
+            return Failure(constraint.key, f"{constraint.label}{of_split} {why}", inf)
         shown = measured.scaled(metric.scale)
         worst = (shown.high if at_most else shown.low) if self.strict else shown.value
         beyond, at_value = (each - bound if at_most else bound - each for each in (worst, shown.value))
@@ -86,6 +92,12 @@ class Rules:
         ratio = f" (the baseline's {self.baseline.pooled(key):.2f} ms, by the ratio)" if pooled else ""
         text = f"{constraint.label}{of_split} {_formatted(shown, metric.unit, constraint.decimals)}{once}{ratio}"
         return Failure(constraint.key, f"{text}, {required}{doubt}{missed}", beyond / max(abs(bound), 1e-9))
+
+
+def _flips(candidate: Candidate, split: str) -> float:
+    """How many texts only the candidate or only the baseline answers right; of several seeds, the fewest."""
+    keys = [validation_key(key) if split == VALIDATION else key for key in ("delta/gained", "delta/lost")]
+    return min(sum(row.metrics.get(key, 0.0) for key in keys) for row in candidate.rows)
 
 
 def formatted(candidate: Candidate, key: str) -> str:

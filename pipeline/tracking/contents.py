@@ -13,7 +13,7 @@ import pyarrow.parquet as parquet
 
 from pipeline.evaluation.latency.samples import Pair, Samples
 from pipeline.evaluation.quality import flips
-from pipeline.evaluation.report import Predictions, Report
+from pipeline.evaluation.report import Judged, Predictions, Report
 from pipeline.runtimes.base import all_runtimes
 from pipeline.system.machine import load_average, machine, unknown_facts
 
@@ -25,8 +25,9 @@ PACKAGES = (
 )  # fmt: skip  # in addition to those that runtimes require
 
 
-def write_predictions(predictions: Predictions, path: Path) -> None:
-    """One row per text: text, prediction, score, label, correct, abstained."""
+def write_predictions(judged: Judged, path: Path) -> None:
+    """One row per text: text, prediction, score, label, correct, abstained; baseline_correct where there is a baseline."""
+    predictions = judged.predictions
     names = np.array(predictions.labels)
     table = {
         "text": predictions.texts,
@@ -35,6 +36,7 @@ def write_predictions(predictions: Predictions, path: Path) -> None:
         "label": names[predictions.truth],
         "correct": predictions.right,
         "abstained": predictions.abstained,
+        **({} if judged.baseline is None else {"baseline_correct": judged.baseline.right}),
     }
     parquet.write_table(pa.table(table), path)
 

@@ -9,10 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 
 from pipeline.errors import TrackError
-from pipeline.evaluation.evidence import Evidence, from_calls
+from pipeline.evaluation.evidence import Answered, Evidence, from_calls
 from pipeline.tracking.contents import PREDICTIONS
 
-CALLS, ANSWERS = "latency.parquet", PREDICTIONS["validation"]
+CALLS = "latency.parquet"
 
 
 def evidence_of(client: Any, run_id: str) -> Evidence:
@@ -23,17 +23,24 @@ def evidence_of(client: Any, run_id: str) -> Evidence:
     try:
         names = {item.path for item in client.list_artifacts(run_id)}
         calls = _table(client, run_id, CALLS, ["who", "pair", "ms"]) if CALLS in names else None
-        answers = _table(client, run_id, ANSWERS, ["text", "correct"]) if ANSWERS in names else None
+        answered = {split: _answered(client, run_id, name) if name in names else None for split, name in PREDICTIONS.items()}
     except Exception as error:  # errors of MLflow and Arrow; OSError for a missing file
         raise TrackError(f"the files of run {run_id} can't be read ({type(error).__name__}); run it again") from error
     found = Evidence()
     if calls is not None:
         found = from_calls(*(calls[name].to_numpy() for name in ("who", "pair", "ms")))
-    if answers is not None:
-        found = replace(found, texts=tuple(answers["text"].to_pylist()), right=answers["correct"].to_numpy())
-    return found
+    validation = answered["validation"]
+    if validation is not None:
+        found = replace(found, texts=validation.texts, right=validation.right, baseline_right=validation.baseline)
+    return replace(found, test=answered["test"])
 
 
-def _table(client: Any, run_id: str, name: str, columns: Sequence[str]) -> pa.Table:
+def _answered(client: Any, run_id: str, name: str) -> Answered:
+    table = _table(client, run_id, name)
+    before = table["baseline_correct"].to_numpy() if "baseline_correct" in table.column_names else None
+    return Answered(tuple(table["text"].to_pylist()), table["correct"].to_numpy(), before)
+
+
+def _table(client: Any, run_id: str, name: str, columns: Sequence[str] | None = None) -> pa.Table:
     with tempfile.TemporaryDirectory() as folder:
-        return parquet.read_table(client.download_artifacts(run_id, name, folder), columns=list(columns))
+        return parquet.read_table(client.download_artifacts(run_id, name, folder), columns=columns and list(columns))

@@ -102,8 +102,8 @@ class Run:
         self._client.log_batch(self.run_id, metrics=metrics, tags=[RunTag(*tag) for tag in report.tags().items()])
         with tempfile.TemporaryDirectory() as folder:
             contents.write_blocks(report, Path(folder) / "blocks.parquet")
-            contents.write_predictions(report.test.predictions, Path(folder) / PREDICTIONS["test"])
-            contents.write_predictions(report.validation.predictions, Path(folder) / PREDICTIONS["validation"])
+            contents.write_predictions(report.test, Path(folder) / PREDICTIONS["test"])
+            contents.write_predictions(report.validation, Path(folder) / PREDICTIONS["validation"])
             contents.write_flips(report, Path(folder))
             contents.write_latency(report, Path(folder) / "latency.parquet")
             self._client.log_artifacts(self.run_id, folder)

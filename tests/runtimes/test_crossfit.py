@@ -9,7 +9,6 @@ from pipeline.runtimes import crossfit
 from pipeline.runtimes.base import Description
 from pipeline.runtimes.crossfit import FOLDS, folds_of, selection_optimism
 from pipeline.runtimes.decision_rule import Rule
-from pipeline.steps.calibrate import Calibrate
 
 LABELS = ["a", "b", "c", "oos"]
 PLAIN = Description("onnx", LABELS, 64, oos=3)
@@ -48,37 +47,3 @@ def test_the_choice_among_epochs_flatters_and_the_optimism_says_how_much() -> No
     chosen = [right[right[:, folds != fold].mean(axis=1).argmax(), folds == fold] for fold in range(FOLDS)]
     assert selection_optimism(right, np.zeros(10, dtype=np.int64)) == pytest.approx(0.6 - np.concatenate(chosen).mean())
     assert selection_optimism(right[:1], np.zeros(10, dtype=np.int64)) == 0
-
-
-def drawn(rng: np.random.Generator, texts: int) -> tuple[np.ndarray, np.ndarray]:
-    """Logits of a mediocre classifier, and the truth; a quarter is out of scope."""
-    truth = rng.integers(4, size=texts)
-    return (rng.normal(size=(texts, 4)) + 1.2 * np.eye(4)[truth]).astype(np.float32), truth
-
-
-def test_cross_fitted_accuracy_is_that_of_new_texts_and_the_rules_own_is_too_good() -> None:
-    """60 validation texts, 150 times: the rule is judged on its own texts, cross-fitted, and on 2,000 new ones."""
-    rng, step, found = np.random.default_rng(1), Calibrate("calibrate", oos_share=None), []
-    for _ in range(150):
-        logits, truth = drawn(rng, 60)
-        rule = step.fit(logits, truth, 3)
-        rules = [step.fit(logits[rows], truth[rows], 3).described() for rows in crossfit.without_each_fold(truth)]
-        held_out = crossfit.answer(replace(PLAIN, fold_rules=rules), logits, truth).labels == truth
-        new, true = drawn(rng, 2000)
-        found.append(
-            [(rule.answer(logits).labels == truth).mean(), held_out.mean(), (rule.answer(new).labels == true).mean()]
-        )
-    own, crossfitted, honest = 100 * np.mean(found, axis=0)
-    assert own - honest > 2 and abs(crossfitted - honest) < 1.2
-
-
-def test_the_optimism_is_that_of_new_texts() -> None:
-    """Eight epochs that are equally good, 600 texts, of which 4 % change sides from epoch to epoch."""
-    rng, found = np.random.default_rng(0), []
-    for _ in range(300):
-        right = np.tile(rng.random(600) < 0.9, (8, 1))
-        noise = rng.random((8, 600)) < 0.02
-        right = np.where(noise, rng.random((8, 600)) < 0.9, right)
-        found.append([right.mean(axis=1).max() - 0.9, selection_optimism(right, np.zeros(600, dtype=np.int64))])
-    true, estimated = 100 * np.mean(found, axis=0)
-    assert true > 0.1 and estimated == pytest.approx(true, abs=0.2)

@@ -11,7 +11,8 @@ import pytest
 
 from pipeline.config import Decide
 from pipeline.errors import ConfigError, TrackError
-from pipeline.evaluation.evidence import Evidence, from_calls
+from pipeline.evaluation.evidence import Answered, Evidence, from_calls
+from pipeline.evaluation.quality.seeds import change_over_seeds, ratio_over_seeds, share_over_seeds
 from pipeline.evaluation.rows import Row
 from pipeline.reporting.decision import write
 from pipeline.selection.candidate import Candidate
@@ -377,3 +378,43 @@ def test_a_missing_baseline_and_an_empty_experiment_are_one_line() -> None:
             (row("bert", is_baseline=True), TAGS), (row("small"), TAGS),
             (row("bert", is_baseline=True), TAGS | {"comparable": "e"}), (row("fast"), TAGS | {"comparable": "e"}),
         )  # fmt: skip
+
+
+def several(seeds: int, rng: np.random.Generator, texts: int = 600) -> Candidate:
+    """A candidate with evidence of both splits; the seeds answer the same texts."""
+    before = np.tile(rng.random(texts) < 0.9, (seeds, 1))
+    after = np.where(rng.random((seeds, texts)) < 0.03, ~before, before)
+    names = tuple(map(str, range(texts)))
+    evidence = tuple(
+        Evidence(names, after[i], before[i], Answered(names, after[i], before[i]), rng.normal(0.7, 0.01, 6))
+        for i in range(seeds)
+    )
+    change = [100 * float(right.mean() - before[0].mean()) for right in after]
+    return Candidate(tuple(replace(row("many", loss_pp=pp), seed=i) for i, pp in enumerate(change)), evidence)
+
+
+def test_over_seeds_the_bounds_take_texts_and_seeds_together_where_answers_are_known() -> None:
+    many = several(3, np.random.default_rng(0))
+    before, after = (
+        np.stack([np.asarray(getattr(run, name)) for run in many.evidence]) for name in ("baseline_right", "right")
+    )
+    for key in ("delta/accuracy_pp", "validation/delta_accuracy_pp"):
+        assert many.metric(key) == change_over_seeds(before, after).scaled(100)
+    assert many.metric("validation/accuracy") == share_over_seeds(after) == many.metric("quality/accuracy")
+    assert many.metric("delta/speedup") == ratio_over_seeds([run.log_ratios for run in many.evidence])
+    known, unknown = many.metric("delta/accuracy_pp"), Candidate(many.rows).metric("delta/accuracy_pp")
+    assert known is not None and unknown is not None and known.value == pytest.approx(unknown.value)
+    other = replace(many.evidence[0], texts=tuple("abc"), test=None)
+    apart = Candidate(many.rows, (other, *many.evidence[1:]))
+    assert apart.metric("delta/accuracy_pp") == unknown, "each seed has its own test split"
+
+
+def test_a_bound_on_macro_f1_is_not_judged_by_a_handful_of_texts() -> None:
+    f1 = {f"validation/delta_f1_macro_pp{bound}": value for bound, value in (("", 0.1), ("_low", -0.2), ("_high", 0.4))}
+    few = {"validation/delta_gained": 5.0, "validation/delta_lost": 4.0}
+    one = replace(row("one"), metrics=row("one").metrics | f1 | few)
+    (why,) = words(Candidate((one,)), f1_macro_loss=0.01)
+    assert "macro F1" in why and "only 9 texts flipped, 30 are needed; bound accuracy_loss instead" in why
+    assert words(Candidate((one,)), accuracy_loss=0.01) == [], "a share of fixed texts has an exact test"
+    enough = replace(one, metrics=one.metrics | {"validation/delta_gained": 26.0})
+    assert words(Candidate((enough,)), f1_macro_loss=0.01) == []

@@ -25,7 +25,7 @@ from pipeline.evaluation.latency.samples import Block, Pair, Samples
 from pipeline.evaluation.quality.paired import compare as compare_quality
 from pipeline.evaluation.report import Comparison, Judged, Latency, Predictions, Report, Size
 from pipeline.system.machine import Conditions, machine_name
-from pipeline.tracking import view
+from pipeline.tracking import identity, view
 from pipeline.tracking.contents import Split
 from pipeline.tracking.identity import config_yaml
 from pipeline.tracking.runs import Identity, Tracker
@@ -251,3 +251,13 @@ def test_jobs_that_log_the_same_data_set_at_the_same_moment_all_have_it(root: Pa
 
     with ThreadPoolExecutor(JOBS) as pool:
         assert list(pool.map(log, trackers)) == [10] * JOBS
+
+
+def test_runs_that_logged_less_than_comparisons_need_are_not_found_again(
+    compose: Callable[..., Config], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = compose()
+    now = identity.protocol_key(config), identity.measurement_key(config)
+    monkeypatch.setattr(identity, "LOGGED", identity.LOGGED - 1)
+    before = identity.protocol_key(config), identity.measurement_key(config)
+    assert all(one != other for one, other in zip(now, before, strict=True))

@@ -68,7 +68,7 @@ def measure_single_process(
     """
     rng = np.random.default_rng(settings.seed)
     calls = [texts[i] for i in rng.choice(len(texts), size=CALLS, replace=len(texts) < CALLS)]
-    batch = [texts[i] for i in np.resize(rng.permutation(len(texts)), THROUGHPUT_TEXTS)]  # files may be sorted by label
+    batch = throughput_texts(texts, rng)
     profile = None
     with Worker(artifact, settings.threads, cores) as worker:
         singles = _single_calls(worker, calls, settings)
@@ -83,6 +83,11 @@ def measure_single_process(
         profile = Profile(curves, _energy(singles) | _cost(clients, used, settings.price_per_core_hour))
     memory = memory_metrics(singles.memory)
     return SingleProcess(logits, held_out, worker.load_ms, singles.first_call_ms, speed, memory, tasks, profile)
+
+
+def throughput_texts(texts: list[str], rng: np.random.Generator) -> list[str]:
+    """The texts of the throughput, in random order: the first ones of a file are often of one label or length."""
+    return [texts[i] for i in np.resize(rng.permutation(len(texts)), THROUGHPUT_TEXTS)]
 
 
 def usable_cores() -> float:

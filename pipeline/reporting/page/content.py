@@ -82,7 +82,7 @@ def gather(
     return Content(
         title,
         tuple(page_rows),
-        (*sentences, noise),
+        (*sentences, *table.notes, noise),
         _measured(tracker, one),
         _decision(decision, candidates),
         tuple(tables.most_important_first(titles[1:])),

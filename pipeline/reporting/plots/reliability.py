@@ -4,7 +4,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from pipeline.evaluation.quality.calibration import Bins, binned
+from pipeline.evaluation.quality.calibration import Bins, binned, ece_by_chance
 from pipeline.evaluation.report import Predictions, Report
 from pipeline.reporting.plots.style import BLUE, GREEN, GREY, ORANGE, hide_spines, new_figure, save_figure
 
@@ -27,7 +27,7 @@ def draw(report: Report) -> Figure:
     upper.annotate("perfectly calibrated", (0.03, 0.06), rotation=34, color=GREY, fontsize=9)
     for name, predictions, colour in lines:
         bins = bins_of(predictions)
-        label = f"{name}: off by {bins.ece:.1%} on average"
+        label = f"{name}: off by {bins.ece:.1%} on average, {ece_by_chance(predictions.scores):.1%} by chance"
         upper.plot(bins.score, bins.right, "o-", color=colour, markersize=4, label=label)
         lower.step(bins.score, bins.count, where="mid", color=colour)
     upper.set_title("How many of the answers with this score are right?", loc="left")

@@ -2,10 +2,13 @@
 
 from collections.abc import Callable
 
-from pipeline.selection.simulation import decisions, ties
+from pipeline.selection.simulation import changes, crossfitting, decisions, seeds, ties
 from pipeline.selection.simulation.figures import Figures
 
 SUBJECTS: dict[str, Callable[[int, int], Figures]] = {  # each takes the number of cases and a seed
     "decisions": decisions.simulate,
     "ties": ties.simulate,
+    "changes": changes.simulate,
+    "seeds": seeds.simulate,
+    "crossfitting": crossfitting.simulate,
 }

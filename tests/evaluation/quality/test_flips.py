@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.evaluation.quality import flips
-from pipeline.evaluation.quality.calibration import binned
+from pipeline.evaluation.quality.calibration import binned, ece_by_chance
 
 LABELS = ["food", "music", "rain|snow"]
 TEXTS = ["soup", "a song", "is it | raining", "no", "tea", "so\nmuch"]
@@ -42,3 +42,14 @@ def test_the_calibration_error_is_the_distance_of_score_and_share_that_is_right(
     bins = binned(scores, right)
     assert bins.count.tolist() == [2, 4, 1] and bins.right.tolist() == [0.5, 0.75, 1.0]
     assert bins.ece == pytest.approx((4 * 0.15 + 2 * 0 + 1 * 0) / 7)
+
+
+def test_perfect_scores_show_the_error_that_is_called_chance() -> None:
+    """2.4 % with 600 texts, and less with more."""
+    rng, found = np.random.default_rng(0), dict[int, tuple[float, float]]()
+    for n in (600, 5500):
+        drawn = [1 - 0.9 * rng.beta(0.6, 3, size=n) for _ in range(20)]
+        errors = [binned(scores, rng.random(n) < scores).ece for scores in drawn]
+        found[n] = float(np.mean(errors)), float(np.mean([ece_by_chance(scores) for scores in drawn[:3]]))
+    assert found[600][1] == pytest.approx(found[600][0], rel=0.15) and found[600][1] > 0.015
+    assert found[5500][1] == pytest.approx(found[5500][0], rel=0.15) and found[5500][1] < 0.5 * found[600][1]
