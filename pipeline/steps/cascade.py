@@ -40,7 +40,7 @@ class Cascade(Step):
     better: Optim = field(default_factory=Optim)
     loss: float = setting(0.0, min=0, max=1)
 
-    code_version: ClassVar[int] = 4
+    code_version: ClassVar[int] = 5
     gives: ClassVar[str] = "cascade"
 
     def needs(self, backbone: Backbone) -> dict[str, Optim]:
@@ -74,7 +74,7 @@ class Cascade(Step):
             batched = batched and description.batched
             shutil.copytree(directory, artifact / name)
         with locks.exclusive():
-            seconds = {name: _median_latency(context.needed[name], texts[:TIMED]) for name in (CHEAP, BETTER)}
+            seconds = {name: _mean_latency(context.needed[name], texts[:TIMED]) for name in (CHEAP, BETTER)}
         counts = sample_weights(out_of_scope(truth, context.splits.oos), oos_share_of(self.better))
         threshold = fit_threshold(sure, right[CHEAP], right[BETTER], self.loss, counts)
         curve = threshold_curve(sure, right[CHEAP], right[BETTER], seconds, counts)
@@ -131,12 +131,12 @@ def threshold_curve(
     return points
 
 
-def _median_latency(artifact: Path, texts: Sequence[str]) -> float:
-    """Median seconds a text, with one thread, after 10 calls of warm-up."""
+def _mean_latency(artifact: Path, texts: Sequence[str]) -> float:
+    """Mean seconds a text, with one thread, after 10 calls of warm-up."""
     classifier = load(artifact, 1)
     spent = []
     for text in [*texts[:10], *texts]:
         start = time.perf_counter()
         classifier.logits([text])
         spent.append(time.perf_counter() - start)
-    return float(np.median(spent[10:]))
+    return float(np.mean(spent[10:]))

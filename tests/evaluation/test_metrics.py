@@ -31,7 +31,7 @@ DISK = Metric(
 
 
 def row(name: str, **more: float) -> Row:
-    shared = {"quality/accuracy": 0.9, "latency/p50_ms": 4.0, "size/mb": 20.0, "delta/speedup": 1.0}
+    shared = {"quality/accuracy": 0.9, "latency/mean_ms": 4.0, "size/mb": 20.0, "delta/speedup": 1.0}
     return Row(name, shared | {key.replace("__", "/"): value for key, value in more.items()}, is_baseline=name == "bert")
 
 

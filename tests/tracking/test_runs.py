@@ -55,15 +55,15 @@ def against(ours_ms: float, theirs_ms: float) -> Comparison:
     return Comparison(pairs, "max_seconds: 60 s are spent", 0.02, Size(2**22, 0), quality, before)
 
 
-def report(p50_ms: float = 2.0, comparison: Comparison | None = None) -> Report:
-    latency = Latency((samples(p50_ms), samples(p50_ms)), 900.0, 30.0, 250.0, {"memory/peak_mb": 300.0})
+def report(ms: float = 2.0, comparison: Comparison | None = None) -> Report:
+    latency = Latency((samples(ms), samples(ms)), 900.0, 30.0, 250.0, {"memory/peak_mb": 300.0})
     conditions = Conditions(0.2, 0.0, 0.9, None, 10.0, 0.001)
     return Report("int8", {"accuracy": 0.5}, Size(2**21, 2**20), latency, PREDICTIONS, conditions, comparison)
 
 
-def finish(tracker: Tracker, identity: Identity, p50_ms: float) -> str:
+def finish(tracker: Tracker, identity: Identity, ms: float) -> str:
     with tracker.run(identity) as run:
-        run.log_report(report(p50_ms), {})
+        run.log_report(report(ms), {})
     return run.run_id
 
 
@@ -94,7 +94,7 @@ def test_a_run_that_ends_is_finished_and_holds_all_it_was_given(tracker: Tracker
     assert stored.data.tags["mlflow.note.content"] == "| table |" and stored.data.tags["fingerprint"] == "f" * 64
     assert stored.data.tags["machine"] == machine_name() and "sweep_id" not in stored.data.tags
     metrics = stored.data.metrics
-    assert metrics["quality/accuracy"] == 0.5 and metrics["latency/p50_ms"] == 2 and metrics["delta/speedup"] == 3
+    assert metrics["quality/accuracy"] == 0.5 and metrics["latency/mean_ms"] == 2 and metrics["delta/speedup"] == 3
     history = tracker.client.get_metric_history(run.run_id, "training/train_loss")
     assert [(point.step, point.value) for point in history] == [(1, 1.5), (2, 0.5)]
     (dataset,) = stored.inputs.dataset_inputs
@@ -179,7 +179,7 @@ def test_rows_are_the_newest_finished_run_of_each_optimization_that_compares(tra
         pass  # finished, but never measured
     rows = {row.optim: row for row in tracker.rows("same")}
     assert set(rows) == {"bert", "int8"} and len(tracker.rows("same")) == 2
-    assert rows["int8"].run_id == newest and rows["int8"].metrics["latency/p50_ms"] == 2
+    assert rows["int8"].run_id == newest and rows["int8"].metrics["latency/mean_ms"] == 2
     assert rows["bert"].run_id == baseline and rows["bert"].is_baseline and not rows["int8"].is_baseline
     assert tracker.rows("unknown") == [] and tracker.newest_comparable() == "other"
 
