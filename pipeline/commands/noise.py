@@ -1,11 +1,11 @@
-"""Measure a classifier against itself, to see how far this machine's numbers can be trusted.
+"""Measure a classifier against itself and the baseline many times, to see how far this machine's numbers can be trusted.
 
 python -m pipeline noise                                                        the default optimization, 40 times
 python -m pipeline noise optim=distillation_onnx_int8 measure.max_seconds=20        another one, 20 s each time
 python -m pipeline noise noise.repetitions=10 noise.slowdown=0.05               would a slowdown of 5 % be found?
 
-It takes a little longer than noise.repetitions times measure.max_seconds. Other settings are those of
-python -m pipeline.
+It takes up to noise.repetitions times twice measure.max_seconds, and a little more; without the baseline (noise.slowdown,
+or an optimization that is the baseline) half of it. Other settings are those of python -m pipeline.
 """
 
 import os
@@ -35,35 +35,39 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def noise(config: Config) -> None:
-    """Make or reuse the optimization's artifact, measure it against itself, store and print the findings.
+    """Make or reuse the artifacts, measure the optimization against itself and the baseline, store and print the findings.
 
     Raises UserError for a user's mistake.
     """
     from pipeline.evaluation.noise.repeat import repeat
     from pipeline.evaluation.noise.summary import Findings
-    from pipeline.evaluation.session import draw
     from pipeline.reporting import noise_record
     from pipeline.run import check
     from pipeline.steps.execute import run_steps
     from pipeline.system import locks
     from pipeline.tracking import view
-    from pipeline.tracking.identity import config_yaml, dataset, identity, parameters
+    from pipeline.tracking.identity import config_yaml, dataset, identity, is_baseline, parameters
     from pipeline.tracking.job import prepare
 
     check(config)
     with locks.shared():
         job = prepare(config)
     settings, splits, done = config.noise, job.context.splits, []
-    with job.tracker.run(identity(config, job.context, config.optim)) as run:
+    own = identity(config, job.context, config.optim)
+    alone = settings.slowdown > 0 or is_baseline(config, job.context, config.optim)
+    with job.tracker.run(own) as run:
         noise_record.mark(job.tracker, run, config)
         run.log_start(config_yaml(config), parameters(config) | noise_record.parameters(config), dataset(config, splits))
         with locks.shared():
             artifact = run_steps(config.optim, job.context, job.store).artifact
-        queries = draw(list(splits.test[TEXT]), config.measure)
+            baseline = None if alone else run_steps(config.baseline, job.context, job.store).artifact
         folder = noise_record.folder_of(config.track.root, run.run_id)
-        for repetition in repeat(artifact, queries, config.measure, settings):
-            done.append(repetition)
-            findings = Findings(config.optim.name, config.measure, settings.slowdown, tuple(done))
+        for each in repeat(artifact, baseline, list(splits.test[TEXT]), config.measure, settings):
+            done.append(each)
+            findings = Findings(
+                config.optim.name, config.measure, settings.slowdown, tuple(each.itself for each in done),
+                config.baseline.name, tuple(each.against_baseline for each in done if each.against_baseline is not None),
+            )  # fmt: skip
             noise_record.write_json(findings, folder)
         with locks.shared():
             noise_record.finish(job.tracker, run, findings, folder)

@@ -35,14 +35,14 @@ class Measure(Settings):
     """How a classifier is measured."""
 
     protocol: str = setting("queries", choices=("queries", "book"))
-    queries: int = setting(100, min=1)  # test texts ("queries") or calls of one text ("book") that each process times
+    queries: int = setting(100, min=1)  # texts of each pair ("queries"), or calls of one text ("book")
     warmup_calls: int = setting(20, min=0)
     query: str | None = None  # "book": the text that is timed
     batch_size: int = setting(32, min=1)  # texts per batch, for throughput and for predicting the test split
     threads: int = setting(1, min=1)  # threads the classifier may use while it is timed
-    seed: int = setting(0, min=0)  # draws the queries; the same for every optimization
+    seed: int = setting(0, min=0)  # draws the queries of each pair; the same for every optimization
     precision: float = setting(0.03, above=0)  # pairs are added until the speed-up's interval is narrower than this share
-    max_seconds: float = setting(60.0, min=0)  # or until another pair would exceed this time
+    max_seconds: float = setting(60.0, min=0)  # or until another pair would exceed this time; 0: one pair, no interval
     margin: float = setting(0.02, min=0)  # speeds that differ by less than this share count as equal
     profile: bool = True  # also measure latency by tokens, threads, batch size and concurrent clients
     price_per_core_hour: float | None = setting(None, above=0)  # for the cost of a million queries, in its currency
@@ -58,7 +58,7 @@ NOT_DECISIVE = ("precision", "max_seconds", "margin", "profile", "price_per_core
 
 @dataclass(frozen=True)
 class Noise(Settings):
-    """`python -m pipeline noise`: a classifier is measured against itself repeatedly."""
+    """`python -m pipeline noise`: a classifier is measured against itself and the baseline repeatedly."""
 
     repetitions: int = setting(40, min=1)
     slowdown: float = setting(0.0, min=0)  # above 0: one of the two is slowed down by this share, as a test

@@ -12,7 +12,6 @@ from pipeline.errors import TrackError
 from pipeline.evaluation.latency.pairs import Session, Subject, compare
 from pipeline.evaluation.latency.samples import speedup
 from pipeline.evaluation.report import Predictions
-from pipeline.evaluation.session import draw
 from pipeline.evaluation.statistics import Interval
 from pipeline.system import locks
 from pipeline.system.machine import least_busy_cores
@@ -47,7 +46,7 @@ def require_same_speed(
     if reported is None or not isfinite(reported.low):
         return "its speed was not checked: the run has no interval (one pair was measured)"
     with locks.exclusive(), bar("measuring what is registered", "pair") as progress:
-        session = Session(draw(list(texts), settings), settings, least_busy_cores(settings.threads), progress)
+        session = Session(list(texts), settings, least_busy_cores(settings.threads), progress)
         pairs, _ = compare(Subject(registered), Subject(baseline), session)
     found = speedup(pairs)
     text = f"{_format(found)} as fast as the baseline, reported was {_format(reported)}"

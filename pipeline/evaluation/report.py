@@ -7,18 +7,23 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from pipeline.evaluation.latency.samples import Pair, Samples, speedup, speedup_p95
+from pipeline.evaluation.latency.samples import Pair, Samples, percentile_ms, percentile_speedup, speedup
 from pipeline.evaluation.metrics import METRICS, validation_key
 from pipeline.evaluation.profile import Profile
 from pipeline.evaluation.quality.paired import PairedQuality
-from pipeline.evaluation.statistics import ratio_interval, verdict
+from pipeline.evaluation.statistics import verdict
 from pipeline.system.machine import Conditions
 from pipeline.system.units import BYTES_PER_MB
 
 PERCENTILES = (50, 90, 95, 99)
 TAGS = ("verdict", "stopped", "contended", "pinned_to")  # tags of a run; empty ones are left out
 MAX_DESCHEDULED_SHARE = 0.1  # of the blocks; on a quiet machine it is about 0.01
-SPEEDUPS = tuple(name for key in ("delta/speedup", "delta/speedup_p95") for name in METRICS[key].names)
+COMPARED_PERCENTILES = (50, 95)  # those with a speed-up of their own
+SPEEDUPS = tuple(
+    name
+    for key in ("delta/speedup", *(f"delta/speedup_p{percentile}" for percentile in COMPARED_PERCENTILES))
+    for name in METRICS[key].names
+)
 
 
 @dataclass(frozen=True)
@@ -37,16 +42,16 @@ class Latency:
     def summary(self) -> dict[str, float]:
         """Mean, standard deviation (of single calls, ddof 1), percentiles, load time, first call, throughput and memory.
 
-        p95 is the geometric mean of the processes' p95, with a confidence interval over the processes.
+        Mean and standard deviation are of all calls; percentiles are `percentile_ms`, p95 with its confidence interval.
         """
         samples = np.concatenate([process.ms for process in self.processes])
         std_ms = float(samples.std(ddof=1)) if samples.size > 1 else 0.0
         metrics = {"latency/mean_ms": float(samples.mean()), "latency/std_ms": std_ms}
         for percentile in PERCENTILES:
-            metrics[f"latency/p{percentile}_ms"] = float(np.percentile(samples, percentile))
-        if len(self.processes) > 1:
-            p95 = ratio_interval(np.log([np.percentile(process.ms, 95) for process in self.processes]))
-            metrics |= {"latency/p95_ms": p95.value, "latency/p95_ms_low": p95.low, "latency/p95_ms_high": p95.high}
+            known, key = percentile_ms(self.processes, percentile), f"latency/p{percentile}_ms"
+            metrics[key] = known.value
+            if METRICS[key].interval and np.isfinite(known.high):  # one process has no interval
+                metrics |= {key + bound: value for bound, value in known.bounds().items()}
         return {
             **metrics,
             "latency/first_call_ms": self.first_call_ms,
@@ -186,8 +191,9 @@ class Comparison:
     def metrics(self, candidate: Report) -> dict[str, float]:
         """Speed-ups with bounds, size ratio (above 1: smaller)."""
         metrics: dict[str, float] = {}
-        for name, interval in (("", speedup(self.pairs)), ("_p95", speedup_p95(self.pairs))):
-            bounds = {f"delta/speedup{name}_low": interval.low, f"delta/speedup{name}_high": interval.high}
+        percentiles = {f"_p{each}": percentile_speedup(self.pairs, each) for each in COMPARED_PERCENTILES}
+        for name, interval in {"": speedup(self.pairs), **percentiles}.items():
+            bounds = {f"delta/speedup{name}{bound}": value for bound, value in interval.bounds().items()}
             known = bounds if np.isfinite(interval.high) else {}  # one pair has no interval
             metrics |= {f"delta/speedup{name}": interval.value, **known}
         return {

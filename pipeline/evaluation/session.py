@@ -52,11 +52,10 @@ def measure(
 
     Raises MeasureError when a worker process fails.
     """
-    queries = draw(test.texts, settings)
     with locks.exclusive():
         watch = machine.LoadMonitor.start()
         with bar(f"measuring {name}", "pair" if reference else "process") as progress:
-            session = Session(queries, settings, machine.least_busy_cores(settings.threads), progress)
+            session = Session(test.texts, settings, machine.least_busy_cores(settings.threads), progress)
             if reference is None:
                 processes = measure_alone(Subject(artifact), session)
             else:
@@ -87,15 +86,6 @@ def measure(
         ),
         size_of(artifact), latency, conditions, comparison, single.profile, afterwards.contended,
     )  # fmt: skip
-
-
-def draw(texts: list[str], settings: Measure) -> list[str]:
-    """The queries to time: test texts drawn with the seed, or the book's single query, repeated."""
-    if settings.protocol == "book":
-        return [settings.query or texts[0]] * settings.queries
-    rng = np.random.default_rng(settings.seed)
-    chosen = rng.choice(len(texts), size=settings.queries, replace=settings.queries > len(texts))
-    return [texts[i] for i in chosen]
 
 
 def judge(

@@ -48,6 +48,8 @@ def write_json(findings: Findings, folder: Path) -> None:
         "slowdown": findings.slowdown,
         "measure": plain(findings.settings),
         "repetitions": [_repetition(item) for item in findings.repetitions],
+        "baseline": findings.baseline,
+        "against_baseline": [_repetition(item) for item in findings.against_baseline],
     }
     new = folder / "noise.json.new"
     new.write_text(json.dumps(content, indent=1), encoding="utf-8")
@@ -68,26 +70,35 @@ def _pair(pair: Pair) -> dict[str, Any]:
     return {
         "candidate_first": pair.candidate_first,
         "elapsed_s": pair.elapsed_s,
-        "median_log_ratio": pair.median_log_ratio,
-        "p95_log_ratio": pair.p95_log_ratio,
+        "log_ratio": pair.log_ratio,
+        "p50_log_ratio": pair.percentile_log_ratio(50),
+        "p95_log_ratio": pair.percentile_log_ratio(95),
     }
 
 
 def write_csv(findings: Findings, path: Path) -> None:
-    """Write one line a pair, in full precision, with the speed-up of the repetition's pairs so far and its interval."""
+    """Write one line a pair, in full precision, with the speed-up of the session's pairs so far and its interval.
+
+    `against`: what the pair was measured against, the classifier itself or the baseline.
+    """
     with path.open("w", encoding="utf-8", newline="") as file:
         lines = csv.writer(file, lineterminator="\n")
-        lines.writerow(["repetition", "pair", *_pair(findings.repetitions[0].pairs[0]), "speedup", "low", "high"])
-        for number, repetition in enumerate(findings.repetitions):
-            for place, pair in enumerate(repetition.pairs):
-                known = speedup(repetition.pairs[: place + 1])
-                lines.writerow([number, place, *_pair(pair).values(), known.value, known.low, known.high])
+        names = [*_pair(findings.repetitions[0].pairs[0]), "speedup", "low", "high"]
+        lines.writerow(["against", "repetition", "pair", *names])
+        for against, sessions in (("itself", findings.repetitions), ("baseline", findings.against_baseline)):
+            for number, session in enumerate(sessions):
+                for place, pair in enumerate(session.pairs):
+                    known = speedup(session.pairs[: place + 1])
+                    lines.writerow([against, number, place, *_pair(pair).values(), known.value, known.low, known.high])
 
 
 def finish(tracker: Tracker, run: Run, findings: Findings, folder: Path) -> None:
     """Write plot, table, all calls and metrics to the folder and to MLflow; the conclusion is the run's description."""
     write_csv(findings, folder / "noise.csv")
     contents.write_repetitions([item.pairs for item in findings.repetitions], folder / "latency.parquet")
+    if findings.against_baseline:
+        pairs = [item.pairs for item in findings.against_baseline]
+        contents.write_repetitions(pairs, folder / "latency_against_baseline.parquet")
     noise_plot.save(findings, folder)
     run.log_folder(folder)
     for name, value in findings.metrics().items():

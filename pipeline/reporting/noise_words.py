@@ -11,8 +11,9 @@ MAX_LINES = 12  # in the table
 def conclusion(findings: Findings) -> str:
     """The conclusion, one paragraph."""
     sentences = [_slowed(findings) if findings.slowdown else _equal(findings), _resolution(findings)]
-    busy = sum(bool(item.contended) for item in findings.repetitions)
-    if busy:
+    if not findings.slowdown:
+        sentences.append(_between_sessions(findings))
+    if busy := findings.contended_count:
         sentences.append(f"In {busy} of {len(findings.repetitions)} repetitions the machine was busy with other work too.")
     return " ".join(sentences)
 
@@ -56,6 +57,23 @@ def _resolution(findings: Findings) -> str:
     return (
         f"With about {whole.seconds:.0f} s for each measurement, differences below {_percent(whole.width / 2)} can't be "
         f"distinguished from none; differences above {_percent(whole.width)} are nearly always found."
+    )
+
+
+def _between_sessions(findings: Findings) -> str:
+    between = findings.between_sessions
+    if between is None:
+        reason = (
+            f"three measurements against the baseline ({findings.baseline}) are needed"
+            if findings.against_baseline
+            else "a model against itself can't show it; choose an optimization that is not the baseline (optim=...)"
+        )
+        return f"How much a speed-up varies from session to session is not known: {reason}."
+    return (
+        f"Measured against the baseline ({findings.baseline}) {between.sessions} times, the speed-up varied from session "
+        f"to session by {_percent(between.sd)} (standard deviation; at most {_percent(between.sd_high)}), beyond what the "
+        f"pairs of a session show. To hold for another session too, an interval must be {between.widening:.2g} times as "
+        f"wide: {between.missed} of {between.sessions} did not contain the mean of all."
     )
 
 

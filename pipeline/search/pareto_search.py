@@ -18,7 +18,6 @@ from pipeline.config import Config
 from pipeline.errors import OptimizationError
 from pipeline.evaluation.latency.pairs import Session, Subject, compare
 from pipeline.evaluation.latency.samples import speedup
-from pipeline.evaluation.session import draw
 from pipeline.evaluation.size import size_of
 from pipeline.runtimes import crossfit
 from pipeline.runtimes.base import Description
@@ -84,7 +83,7 @@ def judge(artifact: Path, baseline: Path, context: Context, config: Config) -> J
     texts, truth = list(context.splits.validation[TEXT]), np.array(context.splits.validation[LABEL])
     settings = replace(config.measure, max_seconds=min(config.measure.max_seconds, config.frontier.max_seconds))
     with locks.exclusive(), bar(f"measuring {config.optim.name}", "pair") as progress:
-        session = Session(draw(texts, settings), settings, machine.least_busy_cores(settings.threads), progress)
+        session = Session(texts, settings, machine.least_busy_cores(settings.threads), progress)
         pairs, _ = compare(Subject(artifact), Subject(baseline), session)
     logits = crossfitted_logits_of(artifact, texts, truth, "judging")
     predicted = crossfit.answer(Description.read(artifact), logits, truth).labels

@@ -92,6 +92,7 @@ def processes_of_pairs(pairs: Sequence[Pair]) -> list[Process]:
 def latency_table(timed: Sequence[Process]) -> pa.Table:
     """One row per timed call: who, pair, started_first, query, block, ms, tokenize_ms, tokens, descheduled.
 
+    `query` is the text's index in the split (-1: not of the split; its place in the pass where the index is unknown).
     `tokenize_ms` is a part of `ms`; `descheduled` is true if the process lost its core in that block.
     """
     return pa.concat_tables(
@@ -122,7 +123,7 @@ def write_repetitions(repetitions: Sequence[Sequence[Pair]], path: Path) -> None
 def _calls(samples: Samples) -> dict[str, Any]:
     count = [block.calls for block in samples.blocks]
     return {
-        "query": np.arange(len(samples.ms)) % (len(samples.ms) // samples.passes),
+        "query": np.tile(samples.queries or range(len(samples.ms) // samples.passes), samples.passes),
         "block": np.repeat(np.arange(len(count)), count),
         "ms": samples.ms,
         "tokenize_ms": samples.tokenize_ms,

@@ -6,6 +6,7 @@ from typing import Any
 
 from pipeline.config import CONF, Config
 from pipeline.errors import ConfigError, TrackError, nearest, no_finished_run
+from pipeline.evaluation.metrics import LATENCY
 from pipeline.tracking.runs import Tracker
 from pipeline.tracking.server import connect_existing, is_fresh
 
@@ -66,7 +67,7 @@ def _finished(tracker: Tracker, condition: str = "") -> list[Any]:
     """Finished runs that measured an optimization, without those of the noise command; the newest first."""
     query = f"attributes.status = 'FINISHED' and tags.fingerprint LIKE '%'{condition}"
     found = tracker.client.search_runs([tracker.experiment_id], query, order_by=["attributes.end_time DESC"])
-    return [run for run in found if "latency/p50_ms" in run.data.metrics]
+    return [run for run in found if LATENCY in run.data.metrics]
 
 
 def _require_known(name: str, known: set[str]) -> None:

@@ -8,6 +8,7 @@ import yaml
 
 from pipeline.config import Config, Optim, digest, plain
 from pipeline.data.splits import Splits
+from pipeline.evaluation import MEASURING_VERSION
 from pipeline.models import checkpoints
 from pipeline.steps.base import Context
 from pipeline.steps.execute import plan
@@ -17,7 +18,6 @@ from pipeline.tracking.runs import Identity
 from pipeline.tracking.server import without_password
 
 NOT_COMPARED = ("path", "sha256", "finetune")  # of a backbone; how the baseline was fine-tuned decides its fingerprint
-LOGGED = 2  # raised when runs log something new that comparisons need, so that older runs are measured again
 
 
 def identity(config: Config, context: Context, optim: Optim) -> Identity:
@@ -53,22 +53,22 @@ def comparable_key(config: Config, context: Context) -> str:
 
 
 def protocol_key(config: Config) -> str:
-    """Equal for runs with the same backbone and measuring settings."""
+    """Equal for runs with the same backbone and measuring settings, measured by the same version of the procedure."""
     return digest(_protocol(config))[:16]
 
 
 def measurement_key(config: Config) -> str:
     """Equal for runs that would measure an artifact in the same way: all measuring settings and package versions."""
     settings = {name: value for name, value in plain(config.measure).items() if name != "again"}
-    return digest([settings, python_version(), installed(), LOGGED])[:16]
+    return digest([MEASURING_VERSION, settings, python_version(), installed()])[:16]
 
 
-def _protocol(config: Config) -> list[dict[str, Any]]:
+def _protocol(config: Config) -> list[Any]:
     backbone = plain(config.backbone)
     for role in ("teacher", "student", "distilled"):
         for name in NOT_COMPARED:
             backbone[role].pop(name)
-    return [backbone, config.measure.decisive(), {"logged": LOGGED}]
+    return [backbone, config.measure.decisive(), MEASURING_VERSION]
 
 
 def config_yaml(config: Config) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 from pipeline.config import Config
 from pipeline.errors import TrackError, no_finished_run
 from pipeline.evaluation.evidence import Evidence
+from pipeline.evaluation.metrics import LATENCY
 from pipeline.evaluation.report import TAGS, Predictions
 from pipeline.evaluation.rows import Row
 from pipeline.system.machine import machine_name
@@ -224,7 +225,7 @@ class Tracker:
             page = self.client.search_runs(
                 [self.experiment_id], query, order_by=["attributes.end_time DESC"], max_results=200, page_token=token
             )
-            yield from (run for run in page if "latency/p50_ms" in run.data.metrics and "optim" in run.data.tags)
+            yield from (run for run in page if LATENCY in run.data.metrics and "optim" in run.data.tags)
             token = page.token
             if not token:
                 return

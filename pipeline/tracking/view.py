@@ -12,7 +12,7 @@ import zlib
 from pathlib import Path
 from typing import Any
 
-from pipeline.evaluation.metrics import CHART, VIEW, shown_in
+from pipeline.evaluation.metrics import CHART, LATENCY, VIEW, shown_in
 from pipeline.tracking.server import Connection
 
 KEY = "tradeoff"
@@ -52,7 +52,7 @@ def state() -> dict[str, Any]:
             "type": "SCATTER", "uuid": f"tradeoff-{x}", "runsCountToCompare": 100, "deleted": False, "isGenerated": False,
             "metricSectionId": "tradeoff", "xaxis": _metric(x), "yaxis": _metric("quality/accuracy"),
         }
-        for x in ("latency/p50_ms", "size/mb")
+        for x in (LATENCY, "size/mb")
     ]  # fmt: skip
     for key in (metric.key for metric in shown_in(CHART)):
         charts.append({
@@ -65,8 +65,8 @@ def state() -> dict[str, Any]:
         "deleted": False, "isGenerated": False,
     }  # fmt: skip
     return {
-        "searchFilter": "attributes.status = 'FINISHED' and metrics.`latency/p50_ms` > 0",  # no noise runs
-        "orderByKey": "metrics.`latency/p50_ms`",
+        "searchFilter": f"attributes.status = 'FINISHED' and metrics.`{LATENCY}` > 0",  # no noise runs
+        "orderByKey": f"metrics.`{LATENCY}`",
         "orderByAsc": True,
         "selectedColumns": [*columns, "tags.`verdict`", "tags.`contended`"],
         "compareRunSections": [section],

@@ -4,7 +4,6 @@ import json
 import shutil
 import signal
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ from transformers import pipeline as transformers_pipeline
 from pipeline.config import Backbone, Measure, Weights
 from pipeline.errors import MeasureError
 from pipeline.evaluation.latency.process import Worker
-from pipeline.evaluation.session import Examples, Reference, draw, measure, predict
+from pipeline.evaluation.session import Examples, Reference, measure, predict
 from pipeline.evaluation.size import size_of
 from pipeline.models.build import start
 from pipeline.runtimes.base import Description, load
@@ -173,21 +172,6 @@ def test_a_broken_baseline_ends_the_candidates_process_too(tmp_path: Path) -> No
     with pytest.raises(MeasureError, match="nowhere"):
         reference = Reference(tmp_path / "nowhere", SAID, SAID_BEFORE)
         measure("candidate", instant.write(tmp_path / "candidate", LABELS), TEST, VALIDATION, QUICK, reference)
-
-
-def test_the_same_seed_draws_the_same_queries() -> None:
-    texts = [f"text {i}" for i in range(100)]
-    settings = Measure(queries=40, seed=7)
-    drawn = draw(texts, settings)
-    assert drawn == draw(texts, settings) != draw(texts, replace(settings, seed=8))
-    assert len(set(drawn)) == 40 and set(drawn) <= set(texts)
-    assert len(draw(texts[:3], settings)) == 40  # fewer texts than queries: some more than once
-
-
-def test_the_books_protocol_repeats_its_one_query() -> None:
-    settings = Measure(protocol="book", query="What is the pin?", queries=100)
-    assert draw(TEXTS, settings) == ["What is the pin?"] * 100
-    assert draw(TEXTS, replace(settings, query=None)) == [TEXTS[0]] * 100
 
 
 def test_a_worker_that_is_killed_gives_one_line(worker: Worker, artifact: Path) -> None:  # the last test that needs it

@@ -1,15 +1,18 @@
-"""What follows from the pairs of a noise run: figures, a table, words, a plot; no classifier runs."""
+"""What follows from the pairs of a noise run: metrics, a table, words, a plot; no classifier runs."""
 
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib.image
 import numpy as np
 import pytest
+from scipy import stats
 
 from pipeline.config import Measure
 from pipeline.evaluation.latency.samples import Pair, Samples
 from pipeline.evaluation.noise.repeat import Repetition
+from pipeline.evaluation.noise.sessions import between_sessions
 from pipeline.evaluation.noise.summary import Findings
 from pipeline.reporting.noise_words import conclusion, legend, table
 from pipeline.reporting.plots import noise
@@ -51,13 +54,56 @@ def test_it_finds_the_noise_that_is_in_the_pairs() -> None:
     assert metrics["noise/slower_count"] >= 198 and metrics["noise/parent_cpu"] == pytest.approx(0.004)
 
 
+@pytest.mark.parametrize("pairs", [3, 7])
+def test_the_order_effect_is_free_of_the_slowdown_and_of_how_often_each_order_came(pairs: int) -> None:
+    given = findings(50, pairs, slowdown=0.2, noise=0.001)  # with 3 pairs, the candidate started first in two of three
+    assert given.order_effect().value - 1 == pytest.approx(np.expm1(0.004), abs=3e-4)
+    assert given.metrics()["noise/bias_percent"] == pytest.approx(0, abs=0.05)
+
+
+def sessions(count: int, sd: float, noise: float = 0.0085) -> list[np.ndarray]:
+    """Log ratios of sessions of 6 pairs, of a candidate that is 3 times as fast as the baseline."""
+    rng = np.random.default_rng(count)
+    return [np.log(3) + sd * rng.normal() + noise * rng.normal(size=6) for _ in range(count)]
+
+
+@pytest.mark.parametrize("sd", [0.0, 0.005])
+def test_the_variation_between_sessions_is_found_with_what_the_intervals_leave_out(sd: float) -> None:
+    found = between_sessions(sessions(2000, sd))
+    assert found is not None and found.sd == pytest.approx(sd, abs=0.0007) and found.sd <= found.sd_high < sd + 0.002
+    widening = np.sqrt(1 + sd**2 / (0.0085**2 / 6))
+    missed = 2 * stats.t.sf(stats.t.ppf(0.975, 5) / widening, 5)  # 5 % without variation between sessions, 20 % with 0.5 %
+    assert found.widening == pytest.approx(widening, rel=0.05)
+    assert found.missed / found.sessions == pytest.approx(missed, abs=0.02)
+
+
+def test_few_sessions_have_a_wide_upper_bound_and_two_none_at_all() -> None:
+    few = between_sessions(sessions(4, 0.005))
+    assert few is not None and few.sd_high > 0.008 and between_sessions(sessions(2, 0.005)) is None
+
+
+def test_it_is_told_what_a_model_against_itself_cannot_show() -> None:
+    alone = findings(3, 8)
+    assert "not known: a model against itself can't show it" in conclusion(alone)
+    repetitions = tuple(
+        Repetition(tuple(pair(value, i % 2 == 0, i + 1.0) for i, value in enumerate(session)), QUIET)
+        for session in sessions(3, 0.05)
+    )
+    both = replace(alone, baseline="base", against_baseline=repetitions)
+    assert "Measured against the baseline (base) 3 times, the speed-up varied from session to session by" in conclusion(both)
+    assert both.metrics()["noise/between_sessions_sd"] > 0.01 and "noise/between_sessions_sd" not in alone.metrics()
+    assert "three measurements against the baseline (base) are needed" in conclusion(
+        replace(both, repetitions=alone.repetitions[:2], against_baseline=repetitions[:2])
+    )
+
+
 def test_an_ordinary_measurement_would_have_stopped_earlier() -> None:
     precise = findings(20, 12, noise=0.002)
     assert {len(pairs) for pairs in precise.ordinary_pairs} == {6} and precise.as_configured.seconds == 12
     noisy = findings(20, 12, noise=0.2)
     assert {len(pairs) for pairs in noisy.ordinary_pairs} == {12}
-    assert [budget.pairs for budget in noisy.by_pair_count] == list(range(2, 13))
-    assert noisy.by_pair_count[-1].width < noisy.by_pair_count[2].width
+    assert [budget.pairs for budget in noisy.by_pair_count] == list(range(3, 13))
+    assert noisy.by_pair_count[-1].width < noisy.by_pair_count[1].width
 
 
 def test_the_table_has_a_line_a_budget_and_one_as_configured() -> None:
@@ -89,7 +135,7 @@ def test_a_busy_machine_is_told() -> None:
     assert given.metrics()["noise/contended_count"] == 1
 
 
-@pytest.mark.parametrize("given", [findings(1, 2), findings(20, 8), findings(20, 8, slowdown=0.05)], ids=[1, 20, "slow"])
+@pytest.mark.parametrize("given", [findings(1, 3), findings(20, 8), findings(20, 8, slowdown=0.05)], ids=[1, 20, "slow"])
 def test_the_figure_is_written_with_few_and_many_repetitions(given: Findings, tmp_path: Path) -> None:
     noise.save(given, tmp_path)
     assert matplotlib.image.imread(tmp_path / "noise.png").std() > 0.01

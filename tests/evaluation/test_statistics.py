@@ -7,7 +7,15 @@ import pytest
 from scipy import stats
 
 from pipeline.evaluation.latency.pairs import MIN_PAIRS_FOR_PRECISION, reason_to_stop
-from pipeline.evaluation.latency.samples import MIN_WAITING_SHARE, Block, Pair, Samples, speedup, speedup_p95
+from pipeline.evaluation.latency.samples import (
+    MIN_WAITING_SHARE,
+    Block,
+    Pair,
+    Samples,
+    percentile_ms,
+    percentile_speedup,
+    speedup,
+)
 from pipeline.evaluation.statistics import EQUIVALENT, FASTER, INCONCLUSIVE, SLOWER, Interval, ratio_interval, verdict
 
 Noise = Callable[[np.random.Generator], float]
@@ -73,10 +81,29 @@ def samples(*ms: float) -> Samples:
 
 def test_a_pairs_ratios_are_those_that_are_computed_by_hand() -> None:
     pair = Pair(candidate=samples(1, 2, 4), baseline=samples(2, 8, 12), candidate_first=True, elapsed_s=1)
-    assert pair.median_log_ratio == pytest.approx(np.log(3))  # of 2, 4 and 3: query by query
-    assert pair.p95_log_ratio == pytest.approx(np.log(11.6 / 3.8))  # each one's own percentile
+    assert pair.log_ratio == pytest.approx(np.log(22 / 7))  # of the means
+    assert pair.percentile_log_ratio(95) == pytest.approx(np.log(11.6 / 3.8))  # each one's own percentile
     pairs = [pair, Pair(pair.baseline, pair.candidate, False, 2)]
-    assert speedup(pairs).value == pytest.approx(1) and speedup_p95(pairs).value == pytest.approx(1)
+    assert speedup(pairs).value == pytest.approx(1) and percentile_speedup(pairs, 95).value == pytest.approx(1)
+
+
+def test_a_median_that_flatters_does_not_rank() -> None:
+    cheap, better = [1.0] * 62, [100.0] * 38  # a cascade: a few of the texts take nearly all of the time
+    pairs = [Pair(samples(*cheap, *better), samples(*[50.0] * 100), first, 1) for first in (True, False, True)]
+    assert speedup(pairs).value == pytest.approx(50 / 38.62) and percentile_speedup(pairs, 50).value == pytest.approx(50)
+
+
+def test_a_higher_percentile_is_never_below_a_lower_one_and_their_ratio_is_the_speedup_of_that_percentile() -> None:
+    rng = np.random.default_rng(3)
+    slow = [samples(*rng.lognormal(level, 1, 40)) for level in (0, 0.1, 3)]  # one process is far slower than the others
+    fast = [samples(*rng.lognormal(level, 1, 40)) for level in (-1, -2, -1)]
+    for processes in (slow, fast):
+        values = [percentile_ms(processes, percentile).value for percentile in (50, 90, 95, 99)]
+        assert values == sorted(values)
+    pairs = [Pair(mine, theirs, True, 1) for mine, theirs in zip(fast, slow, strict=True)]
+    for percentile in (50, 95):
+        ratio = percentile_ms(slow, percentile).value / percentile_ms(fast, percentile).value
+        assert percentile_speedup(pairs, percentile).value == pytest.approx(ratio)
 
 
 @pytest.mark.parametrize(

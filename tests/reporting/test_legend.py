@@ -21,17 +21,17 @@ def signs(rows: list[Row]) -> list[str]:
 
 
 def test_a_baseline_alone_needs_no_words_about_ratios() -> None:
-    assert signs([BASELINE]) == ["p50 ms", "size MB"] and signs([]) == []
+    assert signs([BASELINE]) == ["mean ms", "size MB"] and signs([]) == []
 
 
 def test_only_what_occurs_is_explained() -> None:
-    assert signs([BASELINE, FAST]) == ["p50 ms", "faster", "size MB", "[low, high]", "verdict faster"]
+    assert signs([BASELINE, FAST]) == ["mean ms", "faster", "size MB", "[low, high]", "verdict faster"]
     slow_calls = replace(FAST, metrics=FAST.metrics | {"delta/speedup_p95": 1.9})
     assert "slow calls" in signs([BASELINE, slow_calls])
-    assert signs([BASELINE, row("old", delta__speedup=2.0)]) == ["p50 ms", "faster", "size MB", "no brackets"]
+    assert signs([BASELINE, row("old", delta__speedup=2.0)]) == ["mean ms", "faster", "size MB", "no brackets"]
     assert signs([BASELINE, replace(FAST, contended="others ran")])[-1] == "!"
     seeds = averaged([replace(FAST, seed=0), replace(FAST, seed=1)])
-    assert signs([BASELINE, *seeds]) == ["p50 ms", "faster", "size MB", "±"]
+    assert signs([BASELINE, *seeds]) == ["mean ms", "faster", "size MB", "±"]
 
 
 @pytest.mark.parametrize("verdict", VERDICTS)
@@ -41,7 +41,7 @@ def test_each_verdict_is_explained_where_it_occurs(verdict: str) -> None:
     ]
 
 
-SHOWN_ALREADY = ("latency/p50_ms", "delta/speedup", "size/mb")
+SHOWN_ALREADY = ("latency/mean_ms", "delta/speedup", "size/mb")
 MORE = [metric.key for metric in METRICS.values() if metric.explanation and metric.key not in SHOWN_ALREADY]
 
 

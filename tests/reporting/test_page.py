@@ -11,8 +11,8 @@ from pipeline.reporting.page.render import render
 from pipeline.reporting.page.scatter import HEIGHT, TOP, WIDTH, Axis, axes, points, radius
 
 
-def page_row(name: str, p50: float = 2.0, accuracy: float = 0.9, mb: float = 20.0, **more: Any) -> PageRow:
-    plain = PageRow(name, f"http://127.0.0.1:5000/{name}", False, False, {"p50 ms": f"{p50:.2f}"}, p50, accuracy, mb)
+def page_row(name: str, ms: float = 2.0, accuracy: float = 0.9, mb: float = 20.0, **more: Any) -> PageRow:
+    plain = PageRow(name, f"http://127.0.0.1:5000/{name}", False, False, {"mean ms": f"{ms:.2f}"}, ms, accuracy, mb)
     return replace(plain, **more)
 
 
@@ -21,7 +21,7 @@ FLIP = {"kind": "lost", "text": "<script>alert(1)</script>", "label": "a&b", "ba
 SMALL = page_row(
     "small", 1.0, 0.91, 20.0, lost=5, gained=3, flips=(FLIP,), on_front=True, quantiles_ms=(0.9, 1.0, 1.0, 1.1, 1.3, 2.0)
 )
-CONTENT = Content("toy/<tiny>", (BASELINE, SMALL), ("p50: the median.",), {"machine": "one"}, None, ("p50 ms",))
+CONTENT = Content("toy/<tiny>", (BASELINE, SMALL), ("mean: of all calls.",), {"machine": "one"}, None, ("mean ms",))
 
 
 def test_an_axis_goes_from_its_start_to_its_end_with_round_ticks_between() -> None:

@@ -39,7 +39,7 @@ def row(
     def interval(key: str, value: float, half: float) -> dict[str, float]:
         return {key: value, f"{key}_low": value - half, f"{key}_high": value + half}
 
-    metrics = {"size/mb": mb, "memory/peak_mb": 100.0, "latency/p50_ms": p95 / 2}
+    metrics = {"size/mb": mb, "memory/peak_mb": 100.0, "latency/mean_ms": p95 / 2}
     metrics |= interval("latency/p95_ms", p95, p95 * width / 2) | interval("delta/speedup", speedup, speedup * width / 2)
     metrics |= interval("delta/speedup_p95", speedup, speedup * width / 2)
     for change, accuracy, of in (

@@ -122,7 +122,7 @@ def test_nothing_is_made_or_measured_twice_and_nothing_measured_before_all_is_ma
     assert max(entry["end"] for entry in log if entry["what"] in made) < min(entry["start"] for entry in measured)
     runs = place.runs("attributes.status = 'FINISHED'")
     for run in runs:
-        for name in ("latency/p50_ms", "training/validation_accuracy"):
+        for name in ("latency/mean_ms", "training/validation_accuracy"):
             steps = [point.step for point in place.client.get_metric_history(run.info.run_id, name)]
             assert steps and len(steps) == len(set(steps)), f"{name} was logged twice"
     states = [line.split()[2:4] for line in last.stdout.splitlines() if line.startswith(("1  ", "2  ", "3  ", "4  "))]
@@ -139,4 +139,4 @@ def test_a_job_that_fails_while_it_is_measured_does_not_stop_the_others(killed: 
     (broken,) = place.runs("attributes.status = 'FAILED' and tags.optim = 'broken'")
     assert "MeasureError: measuring error: " in broken.data.tags["reason"]
     assert "job 3, broken, failed: measuring error: " in last.stderr
-    assert "training/validation_accuracy" in broken.data.metrics and "latency/p50_ms" not in broken.data.metrics
+    assert "training/validation_accuracy" in broken.data.metrics and "latency/mean_ms" not in broken.data.metrics

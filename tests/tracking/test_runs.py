@@ -21,6 +21,7 @@ import yaml
 
 from pipeline.config import Config, Track
 from pipeline.errors import TrackError, UserError
+from pipeline.evaluation import MEASURING_VERSION
 from pipeline.evaluation.latency.samples import Block, Pair, Samples
 from pipeline.evaluation.quality.paired import compare as compare_quality
 from pipeline.evaluation.report import Comparison, Judged, Latency, Predictions, Report, Size
@@ -63,16 +64,16 @@ def judged(predictions: Predictions, compared: bool) -> Judged:
     return Judged(predictions, quality, baseline=before, change=change) if compared else Judged(predictions, quality)
 
 
-def report(p50_ms: float = 2.0, comparison: Comparison | None = None) -> Report:
-    latency = Latency((samples(p50_ms), samples(p50_ms)), 900.0, 30.0, 250.0, {"memory/peak_mb": 300.0})
+def report(ms: float = 2.0, comparison: Comparison | None = None) -> Report:
+    latency = Latency((samples(ms), samples(ms)), 900.0, 30.0, 250.0, {"memory/peak_mb": 300.0})
     conditions = Conditions(0.2, 0.0, 0.9, None, 10.0, 0.001)
     test, validation = (judged(one, comparison is not None) for one in (PREDICTIONS, VALIDATION))
     return Report("int8", test, validation, Size(2**21, 2**20), latency, conditions, comparison)
 
 
-def finish(tracker: Tracker, identity: Identity, p50_ms: float) -> str:
+def finish(tracker: Tracker, identity: Identity, ms: float) -> str:
     with tracker.run(identity) as run:
-        run.log_report(report(p50_ms), {})
+        run.log_report(report(ms), {})
     return run.run_id
 
 
@@ -103,7 +104,7 @@ def test_a_run_that_ends_is_finished_and_holds_all_it_was_given(tracker: Tracker
     assert stored.data.tags["mlflow.note.content"] == "| table |" and stored.data.tags["fingerprint"] == "f" * 64
     assert stored.data.tags["machine"] == machine_name() and "sweep_id" not in stored.data.tags
     metrics = stored.data.metrics
-    assert metrics["quality/accuracy"] == 0.5 and metrics["latency/p50_ms"] == 2 and metrics["delta/speedup"] == 3
+    assert metrics["quality/accuracy"] == 0.5 and metrics["latency/mean_ms"] == 2 and metrics["delta/speedup"] == 3
     assert metrics["validation/accuracy"] == 2 / 3 and metrics["delta/accuracy_pp"] == -50
     assert metrics["validation/delta_accuracy_pp"] == pytest.approx(-100 / 3, rel=1e-4)
     history = tracker.client.get_metric_history(run.run_id, "training/train_loss")
@@ -193,7 +194,7 @@ def test_rows_are_the_newest_finished_run_of_each_optimization_that_compares(tra
         pass  # finished, but never measured
     rows = {row.optim: row for row in tracker.rows("same")}
     assert set(rows) == {"bert", "int8"} and len(tracker.rows("same")) == 2
-    assert rows["int8"].run_id == newest and rows["int8"].metrics["latency/p50_ms"] == 2
+    assert rows["int8"].run_id == newest and rows["int8"].metrics["latency/mean_ms"] == 2
     assert rows["bert"].run_id == baseline and rows["bert"].is_baseline and not rows["int8"].is_baseline
     assert tracker.rows("unknown") == [] and tracker.newest_comparable() == "other"
 
@@ -260,6 +261,6 @@ def test_runs_that_logged_less_than_comparisons_need_are_not_found_again(
 ) -> None:
     config = compose()
     now = identity.protocol_key(config), identity.measurement_key(config)
-    monkeypatch.setattr(identity, "LOGGED", identity.LOGGED - 1)
+    monkeypatch.setattr(identity, "MEASURING_VERSION", MEASURING_VERSION - 1)
     before = identity.protocol_key(config), identity.measurement_key(config)
     assert all(one != other for one, other in zip(now, before, strict=True))

@@ -1,5 +1,7 @@
 """Paired measuring: candidate and baseline are two fresh processes that take turns on the same core and the same queries.
 
+Each pair draws its own queries from the split (see `queries`), so the interval over pairs covers which texts were drawn.
+
 A pair of processes answers the queries in short blocks. The order within a block alternates (ABBA), so if the machine slows
 down for a moment, both are slowed. Both processes load at the same time, one on the core where both will answer, the other
 on another core. Then only one process is active at any time. It wakes the other at the end of its block; the other process
@@ -24,6 +26,7 @@ import scipy.special  # noqa: F401  intervals need it; importing it here does no
 from pipeline.config import Measure
 from pipeline.errors import MeasureError
 from pipeline.evaluation.latency.process import TimedBlock, Worker
+from pipeline.evaluation.latency.queries import queries_of
 from pipeline.evaluation.latency.samples import Pair, Samples, speedup
 from pipeline.evaluation.latency.worker import OTHER_ENDED
 from pipeline.system import machine
@@ -32,9 +35,9 @@ BLOCK_MS = 10.0  # length of a turn: a processor's speed was seen to change by s
 BLOCK = 2, 25  # minimum and maximum number of calls in a block
 FAST_MS = 5.0  # the other's data in the caches slows shorter calls, so an untimed call comes first
 PAIR_S, PAIR_SHARE = 2.0, 0.1  # minimum time of a pair: 2 s, or this share of `max_seconds` if that is less
-MIN_PAIRS = 2  # also where the time is up, because one pair has no interval; with `max_seconds=0` it is one pair
+MIN_PAIRS = 3  # also where the time is up: an interval of two is of little use. `max_seconds=0`: one pair, without interval
 MIN_PAIRS_FOR_PRECISION = 6  # with fewer pairs an interval is too often narrow by chance
-ALONE_PROCESSES = 3  # processes of a classifier that is measured without a baseline
+ALONE_PROCESSES = 3  # of a classifier that is measured without a baseline; with `max_seconds=0` one
 
 
 class Subject(NamedTuple):
@@ -47,7 +50,7 @@ class Subject(NamedTuple):
 class Session(NamedTuple):
     """What all processes of a session have in common."""
 
-    queries: list[str]
+    texts: list[str]  # of the split from which each pair draws its queries
     settings: Measure
     cores: Sequence[int]  # the processes are pinned to these while they answer; []: not pinned
     progress: Any  # a tqdm bar, one step for each pair
@@ -60,7 +63,7 @@ def compare(candidate: Subject, baseline: Subject, session: Session) -> tuple[tu
     while True:
         first = len(pairs) % 2 == 0
         order = [candidate, baseline] if first else [baseline, candidate]
-        samples = measure_in_turns(order, session)
+        samples = measure_in_turns(order, session, len(pairs))
         mine, theirs = samples if first else samples[::-1]
         pairs.append(Pair(mine, theirs, first, time.monotonic() - began))
         _show_progress(pairs, session.progress)
@@ -89,29 +92,35 @@ def reason_to_stop(pairs: Sequence[Pair], precision: float, max_seconds: float) 
 
 def measure_alone(subject: Subject, session: Session) -> tuple[Samples, ...]:
     """Samples of several fresh processes of one classifier."""
-    began, found = time.monotonic(), list[Samples]()
-    while len(found) < ALONE_PROCESSES and (not found or time.monotonic() - began < session.settings.max_seconds):
-        found += measure_in_turns([subject], session)
+    found = list[Samples]()
+    for number in range(ALONE_PROCESSES if session.settings.max_seconds > 0 else 1):
+        found += measure_in_turns([subject], session, number)
         session.progress.update(1)
     return tuple(found)
 
 
-def measure_in_turns(subjects: Sequence[Subject], session: Session) -> list[Samples]:
-    """Start a fresh process for each subject, in this order, and measure them in turns; the samples of each."""
-    queries, settings = session.queries, session.settings
+def measure_in_turns(subjects: Sequence[Subject], session: Session, pair: int) -> list[Samples]:
+    """Start a fresh process for each subject, in this order, and measure them in turns; the samples of each.
+
+    All of them answer the queries of the pair with this number.
+    """
+    settings = session.settings
+    queries, indices = queries_of(session.texts, settings, pair)
     warm_up = (queries * (1 + settings.warmup_calls // len(queries)))[: max(settings.warmup_calls, 1)]
     with ExitStack() as stack:
         workers, pipe_ends = _started(subjects, session, stack)
-        typical_ms = []
+        typical_ms, pass_s = [], 0.0
         for worker in workers:
             worker.pin(session.cores)
-            typical_ms.append(float(np.median(worker.time(warm_up).ms)))
-        passes, warm = _passes(settings, len(queries) * sum(typical_ms) / 1000), needs_warm_up_call(settings, typical_ms)
+            ms = worker.time(warm_up).ms
+            typical_ms.append(float(np.median(ms)))
+            pass_s += len(queries) * float(ms[len(ms) // 2 :].mean()) / 1000  # the first calls are slower
+        passes, warm = _passes(settings, pass_s), needs_warm_up_call(settings, typical_ms)
         schedules = block_schedules(len(queries), block_size(max(typical_ms)), passes, len(workers))
         for number in reversed(range(len(workers))):  # the first worker begins immediately, so it is asked last
             own, schedule = pipe_ends[number], schedules[number]
             workers[number].begin("take_turns", texts=queries, blocks=schedule, warm=warm[number], pipe_ends=own)
-        return [_samples(blocks, passes) for blocks in _answers(workers)]
+        return [_samples(blocks, passes, indices) for blocks in _answers(workers)]
 
 
 def needs_warm_up_call(settings: Measure, typical_ms: Sequence[float]) -> list[bool]:
@@ -191,8 +200,8 @@ def block_size(typical_ms: float) -> int:
     return int(np.clip(round(BLOCK_MS / typical_ms), *BLOCK))
 
 
-def _samples(timed: Sequence[TimedBlock], passes: int) -> Samples:
+def _samples(timed: Sequence[TimedBlock], passes: int, queries: tuple[int, ...]) -> Samples:
     ms, tokenize_ms, tokens = (
         np.concatenate([getattr(block, name) for block in timed]) for name in ("ms", "tokenize_ms", "tokens")
     )
-    return Samples(ms, tokenize_ms, tokens, tuple(block.block for block in timed), passes)
+    return Samples(ms, tokenize_ms, tokens, tuple(block.block for block in timed), passes, queries)

@@ -1,6 +1,7 @@
 """Raw samples: the times of the calls of one worker process, and pairs of such processes.
 
-No sample is dropped: blocks in which the process had to wait for the processor are marked, and still count.
+No sample is dropped: blocks in which the process had to wait for the processor are marked, and still count. Such moments hit
+both processes of a pair about in proportion to their time: they widen the interval of the ratio, and hardly shift it.
 Standard library and NumPy only.
 """
 
@@ -39,6 +40,7 @@ class Samples:
     tokens: np.ndarray  # int64 (passes * queries,)
     blocks: tuple[Block, ...]  # in order; together they have all calls
     passes: int = 1
+    queries: tuple[int, ...] = ()  # of one pass: each text's index in the split, -1 for another text; () where unknown
 
 
 @dataclass(frozen=True)
@@ -51,21 +53,32 @@ class Pair:
     elapsed_s: float  # from the start of the session to the end of this pair
 
     @cached_property
-    def median_log_ratio(self) -> float:
-        """Log speed-up of a typical query: the median over the calls of log(baseline's time / candidate's time)."""
-        return float(np.median(np.log(self.baseline.ms / self.candidate.ms)))
+    def log_ratio(self) -> float:
+        """Log speed-up: log(mean of the baseline's times / mean of the candidate's times)."""
+        return float(np.log(self.baseline.ms.mean() / self.candidate.ms.mean()))
 
-    @cached_property
-    def p95_log_ratio(self) -> float:
-        """Log speed-up of slow calls: log(95th percentile of the baseline's times / that of the candidate's)."""
-        return float(np.log(np.percentile(self.baseline.ms, 95) / np.percentile(self.candidate.ms, 95)))
+    def percentile_log_ratio(self, percentile: float) -> float:
+        """Log speed-up of a percentile: log(that of the baseline's times / that of the candidate's times)."""
+        return float(np.log(np.percentile(self.baseline.ms, percentile) / np.percentile(self.candidate.ms, percentile)))
 
 
 def speedup(pairs: Sequence[Pair]) -> Interval:
-    """The speed-up of a typical query (above 1: the candidate is faster), with an interval over pairs."""
-    return ratio_interval(np.array([pair.median_log_ratio for pair in pairs]))
+    """The ratio of the mean times of a call (above 1: the candidate is faster), with an interval over pairs.
+
+    A median would flatter a classifier that answers most texts quickly and the others slowly, such as a cascade.
+    """
+    return ratio_interval(np.array([pair.log_ratio for pair in pairs]))
 
 
-def speedup_p95(pairs: Sequence[Pair]) -> Interval:
-    """The speed-up of slow calls, with an interval over pairs."""
-    return ratio_interval(np.array([pair.p95_log_ratio for pair in pairs]))
+def percentile_speedup(pairs: Sequence[Pair], percentile: float) -> Interval:
+    """The ratio of a percentile of the times, with an interval over pairs."""
+    return ratio_interval(np.array([pair.percentile_log_ratio(percentile) for pair in pairs]))
+
+
+def percentile_ms(processes: Sequence[Samples], percentile: float) -> Interval:
+    """A percentile of the times of a call: the geometric mean of the processes' percentiles, with an interval over them.
+
+    So a higher percentile is never below a lower one, and the ratio of two classifiers' percentiles in the same pairs is
+    `percentile_speedup`.
+    """
+    return ratio_interval(np.log([np.percentile(process.ms, percentile) for process in processes]))

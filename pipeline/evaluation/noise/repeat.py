@@ -1,11 +1,13 @@
-"""Measure a classifier against itself in many sessions of pairs. No other job of this program runs during a session.
+"""Measure a classifier against itself, and against the baseline, in many sessions of pairs.
 
-Every session uses all its time, whatever the precision: its first pairs show what a shorter session would have found.
+No other job of this program runs during a session. A session against itself uses all its time, whatever the precision: its
+first pairs show what a shorter session would have found. A session against the baseline is an ordinary measurement.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NamedTuple
 
 from tqdm import tqdm
 
@@ -36,18 +38,33 @@ class Repetition:
         return self.conditions.contended or descheduling_message(share)
 
 
-def repeat(artifact: Path, queries: list[str], measure: Measure, settings: Noise) -> Iterator[Repetition]:
-    """Sessions that compare the artifact, slowed by `settings.slowdown`, with the unchanged artifact.
+class Round(NamedTuple):
+    """The sessions of one repetition."""
 
-    Other jobs of this program may run between two sessions. Raises MeasureError when a worker process fails.
+    itself: Repetition
+    against_baseline: Repetition | None  # None where there is no baseline to measure against
+
+
+def repeat(artifact: Path, baseline: Path | None, texts: list[str], measure: Measure, settings: Noise) -> Iterator[Round]:
+    """Sessions that compare the artifact, slowed by `settings.slowdown`, with the unchanged artifact, and with the baseline.
+
+    Every repetition draws other queries from the texts. Other jobs of this program may run between two sessions. Raises
+    MeasureError when a worker process fails.
     """
-    whole = replace(measure, precision=NEVER_PRECISE, max_seconds=max(measure.max_seconds, MIN_SECONDS))
-    with bar("measuring it against itself", "repetition", settings.repetitions) as progress:
-        for _ in range(settings.repetitions):
-            with locks.exclusive():
-                watch = machine.LoadMonitor.start()
-                session = Session(queries, whole, machine.least_busy_cores(measure.threads), tqdm(disable=True))
-                pairs, _ = compare(Subject(artifact, settings.slowdown), Subject(artifact), session)
-                conditions = watch.stop()
-            yield Repetition(pairs, conditions)
+    title = "measuring it against itself" + ("" if baseline is None else " and the baseline")
+    with bar(title, "repetition", settings.repetitions) as progress:
+        for number in range(settings.repetitions):
+            ordinary = replace(measure, max_seconds=max(measure.max_seconds, MIN_SECONDS), seed=measure.seed + number)
+            whole = replace(ordinary, precision=NEVER_PRECISE)
+            itself = _session(Subject(artifact, settings.slowdown), Subject(artifact), texts, whole)
+            against = None if baseline is None else _session(Subject(artifact), Subject(baseline), texts, ordinary)
+            yield Round(itself, against)
             progress.update(1)
+
+
+def _session(candidate: Subject, baseline: Subject, texts: list[str], settings: Measure) -> Repetition:
+    with locks.exclusive():
+        watch = machine.LoadMonitor.start()
+        session = Session(texts, settings, machine.least_busy_cores(settings.threads), tqdm(disable=True))
+        pairs, _ = compare(candidate, baseline, session)
+        return Repetition(pairs, watch.stop())

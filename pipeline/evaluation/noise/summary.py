@@ -1,4 +1,4 @@
-"""The metrics of a classifier's measurements against itself."""
+"""The metrics of a classifier's measurements against itself, and against the baseline."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,8 +10,17 @@ from pipeline.config import Measure
 from pipeline.evaluation.latency.pairs import MIN_PAIRS, reason_to_stop
 from pipeline.evaluation.latency.samples import Pair, speedup
 from pipeline.evaluation.noise.repeat import Repetition
+from pipeline.evaluation.noise.sessions import BetweenSessions, between_sessions
 from pipeline.evaluation.quality.intervals import wilson
-from pipeline.evaluation.statistics import EQUIVALENT, FASTER, INCONCLUSIVE, SLOWER, Interval, ratio_interval, verdict
+from pipeline.evaluation.statistics import (
+    CONFIDENCE,
+    EQUIVALENT,
+    FASTER,
+    INCONCLUSIVE,
+    SLOWER,
+    Interval,
+    verdict,
+)
 
 VERDICTS = (FASTER, SLOWER, EQUIVALENT, INCONCLUSIVE)
 ALLOWED = 0.05  # the share of 95 % intervals that may miss the truth
@@ -35,12 +44,17 @@ class PairCountResult:
 
 @dataclass(frozen=True)
 class Findings:
-    """Measurements of an optimization against itself; `slowdown` was added to the candidate's times on purpose."""
+    """Measurements of an optimization against itself; `slowdown` was added to the candidate's times on purpose.
+
+    It was also measured against the baseline, in `against_baseline`, unless it is the baseline or was slowed.
+    """
 
     optim: str
     settings: Measure
     slowdown: float
     repetitions: tuple[Repetition, ...]
+    baseline: str = ""
+    against_baseline: tuple[Repetition, ...] = ()
 
     @cached_property
     def ordinary_pairs(self) -> list[tuple[Pair, ...]]:
@@ -64,13 +78,19 @@ class Findings:
 
     @cached_property
     def by_pair_count(self) -> list[PairCountResult]:
-        """The results after 2, 3, ... pairs, as long as at least half of the repetitions have so many."""
+        """The results after 3, 4, ... pairs, as long as at least half of the repetitions have so many."""
         found = []
         for count in range(MIN_PAIRS, max(len(repetition.pairs) for repetition in self.repetitions) + 1):
             reached = [item.pairs[:count] for item in self.repetitions if len(item.pairs) >= count]
             if 2 * len(reached) >= len(self.repetitions):
                 found.append(_result(reached, [speedup(pairs) for pairs in reached]))
         return found
+
+    @property
+    def contended_count(self) -> int:
+        """Repetitions in which the machine was busy with other work during one of the sessions."""
+        others = self.against_baseline or self.repetitions
+        return sum(bool(one.contended or other.contended) for one, other in zip(self.repetitions, others, strict=True))
 
     def verdicts(self) -> dict[str, int]:
         """How often each verdict was given."""
@@ -83,26 +103,43 @@ class Findings:
         found = wilson(whole.excluded, whole.repetitions)
         return found.low, found.high
 
+    @cached_property
+    def between_sessions(self) -> BetweenSessions | None:
+        """The variation of the speed-up over the baseline from session to session; None with fewer than three sessions."""
+        return between_sessions([np.array([pair.log_ratio for pair in item.pairs]) for item in self.against_baseline])
+
     def order_effect(self) -> Interval:
-        """The speed-up of the process that was started second: half the difference between both orders."""
-        values, first = self._values()
-        return ratio_interval(np.where(first, -values, values))
+        """The speed-up of the process that was started second, with its 95 % confidence interval (Student's t).
 
-    def _between_pairs(self) -> dict[str, float]:
-        """Standard deviation of a pair's log ratio without the effect of the starting order; {} with fewer than 3 pairs."""
-        values, first = self._values()
-        if len(values) < 3:
-            return {}
-        rest = np.concatenate([values[side] - values[side].mean() for side in (first, ~first)])
-        return {"noise/between_pairs_sd": float(np.sqrt((rest**2).sum() / (len(rest) - 2)))}
+        It is half the difference between both orders, so neither a slowdown nor unequal numbers of both orders change it.
+        """
+        from scipy.special import stdtrit
 
-    def _values(self) -> tuple[np.ndarray, np.ndarray]:
+        second, first = self._by_order()
+        effect = (second.mean() - first.mean()) / 2
+        error = self._between_pairs_sd() / 2 * np.sqrt(1 / len(second) + 1 / len(first))
+        half = stdtrit(len(second) + len(first) - 2, (1 + CONFIDENCE) / 2) * error
+        return Interval(float(np.exp(effect)), float(np.exp(effect - half)), float(np.exp(effect + half)))
+
+    def _bias(self) -> float:
+        """The measured speed-up as a share of the true one, minus 1; both orders count alike."""
+        second, first = self._by_order()
+        return float(np.exp((second.mean() + first.mean()) / 2) / self.truth - 1)
+
+    def _between_pairs_sd(self) -> float:
+        """Standard deviation of a pair's log ratio without the effect of the starting order."""
+        rest = np.concatenate([values - values.mean() for values in self._by_order()])
+        return float(np.sqrt((rest**2).sum() / (len(rest) - 2)))
+
+    def _by_order(self) -> tuple[np.ndarray, np.ndarray]:
+        """Log ratios of the pairs whose candidate was started second, and first. A session has pairs of both."""
         pairs = [pair for repetition in self.repetitions for pair in repetition.pairs]
-        return np.array([pair.median_log_ratio for pair in pairs]), np.array([pair.candidate_first for pair in pairs])
+        values, first = np.array([pair.log_ratio for pair in pairs]), np.array([pair.candidate_first for pair in pairs])
+        return values[~first], values[first]
 
     def metrics(self) -> dict[str, float]:
         """The metrics by MLflow name: shares, except for counts and names with a unit."""
-        whole, order, (values, _) = self.as_configured, self.order_effect(), self._values()
+        whole, order, between = self.as_configured, self.order_effect(), self.between_sessions
         low, high = self.excluded_between()
         return {
             "noise/repetitions": float(whole.repetitions),
@@ -111,12 +148,13 @@ class Findings:
             "noise/width": whole.width,
             "noise/pairs": float(whole.pairs),
             "noise/seconds": whole.seconds,
-            "noise/bias_percent": 100 * (ratio_interval(values).value / self.truth - 1),
-            **self._between_pairs(),
+            "noise/bias_percent": 100 * self._bias(),
+            "noise/between_pairs_sd": self._between_pairs_sd(),
+            **(between.metrics() if between is not None else {}),
             "noise/order_effect": order.value - 1,
             "noise/order_effect_low": order.low - 1, "noise/order_effect_high": order.high - 1,
             "noise/parent_cpu": float(np.mean([item.conditions.own_cpu_share for item in self.repetitions])),
-            "noise/contended_count": float(sum(bool(item.contended) for item in self.repetitions)),
+            "noise/contended_count": float(self.contended_count),
             **{f"noise/{name}_count": float(count) for name, count in self.verdicts().items()},
         }  # fmt: skip
 

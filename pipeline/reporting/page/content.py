@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as parquet
 
+from pipeline.evaluation.metrics import LATENCY
 from pipeline.evaluation.quality.flips import GAINED, LOST
 from pipeline.evaluation.rows import Row, averaged, order
 from pipeline.reporting import tables
@@ -32,7 +33,7 @@ class PageRow:
     is_baseline: bool
     on_front: bool
     cells: dict[str, str]  # column title -> text
-    p50_ms: float
+    latency_ms: float  # mean of the calls
     accuracy: float | None  # None: the weights are random
     size_mb: float
     quantiles_ms: tuple[float, ...] = ()  # of single calls, see `QUANTILES`
@@ -98,7 +99,7 @@ def _page_row(tracker: Tracker, row: Row, cells: dict[str, str], address: str, o
     metrics = row.metrics
     return PageRow(
         row.name, f"{address}{row.run_id}" if row.run_id else "", row.is_baseline, row.name in on_front, cells,
-        metrics["latency/p50_ms"], metrics.get("quality/accuracy"), metrics["size/mb"],
+        metrics[LATENCY], metrics.get("quality/accuracy"), metrics["size/mb"],
         tuple(float(value) for value in np.quantile(calls, QUANTILES)) if calls.size else (), int(calls.size),
         _count(metrics, "delta/lost"), _count(metrics, "delta/gained"), tuple(flips), row.contended,
     )  # fmt: skip

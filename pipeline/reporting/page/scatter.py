@@ -45,8 +45,8 @@ class Axis:
 
 
 def axes(rows: Sequence[PageRow]) -> tuple[Axis, Axis]:
-    """Axes around all points: latency in ms, logarithmic, and accuracy in percent."""
-    logs = [math.log(each.p50_ms) for each in rows]
+    """Axes around all points: mean latency in ms, logarithmic, and accuracy in percent."""
+    logs = [math.log(each.latency_ms) for each in rows]
     shares = [percent(each) for each in rows]
     (x_low, x_high), (y_low, y_high) = _around(logs, 0.2), _around(shares, 0.5)
     x = Axis(math.exp(x_low), math.exp(x_high), LEFT, WIDTH - RIGHT, logarithmic=True)
@@ -88,7 +88,7 @@ def points(rows: Sequence[PageRow], x: Axis, y: Axis) -> list[Point]:
     """The circles, the largest first so that none is hidden, with labels beside them that do not overlap."""
     found, taken = [], list[tuple[float, float, float]]()
     for each in sorted(rows, key=lambda one: -one.size_mb):
-        at_x, at_y, r = x.place(each.p50_ms), y.place(percent(each)), radius(each, rows)
+        at_x, at_y, r = x.place(each.latency_ms), y.place(percent(each)), radius(each, rows)
         wide = 6.6 * len(each.name)
         right = at_x + r + 6 + wide < WIDTH
         label_x = at_x + r + 5 if right else at_x - r - 5

@@ -51,20 +51,23 @@ def _tokens(axes: Any, curve: Curve) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     axes.set_title("How does the time depend on the number of tokens?", loc="left")
     axes.set_xlabel("tokens in the text (words and word pieces)")
-    axes.set_ylabel("typical time (ms)")
+    axes.set_ylabel("median time (ms)")
     _draw(
         axes, curve.x, [Line("the model's part,\non top of it", both, BLUE), Line("the tokenizer's part", tokenizer, ORANGE)]
     )
 
 
 def _threads(axes: Any, curve: Curve) -> None:
-    typical = curve.series["p50_ms"]
-    ideal = [typical[0] * curve.x[0] / threads for threads in curve.x]
+    median = curve.series["p50_ms"]
+    ideal = [median[0] * curve.x[0] / threads for threads in curve.x]
     axes.set_title("Do more threads make it faster?", loc="left")
     axes.set_xlabel("threads that work on one text, each on its own core")
     axes.set_ylabel("time for one text (ms)")
     _doubling(axes, [str(threads) for threads in curve.x], curve.x)
-    lines = [Line("95 of 100 texts\ntake less", curve.series["p95_ms"], ORANGE), Line("typical text", typical, BLUE)]
+    lines = [
+        Line("95 of 100 texts\ntake less", curve.series["p95_ms"], ORANGE),
+        Line("half of them\ntake less", median, BLUE),
+    ]
     _draw(axes, curve.x, [*lines, Line("at best: twice the\nthreads, half the time", ideal, GREY, "--")])
 
 

@@ -1,8 +1,8 @@
 """The forest plot: the speed-up of each optimization over the baseline, with its confidence interval.
 
-Each optimization has a line, the fastest on top: a mark and its 95 % interval for a typical text, and a grey one below for
-slow calls (p95). Each verdict has a colour and a marker, and its name is beside the numbers on the right. So the figure is
-readable without colours, and where an interval is narrower than its mark.
+Each optimization has a line, the fastest on top: a mark and its 95 % interval for the mean time of a call, and a grey one
+below for slow calls (p95). Each verdict has a colour and a marker, and its name is beside the numbers on the right. So the
+figure is readable without colours, and where an interval is narrower than its mark.
 """
 
 import textwrap
@@ -26,7 +26,7 @@ STYLES = {  # marker, colour (Okabe and Ito's, safe for colour-blind readers), c
     INCONCLUSIVE: ("o", "#555555", "white"),
     "": ("D", "#999999", "white"),
 }
-SLOW = ("o", "#B0B0B0", "#B0B0B0")  # grey: the verdict is about typical texts
+SLOW = ("o", "#B0B0B0", "#B0B0B0")  # grey: the verdict is about the mean
 NO_VERDICT = "no verdict"
 SLOW_CALLS_OFFSET = 0.27  # distance of the slow calls below the line, as a share of the line distance
 WIDE_RATIO = 3.0  # a wider axis has ticks at 1, 2, 5, 10
@@ -65,8 +65,8 @@ def draw(rows: Sequence[Row], title: str) -> Figure:
 
 
 def _line(axes: Any, row: Row, place: int) -> None:
-    typical = ("delta/speedup", place, STYLES[row.verdict], 7)
-    for key, height, style, size in (("delta/speedup_p95", place - SLOW_CALLS_OFFSET, SLOW, 4), typical):
+    mean = ("delta/speedup", place, STYLES[row.verdict], 7)
+    for key, height, style, size in (("delta/speedup_p95", place - SLOW_CALLS_OFFSET, SLOW, 4), mean):
         value, interval = row.metrics.get(key), row.interval(key)
         marker, colour, face = style
         if interval is not None:

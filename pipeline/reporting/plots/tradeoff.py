@@ -1,4 +1,4 @@
-"""The comparison plot: accuracy over latency, the area of a circle by size on disk, a dashed ring around the current run.
+"""The comparison plot: accuracy over mean latency, the area of a circle by size, a dashed ring around the current run.
 
 A mean over several seeds has bars of one standard deviation. Every circle has its name beside it, placed so that it covers
 nothing; the legend outside has the metrics. So the plot is readable with fifteen optimizations, without colours, and where
@@ -12,6 +12,7 @@ from typing import Any
 from matplotlib import colormaps
 from matplotlib.figure import Figure
 
+from pipeline.evaluation.metrics import LATENCY
 from pipeline.evaluation.rows import Row
 from pipeline.reporting.plots.style import hide_spines, log_axis, new_figure, place_labels, save_figure
 
@@ -31,7 +32,7 @@ def draw(rows: Sequence[Row], current: str | None, title: str) -> Figure:
     rows = [row for row in rows if "quality/accuracy" in row.metrics]
     figure = new_figure(11, max(5.5, 0.9 + 0.19 * len(rows)))  # the legend has one line for each row
     axes = figure.add_subplot()
-    x = [row.metrics["latency/p50_ms"] for row in rows]
+    x = [row.metrics[LATENCY] for row in rows]
     y = [100 * row.metrics["quality/accuracy"] for row in rows]
     if not rows:
         axes.set_axis_off()
@@ -45,7 +46,7 @@ def draw(rows: Sequence[Row], current: str | None, title: str) -> Figure:
             ring = (area**0.5 + 9) ** 2
             axes.scatter(left, up, s=ring, facecolors="none", edgecolors="black", linestyles="--", linewidths=1.1, zorder=4)
         if row.count > 1:
-            error: dict[str, Any] = {"xerr": row.std["latency/p50_ms"], "yerr": 100 * row.std["quality/accuracy"]}
+            error: dict[str, Any] = {"xerr": row.std[LATENCY], "yerr": 100 * row.std["quality/accuracy"]}
             axes.errorbar(left, up, **error, color="0.3", linewidth=1, capsize=3, zorder=4)
         if row.is_baseline:
             axes.axhline(up, color="0.6", linestyle=":", linewidth=1, zorder=1)
@@ -68,7 +69,7 @@ def _axes(axes: Any, x: Sequence[float], y: Sequence[float], title: str) -> None
         axes.set_xlim(max(0, min(x) - room), max(x) + room)
     room = max(0.25 * (max(y) - min(y)), 1.0)
     axes.set_ylim(max(0, min(y) - room), min(100.5, max(y) + room))
-    axes.set_xlabel("latency of one text, median (ms), tokenization included")
+    axes.set_xlabel("latency of one text, mean (ms), tokenization included")
     axes.set_ylabel("accuracy on the test split (%)")
     axes.set_title(title, loc="left")
     axes.grid(color="0.9", zorder=0)
@@ -79,7 +80,7 @@ def _legend(axes: Any, rows: Sequence[Row], colours: Sequence[Any]) -> None:
     handles = [axes.scatter([], [], s=60, color=colour, alpha=0.75) for colour in colours]
     labels = [
         f"{row.name}{' *' if row.is_baseline else ''}: {100 * row.metrics['quality/accuracy']:.1f} %, "
-        f"{row.metrics['latency/p50_ms']:.2f} ms, {row.metrics['size/mb']:.0f} MB"
+        f"{row.metrics[LATENCY]:.2f} ms, {row.metrics['size/mb']:.0f} MB"
         for row in rows
     ]
     longer = [

@@ -32,7 +32,7 @@ def crowd(count: int, seed: int) -> list[Row]:
             else row("", rng.uniform(0.84, 0.92), rng.uniform(1, 9), rng.uniform(10, 440))
         )
         rows.append(
-            row(name, near.metrics["quality/accuracy"], near.metrics["latency/p50_ms"], near.metrics["size/mb"] * 0.9)
+            row(name, near.metrics["quality/accuracy"], near.metrics["latency/mean_ms"], near.metrics["size/mb"] * 0.9)
         )
     return rows
 
@@ -65,7 +65,7 @@ def test_every_optimization_is_named_once_and_no_name_covers_another(count: int,
 
 @pytest.mark.parametrize("length", [1, 26, 27, 80])
 def test_the_legend_has_the_speedup_and_its_interval_where_there_is_room_for_all(length: int) -> None:
-    rows = [row("bert", delta__speedup=1.0), row("x" * length, p50=4.0, **speedup(2.05, 2.01, 2.09)), row("old", p50=2.0)]
+    rows = [row("bert", delta__speedup=1.0), row("x" * length, ms=4.0, **speedup(2.05, 2.01, 2.09)), row("old", ms=2.0)]
     legend: Any = draw(rows, None, "").axes[0].get_legend()
     shown = [text.get_text() for text in legend.get_texts()]
     assert shown[2] == "old: 90.0 %, 2.00 ms, 80 MB"
@@ -83,7 +83,7 @@ def test_a_dashed_ring_is_around_the_current_optimization_alone(current: str | N
     found = rings(axes)
     assert len(found) == (current is not None)
     for ring, item in zip(found, (item for item in FEW if item.optim == current), strict=True):
-        place = [item.metrics["latency/p50_ms"], 100 * item.metrics["quality/accuracy"]]
+        place = [item.metrics["latency/mean_ms"], 100 * item.metrics["quality/accuracy"]]
         assert ring.get_offsets()[0].tolist() == pytest.approx(place)
         assert ring.get_linestyles()[0][1] is not None  # dashed
         (circle,) = [
@@ -103,7 +103,7 @@ def test_a_circles_area_grows_with_the_size_on_disk() -> None:
     ("slowest", "scale"), [(LOG_FROM_RATIO * 0.9, "linear"), (LOG_FROM_RATIO * 1.1, "log"), (500.0, "log")]
 )
 def test_the_latency_axis_is_logarithmic_only_where_latencies_span_widely(slowest: float, scale: str) -> None:
-    (axes,) = draw([row("bert", p50=slowest), row("fast", p50=1.0)], None, "").axes
+    (axes,) = draw([row("bert", ms=slowest), row("fast", ms=1.0)], None, "").axes
     assert axes.get_xscale() == scale
     low, high = axes.get_xlim()
     assert 0 <= low < 1.0 and high > slowest
