@@ -18,6 +18,7 @@ from typing import Any
 
 from pipeline.commands import names
 from pipeline.errors import ConfigError, UserError, nearest
+from pipeline.system import places
 
 HELP_FLAGS = {"-h", "--help"}
 DEFAULT = "run"
@@ -73,6 +74,7 @@ def run_guarded(action: Callable[[], Any]) -> int:
 
     signal.signal(signal.SIGTERM, _on_sigterm)
     try:
+        places.prepare()
         return action() or 0
     except KeyboardInterrupt:
         print("interrupted: finished work is kept; repeat the command to continue", file=sys.stderr)

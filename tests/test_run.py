@@ -7,7 +7,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +15,13 @@ import pytest
 from mlflow import MlflowClient
 
 from pipeline.commands.configuration.compose import configs, parse_arguments
-from pipeline.config import CONF, Config
+from pipeline.config import CONF, Config, Track
 from pipeline.evaluation.latency.process import ROOT
 from pipeline.run import Outcome, UnmeasuredRun, make_artifact, run, stage_names
 from pipeline.runtimes.base import load as classifier
 from pipeline.steps.execute import StepsResult, run_steps
 from pipeline.tracking.job import prepare
+from pipeline.tracking.server import database_uri
 from tests.conftest import shrunk, small, write_csv
 from tests.support import forked
 
@@ -37,7 +38,7 @@ MEASURED = (
 
 
 def runs_of(root: Path, experiment: str = "toy/tiny") -> list:  # type: ignore[type-arg]
-    client = MlflowClient(f"sqlite:///{root / 'mlflow.db'}")
+    client = MlflowClient(database_uri(root))
     return list(
         client.search_runs([client.get_experiment_by_name(experiment).experiment_id], order_by=["attributes.start_time"])
     )
@@ -69,16 +70,18 @@ def everything(
 ) -> Everything:
     """Every optimization there is, one after the other in one `track.root`, which share what they have in common."""
     folder = tmp_path_factory.mktemp("everything")
-    root = folder / "mlruns"
+    root = folder / "a ?#%41 ü"  # a path may have all characters that mean something in a URI
     root.mkdir()
     shutil.copy(ready_database, root / "mlflow.db")
     arguments = [
         "-m",
         "optim=glob(*)",
         "optim@baseline=baseline_onnx",
-        *small(root, write_csv(folder / "toy.csv", toy_rows)),
+        *small(Path("mlruns"), write_csv(folder / "toy.csv", toy_rows)),
     ]
-    jobs = {job.config.optim.name: shrunk(job.config) for job in configs(parse_arguments(arguments))}
+    place = Track(root=str(root))
+    composed = [replace(job.config, track=place) for job in configs(parse_arguments(arguments))]
+    jobs = {config.optim.name: shrunk(config) for config in composed}
     done = {name: made(config) for name, config in jobs.items()}
     outcomes = {name: run(jobs[name]) for name in MEASURED}
     assert not any(outcome.made for outcome in outcomes.values()), "what was made is measured"
@@ -105,7 +108,7 @@ def test_an_optimization_runs_from_configuration_to_comparison(optim: str, every
     assert 0 < metrics["latency/p50_ms"] <= metrics["latency/p95_ms"] <= metrics["latency/p99_ms"]
     assert metrics["memory/peak_mb"] > 10 and metrics["throughput/texts_per_s"] > 0 and metrics["load/ms"] > 0
     assert metrics["delta/speedup"] == 1 if optim == "baseline_onnx" else metrics["delta/speedup"] > 0
-    artifacts = {a.path for a in MlflowClient(f"sqlite:///{root / 'mlflow.db'}").list_artifacts(run.info.run_id)}
+    artifacts = {a.path for a in MlflowClient(database_uri(root)).list_artifacts(run.info.run_id)}
     assert artifacts == {
         "config.yaml", "environment.json", "predictions.parquet", "latency.parquet", "blocks.parquet", "classifier",
         "comparison.png", "comparison.svg", "comparison.md", "comparison.csv", "speedup.png", "speedup.svg",
@@ -127,7 +130,7 @@ def _trained_again(*_: object) -> None:
 
 def quiet(root: Path) -> None:
     """Forget that other work ran beside the measurements: tests run on busy machines too."""
-    client = MlflowClient(f"sqlite:///{root / 'mlflow.db'}")
+    client = MlflowClient(database_uri(root))
     for each in runs_of(root):
         if "contended" in each.data.tags:
             client.delete_tag(each.info.run_id, "contended")
@@ -165,7 +168,7 @@ def test_a_measurement_with_other_settings_or_beside_other_work_is_not_reused(
     first = run(compose(*small))
     quiet(root)
     assert run(compose(*small, "measure.margin=0.05")).row.run_id != first.row.run_id
-    MlflowClient(f"sqlite:///{root / 'mlflow.db'}").set_tag(first.row.run_id, "contended", "something else ran")
+    MlflowClient(database_uri(root)).set_tag(first.row.run_id, "contended", "something else ran")
     assert run(compose(*small)).row.run_id != first.row.run_id
 
 
@@ -179,7 +182,7 @@ def test_in_a_sweep_a_measurement_of_before_is_copied_whole(
     waiting = make_artifact(config)
     assert isinstance(waiting, UnmeasuredRun)
     copied = run(config, pending_run_id=waiting.run_id).row
-    client = MlflowClient(f"sqlite:///{root / 'mlflow.db'}")
+    client = MlflowClient(database_uri(root))
     old, new = (client.get_run(row.run_id) for row in (first, copied))
     assert new.info.run_id == waiting.run_id != old.info.run_id and new.data.tags["measured_in"] == old.info.run_id
     final = {name: value for name, value in old.data.metrics.items() if not name.startswith("training/")}

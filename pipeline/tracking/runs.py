@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote, urlsplit
 
 from pipeline.config import Config
 from pipeline.errors import TrackError, no_finished_run
@@ -66,7 +67,7 @@ class Tracker:
             if not create:
                 raise no_finished_run(self.experiment)
             with contextlib.suppress(MlflowException):
-                folder = self.experiment.replace("/", "_")
+                folder = quote(self.experiment.replace("/", "_"))
                 location = f"{self.connection.artifacts}/{folder}" if self.connection.artifacts else None
                 return str(self.client.create_experiment(self.experiment, artifact_location=location))
         raise TrackError(f"the MLflow experiment {self.experiment!r} can't be created")
@@ -76,7 +77,7 @@ class Tracker:
         ours = self.connection.artifacts
         if ours is not None and location.startswith("file:") and not location.startswith(f"{ours}/"):
             raise TrackError(
-                f"the runs of {self.experiment!r} keep their files in {location.removeprefix('file://')}, "
+                f"the runs of {self.experiment!r} keep their files in {unquote(urlsplit(location).path)}, "
                 "where track.root was then; move it back, or set track.root to a new directory"
             )
 

@@ -73,7 +73,8 @@ def configs(arguments: Any) -> Iterator[Composed]:
     from hydra import compose, initialize_config_dir
 
     register_schemas()
-    search = [f"hydra.searchpath=[file://{Path(arguments.config_dir).resolve()}]"] if arguments.config_dir else []
+    given = [Path(arguments.config_dir).resolve()] if arguments.config_dir else []
+    search = [f"hydra.searchpath=[{quoted(f'file://{place}')}]" for place in given]  # Hydra decodes no %XX in it
     with initialize_config_dir(str(Path(arguments.config_path or CONF).resolve()), version_base="1.3"):
         name = arguments.config_name or "config"
         for overrides in _overrides_of_jobs(arguments, name, search):
@@ -140,6 +141,12 @@ def to_config(cfg: Any) -> Config:
     values = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
     assert isinstance(values, dict)
     return build({str(key): value for key, value in values.items()})
+
+
+def quoted(value: str) -> str:
+    """A value of an override that may have any characters, such as those of a path."""
+    inner = re.sub(r"(\\*)('|$)", lambda found: 2 * found[1] + ("\\'" if found[2] else ""), value)
+    return f"'{inner}'"
 
 
 def shown_command(arguments: Sequence[str]) -> str:
