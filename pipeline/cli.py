@@ -18,7 +18,7 @@ from typing import Any
 
 from pipeline.commands import names
 from pipeline.errors import ConfigError, UserError, nearest
-from pipeline.system import places
+from pipeline.system import disk, places
 
 HELP_FLAGS = {"-h", "--help"}
 DEFAULT = "run"
@@ -80,10 +80,10 @@ def run_guarded(action: Callable[[], Any]) -> int:
         print("interrupted: finished work is kept; repeat the command to continue", file=sys.stderr)
         return 130
     except UserError as error:
-        print(error, file=sys.stderr)
+        print(disk.disk_error(error) or error, file=sys.stderr)
         return 2
     except Exception as error:
-        line = explain(error) or _mlflow_message(error)
+        line = disk.disk_error(error) or explain(error) or _mlflow_message(error)
         if line is None:
             raise
         print(line, file=sys.stderr)

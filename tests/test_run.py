@@ -1,5 +1,6 @@
 """The whole way, with every optimization there is, on the tiny backbone; and that it survives being killed."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -24,6 +25,8 @@ from pipeline.tracking.job import prepare
 from pipeline.tracking.server import database_uri
 from tests.conftest import shrunk, small, write_csv
 from tests.support import forked
+from tests.support.disks import small_disk
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -275,3 +278,29 @@ def test_a_terminated_run_is_killed_in_mlflow_too(tiny: list[str], root: Path) -
     assert process.returncode == 128 + signal.SIGTERM
     (killed,) = runs_of(root)
     assert killed.info.status == "KILLED"
+
+
+def test_a_full_disk_is_one_line_and_the_run_goes_on_when_there_is_room(
+    toy_rows: list[tuple[str, str]], tmp_path: Path, ready_database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TQDM_DISABLE", "1")
+    with small_disk(12) as root:
+        shutil.copy(ready_database, root / "mlflow.db")
+        settings = longer([*small(root, write_csv(tmp_path / "toy.csv", toy_rows))], epochs=60)
+        process = forked.Program(settings, os.environ, ROOT)
+        wait_for(lambda: reached("a checkpoint is half written", root) or process.poll() is not None)
+        with contextlib.suppress(OSError), (root / "other").open("wb") as other:
+            while True:
+                other.write(bytes(2**16))
+                other.flush()
+        _, err = process.communicate()
+        assert process.returncode == 2 and "Traceback" not in err, err
+        (told,) = [line for line in err.splitlines() if line.startswith("disk error: ")]
+        assert f"the disk at {root} is full" in told and "repeat the command" in told
+        (failed,) = runs_of(root)
+        assert failed.info.status == "FAILED" and told.removeprefix("disk error: ") in failed.data.tags["reason"]
+        (root / "other").unlink()
+        resumed = forked.Program(settings, os.environ, ROOT)
+        _, err = resumed.communicate()
+        assert resumed.returncode == 0 and "resuming the interrupted training from checkpoint-" in err, err
+        assert [run.info.status for run in runs_of(root)] == ["FAILED", "FINISHED"]

@@ -13,6 +13,7 @@ from pipeline.config import Config
 from pipeline.errors import TrackError, no_finished_run
 from pipeline.evaluation.report import TAGS, Predictions
 from pipeline.evaluation.rows import Row
+from pipeline.system import disk
 from pipeline.system.machine import machine_name
 from pipeline.system.processes import is_gone, signal_of, this_process
 from pipeline.tracking.contents import PREDICTIONS, read_predictions
@@ -121,7 +122,9 @@ class Tracker:
         try:
             yield
         except BaseException as error:
-            killed = was_terminated(error)
+            killed, root = was_terminated(error), self.connection.root
+            if root is not None and disk.is_full(error, [root]):
+                disk.release(root)  # room to say so
             with contextlib.suppress(Exception):  # the first error must be raised, not one of MLflow
                 self.client.set_tag(run_id, "reason", f"{type(error).__name__}: {error}"[:4000])
                 if not killed:

@@ -16,6 +16,7 @@ from filelock import FileLock
 
 from pipeline.config import Track
 from pipeline.errors import TrackError
+from pipeline.system import disk
 from pipeline.system.places import writable
 
 DATABASES = ("sqlite:", "postgresql", "mysql", "mssql")
@@ -29,6 +30,7 @@ class Connection:
     uri: str
     artifacts: str | None  # URI of the artifacts of experiments; None: the server decides
     local: bool
+    root: Path | None = None  # the directory of a local database
 
     @property
     def shown_uri(self) -> str:
@@ -76,8 +78,9 @@ def connect(settings: Track) -> Connection:
     except OSError as error:
         raise TrackError(f"track.root={settings.root}: the directory can't be created ({error.strerror})") from error
     uri = uri or database_uri(root)
+    disk.reserve(root)
     with FileLock(root / ".mlflow.lock"):  # two processes that create the tables at once break them
-        return Connection(_open_client(uri), uri, artifacts_uri(root), local=True)
+        return Connection(_open_client(uri), uri, artifacts_uri(root), local=True, root=root)
 
 
 def database_uri(root: Path) -> str:
