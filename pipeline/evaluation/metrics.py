@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.steps.shared.agreement import MIN_AGREEMENT
+
 BOUNDS = ("_low", "_high")  # suffixes of the names of an interval's bounds
 HIGHER, LOWER = 1, -1  # the better direction of a metric; 0: neither
 VIEW, CHART, TAG = "view", "chart", "tag"  # a column of MLflow's view, a bar chart in it, a tag of a registered model
@@ -23,6 +25,7 @@ class Constraint:
     decimals: int  # of the metric in a message about the constraint
     scale: float = 1.0  # bound * scale has the unit in which the metric is shown
     share: bool = False  # the bound is a share, 0 to 1
+    default: float | None = None  # the bound unless it is set; it holds only for candidates that have the metric
 
     @property
     def allowed(self) -> dict[str, float]:
@@ -127,6 +130,10 @@ METRICS = declared(
     quality("ece", "calibration error", "ECE %", compared=False, direction=LOWER, drop_order=2,
             explanation="average difference between scores and the share of right answers (expected calibration error)."),
     Metric("delta/agreement", " %", HIGHER, 1, 100, always=False, needs_training=True),
+    Metric("quantize/agreement", " %", HIGHER, 1, 100, title="agreement %", drop_order=14, always=False,
+           constraint=Constraint("agreement", "agreement with the network before quantization", 1, 100, share=True,
+                                 default=MIN_AGREEMENT),
+           explanation="share of the validation texts that the network answers as before its quantization."),
     Metric("delta/gained", decimals=0, direction=HIGHER, always=False, needs_training=True),
     Metric("delta/lost", decimals=0, direction=LOWER, always=False, needs_training=True),
     Metric("latency/mean_ms", " ms", LOWER),

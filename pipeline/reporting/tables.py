@@ -10,9 +10,11 @@ from pathlib import Path
 from pipeline.evaluation import metrics
 from pipeline.evaluation.metrics import BOUNDS, Metric
 from pipeline.evaluation.rows import Row, order
+from pipeline.steps.shared.agreement import MIN_AGREEMENT
 
 CURVES = ("training/", "profile/")  # metrics with many values in a run
 MAX_WIDTH = 160  # characters, in a terminal
+AGREEMENT = "quantize/agreement"
 VERDICT, AFTER = "verdict", "delta/speedup_p95"  # the only column that is not a metric, and the metric before it
 
 
@@ -97,13 +99,14 @@ class Table:
 def table(rows: Sequence[Row], missing: Sequence[str] = ()) -> Table:
     """The baseline first (marked *), then from the slowest to the fastest; columns without any value are left out.
 
-    Rows measured on a busy machine are marked !, reused measurements =, both with a note. The names in `missing` come last,
-    with empty cells.
+    Rows measured on a busy machine are marked !, reused measurements =, those whose answers quantization changed much ~, each
+    with a note. The names in `missing` come last, with empty cells.
     """
     shown = [column for column in columns() if any(column.text(row) != "-" for row in rows)]
     body = [[row.name + _marks(row), *(column.text(row) for column in shown)] for row in order(rows)]
     absent = [[name, *("-" for _ in shown)] for name in missing]
     notes = [f"! {row.name}: {row.contended}" for row in order(rows) if row.contended]
+    notes += [f"~ {row.name}: {_agreement_note(row)}" for row in order(rows) if _changed_much(row)]
     reused = [f"{row.name} ({row.measured_at})" for row in order(rows) if row.measured_at]
     if reused:
         notes.append(f"= reused measurement: {', '.join(reused)}; measure.again=true measures again")
@@ -111,8 +114,20 @@ def table(rows: Sequence[Row], missing: Sequence[str] = ()) -> Table:
 
 
 def _marks(row: Row) -> str:
-    marks = {"*": row.is_baseline, "!": row.contended, "=": row.measured_at}
+    marks = {"*": row.is_baseline, "!": row.contended, "=": row.measured_at, "~": _changed_much(row)}
     return "".join(f" {mark}" for mark, applies in marks.items() if applies)
+
+
+def _changed_much(row: Row) -> bool:
+    """Whether quantization changed more answers than `decide` allows by default."""
+    return row.metrics.get(AGREEMENT, 1.0) < MIN_AGREEMENT
+
+
+def _agreement_note(row: Row) -> str:
+    return (
+        f"after quantization only {row.metrics[AGREEMENT]:.1%} of the validation answers are the same, less than "
+        f"{MIN_AGREEMENT:.0%}"
+    )
 
 
 def to_csv(rows: Sequence[Row]) -> str:

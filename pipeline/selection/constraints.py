@@ -35,7 +35,9 @@ def failures(candidate: Candidate, constraints: Constraints, strict: bool) -> li
     known, found = metrics.constraints(), []
     for key, bound in given(constraints).items():
         metric, constraint = known[key]
-        found.append(_failure(metric, constraint, bound, candidate.metric(metric.key), strict))
+        measured = candidate.metric(metric.key)
+        if measured is not None or constraint.default is None:
+            found.append(_failure(metric, constraint, bound, measured, strict))
     untrained = [UNTRAINED] if candidate.metric("quality/accuracy") is None else []
     return untrained + [failure for failure in found if failure is not None]
 
@@ -54,7 +56,8 @@ def _failure(
         return None
     kept = shown.value <= bound if at_most else shown.value >= bound
     doubt = "; the value keeps it, its interval does not" if kept and isfinite(shown.low) else ""
-    message = f"{constraint.label} {_formatted(shown, metric.unit, constraint.decimals)}, {required}{doubt}"
+    allows = "" if constraint.default is None else f" (constraints.{constraint.key}=null allows it)"
+    message = f"{constraint.label} {_formatted(shown, metric.unit, constraint.decimals)}, {required}{doubt}{allows}"
     return Failure(constraint.key, message, beyond / max(abs(bound), 1e-9))
 
 

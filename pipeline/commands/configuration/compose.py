@@ -47,8 +47,9 @@ def register_schemas() -> None:
     from pipeline.config import KINDS, Backbone, Measure, Optim, Track
     from pipeline.evaluation.metrics import constraints
 
+    bounds = {key: constraint.default for key, (_, constraint) in constraints().items()}
     store = ConfigStore.instance()
-    store.store(group="schema", name="config", node=schema(Config)(constraints=dict.fromkeys(constraints())))
+    store.store(group="schema", name="config", node=schema(Config)(constraints=bounds))
     parts: dict[tuple[str, str], type] = {("schema", cls.__name__.lower()): cls for cls in (Optim, Backbone, Measure, Track)}
     parts |= {(f"schema/{group}", name): kind for group, kinds in KINDS.items() for name, kind in kinds.items()}
     for (group, name), cls in parts.items():
