@@ -18,6 +18,7 @@ from typing import Any
 
 from pipeline.commands import names
 from pipeline.errors import ConfigError, UserError, nearest
+from pipeline.system import disk, places
 
 HELP_FLAGS = {"-h", "--help"}
 DEFAULT = "run"
@@ -73,15 +74,16 @@ def run_guarded(action: Callable[[], Any]) -> int:
 
     signal.signal(signal.SIGTERM, _on_sigterm)
     try:
+        places.prepare()
         return action() or 0
     except KeyboardInterrupt:
         print("interrupted: finished work is kept; repeat the command to continue", file=sys.stderr)
         return 130
     except UserError as error:
-        print(error, file=sys.stderr)
+        print(disk.disk_error(error) or error, file=sys.stderr)
         return 2
     except Exception as error:
-        line = explain(error) or _mlflow_message(error)
+        line = disk.disk_error(error) or explain(error) or _mlflow_message(error)
         if line is None:
             raise
         print(line, file=sys.stderr)

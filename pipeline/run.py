@@ -10,7 +10,9 @@ import logging
 import math
 import tempfile
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +29,7 @@ from pipeline.models import checkpoints
 from pipeline.reporting.comparison import log_comparison, summarize
 from pipeline.reporting.plots import noted, profile, reliability
 from pipeline.steps.execute import StepsResult, check_order, check_steps, run_steps
-from pipeline.system import locks, machine
+from pipeline.system import disk, locks, machine
 from pipeline.tasks.single_label import LABEL, TEXT
 from pipeline.tracking import server
 from pipeline.tracking.identity import config_yaml, dataset, identity, is_baseline, parameters, settings_for
@@ -79,7 +81,7 @@ def run(config: Config, finished_run_id: str = "", pending_run_id: str = "") -> 
     Raises UserError for a user's mistake, if possible before anything is written.
     """
     check(config)
-    with locks.shared():
+    with locks.shared(), disk_told(config):
         job = prepare_checked(config)
         known = find_finished(job, finished_run_id)
         if known is not None:
@@ -103,12 +105,12 @@ def make_artifact(config: Config, finished_run_id: str = "") -> UnmeasuredRun | 
     `finished_run_id` and errors: as for `run`.
     """
     check(config)
-    with locks.shared():
+    with locks.shared(), disk_told(config):
         job = prepare_checked(config)
         known = find_finished(job, finished_run_id)
         if known is not None:
             return known
-        with job.tracker.run(identity(config, job.context, config.optim), pending=True) as tracked:
+        with job.tracker.run(identity(config, job.context, config.optim), pending=True) as tracked, disk_told(config):
             made = run_and_log_steps(job, config.optim, tracked)
             same = is_baseline(config, job.context, config.optim)
             before = None if same else run_steps(config.baseline, job.context, job.store)
@@ -169,7 +171,8 @@ def optimize(job: Job, optim: Optim, reference: Reference | None, pending_run_id
         made = run_steps(optim, job.context, job.store)
         log_comparison(job, None, row)
         return row, made
-    with job.tracker.resume(pending_run_id, own) if pending_run_id else job.tracker.run(own) as tracked:
+    run = job.tracker.resume(pending_run_id, own) if pending_run_id else job.tracker.run(own)
+    with run as tracked, disk_told(config):
         made = run_steps(optim, job.context, job.store) if pending_run_id else run_and_log_steps(job, optim, tracked)
         if known is None:
             row = _measure_and_log(job, optim, made, reference, tracked)
@@ -243,6 +246,11 @@ def log_plots(tracked: Run, report: Report) -> None:
         if report.profile is not None:
             profile.save(report.profile, report.optim, Path(folder))
         tracked.log_folder(Path(folder))
+
+
+def disk_told(config: Config) -> AbstractContextManager[None]:
+    """A full disk is told in one line, with what a training needs."""
+    return disk.told(Path(config.track.root).resolve(), partial(checkpoints.training_bytes, config.backbone))
 
 
 def check(config: Config) -> None:

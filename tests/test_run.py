@@ -1,5 +1,6 @@
 """The whole way, with every optimization there is, on the tiny backbone; and that it survives being killed."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -7,7 +8,7 @@ import signal
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ import transformers
 from mlflow import MlflowClient
 
 from pipeline.commands.configuration.compose import configs, parse_arguments
-from pipeline.config import CONF, Config
+from pipeline.config import CONF, Config, Track
 from pipeline.deployment.serve.answers import Answerer
 from pipeline.evaluation.latency.process import ROOT
 from pipeline.run import Outcome, UnmeasuredRun, make_artifact, run, stage_names
@@ -24,8 +25,11 @@ from pipeline.runtimes.base import PublishedForm, runtime_of
 from pipeline.runtimes.base import load as classifier
 from pipeline.steps.execute import StepsResult, run_steps
 from pipeline.tracking.job import prepare
+from pipeline.tracking.server import database_uri
 from tests.conftest import shrunk, small, write_csv
 from tests.support import forked
+from tests.support.disks import small_disk
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -40,7 +44,7 @@ MEASURED = (
 
 
 def runs_of(root: Path, experiment: str = "toy/tiny") -> list:  # type: ignore[type-arg]
-    client = MlflowClient(f"sqlite:///{root / 'mlflow.db'}")
+    client = MlflowClient(database_uri(root))
     return list(
         client.search_runs([client.get_experiment_by_name(experiment).experiment_id], order_by=["attributes.start_time"])
     )
@@ -72,16 +76,18 @@ def everything(
 ) -> Everything:
     """Every optimization there is, one after the other in one `track.root`, which share what they have in common."""
     folder = tmp_path_factory.mktemp("everything")
-    root = folder / "mlruns"
+    root = folder / "a ?#%41 ü"  # a path may have all characters that mean something in a URI
     root.mkdir()
     shutil.copy(ready_database, root / "mlflow.db")
     arguments = [
         "-m",
         "optim=glob(*)",
         "optim@baseline=baseline_onnx",
-        *small(root, write_csv(folder / "toy.csv", toy_rows)),
+        *small(Path("mlruns"), write_csv(folder / "toy.csv", toy_rows)),
     ]
-    jobs = {job.config.optim.name: shrunk(job.config) for job in configs(parse_arguments(arguments))}
+    place = Track(root=str(root))
+    composed = [replace(job.config, track=place) for job in configs(parse_arguments(arguments))]
+    jobs = {config.optim.name: shrunk(config) for config in composed}
     done = {name: made(config) for name, config in jobs.items()}
     outcomes = {name: run(jobs[name]) for name in MEASURED}
     assert not any(outcome.made for outcome in outcomes.values()), "what was made is measured"
@@ -121,7 +127,7 @@ def test_an_optimization_runs_from_configuration_to_comparison(optim: str, every
     assert metrics["latency/mean_ms"] > 0 and percentiles[0] > 0 and percentiles == sorted(percentiles)
     assert metrics["memory/peak_mb"] > 10 and metrics["throughput/texts_per_s"] > 0 and metrics["load/ms"] > 0
     assert metrics["delta/speedup"] == 1 if optim == "baseline_onnx" else metrics["delta/speedup"] > 0
-    artifacts = {a.path for a in MlflowClient(f"sqlite:///{root / 'mlflow.db'}").list_artifacts(run.info.run_id)}
+    artifacts = {a.path for a in MlflowClient(database_uri(root)).list_artifacts(run.info.run_id)}
     assert artifacts == {
         "config.yaml", "environment.json", "predictions.parquet", "validation_predictions.parquet", "latency.parquet",
         "blocks.parquet", "classifier",
@@ -144,7 +150,7 @@ def _trained_again(*_: object) -> None:
 
 def quiet(root: Path) -> None:
     """Forget that other work ran beside the measurements: tests run on busy machines too."""
-    client = MlflowClient(f"sqlite:///{root / 'mlflow.db'}")
+    client = MlflowClient(database_uri(root))
     for each in runs_of(root):
         if "contended" in each.data.tags:
             client.delete_tag(each.info.run_id, "contended")
@@ -182,7 +188,7 @@ def test_a_measurement_with_other_settings_or_beside_other_work_is_not_reused(
     first = run(compose(*small))
     quiet(root)
     assert run(compose(*small, "measure.margin=0.05")).row.run_id != first.row.run_id
-    MlflowClient(f"sqlite:///{root / 'mlflow.db'}").set_tag(first.row.run_id, "contended", "something else ran")
+    MlflowClient(database_uri(root)).set_tag(first.row.run_id, "contended", "something else ran")
     assert run(compose(*small)).row.run_id != first.row.run_id
 
 
@@ -196,7 +202,7 @@ def test_in_a_sweep_a_measurement_of_before_is_copied_whole(
     waiting = make_artifact(config)
     assert isinstance(waiting, UnmeasuredRun)
     copied = run(config, pending_run_id=waiting.run_id).row
-    client = MlflowClient(f"sqlite:///{root / 'mlflow.db'}")
+    client = MlflowClient(database_uri(root))
     old, new = (client.get_run(row.run_id) for row in (first, copied))
     assert new.info.run_id == waiting.run_id != old.info.run_id and new.data.tags["measured_in"] == old.info.run_id
     final = {name: value for name, value in old.data.metrics.items() if not name.startswith("training/")}
@@ -283,3 +289,29 @@ def test_a_terminated_run_is_killed_in_mlflow_too(tiny: list[str], root: Path) -
     assert process.returncode == 128 + signal.SIGTERM
     (killed,) = runs_of(root)
     assert killed.info.status == "KILLED"
+
+
+def test_a_full_disk_is_one_line_and_the_run_goes_on_when_there_is_room(
+    toy_rows: list[tuple[str, str]], tmp_path: Path, ready_database: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TQDM_DISABLE", "1")
+    with small_disk(12) as root:
+        shutil.copy(ready_database, root / "mlflow.db")
+        settings = longer([*small(root, write_csv(tmp_path / "toy.csv", toy_rows))], epochs=60)
+        process = forked.Program(settings, os.environ, ROOT)
+        wait_for(lambda: reached("a checkpoint is half written", root) or process.poll() is not None)
+        with contextlib.suppress(OSError), (root / "other").open("wb") as other:
+            while True:
+                other.write(bytes(2**16))
+                other.flush()
+        _, err = process.communicate()
+        assert process.returncode == 2 and "Traceback" not in err, err
+        (told,) = [line for line in err.splitlines() if line.startswith("disk error: ")]
+        assert f"the disk at {root} is full" in told and "repeat the command" in told
+        (failed,) = runs_of(root)
+        assert failed.info.status == "FAILED" and told.removeprefix("disk error: ") in failed.data.tags["reason"]
+        (root / "other").unlink()
+        resumed = forked.Program(settings, os.environ, ROOT)
+        _, err = resumed.communicate()
+        assert resumed.returncode == 0 and "resuming the interrupted training from checkpoint-" in err, err
+        assert [run.info.status for run in runs_of(root)] == ["FAILED", "FINISHED"]

@@ -18,6 +18,7 @@ from pipeline.commands.configuration.compose import (
     configs,
     open_keys,
     parse_arguments,
+    quoted,
     shown_command,
     to_config,
     with_steps_in_name,
@@ -79,7 +80,7 @@ def _sweep(arguments: Any, jobs: list[Composed], run: Callable[..., Callable[[],
     sweep = start_sweep([job.config for job in jobs], keys, shown_command(sys.argv[1:]), all_jobs_known=not open_settings)
     interrupted = True
     with tempfile.TemporaryDirectory() as folder:  # Hydra's files; MLflow keeps the same without passwords
-        own = [f"sweep.id={sweep.record.sweep_id}", f"hydra.sweep.dir={folder}"]
+        own = [f"sweep.id={sweep.record.sweep_id}", f"hydra.sweep.dir={quoted(folder)}"]
         first = sys.argv.index(arguments.overrides[0]) if arguments.overrides else len(sys.argv)
         sys.argv[first:first] = own  # next to the other overrides: argparse takes them in one place only
         try:

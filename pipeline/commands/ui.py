@@ -32,9 +32,11 @@ def main(arguments: Sequence[str]) -> None:
 
 def command(root: Path, port: int) -> list[str]:
     """The server's command line."""
+    from pipeline.tracking.server import artifacts_uri, database_uri
+
     return [
-        sys.executable, "-m", "mlflow", "server", "--backend-store-uri", f"sqlite:///{root / 'mlflow.db'}",
-        "--default-artifact-root", (root / "artifacts").as_uri(), "--workers", "1", "--host", "127.0.0.1",
+        sys.executable, "-m", "mlflow", "server", "--backend-store-uri", database_uri(root),
+        "--default-artifact-root", artifacts_uri(root), "--workers", "1", "--host", "127.0.0.1",
         "--port", str(port),
     ]  # fmt: skip
 

@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from pipeline.steps.shared.agreement import MIN_AGREEMENT
+
 BOUNDS = ("_low", "_high")  # suffixes of the names of an interval's bounds
 VALIDATION = {"quality": "validation/", "argmax": "validation/argmax_", "delta": "validation/delta_"}  # section -> its twins
 MIN_FLIPS = 30  # with fewer, the interval of a change that is no share of fixed texts depends on what a few of them hit
@@ -28,6 +30,7 @@ class Constraint:
     decimals: int  # of the metric in a message about the constraint
     scale: float = 1.0  # bound * scale has the unit in which the metric is shown
     share: bool = False  # the bound is a share, 0 to 1
+    default: float | None = None  # the bound unless it is set; it holds only for candidates that have the metric
 
     @property
     def allowed(self) -> dict[str, float]:
@@ -159,6 +162,10 @@ METRICS = declared(
                         "parentheses what perfect scores would show on so few texts, so only what is above it is an error."),
     quality("ece_by_chance", "calibration error by chance", compared=False, direction=0),
     Metric("delta/agreement", " %", HIGHER, 1, 100, always=False, needs_training=True),
+    Metric("quantize/agreement", " %", HIGHER, 1, 100, title="agreement %", drop_order=14, always=False,
+           constraint=Constraint("agreement", "agreement with the network before quantization", 1, 100, share=True,
+                                 default=MIN_AGREEMENT),
+           explanation="share of the validation texts that the network answers as before its quantization."),
     Metric("delta/gained", decimals=0, direction=HIGHER, always=False, needs_training=True),
     Metric("delta/lost", decimals=0, direction=LOWER, always=False, needs_training=True),
     Metric(LATENCY, " ms", LOWER, title="mean ms", shown_in=(VIEW, TAG),

@@ -92,6 +92,17 @@ def locate(weights: Weights, role: str) -> Path:
     return _checked(download(weights.hub, weights.revision, f"set backbone.{role}.path=DIR, or {way_out}"), expected, role)
 
 
+def training_bytes(backbone: Backbone) -> int:
+    """Bytes that a training writes at most: three checkpoints, each of weights and two moments, and the artifact.
+
+    0 where no directory or installed package has the weights.
+    """
+    given = [weights_of(backbone, role) for role in ("teacher", "student")]
+    places = [Path(one.path).expanduser() if one.path else _package_directory(one) for one in given]
+    files = [place / name for place in places if place is not None for name in WEIGHT_FILES]
+    return 10 * max((file.stat().st_size for file in files if file.is_file()), default=0)
+
+
 def _package_directory(weights: Weights) -> Path | None:
     try:
         spec = importlib.util.find_spec(weights.package) if weights.package else None

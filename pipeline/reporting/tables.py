@@ -12,10 +12,12 @@ from pipeline.evaluation.metrics import BOUNDS, Metric
 from pipeline.evaluation.rows import Row, order
 from pipeline.reporting import significance
 from pipeline.reporting.significance import MARK, VERDICT
+from pipeline.steps.shared.agreement import MIN_AGREEMENT
 
 CURVES = ("training/", "profile/")  # metrics with many values in a run
 MAX_WIDTH = 160  # characters, in a terminal
 AFTER = "delta/speedup_p95"  # the metric before the verdict, the only column that is not a metric
+AGREEMENT = "quantize/agreement"
 ONE_SEED = "one training a row: it tells about these weights; several seeds (-m seed=1,2,3) tell about a method"
 
 
@@ -102,8 +104,8 @@ class Table:
 def table(rows: Sequence[Row], missing: Sequence[str] = ()) -> Table:
     """The baseline first (marked *), then from the slowest to the fastest; columns without any value are left out.
 
-    Rows measured on a busy machine are marked !, reused measurements =, differences that may be chance °, each with a note.
-    The names in `missing` come last, with empty cells.
+    Rows measured on a busy machine are marked !, reused measurements =, differences that may be chance °, and those whose
+    answers quantization changed much ~, each with a note. The names in `missing` come last, with empty cells.
     """
     shown = [column for column in columns() if any(column.text(row) != "-" for row in rows)]
     chance = significance.maybe_chance(rows)
@@ -117,6 +119,7 @@ def table(rows: Sequence[Row], missing: Sequence[str] = ()) -> Table:
         notes.append(f"{MARK} may be chance: alone it is significant, as one of the rows of this table it is not (Holm)")
     if any(row.count == 1 and not row.is_baseline and "delta/accuracy_pp_low" in row.metrics for row in rows):
         notes.append(ONE_SEED)
+    notes += [f"~ {row.name}: {_agreement_note(row)}" for row in order(rows) if _changed_much(row)]
     reused = [f"{row.name} ({row.measured_at})" for row in order(rows) if row.measured_at]
     if reused:
         notes.append(f"= reused measurement: {', '.join(reused)}; measure.again=true measures again")
@@ -124,8 +127,20 @@ def table(rows: Sequence[Row], missing: Sequence[str] = ()) -> Table:
 
 
 def _marks(row: Row) -> str:
-    marks = {"*": row.is_baseline, "!": row.contended, "=": row.measured_at}
+    marks = {"*": row.is_baseline, "!": row.contended, "=": row.measured_at, "~": _changed_much(row)}
     return "".join(f" {mark}" for mark, applies in marks.items() if applies)
+
+
+def _changed_much(row: Row) -> bool:
+    """Whether quantization changed more answers than `decide` allows by default."""
+    return row.metrics.get(AGREEMENT, 1.0) < MIN_AGREEMENT
+
+
+def _agreement_note(row: Row) -> str:
+    return (
+        f"after quantization only {row.metrics[AGREEMENT]:.1%} of the validation answers are the same, less than "
+        f"{MIN_AGREEMENT:.0%}"
+    )
 
 
 def to_csv(rows: Sequence[Row]) -> str:

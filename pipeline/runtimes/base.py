@@ -3,6 +3,7 @@
 import enum
 import importlib
 import json
+import logging
 import os
 import pkgutil
 from abc import ABC, abstractmethod
@@ -14,7 +15,9 @@ from typing import Any, ClassVar, Literal, TypeVar
 import numpy as np
 
 from pipeline.runtimes.decision_rule import Rule
+from pipeline.system.cpu import int8_instructions
 
+log = logging.getLogger(__name__)
 DESCRIPTION = "classifier.json"
 TOKENIZER = "tokenizer.json"
 Loaded = TypeVar("Loaded")
@@ -90,6 +93,7 @@ class Description:
     trained: bool = True  # False: the weights are random, so only size and latency are meaningful
     batched: bool = True  # False: the other texts of a batch change a text's logits, see `Runtime.batch_independent`
     fold_rules: list[dict[str, Any]] | None = None  # `decision` without each fold of the validation split, see `crossfit`
+    int8_for: str | None = None  # the int8 instructions of the processor that it was quantized on; None: not in int8
     format: int = 1
 
     @property
@@ -199,8 +203,14 @@ def load(artifact: Path, threads: int) -> Classifier:
 
     Raises what its runtime raises, mostly OSError or ValueError, when the directory is not a complete artifact.
     """
-    runtime = runtime_of(artifact)
-    classifier = runtime.open(artifact, Description.read(artifact), threads)
+    runtime, description = runtime_of(artifact), Description.read(artifact)
+    if description.int8_for not in (None, int8_instructions()):
+        log.warning(
+            "warning: %s was quantized on a processor whose int8 instructions are: %s; here: %s. Its speed and some answers "
+            "may differ from what was measured; quantize and measure it on this kind of processor",
+            artifact, description.int8_for, int8_instructions(),
+        )  # fmt: skip
+    classifier = runtime.open(artifact, description, threads)
     classifier.batch_independent = runtime.batch_independent(artifact)
     return classifier
 

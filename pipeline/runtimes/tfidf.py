@@ -60,8 +60,9 @@ class TfidfClassifier(Classifier):
         ids, counts = encoded
         weights = np.where(counts > 0, 1 + np.log(np.maximum(counts, 1)), 0).astype(np.float32) * self._idf[ids]
         weights /= np.maximum(np.linalg.norm(weights, axis=1, keepdims=True), 1e-12)
-        rows = self._weights[ids].astype(np.float32)  # (n, features, labels)
-        logits: np.ndarray = (weights[:, None, :] @ rows)[:, 0] + self._bias
+        logits = np.empty((len(ids), len(self.labels)), dtype=np.float32)
+        for row, (own, found) in enumerate(zip(weights, ids, strict=True)):  # at once it would be texts x features x labels
+            logits[row] = own @ self._weights[found].astype(np.float32) + self._bias
         return logits
 
 

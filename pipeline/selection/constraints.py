@@ -73,6 +73,8 @@ class Rules:
         required = f"{'at most' if at_most else 'at least'} {bound:g}{metric.unit}"
         pooled = self.baseline.judges(key)
         measured = self.baseline.latency(candidate, key) if pooled else candidate.metric(key)
+        if measured is None and constraint.default is not None:
+            return None  # nobody asked for it, and it does not apply to what was not quantized
         if measured is None:
             return Failure(constraint.key, f"{constraint.label} was not measured{of_split}, {required} is required", inf)
         flips = _flips(candidate, split)
@@ -91,7 +93,8 @@ class Rules:
         once = " (one measurement without an interval)" if metric.once and shown.low == shown.high else ""
         ratio = f" (the baseline's {self.baseline.pooled(key):.2f} ms, by the ratio)" if pooled else ""
         text = f"{constraint.label}{of_split} {_formatted(shown, metric.unit, constraint.decimals)}{once}{ratio}"
-        return Failure(constraint.key, f"{text}, {required}{doubt}{missed}", beyond / max(abs(bound), 1e-9))
+        allows = "" if constraint.default is None else f" (constraints.{constraint.key}=null allows it)"
+        return Failure(constraint.key, f"{text}, {required}{doubt}{missed}{allows}", beyond / max(abs(bound), 1e-9))
 
 
 def _flips(candidate: Candidate, split: str) -> float:

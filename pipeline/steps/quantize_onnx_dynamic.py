@@ -15,7 +15,7 @@ from pipeline.runtimes.base import TOKENIZER, Description
 from pipeline.runtimes.onnx_graph import require_fuse
 from pipeline.steps.base import Context, versions
 from pipeline.steps.shared.agreement import check_agreement
-from pipeline.system.cpu import REDUCE_RANGE, int8_support, needs_reduced_range, warn_if_slow
+from pipeline.system.cpu import REDUCE_RANGE, int8_instructions, int8_support, needs_reduced_range, warn_if_slow
 from pipeline.tasks.single_label import TEXT
 
 
@@ -28,7 +28,7 @@ class QuantizeOnnxDynamic(Step):
     reduce_range: str = setting("auto", choices=REDUCE_RANGE)
     embedding_bits: int = setting(8, choices=(4, 8))
 
-    code_version: ClassVar[int] = 3
+    code_version: ClassVar[int] = 4
     takes: ClassVar[tuple[str, ...]] = ("onnx",)
     gives: ClassVar[str] = "onnx_int8"
 
@@ -60,7 +60,7 @@ class QuantizeOnnxDynamic(Step):
             quantize_to_4_bits(context.source / MODEL, graph, EMBEDDINGS)
         quantize(graph, artifact / MODEL, self.per_channel, needs_reduced_range(self.reduce_range), scratch)
         shutil.copy(context.source / TOKENIZER, artifact)
-        replace(Description.read(context.source), batched=False).write(artifact)
+        replace(Description.read(context.source), batched=False, int8_for=int8_instructions()).write(artifact)
         return {"metrics": check_agreement(context.source, artifact, context.splits.validation[TEXT], self._advice())}
 
     def _advice(self) -> str:

@@ -8,7 +8,7 @@ The work on the graph is in `pipeline/runtimes/onnx_static.py`.
 import logging
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,12 +16,12 @@ import numpy as np
 
 from pipeline.config import Step, kind, setting
 from pipeline.models.outline import Outline
-from pipeline.runtimes.base import DESCRIPTION, TOKENIZER, Description, Encoder
+from pipeline.runtimes.base import TOKENIZER, Description, Encoder
 from pipeline.runtimes.onnx_graph import require_fuse
 from pipeline.runtimes.onnx_static import METHODS, Inputs, StaticQuantization
 from pipeline.steps.base import Context, versions
 from pipeline.steps.shared.agreement import check_agreement
-from pipeline.system.cpu import REDUCE_RANGE, int8_support, needs_reduced_range, warn_if_slow
+from pipeline.system.cpu import REDUCE_RANGE, int8_instructions, int8_support, needs_reduced_range, warn_if_slow
 from pipeline.system.progress import bar
 from pipeline.tasks.single_label import TEXT, answer
 
@@ -40,7 +40,7 @@ class QuantizeOnnxStatic(Step):
     per_channel: bool = True
     reduce_range: str = setting("auto", choices=REDUCE_RANGE)
 
-    code_version: ClassVar[int] = 2
+    code_version: ClassVar[int] = 3
     takes: ClassVar[tuple[str, ...]] = ("onnx",)
     gives: ClassVar[str] = "onnx_int8"
 
@@ -69,8 +69,8 @@ class QuantizeOnnxStatic(Step):
         static = StaticQuantization(context.source / MODEL, texts, self.method, self.percentile, scratch)
         kept, effects = self._kept(static, context.source / MODEL, judged, scratch)
         static.write(artifact / MODEL, kept, self.per_channel, needs_reduced_range(self.reduce_range))
-        for name in (TOKENIZER, DESCRIPTION):
-            shutil.copy(context.source / name, artifact)
+        shutil.copy(context.source / TOKENIZER, artifact)
+        replace(Description.read(context.source), int8_for=int8_instructions()).write(artifact)
         same = check_agreement(
             context.source, artifact, context.splits.validation[TEXT], "try another method or agreement=1"
         )

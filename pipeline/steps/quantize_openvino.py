@@ -8,19 +8,19 @@ import contextlib
 import io
 import logging
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
 from pipeline.config import Step, kind, setting
-from pipeline.runtimes.base import DESCRIPTION, TOKENIZER, Description, Encoder
+from pipeline.runtimes.base import TOKENIZER, Description, Encoder
 from pipeline.runtimes.openvino import MODEL, SETTINGS, library
 from pipeline.steps.base import Context, versions
 from pipeline.steps.export_openvino import require_openvino
 from pipeline.steps.shared.agreement import check_agreement
-from pipeline.system.cpu import int8_support, warn_if_slow
+from pipeline.system.cpu import int8_instructions, int8_support, warn_if_slow
 from pipeline.tasks.single_label import LABEL, TEXT
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ class QuantizeOpenvino(Step):
     calibration_samples: int = setting(300, min=1)
     max_drop: float | None = setting(0.005, min=0, max=1)
 
-    code_version: ClassVar[int] = 1
+    code_version: ClassVar[int] = 2
     takes: ClassVar[tuple[str, ...]] = ("openvino",)
     gives: ClassVar[str] = "openvino_int8"
 
@@ -58,8 +58,9 @@ class QuantizeOpenvino(Step):
         with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
             quantized = self._quantized(network, context)
         openvino.save_model(quantized, str(artifact / MODEL), compress_to_fp16=False)
-        for name in (TOKENIZER, DESCRIPTION, SETTINGS):
+        for name in (TOKENIZER, SETTINGS):
             shutil.copy(context.source / name, artifact)
+        replace(Description.read(context.source), int8_for=int8_instructions()).write(artifact)
         advice = "set max_drop lower" if self.max_drop is not None else "set max_drop"
         return {"metrics": check_agreement(context.source, artifact, context.splits.validation[TEXT], advice)}
 

@@ -13,7 +13,7 @@ from pipeline.errors import OptimizationError
 from pipeline.models.outline import Outline
 from pipeline.steps.base import Context, versions
 from pipeline.steps.shared.agreement import check_agreement
-from pipeline.system.cpu import int8_support, warn_if_slow
+from pipeline.system.cpu import int8_instructions, int8_support, warn_if_slow
 from pipeline.tasks.single_label import TEXT
 
 
@@ -24,7 +24,7 @@ class QuantizeTorchDynamic(Step):
 
     per_channel: bool = True
 
-    code_version: ClassVar[int] = 3
+    code_version: ClassVar[int] = 4
     takes: ClassVar[tuple[str, ...]] = ("torch",)
     gives: ClassVar[str] = "torch_int8"
 
@@ -58,7 +58,8 @@ class QuantizeTorchDynamic(Step):
             torch_int8.quantize(model, self.per_channel)
         except ValueError as error:
             raise self._refused(error) from error
-        description = replace(Description.read(context.source), runtime="torch_int8", batched=False)
+        described = Description.read(context.source)
+        description = replace(described, runtime="torch_int8", batched=False, int8_for=int8_instructions())
         torch_int8.save(model, read_tokenizer(context.source), description, artifact)
         advice = "compare the accuracies before you use it" if self.per_channel else "try per_channel=true"
         return {"metrics": check_agreement(context.source, artifact, context.splits.validation[TEXT], advice)}

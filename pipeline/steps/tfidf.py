@@ -19,6 +19,7 @@ from pipeline.steps.base import Context, versions
 from pipeline.tasks.single_label import LABEL, TEXT
 
 log = logging.getLogger(__name__)
+MAX_WEIGHTS = 8_000_000  # features times labels: the solver (L-BFGS) keeps about 25 copies in float64, here 1.6 GB
 
 
 @kind("step", "tfidf")
@@ -29,7 +30,7 @@ class Tfidf(Step):
     features: int = setting(20000, min=1)
     strengths: list[float] = field(default_factory=lambda: [3.0, 10.0, 30.0])
 
-    code_version: ClassVar[int] = 1
+    code_version: ClassVar[int] = 2
     gives: ClassVar[str] = "tfidf"
 
     def __post_init__(self) -> None:
@@ -45,6 +46,10 @@ class Tfidf(Step):
             "versions": versions("numpy", "scikit-learn", "scipy"),
         }
 
+    def features_for(self, labels: int) -> int:
+        """The number of features: with many labels fewer than set, so that the memory of the training has a bound."""
+        return min(self.features, max(1, MAX_WEIGHTS // labels))
+
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
         """Train with each strength and keep the best on validation; metrics: it, how much that flatters, features."""
         from safetensors.numpy import save_file
@@ -55,7 +60,11 @@ class Tfidf(Step):
         from pipeline.system.progress import bar
 
         splits = context.splits
-        vectorizer = TfidfVectorizer(analyzer=features, max_features=self.features, sublinear_tf=True)
+        most = self.features_for(len(splits.labels))
+        if most < self.features:
+            log.warning("warning: with %d labels only the %d most frequent features are used, not %d, to bound the memory",
+                        len(splits.labels), most, self.features)  # fmt: skip
+        vectorizer = TfidfVectorizer(analyzer=features, max_features=most, sublinear_tf=True)
         train = vectorizer.fit_transform(splits.train[TEXT])
         validation, truth = vectorizer.transform(splits.validation[TEXT]), np.array(splits.validation[LABEL])
         tried, right = [], []

@@ -47,6 +47,13 @@ def int8_support() -> Int8Support:
     return int8_support_of(flags(), platform.machine(), platform.system())
 
 
+@functools.cache
+def int8_instructions() -> str:
+    """The instructions for int8 that this processor has, such as "AMX and VNNI", or "none for int8"."""
+    known = FAST_X86 if platform.machine().lower() in X86 else FAST_ARM
+    return " and ".join(sorted({known[flag] for flag in flags() if flag in known})) or "none for int8"
+
+
 def needs_reduced_range(setting: str) -> bool:
     """Whether int8 weights get 7 bits instead of 8; "auto": if this processor needs it (see `REDUCE_RANGE`)."""
     return int8_support().reduce_range if setting == "auto" else setting == "always"

@@ -6,13 +6,13 @@ latency. It releases its shared lock while it waits for another job. The locks o
 
 import contextlib
 import logging
-import os
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from filelock import FileLock, ReadWriteLock, Timeout
+
+from pipeline.system.places import temporary
 
 log = logging.getLogger(__name__)
 WAIT_S = 0.1
@@ -20,9 +20,7 @@ _shared_count = 0  # how many times this process holds the shared lock
 
 
 def _lock() -> ReadWriteLock:
-    folder = Path(tempfile.gettempdir()) / f"pipeline-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    return ReadWriteLock(folder / "turns.db")
+    return ReadWriteLock(temporary() / "turns.db")
 
 
 def _acquire(acquire: Callable[..., object], message: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote, urlsplit
 
 from pipeline.config import Config
 from pipeline.errors import TrackError, no_finished_run
@@ -14,6 +15,7 @@ from pipeline.evaluation.evidence import Evidence
 from pipeline.evaluation.metrics import LATENCY
 from pipeline.evaluation.report import TAGS, Predictions
 from pipeline.evaluation.rows import Row
+from pipeline.system import disk
 from pipeline.system.machine import machine_name
 from pipeline.system.processes import is_gone, signal_of, this_process
 from pipeline.tracking.contents import PREDICTIONS, Split, read_predictions
@@ -69,7 +71,7 @@ class Tracker:
             if not create:
                 raise no_finished_run(self.experiment)
             with contextlib.suppress(MlflowException):
-                folder = self.experiment.replace("/", "_")
+                folder = quote(self.experiment.replace("/", "_"))
                 location = f"{self.connection.artifacts}/{folder}" if self.connection.artifacts else None
                 return str(self.client.create_experiment(self.experiment, artifact_location=location))
         raise TrackError(f"the MLflow experiment {self.experiment!r} can't be created")
@@ -79,7 +81,7 @@ class Tracker:
         ours = self.connection.artifacts
         if ours is not None and location.startswith("file:") and not location.startswith(f"{ours}/"):
             raise TrackError(
-                f"the runs of {self.experiment!r} keep their files in {location.removeprefix('file://')}, "
+                f"the runs of {self.experiment!r} keep their files in {unquote(urlsplit(location).path)}, "
                 "where track.root was then; move it back, or set track.root to a new directory"
             )
 
@@ -123,7 +125,9 @@ class Tracker:
         try:
             yield
         except BaseException as error:
-            killed = was_terminated(error)
+            killed, root = was_terminated(error), self.connection.root
+            if root is not None and disk.is_full(error, [root]):
+                disk.release(root)  # room to say so
             with contextlib.suppress(Exception):  # the first error must be raised, not one of MLflow
                 self.client.set_tag(run_id, "reason", f"{type(error).__name__}: {error}"[:4000])
                 if not killed:

@@ -16,6 +16,8 @@ from filelock import FileLock
 
 from pipeline.config import Track
 from pipeline.errors import TrackError
+from pipeline.system import disk
+from pipeline.system.places import writable
 
 DATABASES = ("sqlite:", "postgresql", "mysql", "mssql")
 
@@ -28,6 +30,7 @@ class Connection:
     uri: str
     artifacts: str | None  # URI of the artifacts of experiments; None: the server decides
     local: bool
+    root: Path | None = None  # the directory of a local database
 
     @property
     def shown_uri(self) -> str:
@@ -44,7 +47,7 @@ def check(settings: Track) -> None:
         raise TrackError(f"tracking URI {without_password(uri)}: use http(s)://... or a database; leave it out for SQLite")
     root = Path(settings.root).resolve()
     existing = next(path for path in (root, *root.parents) if path.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK):
+    if not writable(existing):
         raise TrackError(f"track.root={settings.root}: {existing} is not a writable directory")
 
 
@@ -74,10 +77,28 @@ def connect(settings: Track) -> Connection:
         root.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise TrackError(f"track.root={settings.root}: the directory can't be created ({error.strerror})") from error
-    uri = uri or f"sqlite:///{root / 'mlflow.db'}"
-    artifacts = (root / "artifacts").as_uri()
+    uri = uri or database_uri(root)
+    disk.reserve(root)
     with FileLock(root / ".mlflow.lock"):  # two processes that create the tables at once break them
-        return Connection(_open_client(uri), uri, artifacts, local=True)
+        return Connection(_open_client(uri), uri, artifacts_uri(root), local=True, root=root)
+
+
+def database_uri(root: Path) -> str:
+    """The URI of the SQLite database in a directory, whatever characters its path has."""
+    from sqlalchemy.engine import URL
+
+    place = str(root.resolve() / "mlflow.db")
+    plain = URL.create("sqlite", database=place).render_as_string()
+    if place in plain:
+        return plain
+    return URL.create(
+        "sqlite+pysqlite", database=place
+    ).render_as_string()  # of `sqlite:///` MLflow makes the quoted folder too
+
+
+def artifacts_uri(root: Path) -> str:
+    """The URI of the directory for artifacts in a directory."""
+    return (root.resolve() / "artifacts").as_uri()
 
 
 def _client(uri: str) -> Any:

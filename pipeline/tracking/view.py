@@ -7,6 +7,7 @@ default view. Nothing else depends on it.
 import base64
 import json
 import os
+import shlex
 import time
 import zlib
 from pathlib import Path
@@ -31,7 +32,7 @@ def address(connection: Connection, root: str, experiment_id: str) -> str:
     if not connection.local:
         return f"{connection.shown_uri}{path(experiment_id)}"
     here = Path(root).resolve() == Path("mlruns").resolve() and Path("Makefile").exists()
-    ui = "make ui" if here else f"python -m pipeline ui 5000 {os.path.relpath(root)}"
+    ui = "make ui" if here else f"python -m pipeline ui 5000 {shlex.quote(os.path.relpath(root))}"
     return f"{ui}, then http://127.0.0.1:5000{path(experiment_id)}"
 
 

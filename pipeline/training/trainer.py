@@ -22,7 +22,7 @@ from transformers import DataCollatorWithPadding, Trainer, TrainerCallback, Trai
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
 from pipeline.errors import TrainingError
-from pipeline.system import cpu
+from pipeline.system import cpu, disk
 from pipeline.system.progress import bar
 from pipeline.tasks.single_label import LABEL, TEXT
 from pipeline.training.history import accuracy, curves, selection_optimism_pp
@@ -118,7 +118,8 @@ def _train_or_resume(trainer: Trainer, scratch: Path) -> None:
     try:
         trainer.train(resume_from_checkpoint=str(last) if last else None)
     except Exception as error:
-        if last is None or trainer.state.global_step > int(last.name.rpartition("-")[2]):
+        began = last is None or trainer.state.global_step > int(last.name.rpartition("-")[2])
+        if last is None or began or disk.is_full(error, [scratch]):
             raise
         shutil.rmtree(scratch)
         raise TrainingError(

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import yaml
 
 from pipeline.cli import main, with_explain_setting
 from pipeline.commands import names
+from pipeline.commands.configuration.compose import configs, parse_arguments
 from pipeline.config import CONF, Config, plain
 from pipeline.evaluation.latency.process import ROOT
 
@@ -247,6 +249,12 @@ def test_a_file_in_a_directory_of_ones_own_is_an_option(typed: Callable[[str], t
     shown = yaml.safe_load(out)["optim"]
     assert (code, err, shown["name"]) == (0, "", "mine")
     assert shown["steps"] == {"finetune": {"kind": "finetune", "model": "student"}}
+
+
+def test_a_directory_of_ones_own_may_have_any_name(files: Path, tmp_path: Path) -> None:
+    place = shutil.copytree(files, tmp_path / "a, [b]='c\\' ?#%41 ü")
+    (composed,) = configs(parse_arguments(["--config-dir", str(place), "optim=mine"]))
+    assert composed.config.optim.name == "mine"
 
 
 @pytest.mark.parametrize("name", ["decide", "rollback", "page", "compare"])

@@ -1,5 +1,6 @@
 """Where results go: a database or a server, opened by real processes; what can't be opened is told in one line."""
 
+import shutil
 import socketserver
 import subprocess
 import sys
@@ -13,10 +14,20 @@ from pipeline.config import Track
 from pipeline.errors import TrackError
 from pipeline.evaluation.latency.process import ROOT
 from pipeline.tracking.runs import Identity, Tracker
-from pipeline.tracking.server import connect, without_password
+from pipeline.tracking.server import connect, database_uri, without_password
 from tests.support.serving import ENVIRONMENT, free_port, mlflow_server
 
 IDENTITY = Identity("bert", "bert", "f" * 64, "d" * 64, "same")
+ODD = "a ?#%41 ü;&'@"  # characters that mean something in a URI
+
+
+@pytest.fixture
+def root(tmp_path: Path, ready_database: Path) -> Path:
+    """A `track.root` with an odd name and a ready database; nothing is beside it."""
+    directory = tmp_path / "place" / ODD
+    directory.mkdir(parents=True)
+    shutil.copy(ready_database, directory / "mlflow.db")
+    return directory
 
 
 def one_line(settings: Track) -> str:
@@ -83,6 +94,29 @@ def test_a_file_that_is_no_database_is_told_in_one_line(tmp_path: Path) -> None:
 def test_a_root_that_is_a_file_is_told_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "mlruns").write_text("a file")
     assert str(tmp_path / "mlruns") in one_line(Track(root=str(tmp_path / "mlruns")))
+
+
+def test_a_root_may_have_any_characters(root: Path, tmp_path: Path) -> None:
+    tracker = Tracker(connect(Track(root=str(root))), "toy ü/tiny")
+    with tracker.run(IDENTITY) as run:
+        tracker.client.log_text(run.run_id, "hello", "a.txt")
+    again = Tracker(connect(Track(root=str(root))), "toy ü/tiny")
+    assert again.client.get_run(run.run_id).info.status == "FINISHED"
+    assert Path(again.client.download_artifacts(run.run_id, "a.txt", str(tmp_path))).read_text() == "hello"
+    assert [path.name for path in root.parent.iterdir()] == [ODD] and [
+        path.name for path in tmp_path.glob("*/*/artifacts/*")
+    ] == ["toy ü_tiny"]
+
+
+def test_a_root_with_odd_characters_that_was_moved_is_named_as_it_was(root: Path) -> None:
+    Tracker(connect(Track(root=str(root))), "toy/tiny")
+    with pytest.raises(TrackError, match="keep their files in") as caught:
+        Tracker(connect(Track(root=str(root.rename(root.parent / "b")))), "toy/tiny")
+    assert str(root) in str(caught.value)
+
+
+def test_an_ordinary_roots_database_is_called_as_everybody_calls_it(tmp_path: Path) -> None:
+    assert database_uri(tmp_path / "ml runs") == f"sqlite:///{tmp_path}/ml runs/mlflow.db"
 
 
 @pytest.mark.parametrize(("given", "root"), [([], "mlruns"), (["5001", "track.root=other"], "other")])

@@ -14,7 +14,9 @@ from pipeline.config import CONF, Config
 from pipeline.errors import ConfigError
 
 _REGISTERED: dict[tuple[str, str], type] = {}  # what Hydra knows already: making its nodes is a third of composing
-_CONSTRAINTS: list[tuple[str, ...]] = []  # the constraints that its `schema/config` has; [] before it is registered
+_CONSTRAINTS: list[
+    tuple[tuple[str, float | None], ...]
+] = []  # the constraints that its `schema/config` has; [] before it is registered
 
 
 def parse_arguments(argv: Sequence[str]) -> Any:
@@ -48,9 +50,10 @@ def register_schemas() -> None:
     from pipeline.config import KINDS, Backbone, Measure, Optim, Track
     from pipeline.evaluation.metrics import constraints
 
-    store, known = ConfigStore.instance(), tuple(constraints())
+    bounds = {key: constraint.default for key, (_, constraint) in constraints().items()}
+    store, known = ConfigStore.instance(), tuple(bounds.items())
     if known not in _CONSTRAINTS:
-        store.store(group="schema", name="config", node=schema(Config)(constraints=dict.fromkeys(known)))
+        store.store(group="schema", name="config", node=schema(Config)(constraints=bounds))
         _CONSTRAINTS[:] = [known]
     parts: dict[tuple[str, str], type] = {("schema", cls.__name__.lower()): cls for cls in (Optim, Backbone, Measure, Track)}
     parts |= {(f"schema/{group}", name): kind for group, kinds in KINDS.items() for name, kind in kinds.items()}
@@ -76,7 +79,8 @@ def configs(arguments: Any) -> Iterator[Composed]:
     from hydra import compose, initialize_config_dir
 
     register_schemas()
-    search = [f"hydra.searchpath=[file://{Path(arguments.config_dir).resolve()}]"] if arguments.config_dir else []
+    given = [Path(arguments.config_dir).resolve()] if arguments.config_dir else []
+    search = [f"hydra.searchpath=[{quoted(f'file://{place}')}]" for place in given]  # Hydra decodes no %XX in it
     with initialize_config_dir(str(Path(arguments.config_path or CONF).resolve()), version_base="1.3"):
         name = arguments.config_name or "config"
         for overrides in _overrides_of_jobs(arguments, name, search):
@@ -143,6 +147,12 @@ def to_config(cfg: Any) -> Config:
     values = OmegaConf.to_container(cfg, resolve=True, throw_on_missing=True)
     assert isinstance(values, dict)
     return build({str(key): value for key, value in values.items()})
+
+
+def quoted(value: str) -> str:
+    """A value of an override that may have any characters, such as those of a path."""
+    inner = re.sub(r"(\\*)('|$)", lambda found: 2 * found[1] + ("\\'" if found[2] else ""), value)
+    return f"'{inner}'"
 
 
 def shown_command(arguments: Sequence[str]) -> str:

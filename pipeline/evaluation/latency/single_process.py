@@ -1,12 +1,14 @@
 """Measurements of a single process, after the pairs: predictions, batches, memory, and a profile with `measure.profile`.
 
 One worker process, pinned like those of the pairs, predicts both splits and reports its memory. For the profile it also
-answers a thousand single calls on texts drawn from the test split, which have realistic lengths: they give latency by
-tokens, and energy where the machine reports it. It is also timed with batches of several sizes. Further fresh processes
-answer with more threads, and one with up to four cores serves several clients at once.
+answers a thousand single calls, or those that fit into 20 s, on texts drawn from the test split, which have realistic
+lengths: they give latency by tokens, and energy where the machine reports it. It is also timed with batches of several
+sizes. Further fresh processes answer with more threads, and one with up to four cores serves several clients at once.
 """
 
+import logging
 import math
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -19,12 +21,15 @@ from pipeline.evaluation.latency.process import Worker
 from pipeline.evaluation.profile import Curve, Profile
 from pipeline.system import machine
 
+log = logging.getLogger(__name__)
 THROUGHPUT_TEXTS = 512
-CALLS = 1000  # single calls of the profile
-BLOCK = 100  # single calls between two readings of the memory
+CALLS = 1000  # single calls of the profile, at most
+MIN_CALLS, CALLS_S = 20, 20.0  # fewer calls where CALLS would take longer than this, as long texts do
+BLOCKS = 10  # of single calls; the memory is read after each
 MAX_GROUPS, MIN_GROUP_CALLS = 12, 20  # number of groups in the curve over tokens, and calls in each group
 BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64)
 BATCH_S, BATCHES = 0.5, 3  # minimum time and number of batches for each size
+CURVE_S = 20.0  # for all batch sizes; larger ones that would take longer are left out
 THREADS_MS, THREADS_CALLS = (
     1000,
     (20, 100),
@@ -100,17 +105,31 @@ def _single_calls(worker: Worker, texts: list[str], settings: Measure) -> Single
     calls = texts if settings.profile else []
     memory, blocks, joules = [worker.ask("memory")], [worker.time([])], 0.0
     first_call_ms = float(worker.time(texts[:1]).ms[0])
-    worker.time(texts[: settings.warmup_calls])
+    warm = worker.time(texts[: settings.warmup_calls])
     memory.append(worker.ask("memory"))
-    for start in range(0, len(calls), BLOCK):
+    calls = calls[: affordable(calls_ms(warm.ms, first_call_ms), len(calls))]
+    if len(calls) < len(texts) and settings.profile:
+        log.info("profile: %d single calls, not %d, which would take over %.0f s", len(calls), len(texts), CALLS_S)
+    block = math.ceil(len(calls) / BLOCKS) or 1
+    for start in range(0, len(calls), block):
         before = energy.counters()
-        blocks.append(worker.time(calls[start : start + BLOCK]))
+        blocks.append(worker.time(calls[start : start + block]))
         joules += energy.spent_j(before, energy.counters())
         memory.append(worker.ask("memory"))
     ms, tokenize_ms, tokens = (
         np.concatenate([getattr(block, name) for block in blocks]) for name in ("ms", "tokenize_ms", "tokens")
     )
     return SingleCalls(ms, tokenize_ms, tokens, memory, first_call_ms, joules)
+
+
+def calls_ms(warm: np.ndarray, first_call_ms: float) -> float:
+    """The time of a call: the mean of the warm-up, whose calls are float64 (calls,); without one the first call's."""
+    return float(warm.mean()) if len(warm) else first_call_ms
+
+
+def affordable(ms: float, most: int) -> int:
+    """How many calls of this time the profile makes: those that fit into CALLS_S, at least MIN_CALLS, at most `most`."""
+    return min(most, max(MIN_CALLS, int(1000 * CALLS_S / ms)))
 
 
 def memory_metrics(readings: Sequence[dict[str, float]]) -> dict[str, float]:
@@ -153,15 +172,20 @@ def group_by_length(tokens: np.ndarray) -> list[np.ndarray]:
 
 
 def _by_batch(worker: Worker, calls: list[str]) -> Curve:
-    """Each batch size on the same texts in the given order, so padding counts."""
-    texts, speeds = calls[: max(BATCH_SIZES)], []
+    """Each batch size on the same texts in the given order, so padding counts; see CURVE_S."""
+    texts, speeds, start = calls[: max(BATCH_SIZES)], list[float](), time.monotonic()
     for size in BATCH_SIZES:
+        expected_s = (size + max(len(texts), BATCHES * size)) / speeds[-1] if speeds else 0.0
+        if time.monotonic() - start + expected_s > CURVE_S:
+            log.info("profile: batches of %d and more texts are left out, they would take over %.0f s", size, CURVE_S)
+            break
         worker.ask("throughput", texts=texts[:size], batch_size=size)  # warm up
         answer = worker.ask("throughput", texts=texts, batch_size=size, seconds=BATCH_S, batches=BATCHES)
         speeds.append(float(answer["texts_per_s"]))
     return Curve(
-        "batch", BATCH_SIZES, {"ms_per_text": tuple(1000 / speed for speed in speeds), "texts_per_s": tuple(speeds)}
-    )
+        "batch", BATCH_SIZES[: len(speeds)],
+        {"ms_per_text": tuple(1000 / speed for speed in speeds), "texts_per_s": tuple(speeds)},
+    )  # fmt: skip
 
 
 def _by_threads(artifact: Path, calls: list[str], settings: Measure, singles: SingleCalls) -> Curve:
