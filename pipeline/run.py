@@ -20,6 +20,7 @@ from pipeline.config import Config, Optim
 from pipeline.deployment import publish
 from pipeline.errors import ConfigError, nearest
 from pipeline.evaluation.metrics import METRICS, may_exist, names
+from pipeline.evaluation.quality import one_answer
 from pipeline.evaluation.report import Report
 from pipeline.evaluation.rows import Row
 from pipeline.evaluation.session import Reference, TestSet, measure
@@ -184,12 +185,23 @@ def _measure_and_log(job: Job, optim: Optim, made: StepsResult, reference: Refer
     config, splits = job.config, job.context.splits
     test = TestSet(list(splits.test[TEXT]), np.array(splits.test[LABEL]), list(splits.labels), splits.oos)
     report = measure(optim.name, made.artifact, test, config.measure, reference)
-    tracked.log_report(report, made.metrics)
+    further = {**job.data_metrics, **_answers(report), **made.metrics}
+    tracked.log_report(report, further)
     log_plots(tracked, report)
     return Row(
-        optim.name, {**made.metrics, **report.metrics()}, tracked.run_id, reference is None,
+        optim.name, {**further, **report.metrics()}, tracked.run_id, reference is None,
         settings_for(config, optim), config.seed, verdict=report.verdict, contended=report.contended,
     )  # fmt: skip
+
+
+def _answers(report: Report) -> dict[str, float]:
+    """The share of the most frequent answer; warns if it is nearly the only one."""
+    if not report.quality:  # random weights
+        return {}
+    message = one_answer.one_answer_message(report.predictions)
+    if message:
+        log.warning("warning: %s: %s", report.optim, message)
+    return {"data/largest_answer_share": one_answer.largest_answer_share(report.predictions)}
 
 
 def _log_copy(job: Job, optim: Optim, known: Any, tracked: Run) -> Row:

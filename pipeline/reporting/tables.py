@@ -10,6 +10,7 @@ from pathlib import Path
 from pipeline.evaluation import metrics
 from pipeline.evaluation.metrics import BOUNDS, Metric
 from pipeline.evaluation.rows import Row, order
+from pipeline.system.spreadsheet import safe_cells
 
 CURVES = ("training/", "profile/")  # metrics with many values in a run
 MAX_WIDTH = 160  # characters, in a terminal
@@ -123,7 +124,8 @@ def to_csv(rows: Sequence[Row]) -> str:
     writer.writerow(["optim", "settings", "runs", "run_id", "verdict", "contended", *keys])
     for row in order(rows):
         values = (row.metrics.get(key, "") for key in keys)
-        writer.writerow([row.optim, row.settings, row.count, row.run_id, row.verdict, row.contended, *values])
+        about = [row.optim, row.settings, row.count, row.run_id, row.verdict, row.contended]
+        writer.writerow([*safe_cells(about), *values])
     return file.getvalue()
 
 

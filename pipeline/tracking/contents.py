@@ -16,6 +16,7 @@ from pipeline.evaluation.quality import flips
 from pipeline.evaluation.report import Predictions, Report
 from pipeline.runtimes.base import all_runtimes
 from pipeline.system.machine import load_average, machine, unknown_facts
+from pipeline.system.spreadsheet import safe_cells
 
 PREDICTIONS = "predictions.parquet"
 PACKAGES = (
@@ -57,7 +58,7 @@ def write_flips(report: Report, folder: Path) -> None:
     with (folder / "flips.csv").open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(["kind", "text", "label", "baseline", "candidate"])
-        rows.writerows([flip.kind, flip.text, flip.label, flip.baseline, flip.candidate] for flip in found.flips)
+        rows.writerows(safe_cells([flip.kind, flip.text, flip.label, flip.baseline, flip.candidate]) for flip in found.flips)
 
 
 class Process(NamedTuple):

@@ -2,15 +2,17 @@
 
 import logging
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pipeline.config import Config
 from pipeline.data.splits import Splits
+from pipeline.models import coverage
 from pipeline.steps.base import Context
 from pipeline.steps.execute import plan
 from pipeline.steps.store import Store
 from pipeline.system import locks
+from pipeline.tasks.single_label import TEXT
 from pipeline.tracking import view
 from pipeline.tracking.identity import comparable_key
 from pipeline.tracking.runs import Tracker
@@ -28,6 +30,7 @@ class Job:
     store: Store
     tracker: Tracker
     comparable: str
+    data_metrics: dict[str, float] = field(default_factory=dict)  # of the training texts, see `pipeline.models.coverage`
 
 
 def prepare(config: Config) -> Job:
@@ -38,10 +41,29 @@ def prepare(config: Config) -> Job:
     context = Context(splits, config.backbone, config.seed)
     for optim in (config.optim, config.baseline):
         plan(optim, context)
+    data_metrics = _coverage(config, splits)
     tracker = Tracker(connect(config.track), config.experiment_name)
     tracker.close_orphans()
     view.share(tracker.client, tracker.experiment_id)
-    return Job(config, context, Store(Path(config.track.root)), tracker, comparable_key(config, context))
+    return Job(config, context, Store(Path(config.track.root)), tracker, comparable_key(config, context), data_metrics)
+
+
+def _coverage(config: Config, splits: Splits) -> dict[str, float]:
+    """Metrics of the training texts with the baseline's tokenizer, or the optimization's; {} where neither has one.
+
+    Tells how many texts are cut, and warns where much is cut or unknown.
+    """
+    roles = [next(iter(optim.steps.values())).role(config.backbone) for optim in (config.baseline, config.optim)]
+    role = next((role for role in roles if role is not None), None)
+    if role is None:
+        return {}
+    texts = coverage.sample(splits.train[TEXT], config.seed)
+    metrics = coverage.measure(texts, coverage.tokenizer_of(config.backbone, role), config.backbone.max_length).metrics()
+    severe = coverage.lines(metrics, config.backbone.max_length)
+    for line in coverage.lines(metrics, config.backbone.max_length, all_cuts=True):
+        counted = f"{line} (counted on {len(texts)} of {len(splits.train)})"
+        log.log(logging.WARNING if line in severe else logging.INFO, "%s%s", "warning: " * (line in severe), counted)
+    return metrics
 
 
 def baseline_lock(job: Job) -> AbstractContextManager[None]:
