@@ -19,8 +19,8 @@ def texts_of(path: Path, column: str, quoting: bool | None = None) -> list[str]:
     dialect = Dialect.of(path, quoting)
     try:
         names = delimited.header(path, dialect)
-        if len(names) == 1 and column not in names:
-            return _without_header(path, dialect, column)
+        if len(names) == 1:
+            return _single_column(path, dialect, column)
         if column not in names:
             raise DataError(f"{path}: no column {column!r}{nearest(column, names)}; name it with --text-column")
         delimited.require(path, names, [column])
@@ -33,11 +33,14 @@ def texts_of(path: Path, column: str, quoting: bool | None = None) -> list[str]:
     return [text or "" for text in strings(table.column(column), path, column, quoting).to_pylist()]
 
 
-def _without_header(path: Path, dialect: Dialect, column: str) -> list[str]:
+def _single_column(path: Path, dialect: Dialect, column: str) -> list[str]:
+    """All rows but the header, if there is one; blank lines are empty texts."""
     for note in quotes.check_marks(path, dialect):
         log.warning("warning: %s", note)
     texts = [row[0] if row else "" for row in delimited.rows(path, dialect)]
     if any("\ufffd" in text for text in texts):
         raise DataError(f"{path}: not UTF-8; save the file as UTF-8")
+    if texts[0] == column:
+        return texts[1:]
     log.warning("warning: %s: no header %r, so its first row is answered as a text: %.60r", path, column, texts[0])
     return texts

@@ -25,7 +25,7 @@ class Run:
         self.run_id = run_id
 
     def log_start(self, config_yaml: str, parameters: Mapping[str, Any], data: Mapping[str, Any]) -> None:
-        """Log configuration, parameters, machine and versions, and the data set (name, hash, source, rows per split, notes)."""
+        """Log configuration, parameters, machine and versions, and the data set (name, hash, source, rows, notes)."""
         import json
 
         from mlflow.entities import Dataset, DatasetInput, InputTag, Param
