@@ -22,6 +22,7 @@ from pipeline.config import Config, Optim
 from pipeline.deployment import publish
 from pipeline.errors import ConfigError, nearest
 from pipeline.evaluation.metrics import METRICS, may_exist, names, validation_key
+from pipeline.evaluation.quality import one_answer
 from pipeline.evaluation.report import Report
 from pipeline.evaluation.rows import Row
 from pipeline.evaluation.session import Examples, Reference, measure
@@ -201,12 +202,23 @@ def _measure_and_log(job: Job, optim: Optim, made: StepsResult, reference: Refer
         for split in (splits.test, splits.validation)
     )
     report = measure(optim.name, made.artifact, test, validation, config.measure, reference)
-    tracked.log_report(report, made.metrics)
+    further = {**job.data_metrics, **_answers(report), **made.metrics}
+    tracked.log_report(report, further)
     log_plots(tracked, report)
     return Row(
-        optim.name, {**made.metrics, **report.metrics()}, tracked.run_id, reference is None,
+        optim.name, {**further, **report.metrics()}, tracked.run_id, reference is None,
         settings_for(config, optim), config.seed, verdict=report.verdict, contended=report.contended,
     )  # fmt: skip
+
+
+def _answers(report: Report) -> dict[str, float]:
+    """The share of the most frequent answer; warns if it is nearly the only one."""
+    if not report.test.quality:  # random weights
+        return {}
+    message = one_answer.one_answer_message(report.test.predictions)
+    if message:
+        log.warning("warning: %s: %s", report.optim, message)
+    return {"data/largest_answer_share": one_answer.largest_answer_share(report.test.predictions)}
 
 
 def _log_copy(job: Job, optim: Optim, known: Any, tracked: Run) -> Row:

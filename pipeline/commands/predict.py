@@ -4,13 +4,16 @@ python -m pipeline predict "play a song" "will it rain?"                      of
 python -m pipeline predict --file queries.txt --format csv -- data=clinc150   one text per line; CSV on standard output
 tail -f queries.txt | python -m pipeline predict --model DIRECTORY            from standard input; an artifact directory
 
---file FILE          texts to classify, one per line; without texts and --file, standard input is read
+--file FILE          texts to classify: the text column of a .csv or .tsv, else one per line; without texts and --file,
+                     standard input is read
+--text-column NAME   the column of a .csv or .tsv; default data.text_column, or "text"; one of a single column needs none
 --format FORMAT      format of the answers: jsonl (the default) or csv
 --model DIRECTORY    an artifact directory instead of the champion
 --threads N          number of threads; default 1
 -- OVERRIDES         settings that select data and backbone, as for python -m pipeline
 
-The classifier abstains if it considers a text out of scope.
+The classifier abstains if it considers a text out of scope. In a CSV, a text that a spreadsheet would run as a formula
+(it starts with = + - @ or a tab) gets a ' in front.
 """
 
 import argparse
@@ -26,7 +29,9 @@ from typing import NoReturn
 
 from pipeline.commands.configuration.compose import one_config
 from pipeline.errors import ConfigError, TrackError
+from pipeline.system.spreadsheet import safe_cells
 
+DELIMITERS = (".csv", ".tsv")  # suffixes of tables
 BATCH_SIZE = 32  # texts of a file; those from standard input are answered one by one
 
 
@@ -47,7 +52,8 @@ def predict(options: argparse.Namespace) -> None:
         for batch in batches(options):
             for text, answered in zip(batch, answer(batch), strict=True):
                 if options.format == "csv":
-                    write.writerow([text, answered.label, f"{answered.score:.4f}", str(answered.abstained).lower()])
+                    abstained = str(answered.abstained).lower()
+                    write.writerow(safe_cells([text, answered.label, f"{answered.score:.4f}", abstained]))
                 else:
                     line = {"text": text, **answered._asdict(), "score": round(answered.score, 4)}
                     print(json.dumps(line, ensure_ascii=False))
@@ -70,12 +76,14 @@ def champion(overrides: list[str], folder: Path) -> Path:
 
 
 def batches(options: argparse.Namespace) -> Iterator[list[str]]:
-    """The texts of the command line, else the lines of the file, else those of standard input, one per batch."""
+    """The texts of the command line, else those of the file, else the lines of standard input, one per batch."""
     if options.text:
         try:
             yield [text.encode().decode() for text in options.text]
         except UnicodeEncodeError as error:
             raise ConfigError("a text on the command line is not UTF-8") from error
+    elif options.file and Path(options.file).suffix.lower() in DELIMITERS:
+        yield from _in_batches(iter(_texts_of_table(options)), BATCH_SIZE)
     elif options.file:
         try:
             with Path(options.file).open("rb") as file:
@@ -86,11 +94,20 @@ def batches(options: argparse.Namespace) -> Iterator[list[str]]:
         yield from _in_batches(_lines(sys.stdin.buffer, "standard input"), 1)
 
 
+def _texts_of_table(options: argparse.Namespace) -> list[str]:
+    """The text column of a .csv or .tsv. Raises DataError."""
+    from pipeline.data.queries import texts_of
+
+    data = None if options.model or options.text_column else one_config(options.overrides).data
+    column = options.text_column or getattr(data, "text_column", "text")
+    return texts_of(Path(options.file), column, getattr(data, "quoting", None))
+
+
 def _lines(file: Iterable[bytes], where: str) -> Iterator[str]:
     """One text per line, including empty lines, so that answers match lines."""
     for number, line in enumerate(file, 1):
         try:
-            yield line.rstrip(b"\r\n").decode("utf-8")
+            yield line.rstrip(b"\r\n").decode("utf-8-sig" if number == 1 else "utf-8")
         except UnicodeDecodeError as error:
             raise ConfigError(f"{where}, line {number}: not UTF-8") from error
 
@@ -121,7 +138,8 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m pipeline predict", add_help=False)
     parser.error = fail  # type: ignore[method-assign]  # one line instead of the usage
     parser.add_argument("text", nargs="*", help="texts to classify; default: --file or standard input")
-    parser.add_argument("--file", help="a file with one text per line")
+    parser.add_argument("--file", help="a file with one text per line, or a .csv or .tsv")
+    parser.add_argument("--text-column", help="the column of a .csv or .tsv with the texts")
     parser.add_argument("--format", choices=("jsonl", "csv"), default="jsonl", help="format of the answers (default: jsonl)")
     parser.add_argument("--model", help="an artifact directory instead of the champion")
     parser.add_argument("--threads", type=int, default=1, help="number of threads (default: 1)")

@@ -23,6 +23,7 @@ from pipeline.commands.configuration.compose import (
     to_config,
     with_steps_in_name,
 )
+from pipeline.commands.configuration.raw_text import keep_text
 from pipeline.config import CONF
 from pipeline.errors import ConfigError
 from pipeline.sweep.record import Record, varying_keys
@@ -32,7 +33,7 @@ BASIC_SWEEPER = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"  # kno
 
 def main(argv: Sequence[str]) -> int:
     """Let Hydra run the job or the sweep; returns the exit code."""
-    sys.argv = [sys.argv[0], *argv]  # Hydra reads sys.argv
+    sys.argv = [sys.argv[0], *keep_text(argv)]  # Hydra reads sys.argv
     os.environ["HYDRA_FULL_ERROR"] = "1"  # exceptions reach `cli.run_guarded` unchanged
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     import hydra

@@ -4,6 +4,7 @@ Changes are random, with a seed. Words are separated by spaces; a dropped word b
 word that is missing in its vocabulary.
 """
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ import numpy as np
 
 from pipeline.config import Settings, setting
 from pipeline.errors import DataError
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -51,10 +54,13 @@ def augment_texts(texts: Sequence[str], unknown: str, settings: Augment, seed: i
 def unlabelled_texts(path: Path) -> list[str]:
     """The distinct non-empty lines of a file. Raises DataError when it can't be read or has none."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").split("\n")  # and not at the other ends that splitlines knows
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"augment.unlabelled={path}: can't be read as UTF-8 text ({type(error).__name__})") from error
     texts = list(dict.fromkeys(line.strip() for line in lines if line.strip()))
     if not texts:
         raise DataError(f"augment.unlabelled={path}: the file has no text; it must have one text a line")
+    repeated = sum(bool(line.strip()) for line in lines) - len(texts)
+    if repeated:
+        log.info("%s: %d lines that repeat another are left out; %d texts are used", path, repeated, len(texts))
     return texts

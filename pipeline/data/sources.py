@@ -31,21 +31,30 @@ class Files(DataSource):
     label_column: str = "label"
     validation_fraction: float = setting(0.1, above=0, max=0.5)
     test_fraction: float = setting(0.2, above=0, max=0.5)
+    quoting: bool | None = None  # a quotation mark at the start of a cell quotes it; None: in .csv yes, in .tsv no
 
     def load(self, seed: int) -> "Splits":
         """Raises DataError, which names file, row and column."""
-        from pipeline.data.splits import RawSplit, SplitFractions, assemble
-        from pipeline.data.tables import read, row_number
+        from pipeline.data.splits import SplitFractions, assemble
 
         parts: dict[str, RawSplit | None] = {}
         for split, name in (("train", self.train), ("validation", self.validation), ("test", self.test)):
             path = Path(name).expanduser() if name is not None else None
             if path is not None and not path.exists():
                 raise DataError(f"{path}: no such file; set data.{split}=FILE")
-            table = read(path, self.text_column, self.label_column) if path else None
-            columns = (self.text_column, self.label_column)
-            parts[split] = RawSplit(table, str(path), columns, functools.partial(row_number, path)) if path else None
+            parts[split] = self._read(path, split) if path else None
         return assemble(parts, self.oos_label, SplitFractions(self.validation_fraction, self.test_fraction, seed))
+
+    def _read(self, path: Path, split: str) -> "RawSplit":
+        from pipeline.data import hints
+        from pipeline.data.splits import RawSplit
+        from pipeline.data.tables import read, row_number
+
+        found = read(path, self.text_column, self.label_column, self.quoting)
+        others = hints.of_columns(found.columns, self.text_column) if split == "train" else []
+        notes = (*found.notes, *(f"{path}: {hint}" for hint in others))
+        number = functools.partial(row_number, path, quoting=self.quoting)
+        return RawSplit(found.table, str(path), (self.text_column, self.label_column), number, notes)
 
 
 @kind("data", "quickstart")
@@ -96,6 +105,7 @@ class Hub(DataSource):
             ) from error
 
     def _part(self, found: Any, split: str, name: str) -> "RawSplit":
+        from pipeline.data import hints
         from pipeline.data.splits import RawSplit
 
         if name not in found:
@@ -107,23 +117,19 @@ class Hub(DataSource):
                 known = nearest(column, rows.column_names)
                 raise DataError(f"data.{key}={column}: {self.dataset} has no such column{known}")
         where, columns = f"{self.dataset}, split {name}", (self.text_column, self.label_column)
-        return RawSplit(_named(rows, *columns, where), where, columns)
+        others = hints.of_columns(rows.column_names, self.text_column) if split == "train" else []
+        notes = tuple(f"{where}: {hint}" for hint in others)
+        return RawSplit(_named(rows, *columns, where), where, columns, notes=notes)
 
 
 def _named(rows: Any, text_column: str, label_column: str, where: str) -> Any:
     """An Arrow table `text, label` of strings; label indices become names if the Hub has them, -1 becomes null."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    from pipeline.data.tables import as_strings
+    from pipeline.data.tables import as_strings, name_classes
 
     table = rows.with_format("arrow")[:]
     names = getattr(rows.features[label_column], "names", None)
     if names is not None:
-        codes = table.column(label_column).combine_chunks().cast(pa.int64())
-        known = pc.if_else(pc.greater_equal(codes, 0), codes, None)
-        label = pa.chunked_array([pa.array(names, pa.large_string()).take(known)])
-        table = table.set_column(table.column_names.index(label_column), label_column, label)
+        table = name_classes(table, label_column, names, where)
     return as_strings(table, Path(where), text_column, label_column)
 
 

@@ -5,7 +5,7 @@ The code works on whole Arrow columns; it looks at single rows only to report an
 
 import hashlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.data import hints
+from pipeline.data.drawing import stratified
 from pipeline.errors import DataError, nearest
 from pipeline.tasks.single_label import LABEL, TEXT
 
@@ -33,6 +35,7 @@ class Splits:
     labels: tuple[str, ...]
     oos: int | None  # index of the out-of-scope label
     content_hash: str  # of texts, labels and their order in all splits, without names and paths
+    notes: tuple[str, ...] = ()  # what was told about the data: counts of what was changed, and what it looks like
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,7 @@ class RawSplit:
     where: str  # the file or data set it came from
     columns: tuple[str, str] = (TEXT, LABEL)  # the names of its columns in that file
     number: Callable[[int], int] = lambda row: row + 1  # index from 0 -> the row number that people see
+    notes: tuple[str, ...] = ()  # about how it was read
 
     def place(self, row: int, column: str) -> str:
         """File, row and column, for a message."""
@@ -61,33 +65,53 @@ class SplitFractions:
 def assemble(parts: Mapping[str, RawSplit | None], oos_label: str | None, cut: SplitFractions) -> Splits:
     """Check the splits, draw missing ones from train, number the labels.
 
-    Raises DataError for an empty split, an empty text or label, fewer than two classes, a label that train lacks, and an
-    out-of-scope label that does not exist. Warns, with counts, about texts that are in two splits.
+    Raises DataError for an empty split, an empty text or label, fewer than two classes, a label that train lacks, a drawn
+    split that lacks most classes, and an out-of-scope label that does not exist. Warns, with counts, about what was changed
+    and what looks wrong; the warnings are also the notes of the splits.
     """
-    from datasets import ClassLabel, Dataset, DatasetInfo, Features, Value
-
     given = {name: part for name, part in parts.items() if part is not None}
     for name, part in given.items():
         _check_filled(part, name)
-    tables = _draw_missing(given, cut)
+    notes = _told(note for part in given.values() for note in (*part.notes, *_label_spaces(part)))
+    trimmed = {name: _trimmed(part.table) for name, part in given.items()}
+    tables = _draw_missing(trimmed, given["train"].where, cut)
     labels = _label_names(tables["train"])
     if len(labels) < 2:
         raise DataError(f"{given['train'].where}: only one class ({labels[0]!r}); a classifier needs at least two")
     if oos_label is not None and oos_label not in labels:
         raise DataError(f"data.oos_label={oos_label}: no such label{nearest(oos_label, labels)}")
-    features = Features({TEXT: Value("large_string"), LABEL: ClassLabel(names=labels)})
+    notes += _told(f"{given['train'].where}: {hint}" for hint in _hints(labels, oos_label, tables["train"].num_rows))
     encoded = {}
     for name in SPLITS:
         codes = _encode(tables[name], labels, given.get(name, given["train"]))
         encoded[name] = pa.table({TEXT: tables[name].column(TEXT).combine_chunks(), LABEL: codes})
-    _warn_of_duplicates(encoded)
+    notes += _told([*_missing_classes(encoded, len(labels)), *_duplicates(encoded), *_contradictions(encoded["train"])])
+    oos = labels.index(oos_label) if oos_label is not None else None
+    return _splits(encoded, labels, oos, tuple(notes))
+
+
+def _splits(encoded: Mapping[str, pa.Table], labels: list[str], oos: int | None, notes: tuple[str, ...]) -> Splits:
+    from datasets import ClassLabel, Dataset, DatasetInfo, Features, Value
+
+    features = Features({TEXT: Value("large_string"), LABEL: ClassLabel(names=labels)})
     info, content_hash = DatasetInfo(features=features), _content_hash(encoded, labels)
     made = {  # with a fingerprint, datasets does not hash the whole table
         name: Dataset(table.cast(features.arrow_schema), info=info, fingerprint=f"{content_hash[:32]}-{name}")
         for name, table in encoded.items()
     }
-    oos = labels.index(oos_label) if oos_label is not None else None
-    return Splits(**made, labels=tuple(labels), oos=oos, content_hash=content_hash)
+    return Splits(**made, labels=tuple(labels), oos=oos, content_hash=content_hash, notes=notes)
+
+
+def _told(notes: Iterable[str]) -> list[str]:
+    """Log each note as a warning at once: a later error may be explained by it."""
+    told = list(notes)
+    for note in told:
+        log.warning("warning: %s", note)
+    return told
+
+
+def _hints(labels: list[str], oos_label: str | None, rows: int) -> list[str]:
+    return [*hints.of_labels(labels, rows), *hints.of_spelling(labels), *hints.of_null(labels, oos_label)]
 
 
 def _check_filled(part: RawSplit, name: str) -> None:
@@ -103,41 +127,37 @@ def _check_filled(part: RawSplit, name: str) -> None:
             raise DataError(f"{part.place(row, column)}: empty {column}{more}")
 
 
-def _draw_missing(given: Mapping[str, RawSplit], cut: SplitFractions) -> dict[str, pa.Table]:
-    tables = {name: part.table for name, part in given.items()}
+def _label_spaces(part: RawSplit) -> list[str]:
+    labels = part.table.column(LABEL)
+    changed = pc.sum(pc.not_equal(labels, pc.utf8_trim_whitespace(labels))).as_py() or 0
+    return [f"{part.where}: spaces around {changed} of {len(labels)} labels were removed"] if changed else []
+
+
+def _trimmed(table: pa.Table) -> pa.Table:
+    """The table, with labels without spaces around them."""
+    labels = pc.utf8_trim_whitespace(table.column(LABEL))
+    return table.set_column(table.column_names.index(LABEL), LABEL, labels)
+
+
+def _draw_missing(given: Mapping[str, pa.Table], where: str, cut: SplitFractions) -> dict[str, pa.Table]:
+    tables = dict(given)
     shares = {"test": cut.test_fraction, "validation": cut.validation_fraction}
     missing = {name: share for name, share in shares.items() if name not in tables}
     if not missing:
         return tables
     train = tables["train"]
+    classes = len(pc.unique(train.column(LABEL)))
     rows = stratified(train.column(LABEL), missing, np.random.default_rng(cut.seed))
     for name in missing:
-        if len(rows[name]) == 0:
-            classes = len(pc.unique(train.column(LABEL)))
-            problem = f"{train.num_rows} rows in {classes} classes are too few to draw a {name} split"
-            raise DataError(f"{given['train'].where}: {problem}; give data.{name}, or raise data.{name}_fraction")
         tables[name] = train.take(pa.array(rows[name]))
+        found = len(pc.unique(tables[name].column(LABEL)))
+        if 2 * found < classes:
+            problem = f"{train.num_rows} rows in {classes} classes are too few to draw a {name} split"
+            covered = f"{len(rows[name])} rows of {found} classes" if found else "it would be empty"
+            way_out = f"give data.{name}, or raise data.{name}_fraction"
+            raise DataError(f"{where}: {problem} with data.{name}_fraction={missing[name]}: {covered}; {way_out}")
     tables["train"] = train.take(pa.array(rows["rest"]))
     return tables
-
-
-def stratified(labels: pa.ChunkedArray, shares: Mapping[str, float], rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Row numbers, in rising order, of each share and of the "rest", which keeps at least one row of every class.
-
-    A share s gets round(s * n) of the n rows of a class, while any are left.
-    """
-    codes = labels.combine_chunks().dictionary_encode().indices.to_numpy()
-    taken: dict[str, list[np.ndarray]] = {name: [] for name in (*shares, "rest")}
-    order = rng.permutation(len(codes))
-    order = order[np.argsort(codes[order], kind="stable")]
-    for rows in np.split(order, np.flatnonzero(np.diff(codes[order])) + 1):
-        start, size = 0, len(rows)
-        for name, share in shares.items():
-            stop = min(start + round(share * size), size - 1)
-            taken[name].append(rows[start:stop])
-            start = stop
-        taken["rest"].append(rows[start:])
-    return {name: np.sort(np.concatenate(pieces)) for name, pieces in taken.items()}
 
 
 def _label_names(train: pa.Table) -> list[str]:
@@ -156,12 +176,29 @@ def _encode(table: pa.Table, labels: list[str], part: RawSplit) -> pa.Array:
     return codes.cast(pa.int64())
 
 
-def _warn_of_duplicates(tables: Mapping[str, pa.Table]) -> None:
+def _missing_classes(tables: Mapping[str, pa.Table], classes: int) -> list[str]:
+    found = {name: len(pc.unique(tables[name].column(LABEL))) for name in SPLITS}
+    return [
+        f"the {name} split ({tables[name].num_rows} texts) lacks {classes - count} of {classes} classes"
+        for name, count in found.items()
+        if count < classes
+    ]
+
+
+def _duplicates(tables: Mapping[str, pa.Table]) -> list[str]:
+    notes = []
     for name, other in (("validation", "train"), ("test", "train"), ("test", "validation")):
         seen = pc.is_in(tables[name].column(TEXT), value_set=tables[other].column(TEXT))
         count = pc.sum(seen).as_py() or 0
         if count:
-            log.warning("warning: %d of %d %s texts are also in %s", count, tables[name].num_rows, name, other)
+            notes.append(f"{count} of {tables[name].num_rows} {name} texts are also in {other}")
+    return notes
+
+
+def _contradictions(train: pa.Table) -> list[str]:
+    labels = train.group_by(TEXT).aggregate([(LABEL, "count_distinct")]).column(f"{LABEL}_count_distinct")
+    count = pc.sum(pc.greater(labels, 1)).as_py() or 0
+    return [f"{count} texts of train occur with different labels"] if count else []
 
 
 def _content_hash(tables: Mapping[str, pa.Table], labels: list[str]) -> str:

@@ -4,65 +4,74 @@ Not here: checks of the values (`splits.py`). Every problem is a DataError that 
 a spreadsheet: the header of a CSV is row 1) and the column.
 """
 
-import csv
-import itertools
+import json
 import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.errors import DataError, nearest
+from pipeline.data import delimited, quotes
+from pipeline.data.delimited import BLOCK_BYTES, DELIMITERS, MAX_BLOCK_BYTES, Dialect, require
+from pipeline.errors import DataError
 from pipeline.tasks.single_label import LABEL, TEXT
 
-DELIMITERS = {".csv": ",", ".tsv": "\t"}
 JSON_LINES = {".jsonl", ".ndjson", ".json"}
-BLOCK_BYTES = 2**24  # bytes read at once; no row may be longer
 PARQUET = {".parquet", ".pq"}
 TEXT_TYPES = (
     pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_binary, pa.types.is_large_binary,
 )  # fmt: skip
 
 
-def read(path: Path, text_column: str, label_column: str) -> pa.Table:
-    """Read the two columns of a file.
+@dataclass(frozen=True)
+class FileTable:
+    """What was read of a file."""
 
-    Returns a table `text: large_string, label: string`, in the file's order, nulls kept.
+    table: pa.Table  # `text: large_string, label: string`, in the file's order, nulls kept
+    columns: tuple[str, ...]  # the names of all columns of the file
+    notes: tuple[str, ...] = ()  # sentences about what may be wrong with it
+
+
+def read(path: Path, text_column: str, label_column: str, quoting: bool | None = None) -> FileTable:
+    """Read the two columns of a file; `quoting` is `data.quoting`.
+
     Raises DataError when the file is missing or not of its format, a column is missing or not UTF-8, or the labels are
     neither strings nor integers.
     """
+    table, names, notes = read_raw(path, [text_column, label_column], quoting)
+    return FileTable(as_strings(table, path, text_column, label_column, quoting), tuple(names), tuple(notes))
+
+
+def read_raw(path: Path, columns: Sequence[str], quoting: bool | None) -> tuple[pa.Table, list[str], list[str]]:
+    """Columns of a file (text, then label) in their own types, the names of all its columns, notes. Raises DataError."""
     if not path.is_file():
         raise DataError(f"{path}: {'is a directory, not a file' if path.is_dir() else 'no such file'}")
     suffix = path.suffix.lower()
-    columns = [text_column, label_column]
     try:
         if suffix in DELIMITERS:
-            table = _read_csv(path, columns, DELIMITERS[suffix])
-        elif suffix in JSON_LINES:
-            table = _read_json_lines(path, columns)
-        elif suffix in PARQUET:
-            table = _read_parquet(path, columns)
-        else:
-            raise DataError(f"{path}: unknown type of file; use .csv, .tsv, .jsonl or .parquet")
+            return _read_delimited(path, columns, Dialect.of(path, quoting))
+        if suffix in JSON_LINES:
+            return _read_json_lines(path, columns)
+        if suffix in PARQUET:
+            return _read_parquet(path, columns)
     except (pa.ArrowInvalid, pa.ArrowTypeError, OSError) as error:
         raise DataError(f"{path}: can't be read as {suffix[1:]}: {_from_one(str(error))}") from error
-    return as_strings(table, path, text_column, label_column)
+    raise DataError(f"{path}: unknown type of file; use .csv, .tsv, .jsonl or .parquet")
 
 
-def as_strings(table: pa.Table, where: Path, text_column: str, label_column: str) -> pa.Table:
+def as_strings(table: pa.Table, where: Path, text_column: str, label_column: str, quoting: bool | None = None) -> pa.Table:
     """Two columns of a table as `text, label`, both strings. Raises DataError for other types, and unless they are UTF-8."""
-    text = _strings(table.column(text_column), where, text_column)
-    return pa.table({TEXT: text, LABEL: _labels(table.column(label_column), where, label_column)})
+    text = strings(table.column(text_column), where, text_column, quoting)
+    return pa.table({TEXT: text, LABEL: _labels(table.column(label_column), where, label_column, quoting)})
 
 
-def row_number(path: Path, index: int) -> int:
+def row_number(path: Path, index: int, quoting: bool | None = None) -> int:
     """The row number that people see for a record's index from 0: spreadsheets count the header and blank lines."""
     if path.suffix.lower() not in DELIMITERS:
         return index + 1
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        rows = csv.reader(file, delimiter=DELIMITERS[path.suffix.lower()])
-        filled = (number for number, row in enumerate(rows, 1) if row)
-        return next(itertools.islice(filled, index + 1, None))
+    return delimited.row_number(path, index, Dialect.of(path, quoting))
 
 
 def _from_one(message: str) -> str:
@@ -70,57 +79,74 @@ def _from_one(message: str) -> str:
     return re.sub(r"\bin row (\d+)", lambda found: f"in row {int(found[1]) + 1}", message)
 
 
-def _require(path: Path, known: list[str], columns: list[str]) -> None:
-    for column, key in zip(columns, ("data.text_column", "data.label_column"), strict=True):
-        if column not in known:
-            raise DataError(f"{path}: no column {column!r}{nearest(column, known)}; name yours with {key}=...")
+def _read_delimited(path: Path, columns: Sequence[str], dialect: Dialect) -> tuple[pa.Table, list[str], list[str]]:
+    names = delimited.header(path, dialect)
+    require(path, names, columns)
+    notes = quotes.check_marks(path, dialect)
+    table = delimited.read_columns(path, dialect, columns)
+    return table, names, notes + quotes.check_lines(path, dialect, names, columns[-1], table)
 
 
-def _read_csv(path: Path, columns: list[str], delimiter: str) -> pa.Table:
-    import pyarrow.csv as arrow_csv
-
-    try:
-        with path.open("rb") as file:
-            first = file.readline().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}, row 1: not UTF-8; save the file as UTF-8") from error
-    _require(path, next(csv.reader([first], delimiter=delimiter), []), columns)
-    options = {
-        "parse_options": arrow_csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
-        "convert_options": arrow_csv.ConvertOptions(
-            include_columns=list(dict.fromkeys(columns)), column_types=dict.fromkeys(columns, pa.large_binary())
-        ),
-    }
-    try:
-        return arrow_csv.read_csv(path, read_options=arrow_csv.ReadOptions(block_size=BLOCK_BYTES), **options)
-    except pa.ArrowInvalid:  # with one thread Arrow knows the number of the row
-        try:
-            return arrow_csv.read_csv(
-                path, read_options=arrow_csv.ReadOptions(use_threads=False, block_size=BLOCK_BYTES), **options
-            )
-        except pa.ArrowInvalid as error:
-            raise DataError(f"{path}: can't be read as csv: {str(error).replace('Row #', 'row ')}") from error
-
-
-def _read_json_lines(path: Path, columns: list[str]) -> pa.Table:
+def _read_json_lines(path: Path, columns: Sequence[str]) -> tuple[pa.Table, list[str], list[str]]:
     import pyarrow.json as arrow_json
 
     with path.open("rb") as file:
-        if file.read(1) == b"[":
+        if file.read(100).removeprefix(b"\xef\xbb\xbf").lstrip()[:1] == b"[":
             raise DataError(f"{path}: a JSON array; JSON lines are expected, one object a line")
-    table = arrow_json.read_json(path, read_options=arrow_json.ReadOptions(block_size=BLOCK_BYTES))
-    _require(path, table.column_names, columns)
-    return table
+    block = arrow_json.ReadOptions(block_size=BLOCK_BYTES)
+    if BLOCK_BYTES < path.stat().st_size < MAX_BLOCK_BYTES and _longest_line(path) > BLOCK_BYTES:
+        block = arrow_json.ReadOptions(block_size=path.stat().st_size)
+    table = arrow_json.read_json(path, read_options=block)
+    require(path, table.column_names, columns)
+    dates = [name for name in columns if pa.types.is_timestamp(table.schema.field(name).type)]
+    if dates:  # Arrow takes strings that look like dates for dates, where all do
+        schema = pa.schema([(name, pa.large_string()) for name in dict.fromkeys(dates)])
+        table = arrow_json.read_json(path, block, arrow_json.ParseOptions(explicit_schema=schema))
+    return table, table.column_names, []
 
 
-def _read_parquet(path: Path, columns: list[str]) -> pa.Table:
+def _longest_line(path: Path) -> int:
+    with path.open("rb") as file:
+        return max(map(len, file), default=0)
+
+
+def _read_parquet(path: Path, columns: Sequence[str]) -> tuple[pa.Table, list[str], list[str]]:
     import pyarrow.parquet as parquet
 
-    _require(path, parquet.read_schema(path).names, columns)
-    return parquet.read_table(path, columns=list(dict.fromkeys(columns)))
+    schema = parquet.read_schema(path)
+    require(path, schema.names, columns)
+    table = parquet.read_table(path, columns=list(dict.fromkeys(columns)))
+    names = _class_names(schema, columns[-1])
+    if names is not None:
+        table = name_classes(table, columns[-1], names, str(path))
+    return table, schema.names, []
 
 
-def _strings(column: pa.ChunkedArray, path: Path, name: str) -> pa.ChunkedArray:
+def _class_names(schema: pa.Schema, column: str) -> list[str] | None:
+    """The names of a column's classes where the library `datasets` wrote them into the schema; else None."""
+    try:
+        feature = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"][column]
+        return list(feature["names"]) if feature["_type"] == "ClassLabel" else None
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def name_classes(table: pa.Table, column: str, names: Sequence[str], where: str) -> pa.Table:
+    """Replace the numbers of classes in a column by their names; -1 becomes null. Raises DataError for other numbers."""
+    numbers = table.column(column)
+    if not pa.types.is_integer(numbers.type):  # names already
+        return table
+    codes = numbers.combine_chunks().cast(pa.int64())
+    wrong = pc.index(pc.fill_null(pc.or_(pc.less(codes, -1), pc.greater_equal(codes, len(names))), False), True).as_py()
+    if wrong >= 0:
+        raise DataError(f"{where}, row {wrong + 1}, column {column!r}: {codes[wrong]} is none of its {len(names)} classes")
+    known = pc.if_else(pc.greater_equal(codes, 0), codes, None)
+    label = pa.chunked_array([pa.array(names, pa.large_string()).take(known)])
+    return table.set_column(table.column_names.index(column), column, label)
+
+
+def strings(column: pa.ChunkedArray, path: Path, name: str, quoting: bool | None = None) -> pa.ChunkedArray:
+    """A column as `large_string`. Raises DataError unless it is text in UTF-8; `quoting` finds the number of the row."""
     kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
     if pa.types.is_null(kind):
         return column.cast(pa.large_string())
@@ -130,7 +156,8 @@ def _strings(column: pa.ChunkedArray, path: Path, name: str) -> pa.ChunkedArray:
     try:
         return raw.cast(pa.large_string())  # checks that it is UTF-8
     except pa.ArrowInvalid as error:
-        row = row_number(path, next(i for i, value in enumerate(raw) if _undecodable(value.as_py())))
+        index = next(i for i, value in enumerate(raw) if _undecodable(value.as_py()))
+        row = row_number(path, index, quoting)
         raise DataError(f"{path}, row {row}, column {name!r}: not UTF-8; save the file as UTF-8") from error
 
 
@@ -142,9 +169,9 @@ def _undecodable(value: bytes | None) -> bool:
     return False
 
 
-def _labels(column: pa.ChunkedArray, path: Path, name: str) -> pa.ChunkedArray:
+def _labels(column: pa.ChunkedArray, path: Path, name: str, quoting: bool | None) -> pa.ChunkedArray:
     if pa.types.is_integer(column.type):
         return column.cast(pa.large_string())
     if pa.types.is_floating(column.type) or pa.types.is_boolean(column.type):
         raise DataError(f"{path}, column {name!r}: labels are {column.type}; they must be strings or integers")
-    return pc.utf8_trim_whitespace(_strings(column, path, name))
+    return strings(column, path, name, quoting)

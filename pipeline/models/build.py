@@ -180,12 +180,18 @@ LAYER_NAMES = {
 
 def _random(labels: Sequence[str]) -> tuple[Model, Tokenizer]:
     """A BERT of 2 layers and 32 dimensions with random weights; its tokens are single characters."""
+    tokenizer = random_tokenizer()
+    config = BertConfig(
+        vocab_size=len(tokenizer), hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64,
+        max_position_embeddings=128, **_head(labels),
+    )  # fmt: skip
+    return BertForSequenceClassification(config), tokenizer
+
+
+def random_tokenizer() -> PreTrainedTokenizerFast:
+    """The tokenizer of the network with random weights."""
     characters = string.ascii_lowercase + string.digits + string.punctuation
     specials = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
     vocabulary = {token: i for i, token in enumerate([*specials, *characters, *("##" + c for c in characters)])}
     tokenizer: PreTrainedTokenizerFast = BertTokenizer(vocab=vocabulary)
-    config = BertConfig(
-        vocab_size=len(vocabulary), hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64,
-        max_position_embeddings=128, **_head(labels),
-    )  # fmt: skip
-    return BertForSequenceClassification(config), tokenizer
+    return tokenizer

@@ -13,6 +13,7 @@ from pipeline.evaluation.rows import Row, order
 from pipeline.reporting import significance
 from pipeline.reporting.significance import MARK, VERDICT
 from pipeline.steps.shared.agreement import MIN_AGREEMENT
+from pipeline.system.spreadsheet import safe_cells
 
 CURVES = ("training/", "profile/")  # metrics with many values in a run
 MAX_WIDTH = 160  # characters, in a terminal
@@ -151,7 +152,8 @@ def to_csv(rows: Sequence[Row]) -> str:
     writer.writerow(["optim", "settings", "runs", "run_id", "verdict", "contended", *keys])
     for row in order(rows):
         values = (row.metrics.get(key, "") for key in keys)
-        writer.writerow([row.optim, row.settings, row.count, row.run_id, row.verdict, row.contended, *values])
+        about = [row.optim, row.settings, row.count, row.run_id, row.verdict, row.contended]
+        writer.writerow([*safe_cells(about), *values])
     return file.getvalue()
 
 

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Literal, TypeVar
 
 import numpy as np
 
+from pipeline.models.long_texts import LongTexts
 from pipeline.runtimes.decision_rule import Rule
 from pipeline.system.cpu import int8_instructions
 
@@ -245,10 +246,14 @@ class Encoder:
         self._tokenizer = Tokenizer.from_file(str(artifact / TOKENIZER))
         self._tokenizer.enable_truncation(max_length)
         self._tokenizer.enable_padding(pad_id=pad_id, pad_token=self._tokenizer.id_to_token(pad_id))
+        truncation = self._tokenizer.truncation or {}
+        self._side = str(truncation.get("direction", "right")).lower()  # where texts are truncated
+        self._long_texts = LongTexts(self._tokenizer, max_length)
 
     def __call__(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """Token ids and attention mask, both int64 (len(texts), tokens of the longest text)."""
-        encodings = self._tokenizer.encode_batch_fast(list(texts))
+        short = self._long_texts.cut(texts, self._side)
+        encodings = self._tokenizer.encode_batch_fast(short)
         ids = np.array([encoding.ids for encoding in encodings], dtype=np.int64)
         mask = np.array([encoding.attention_mask for encoding in encodings], dtype=np.int64)
         return ids, mask

@@ -17,6 +17,7 @@ from pipeline.evaluation.report import Judged, Predictions, Report
 from pipeline.runtimes.base import all_runtimes
 from pipeline.system.machine import load_average, machine, unknown_facts
 from pipeline.system.packages import version
+from pipeline.system.spreadsheet import safe_cells
 
 Split = Literal["test", "validation"]
 PREDICTIONS: dict[Split, str] = {"test": "predictions.parquet", "validation": "validation_predictions.parquet"}
@@ -61,7 +62,7 @@ def write_flips(report: Report, folder: Path) -> None:
     with (folder / "flips.csv").open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file, lineterminator="\n")
         rows.writerow(["kind", "text", "label", "baseline", "candidate"])
-        rows.writerows([flip.kind, flip.text, flip.label, flip.baseline, flip.candidate] for flip in found.flips)
+        rows.writerows(safe_cells([flip.kind, flip.text, flip.label, flip.baseline, flip.candidate]) for flip in found.flips)
 
 
 class Process(NamedTuple):

@@ -90,7 +90,8 @@ def dataset(config: Config, splits: Splits) -> dict[str, object]:
     """The data set, for the input that is logged in MLflow."""
     rows = {name: len(getattr(splits, name)) for name in ("train", "validation", "test")}
     source = plain(config.data)
-    return {"name": source["name"], "hash": splits.content_hash, "kind": source["kind"], "source": source, "rows": rows}
+    about = {"name": source["name"], "hash": splits.content_hash, "kind": source["kind"], "source": source, "rows": rows}
+    return about | {"notes": splits.notes}
 
 
 def base_models(config: Config) -> tuple[str, ...]:

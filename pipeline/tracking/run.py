@@ -11,6 +11,7 @@ from pipeline.tracking import contents
 from pipeline.tracking.contents import PREDICTIONS
 
 NOTE = "mlflow.note.content"  # the run's description, shown as Markdown
+DATA_NOTES = "data_notes.txt"  # what was told about the data
 DATASET_ATTEMPTS = 5
 PARENT = "mlflow.parentRunId"  # nests a run in another
 
@@ -24,7 +25,7 @@ class Run:
         self.run_id = run_id
 
     def log_start(self, config_yaml: str, parameters: Mapping[str, Any], data: Mapping[str, Any]) -> None:
-        """Log configuration, parameters, machine and versions, and the data set (name, hash, source, rows per split)."""
+        """Log configuration, parameters, machine and versions, and the data set (name, hash, source, rows, notes)."""
         import json
 
         from mlflow.entities import Dataset, DatasetInput, InputTag, Param
@@ -36,6 +37,8 @@ class Run:
             name=data["name"], digest=data["hash"][:36], source_type=data["kind"], source=json.dumps(data["source"]),
             profile=json.dumps(data["rows"]),
         )  # fmt: skip
+        if data.get("notes"):
+            self._client.log_text(self.run_id, "\n".join(data["notes"]) + "\n", DATA_NOTES)
         self._log_dataset(DatasetInput(dataset, [InputTag("mlflow.data.context", "train and test")]))
 
     def _log_dataset(self, dataset: Any) -> None:

@@ -22,6 +22,7 @@ from transformers import DataCollatorWithPadding, Trainer, TrainerCallback, Trai
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
 from pipeline.errors import TrainingError
+from pipeline.models.long_texts import LongTexts
 from pipeline.system import cpu, disk
 from pipeline.system.progress import bar
 from pipeline.tasks.single_label import LABEL, TEXT
@@ -225,8 +226,11 @@ def native_bfloat16() -> bool:
 
 
 def _tokenized(split: Dataset, tokenizer: Any, max_length: int) -> Dataset:
+    long_texts = LongTexts(tokenizer.backend_tokenizer, max_length)
+
     def encode(batch: dict[str, list[str]], rows: list[int]) -> dict[str, Any]:
-        encoded = tokenizer(batch[TEXT], truncation=True, max_length=max_length)
+        texts = long_texts.cut(batch[TEXT], tokenizer.truncation_side)
+        encoded = tokenizer(texts, truncation=True, max_length=max_length)
         columns = {"input_ids": encoded["input_ids"], "attention_mask": encoded["attention_mask"]}
         return {**columns, "row": rows, "length": [len(ids) for ids in encoded["input_ids"]]}
 

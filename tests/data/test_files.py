@@ -151,6 +151,8 @@ def test_texts_in_two_splits_are_counted_in_a_warning(
         load(toy_csv, validation=str(validation), test=str(test))
     counts = [record.getMessage() for record in caplog.records]
     assert [line.split("warning: ")[1] for line in counts] == [
+        "the validation split (2 texts) lacks 2 of 3 classes",
+        "the test split (4 texts) lacks 1 of 3 classes",
         "3 of 4 test texts are also in train",
         "1 of 4 test texts are also in validation",
     ]

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
+from pipeline.commands.configuration.raw_text import keep_text
 from pipeline.config import CONF, Config
 from pipeline.errors import ConfigError
 
@@ -28,7 +29,7 @@ def parse_arguments(argv: Sequence[str]) -> Any:
 
     parser = get_args_parser()
     parser.error = fail  # type: ignore[method-assign]  # one line instead of the usage
-    arguments = parser.parse_args(list(argv))
+    arguments = parser.parse_args(keep_text(argv))
     for flag in ("config_dir", "config_path"):
         directory = getattr(arguments, flag)
         if directory and not Path(directory).is_dir():

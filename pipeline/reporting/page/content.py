@@ -18,6 +18,7 @@ from pipeline.reporting import tables
 from pipeline.reporting.legend import legend
 from pipeline.selection.candidate import Candidate
 from pipeline.selection.choose import front
+from pipeline.system.spreadsheet import original
 from pipeline.tracking.runs import Tracker
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
@@ -132,7 +133,8 @@ def _flips(tracker: Tracker, row: Row, folder: Path) -> list[dict[str, str]]:
     if file is None:
         return []
     with file.open(encoding="utf-8", newline="") as opened:
-        return [flip for flip in csv.DictReader(opened) if flip["kind"] in (LOST, GAINED)][:MAX_FLIPS]
+        shown = [flip for flip in csv.DictReader(opened) if flip["kind"] in (LOST, GAINED)][:MAX_FLIPS]
+    return [{name: original(cell) for name, cell in flip.items()} for flip in shown]
 
 
 def _measured(tracker: Tracker, run_id: str) -> dict[str, str]:

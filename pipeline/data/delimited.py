@@ -1,0 +1,95 @@
+"""CSV and TSV files: their header, rows and columns. `quotes.py` checks what their quotation marks hide."""
+
+import csv
+import itertools
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from pipeline.errors import DataError, nearest
+
+DELIMITERS = {".csv": ",", ".tsv": "\t"}
+BLOCK_BYTES = 2**24  # bytes read at once; a file with a longer row is read as one block
+MAX_BLOCK_BYTES = 2**31 - 1
+MAX_SHOWN = 300  # characters of Arrow's messages, which contain the row
+csv.field_size_limit(MAX_BLOCK_BYTES)  # else the module raises an error at a cell of more than 131,072 characters
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How cells are separated, and whether a quotation mark at the start of a cell quotes it or is a character of it."""
+
+    delimiter: str
+    quoting: bool
+    given: bool  # the user said which
+
+    @classmethod
+    def of(cls, path: Path, quoting: bool | None) -> "Dialect":
+        """By the file's suffix: CSV quotes, TSV does not, unless `quoting` says otherwise."""
+        delimiter = DELIMITERS[path.suffix.lower()]
+        return cls(delimiter, delimiter == "," if quoting is None else quoting, quoting is not None)
+
+
+def rows(path: Path, dialect: Dialect) -> Iterator[list[str]]:
+    """The rows as cells, blank lines as empty lists. What is not UTF-8 becomes U+FFFD."""
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        if dialect.quoting:
+            yield from csv.reader(file, delimiter=dialect.delimiter)
+        else:
+            yield from csv.reader(file, delimiter=dialect.delimiter, quoting=csv.QUOTE_NONE)
+
+
+def header(path: Path, dialect: Dialect) -> list[str]:
+    """The cells of the first row that is not blank. Raises DataError if they are not UTF-8."""
+    first: list[str] = next((row for row in rows(path, dialect) if row), [])
+    if any("\ufffd" in cell for cell in first):
+        raise DataError(f"{path}, row 1: not UTF-8; save the file as UTF-8")
+    return first
+
+
+def row_number(path: Path, index: int, dialect: Dialect) -> int:
+    """The number, as in a spreadsheet, of the record with this index from 0: the header and blank lines count."""
+    filled = (number for number, row in enumerate(rows(path, dialect), 1) if row)
+    return next(itertools.islice(filled, index + 1, None))
+
+
+def require(path: Path, known: Sequence[str], columns: Sequence[str]) -> None:
+    """Raises DataError unless the file has each of the columns (text, then label) exactly once."""
+    for column, key in zip(columns, ("data.text_column", "data.label_column"), strict=False):
+        if column not in known:
+            raise DataError(f"{path}: no column {column!r}{nearest(column, known)}; name yours with {key}=...")
+        if known.count(column) > 1:
+            raise DataError(f"{path}: {known.count(column)} columns are called {column!r}; rename all but one")
+
+
+def read_columns(path: Path, dialect: Dialect, columns: Sequence[str]) -> pa.Table:
+    """Columns as `large_binary`, in the file's order. Raises DataError where a row has too many or too few cells."""
+    try:
+        return _read(path, dialect, columns, BLOCK_BYTES, threads=True)
+    except pa.ArrowInvalid:  # with one thread Arrow knows the number of the row; with one block any row fits
+        try:
+            size = min(path.stat().st_size + 1, MAX_BLOCK_BYTES)
+            return _read(path, dialect, columns, max(size, BLOCK_BYTES), threads=False)
+        except pa.ArrowInvalid as error:
+            problem = str(error).replace("Row #", "row ")
+            shown = problem[:MAX_SHOWN] + ("..." if len(problem) > MAX_SHOWN else "")
+            hint = "" if dialect.quoting or '"' not in problem else "; if it quotes its cells, set data.quoting=true"
+            raise DataError(f"{path}: can't be read as {path.suffix[1:].lower()}: {shown}{hint}") from error
+
+
+def _read(path: Path, dialect: Dialect, columns: Sequence[str], block_bytes: int, threads: bool) -> pa.Table:
+    import pyarrow.csv as arrow_csv
+
+    wanted = list(dict.fromkeys(columns))
+    return arrow_csv.read_csv(
+        path,
+        read_options=arrow_csv.ReadOptions(block_size=block_bytes, use_threads=threads),
+        parse_options=arrow_csv.ParseOptions(
+            delimiter=dialect.delimiter, quote_char='"' if dialect.quoting else False, newlines_in_values=dialect.quoting
+        ),
+        convert_options=arrow_csv.ConvertOptions(
+            include_columns=wanted, column_types=dict.fromkeys(wanted, pa.large_binary())
+        ),
+    )

@@ -1,0 +1,48 @@
+"""Texts to classify from a CSV or TSV: one answer for each row, whatever is in it."""
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from pipeline.commands.predict import _parse, batches
+from pipeline.data.queries import texts_of
+from pipeline.errors import DataError
+
+
+def written(path: Path, content: str) -> Path:
+    path.write_bytes(content.encode())
+    return path
+
+
+def test_a_table_is_read_by_its_text_column(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.csv", '\ufefftext,id\r\n"two\r\nlines, and ""more""",1\r\n=cmd,2\r\n,3\r\n')
+    assert texts_of(path, "text") == ['two\r\nlines, and "more"', "=cmd", ""]
+    assert texts_of(path, "id") == ["1", "2", "3"]
+    assert texts_of(written(tmp_path / "a.tsv", 'text\tid\n"oh\t1\nhe said "hi\t2\n'), "text") == ['"oh', 'he said "hi']
+    with pytest.raises(DataError, match=r"no column 'query'.*--text-column"):
+        texts_of(path, "query")
+    with pytest.raises(DataError, match="can't be read"):
+        texts_of(tmp_path / "none.csv", "text")
+
+
+def test_a_stray_mark_is_told_here_too(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="line 2"):
+        texts_of(written(tmp_path / "a.csv", 'text,id\n"oh,1\nhe said "hi,2\n'), "text")
+
+
+def test_a_file_of_one_column_may_have_no_header(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        assert texts_of(written(tmp_path / "a.csv", "text\nrain\n\nsnow\n"), "text") == ["rain", "", "snow"]
+        assert not caplog.records
+        assert texts_of(written(tmp_path / "a.csv", '"is it\nsunny"\n\nsnow\n'), "text") == ["is it\nsunny", "", "snow"]
+    assert "first row is answered as a text" in caplog.text
+
+
+def test_predict_reads_tables_as_tables_and_other_files_by_lines(tmp_path: Path) -> None:
+    table = written(tmp_path / "a.csv", 'id,query\n1,"two\nlines"\n2,rain\n')
+    lines = written(tmp_path / "a.txt", "\ufefftext,id\nrain\n\n")
+    overrides = ["--", "data=files", f"data.train={table}", "data.text_column=query", "backbone=tiny"]
+    assert list(batches(_parse(["--file", str(table), *overrides]))) == [["two\nlines", "rain"]]
+    assert list(batches(_parse(["--file", str(table), "--text-column", "id", "--model", "m"]))) == [["1", "2"]]
+    assert list(batches(_parse(["--file", str(lines)]))) == [["text,id", "rain", ""]]

@@ -1,0 +1,74 @@
+"""What of the training texts is cut, and what is unknown, counted before training."""
+
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.config import Config
+from pipeline.models import coverage
+from pipeline.models.build import random_tokenizer
+from pipeline.tracking import job
+from tests.conftest import small, write_csv
+
+
+def counted(texts: list[str], max_length: int = 10) -> coverage.Coverage:
+    return coverage.measure(texts, random_tokenizer().backend_tokenizer, max_length)
+
+
+def test_cut_and_lost_tokens_are_counted() -> None:
+    found = counted(["abcd", "a" * 18, "b" * 8])  # a token a character, and two special ones: 6, 20, 10
+    assert found.truncated_share == pytest.approx(1 / 3) and found.lost_token_share == pytest.approx(10 / 36)
+    assert found.unknown_token_share == 0
+    [line] = coverage.lines(found.metrics(), 10)
+    assert "33.3%" in line and "max_length=10" in line and "27.8%" in line
+
+
+def test_another_language_is_unknown() -> None:
+    found = counted(["日本語です", "abc 日"], 100)
+    assert found.unknown_token_share == pytest.approx(6 / 13)
+    [line] = coverage.lines(found.metrics(), 100)
+    assert "46.2% of the tokens" in line and "unknown" in line
+
+
+def test_few_cut_texts_are_a_line_only_where_all_are_asked_for() -> None:
+    metrics = counted([*["abc"] * 99, "a" * 12]).metrics()
+    assert coverage.lines(metrics, 10) == [] and len(coverage.lines(metrics, 10, all_cuts=True)) == 1
+    assert coverage.lines(counted(["abc"]).metrics(), 10, all_cuts=True) == []
+
+
+def test_a_huge_data_set_is_sampled_and_quick() -> None:
+    texts = [f"{i} " + "a few words of a text " * 200 for i in range(5000)]
+    start = time.perf_counter()
+    drawn = coverage.sample(texts, 1)
+    found = counted(drawn, 128)
+    assert time.perf_counter() - start < 5 and 400 < len(drawn) < 600 and drawn != texts[: len(drawn)]
+    assert found.truncated_share == 1 and drawn == coverage.sample(texts, 1)
+    assert counted(["word " * 1_000_000], 128).lost_token_share == pytest.approx(1 - 128 / 4_000_002, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("text", "metric", "words"),
+    [("a" * 300, "data/truncated_share", "cut there"), ("日本語", "data/unknown_token_share", "unknown")],
+)
+def test_a_job_warns_before_training(
+    text: str, metric: str, words: str, compose: Callable[..., Config], root: Path, tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    rows = [(f"{text} {i}", "ab"[i % 2]) for i in range(60)]
+    config = compose("optim=baseline", *small(root, write_csv(tmp_path / "a.csv", rows)))
+    with caplog.at_level(logging.INFO):
+        prepared = job.prepare(config)
+    assert prepared.data_metrics[metric] > 0.4
+    [warning] = [record for record in caplog.records if words in record.getMessage()]
+    assert warning.levelno == logging.WARNING and "counted on" in warning.getMessage()
+
+
+def test_an_optimization_without_a_tokenizer_has_no_such_metrics(
+    compose: Callable[..., Config], root: Path, toy_csv: Path
+) -> None:
+    assert job.prepare(compose("optim=tfidf", "optim@baseline=tfidf", *small(root, toy_csv))).data_metrics == {}
+    assert np.isfinite(list(counted(["a"]).metrics().values())).all()

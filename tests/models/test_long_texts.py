@@ -1,0 +1,81 @@
+"""A cut before tokenizing changes no token, on either side and on nasty texts; it makes long texts quick."""
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+
+from pipeline.models.long_texts import LongTexts
+
+WORDS = ["the", "cat's", "naïve", "u.s.a.", "日本語", "e\u0301te\u0301", "\u200b", "🙂👍🏽", "x" * 150, "[SEP]", "<mask>",
+         "\t", "\r\n", "  ", "\x00", "a" * 99, "1,234", "#tag", "\u00a0", "ﬁ", "İ"]  # fmt: skip
+MAX_LENGTH = 24
+
+
+def wordpiece() -> Tokenizer:
+    made = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    made.normalizer, made.pre_tokenizer = normalizers.BertNormalizer(), pre_tokenizers.BertPreTokenizer()
+    special = ["[UNK]", "[CLS]", "[SEP]", "[PAD]"]
+    made.train_from_iterator(WORDS * 3, trainers.WordPieceTrainer(vocab_size=120, special_tokens=special))
+    return made
+
+
+def byte_bpe() -> Tokenizer:
+    made = Tokenizer(models.BPE())
+    made.pre_tokenizer, made.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
+    made.train_from_iterator(WORDS * 3, trainers.BpeTrainer(vocab_size=400, special_tokens=["[CLS]", "[SEP]"]))
+    made.add_special_tokens([AddedToken("<mask>", lstrip=True)])
+    return made
+
+
+def unigram() -> Tokenizer:
+    made = Tokenizer(models.Unigram())
+    made.normalizer = normalizers.Sequence([normalizers.NFKC(), normalizers.Replace(" ", " ")])
+    made.pre_tokenizer = pre_tokenizers.Metaspace()
+    special = ["<unk>", "[CLS]", "[SEP]"]
+    made.train_from_iterator(WORDS * 3, trainers.UnigramTrainer(vocab_size=150, special_tokens=special, unk_token="<unk>"))
+    return made
+
+
+def finished(made: Tokenizer, side: str) -> Tokenizer:
+    ids = {name: made.token_to_id(name) for name in ("[CLS]", "[SEP]")}
+    made.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=list(ids.items()))
+    made.enable_truncation(MAX_LENGTH, direction=side)
+    return made
+
+
+def nasty(seed: int) -> str:
+    draw = np.random.default_rng(seed)
+    kept = [str(word) for word in draw.choice(WORDS, 6)]
+    joined = [str(each) for each in draw.choice([" ", " ", "\n", "", "   "], 2500)]
+    return "".join(f"{kept[draw.integers(6)]}{space}" for space in joined)
+
+
+SPECIAL = ["a" * 20_000, " " * 20_000 + "end of it " * 9, "word " * 9_000, "x" * 20_000 + " tail of it" * 20, "日" * 9_000,
+           "start of it " * 20 + "y" * 20_000]  # fmt: skip
+
+
+@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize("make", [wordpiece, byte_bpe, unigram])
+def test_the_tokens_that_are_kept_are_the_same(make: Callable[[], Tokenizer], side: str) -> None:
+    tokenizer = finished(make(), side)
+    texts = [*SPECIAL, *(nasty(seed) for seed in range(12))]
+    short = LongTexts(tokenizer, MAX_LENGTH).cut(texts, side)
+    for text, cut in zip(texts, short, strict=True):
+        assert tokenizer.encode(cut).ids == tokenizer.encode(text).ids, (side, text[:50])
+    assert sum(len(cut) < len(text) for text, cut in zip(texts, short, strict=True)) > 5
+
+
+def test_a_tokenizer_that_does_not_split_at_spaces_gets_the_whole_text() -> None:
+    tokenizer = byte_bpe()
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    assert LongTexts(tokenizer, MAX_LENGTH).cut(["word " * 9000], "right") == ["word " * 9000]
+
+
+def test_five_megabytes_are_quick() -> None:
+    tokenizer = finished(wordpiece(), "right")
+    start = time.perf_counter()
+    [cut] = LongTexts(tokenizer, MAX_LENGTH).cut(["a word, and one more " * 250_000], "right")
+    assert time.perf_counter() - start < 0.5 and len(cut) < 10_000
