@@ -218,11 +218,7 @@ class Encoder:
 
     def __init__(self, artifact: Path, max_length: int, pad_id: int, threads: int) -> None:
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false" if threads == 1 else "true")
-        from tokenizers import Tokenizer
-
-        self._tokenizer = Tokenizer.from_file(str(artifact / TOKENIZER))
-        self._tokenizer.enable_truncation(max_length)
-        self._tokenizer.enable_padding(pad_id=pad_id, pad_token=self._tokenizer.id_to_token(pad_id))
+        self._tokenizer = tokenizer_of(artifact, max_length, pad_id)
 
     def __call__(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """Token ids and attention mask, both int64 (len(texts), tokens of the longest text)."""
@@ -230,3 +226,14 @@ class Encoder:
         ids = np.array([encoding.ids for encoding in encodings], dtype=np.int64)
         mask = np.array([encoding.attention_mask for encoding in encodings], dtype=np.int64)
         return ids, mask
+
+
+def tokenizer_of(artifact: Path, max_length: int, pad_id: int) -> Any:
+    """The tokenizer of an artifact directory. It cuts and pads texts on the sides that `tokenizer.json` says."""
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(artifact / TOKENIZER))
+    cut, padded = ((settings or {}).get("direction", "right") for settings in (tokenizer.truncation, tokenizer.padding))
+    tokenizer.enable_truncation(max_length, direction=cut)
+    tokenizer.enable_padding(direction=padded, pad_id=pad_id, pad_token=tokenizer.id_to_token(pad_id))
+    return tokenizer

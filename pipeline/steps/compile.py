@@ -32,7 +32,7 @@ class Compile(Step):
 
     precision: str = setting("float32", choices=("float32", "bfloat16"))
 
-    code_version: ClassVar[int] = 1
+    code_version: ClassVar[int] = 2
     takes: ClassVar[tuple[str, ...]] = ("torch",)
     gives: ClassVar[str] = "torch_compiled"
 
@@ -64,8 +64,7 @@ class Compile(Step):
         log.info("compiling takes a minute, longer for large networks")
         compile_ahead_of_time(read(context.source), self.precision, described.max_length, artifact / MODEL)
         shutil.copy(context.source / TOKENIZER, artifact)
-        pad_id = model.config.pad_token_id or 0
-        replace(described, runtime="torch_compiled", pad_id=pad_id).write(artifact)
+        replace(described, runtime="torch_compiled").write(artifact)
         made = load(artifact, threads)
         tolerance = TOLERANCE if self.precision == "float32" else float("inf")
         return {"metrics": {"export/max_difference": largest_difference(model, made, context, tolerance)}}

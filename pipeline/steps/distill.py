@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from pipeline.config import Backbone, Optim, Settings, kind, setting
 from pipeline.errors import ConfigError
-from pipeline.models.checkpoints import identity, locate
+from pipeline.models.checkpoints import identity, locate, require_positions
 from pipeline.steps.base import Context
 from pipeline.steps.load_checkpoint import store_checkpoint
 from pipeline.steps.shared.distilling import Distilling, read_teacher
@@ -53,7 +53,7 @@ class Distill(Distilling):
     neurons_kept: float = setting(1.0, above=0, max=1)
     search: Search = field(default_factory=Search)
 
-    code_version: ClassVar[int] = 4
+    code_version: ClassVar[int] = 5
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -81,8 +81,9 @@ class Distill(Distilling):
         return {} if self._published(backbone) else super().needs(backbone)
 
     def inputs(self, context: Context) -> dict[str, Any]:
-        """Besides those of a training, the student's weights. Raises BackboneError when they are missing."""
+        """Besides those of a training, the student's weights. Raises BackboneError without them or with too long texts."""
         backbone = context.backbone
+        require_positions(backbone, self.role(backbone))
         if self._published(backbone):
             weights = identity(backbone, "distilled")
         else:
@@ -114,7 +115,7 @@ class Distill(Distilling):
             log.info("training with the best hyper-parameters: %s", notes["search"]["best"])
         model, tokenizer, notes["curves"] = best.trained(context, scratch / "training")
         description = Description("torch", list(context.splits.labels), context.backbone.max_length, context.splits.oos)
-        save_fitting(model, tokenizer, description, artifact)
+        save_fitting(model, tokenizer, description, artifact, context.tokenizer_texts)
         return notes
 
     def trained(

@@ -57,8 +57,7 @@ class ExportOnnx(Step):
         fused = fuse(scratch / "exported.onnx", artifact / MODEL, described.max_length, self.fuse)
         log.info("fused for ONNX Runtime: %s", ", ".join(f"{count} {name}" for name, count in fused.items()) or "nothing")
         shutil.copy(context.source / TOKENIZER, artifact)
-        pad_id = model.config.pad_token_id or 0
-        replace(described, runtime="onnx", pad_id=pad_id).write(artifact)
+        replace(described, runtime="onnx").write(artifact)
         exported = load(artifact, threads)
         assert isinstance(exported, OnnxClassifier)
         return {"fused": fused, "metrics": {"export/max_difference": largest_difference(model, exported, context)}}

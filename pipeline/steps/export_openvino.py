@@ -22,7 +22,7 @@ class ExportOpenvino(Step):
 
     precision: str = setting("f32", choices=PRECISIONS)
 
-    code_version: ClassVar[int] = 1
+    code_version: ClassVar[int] = 2
     takes: ClassVar[tuple[str, ...]] = ("torch",)
     gives: ClassVar[str] = "openvino"
 
@@ -49,8 +49,7 @@ class ExportOpenvino(Step):
         openvino.save_model(converted, str(artifact / MODEL), compress_to_fp16=False)
         shutil.copy(context.source / TOKENIZER, artifact)
         (artifact / SETTINGS).write_text(json.dumps({"precision": self.precision}) + "\n", encoding="utf-8")
-        described, pad_id = Description.read(context.source), model.config.pad_token_id or 0
-        replace(described, runtime="openvino", pad_id=pad_id).write(artifact)
+        replace(Description.read(context.source), runtime="openvino").write(artifact)
         exported = load(artifact, threads)
         tolerance = TOLERANCE if self.precision == "f32" else float("inf")
         return {"metrics": {"export/max_difference": largest_difference(model, exported, context, tolerance)}}

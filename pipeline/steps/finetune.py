@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from pipeline.config import Backbone, kind, setting
-from pipeline.models.checkpoints import identity, locate, weights_of
+from pipeline.models.checkpoints import identity, locate, require_positions, weights_of
 from pipeline.steps.base import Context
 from pipeline.steps.load_checkpoint import store_checkpoint
 from pipeline.steps.shared.trained import Trained
@@ -30,7 +30,7 @@ class Finetune(Trained):
     max_steps: int | None = setting(750, min=1)
     label_smoothing: float = setting(0.1, min=0, max=0.9)
 
-    code_version: ClassVar[int] = 3
+    code_version: ClassVar[int] = 4
     gives: ClassVar[str] = "torch"
 
     def role(self, backbone: Backbone) -> str:
@@ -44,7 +44,8 @@ class Finetune(Trained):
         return max(1, min(self.epochs, round(self.max_steps / math.ceil(texts / self.batch_size))))
 
     def inputs(self, context: Context) -> dict[str, Any]:
-        """Besides those of a training, the weights. Raises BackboneError when they are missing."""
+        """Besides those of a training, the weights. Raises BackboneError when they are missing or texts are too long."""
+        require_positions(context.backbone, self.model)
         return super().inputs(context) | {
             "oos": context.splits.oos,
             "weights": identity(context.backbone, self.model),
@@ -69,5 +70,6 @@ class Finetune(Trained):
             log.info("%d epochs instead of %d, because of max_steps=%d", epochs, self.epochs, self.max_steps)
         recipe = replace(self.recipe(context, self.label_smoothing), epochs=epochs)
         curves = train(model, tokenizer, context.splits.train, context.splits.validation, recipe, scratch)
-        save(model, tokenizer, Description("torch", labels, context.backbone.max_length, context.splits.oos), artifact)
+        description = Description("torch", labels, context.backbone.max_length, context.splits.oos)
+        save(model, tokenizer, description, artifact, context.tokenizer_texts)
         return {"curves": curves}

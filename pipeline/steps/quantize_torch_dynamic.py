@@ -22,7 +22,7 @@ class QuantizeTorchDynamic(Step):
 
     per_channel: bool = True
 
-    code_version: ClassVar[int] = 3
+    code_version: ClassVar[int] = 4
     takes: ClassVar[tuple[str, ...]] = ("torch",)
     gives: ClassVar[str] = "torch_int8"
 
@@ -44,6 +44,6 @@ class QuantizeTorchDynamic(Step):
         except ValueError as error:
             raise OptimizationError(f"{self.kind}: {error}; use export_onnx and quantize_onnx_dynamic instead") from error
         description = replace(Description.read(context.source), runtime="torch_int8", batched=False)
-        torch_int8.save(model, read_tokenizer(context.source), description, artifact)
+        torch_int8.save(model, read_tokenizer(context.source), description, artifact, context.tokenizer_texts)
         advice = "compare the accuracies before you use it" if self.per_channel else "try per_channel=true"
         return {"metrics": check_agreement(context.source, artifact, context.splits.validation[TEXT], advice)}

@@ -24,7 +24,7 @@ class RandomInit(Step):
     intermediate_size: int = setting(3072, min=1)
     max_positions: int = setting(512, min=8)
 
-    code_version: ClassVar[int] = 1
+    code_version: ClassVar[int] = 2
     gives: ClassVar[str] = "torch"
 
     def __post_init__(self) -> None:
@@ -37,7 +37,11 @@ class RandomInit(Step):
         return "teacher"
 
     def inputs(self, context: Context) -> dict[str, Any]:
-        """The labels, and the teacher's weights, which come with the tokenizer."""
+        """The labels, and the teacher's weights, which come with the tokenizer. Raises ConfigError when texts are too long."""
+        if context.backbone.max_length > self.max_positions:
+            raise ConfigError(
+                f"backbone.max_length={context.backbone.max_length}: must be at most the {self.max_positions} of max_positions"
+            )
         return {
             "labels": list(context.splits.labels),
             "oos": context.splits.oos,
@@ -62,9 +66,10 @@ class RandomInit(Step):
         config = BertConfig(
             vocab_size=len(tokenizer), hidden_size=self.hidden_size, num_hidden_layers=self.num_layers,
             num_attention_heads=self.num_heads, intermediate_size=self.intermediate_size,
-            max_position_embeddings=self.max_positions,
+            max_position_embeddings=self.max_positions, pad_token_id=tokenizer.pad_token_id,
             num_labels=len(labels), id2label=names, label2id={name: i for i, name in names.items()},
         )  # fmt: skip
         model = BertForSequenceClassification(config)
-        save(model, tokenizer, Description("torch", labels, length, context.splits.oos, trained=False), artifact)
+        description = Description("torch", labels, length, context.splits.oos, trained=False)
+        save(model, tokenizer, description, artifact, context.tokenizer_texts)
         return {}

@@ -19,7 +19,7 @@ class RecoveryDistillation(Distilling):
 
     freeze_embeddings: bool = False
 
-    code_version: ClassVar[int] = 3
+    code_version: ClassVar[int] = 4
     takes: ClassVar[tuple[str, ...]] = ("torch",)
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
@@ -30,5 +30,5 @@ class RecoveryDistillation(Distilling):
         assert context.source is not None
         model, tokenizer = read(context.source), read_tokenizer(context.source)
         curves = self.learn(model, tokenizer, context, scratch)
-        save_fitting(model, tokenizer, Description.read(context.source), artifact)
+        save_fitting(model, tokenizer, Description.read(context.source), artifact, context.tokenizer_texts)
         return {"curves": curves}

@@ -26,7 +26,7 @@ class TrimVocabulary(Step):
 
     vocab_size: int = setting(16000, min=1)
 
-    code_version: ClassVar[int] = 2
+    code_version: ClassVar[int] = 3
     takes: ClassVar[tuple[str, ...]] = ("torch",)
     gives: ClassVar[str] = "torch"
 
@@ -57,12 +57,13 @@ class TrimVocabulary(Step):
         share = sum(same) / len(same)
         log.info("%d of %d word pieces are kept; %.1f %% of the validation texts are tokenized as before",
                  len(kept), before.get_vocab_size(), 100 * share)  # fmt: skip
-        save_fitting(model, _as_transformers(after, read_tokenizer(context.source)), description, artifact)
+        tokenizer = _as_transformers(after, read_tokenizer(context.source))
+        save_fitting(model, tokenizer, description, artifact, context.tokenizer_texts)
         return {"metrics": {"trim/pieces": float(len(kept)), "trim/tokenized_as_before": share}}
 
 
 def shrink_embeddings(model: Any, kept: list[int], max_length: int) -> Any:
-    """A copy of a network with these rows of its word embeddings, in this order, and the first `max_length` positions.
+    """A copy of a network with these rows of its word embeddings, in this order, and positions for `max_length` tokens.
 
     Raises OptimizationError when its embeddings are not where BERT has them.
     """
@@ -71,20 +72,24 @@ def shrink_embeddings(model: Any, kept: list[int], max_length: int) -> Any:
 
     from pipeline.models.architecture import fit
     from pipeline.models.pooling import pool
+    from pipeline.models.positions import first_position, position_table
 
     embeddings = {name: module for name, module in model.named_modules() if isinstance(module, nn.Embedding)}
     config = copy.deepcopy(model.config)
     words = [name for name, module in embeddings.items() if module.num_embeddings == config.vocab_size]
-    places = [name for name in embeddings if name.endswith("position_embeddings")]
-    if len(words) != 1 or len(places) != 1:
+    table = position_table(model)
+    if len(words) != 1 or table is None:
         raise OptimizationError(f"trim_vocabulary: {config.model_type!r} has its embeddings elsewhere than BERT")
     state = dict(model.state_dict())
     state[f"{words[0]}.weight"] = state[f"{words[0]}.weight"][kept].clone()
-    state[f"{places[0]}.weight"] = state[f"{places[0]}.weight"][:max_length].clone()
-    config.vocab_size, config.max_position_embeddings = len(kept), len(state[f"{places[0]}.weight"])
-    if config.pad_token_id is not None:
-        config.pad_token_id = kept.index(config.pad_token_id)
+    place, first = f"{table[0]}.weight", first_position(table[1])
+    padding = kept.index(config.pad_token_id)
+    moved = 0 if table[1].padding_idx is None else config.pad_token_id - padding  # it decides where positions start
+    state[place] = state[place][moved : first + max_length].clone()
+    config.vocab_size, config.max_position_embeddings, config.pad_token_id = len(kept), len(state[place]), padding
     smaller = pool(AutoModelForSequenceClassification.from_config(config, trust_remote_code=False))
+    if first_position(smaller.get_submodule(table[0])) != first - moved:
+        raise OptimizationError(f"trim_vocabulary: in {config.model_type!r} the padding token's number can't change")
     fit(smaller, state)
     return smaller.eval()
 
@@ -94,5 +99,6 @@ def _as_transformers(tokenizer: Any, like: Any) -> Any:
 
     special = {name: getattr(like, name) for name in ("unk_token", "pad_token", "cls_token", "sep_token", "mask_token")}
     return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, model_input_names=like.model_input_names, padding_side=like.padding_side, **special
-    )
+        tokenizer_object=tokenizer, model_input_names=like.model_input_names, padding_side=like.padding_side,
+        truncation_side=like.truncation_side, **special,
+    )  # fmt: skip

@@ -21,7 +21,9 @@ from datasets import Dataset, disable_progress_bars, enable_progress_bars
 from transformers import DataCollatorWithPadding, EvalPrediction, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
+from pipeline.data.splits import typical_texts
 from pipeline.errors import TrainingError
+from pipeline.runtimes import tokens
 from pipeline.system import cpu
 from pipeline.system.progress import bar
 from pipeline.tasks.single_label import LABEL, TEXT, answer
@@ -79,8 +81,10 @@ def train(
     It ends with the weights of the best epoch on validation, or of the last one (`recipe.keep`). Without an objective the
     loss is cross-entropy with label smoothing; without an optimizer AdamW is used.
     Returns one dict an epoch: epoch, train_loss, validation_loss, validation_accuracy (0 to 1).
-    Raises TrainingError when a checkpoint of an interrupted training does not fit.
+    Raises TrainingError when a checkpoint of an interrupted training does not fit, OptimizationError when an artifact could
+    not make the same tokens as `tokenizer`.
     """
+    tokens.check(tokenizer, recipe.max_length, typical_texts(training, validation))
     embeddings = model.base_model.get_input_embeddings()
     embeddings.requires_grad_(not recipe.freeze_embeddings)
     trainer = _Trainer(
