@@ -17,6 +17,7 @@ from pipeline.runtimes.decision_rule import Rule
 
 DESCRIPTION = "classifier.json"
 TOKENIZER = "tokenizer.json"
+BATCH_SIZE = 32  # texts, where nobody sets another number
 Loaded = TypeVar("Loaded")
 
 
@@ -25,6 +26,7 @@ class Classifier(ABC):
 
     labels: list[str]
     batch_independent: bool = True  # False: the other texts of a batch change a text's logits; `load` sets it
+    batch_size: int = 1  # texts that share a batch where they change each other's logits; `load` sets it
 
     @abstractmethod
     def encode(self, texts: Sequence[str]) -> tuple[Any, ...]:
@@ -43,11 +45,11 @@ class Classifier(ABC):
     ) -> np.ndarray:
         """Logits of any number of texts, in their order: float32 (len(texts), len(labels)).
 
-        Texts of similar length share a batch, so there is little padding. The batch size is 1 where the other texts of a
-        batch would change the logits, as with dynamic quantization. `progress` is called with the size of each finished
-        batch.
+        Texts of similar length share a batch, so there is little padding. Where the other texts of a batch change the
+        logits, as with dynamic quantization, the batch size is the classifier's own, mostly 1. `progress` is called with
+        the size of each finished batch.
         """
-        size = batch_size if self.batch_independent else 1
+        size = batch_size if self.batch_independent else self.batch_size
         result = np.empty((len(texts), len(self.labels)), dtype=np.float32)
         by_length = sorted(range(len(texts)), key=lambda i: len(texts[i]))
         for start in range(0, len(texts), size):
@@ -82,6 +84,7 @@ class Description:
     decision: dict[str, Any] | None = None  # see `pipeline.runtimes.decision_rule`; None: the largest logit
     trained: bool = True  # False: the weights are random, so only size and latency are meaningful
     batched: bool = True  # False: the other texts of a batch change a text's logits, see `Runtime.batch_independent`
+    batch_size: int = 1  # how many texts share a batch where `batched` is False
     format: int = 1
 
     @property
@@ -190,6 +193,7 @@ def load(artifact: Path, threads: int) -> Classifier:
     runtime = runtime_of(artifact)
     classifier = runtime.open(artifact, Description.read(artifact), threads)
     classifier.batch_independent = runtime.batch_independent(artifact)
+    classifier.batch_size = Description.read(artifact).batch_size
     return classifier
 
 

@@ -5,8 +5,10 @@ the graphs of the newer exporter, nor in those of torch's fused attention.
 """
 
 import contextlib
+import hashlib
 import inspect
 import logging
+import shutil
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +21,7 @@ from pipeline.errors import OptimizationError
 OPSET = 17
 MASK = "attention_mask"
 FUSED = ("all", "layers", "parts")  # how much of a graph is fused, see `fuse`
+SMALL = 1024  # bytes; a smaller tensor may be there twice
 MAX_WEIGHT_BYTES = 2**31 - 2**24  # a protobuf file can hold 2 GB; some of it is for the graph itself
 
 
@@ -100,9 +103,28 @@ def fuse(exported: Path, path: Path, max_tokens: int, how: str = "all") -> dict[
         _split_norms(fused)
         if how != "all":
             _trim_embeddings(fused, max_tokens)
+        share_equal_tensors(fused.model)
         fused.save_model_to_file(str(path))
         counts: dict[str, int] = fused.get_fused_operator_statistics()
     return {name: count for name, count in counts.items() if count}
+
+
+def share_equal_tensors(model: Any) -> None:
+    """Keep one of several equal tensors of an ONNX model: ALBERT's layers share weights, and the exporter writes each again."""
+    from onnx import numpy_helper
+
+    kept: dict[tuple[Any, ...], str] = {}
+    instead: dict[str, str] = {}
+    for tensor in list(model.graph.initializer):
+        values = numpy_helper.to_array(tensor)
+        if values.nbytes < SMALL:
+            continue
+        key = (tensor.data_type, tuple(tensor.dims), hashlib.sha256(values.tobytes()).digest())
+        if kept.setdefault(key, tensor.name) != tensor.name:
+            instead[tensor.name] = kept[key]
+            model.graph.initializer.remove(tensor)
+    for node in model.graph.node:
+        node.input[:] = [instead.get(name, name) for name in node.input]
 
 
 def _write_heads(graph: Any) -> None:
@@ -188,10 +210,10 @@ def _trim_embeddings(fused: Any, max_tokens: int) -> None:
 
 
 def _remove_mask(graph: Path) -> Any:
-    """A fused graph without a mask, for single texts, which have no padding.
+    """A fused graph without a mask, for single texts, which have no padding: it takes one row only.
 
     A mean over the masked tokens becomes a mean over all tokens. Where something else needs the mask, the graph stays as it
-    is.
+    is, and takes batches.
     """
     import onnx
     from onnx import helper, numpy_helper
@@ -217,20 +239,28 @@ def _remove_mask(graph: Path) -> Any:
     model.prune_graph()
     model.topological_sort()
     taken = [one.name for one in model.model.graph.input]
-    return OnnxModel(onnx.load(graph)) if MASK in taken else model
+    if MASK in taken:
+        return OnnxModel(onnx.load(graph))
+    for value in (*model.model.graph.input, *model.model.graph.output):  # otherwise padding would be read as text
+        value.type.tensor_type.shape.dim[0].dim_value = 1
+    return model
 
 
-def quantize(graph: Path, path: Path, per_channel: bool, reduce_range: bool, scratch: Path) -> None:
+def quantize(graph: Path, path: Path, per_channel: bool, reduce_range: bool, scratch: Path, batched: bool = False) -> None:
     """Write a fused graph with int8 weights (matrices, attention and embeddings) to `path`.
 
-    Activations are quantized over a batch, so each text must be answered alone; the graph leaves out what only batches need.
+    Activations are quantized over a batch, so texts that share one change each other's logits a little. Unless `batched`,
+    the graph takes one text at a time and leaves out what only batches need.
     """
     import onnx
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     copy = scratch / "source.onnx"  # the quantizer writes a file beside its input
     with quiet():
-        _remove_mask(graph).save_model_to_file(str(copy))
+        if batched:
+            shutil.copy(graph, copy)
+        else:
+            _remove_mask(graph).save_model_to_file(str(copy))
         quantize_dynamic(
             copy, path, per_channel=per_channel, reduce_range=reduce_range, weight_type=QuantType.QInt8,
             extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},  # ONNX can't infer the types after fused operators

@@ -70,8 +70,8 @@ def _compare(tokenizer: Any, max_length: int, artifact: Path, texts: Sequence[st
         typed = [number for number, encoding in enumerate(encodings) if any(encoding.type_ids)]
         if typed:
             raise OptimizationError(
-                f"the tokenizer gives token types other than 0 to {_shown(chunk[typed[0]])}; networks get none in training, and "
-                "would get them where transformers loads the result; use another tokenizer"
+                f"the tokenizer gives token types other than 0 to {_shown(chunk[typed[0]])}; training passes none to the "
+                "network, transformers would pass them; use another tokenizer"
             )
 
 

@@ -11,8 +11,10 @@ from pipeline.errors import OptimizationError
 from pipeline.runtimes.base import TOKENIZER, Description, load
 from pipeline.runtimes.openvino import MISSING, MODEL, PRECISIONS, SETTINGS, library
 from pipeline.steps.base import Context, versions
-from pipeline.steps.export_onnx import TOLERANCE, largest_difference
+from pipeline.steps.shared.agreement import check_agreement
+from pipeline.steps.shared.export_check import compare_with_torch
 from pipeline.system.cpu import has_bfloat16
+from pipeline.tasks.single_label import TEXT
 
 
 @kind("step", "export_openvino")
@@ -35,7 +37,7 @@ class ExportOpenvino(Step):
         return {"data": context.splits.content_hash, "versions": packages}
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
-        """Export, convert, compare; metric: the largest difference of a logit, which has no limit in bf16."""
+        """Export, convert, compare; metric: the largest difference of a logit; in bf16 the agreement of predictions."""
         import torch
 
         from pipeline.runtimes.onnx_graph import export
@@ -50,9 +52,12 @@ class ExportOpenvino(Step):
         shutil.copy(context.source / TOKENIZER, artifact)
         (artifact / SETTINGS).write_text(json.dumps({"precision": self.precision}) + "\n", encoding="utf-8")
         replace(Description.read(context.source), runtime="openvino").write(artifact)
-        exported = load(artifact, threads)
-        tolerance = TOLERANCE if self.precision == "f32" else float("inf")
-        return {"metrics": {"export/max_difference": largest_difference(model, exported, context, tolerance)}}
+        if self.precision != "f32":
+            texts = context.splits.validation[TEXT]
+            return {"metrics": check_agreement(context.source, artifact, texts, "set precision=f32")}
+        return {
+            "metrics": compare_with_torch(model, load(artifact, threads), context, f"use export_onnx instead of {self.kind}")
+        }
 
 
 def require_openvino(*packages: str) -> None:

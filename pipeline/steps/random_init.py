@@ -37,10 +37,10 @@ class RandomInit(Step):
         return "teacher"
 
     def inputs(self, context: Context) -> dict[str, Any]:
-        """The labels, and the teacher's weights, which come with the tokenizer. Raises ConfigError when texts are too long."""
+        """The labels, and the teacher's weights, with the tokenizer. Raises ConfigError when texts are too long."""
         if context.backbone.max_length > self.max_positions:
             raise ConfigError(
-                f"backbone.max_length={context.backbone.max_length}: must be at most the {self.max_positions} of max_positions"
+                f"backbone.max_length={context.backbone.max_length}: must be at most max_positions={self.max_positions}"
             )
         return {
             "labels": list(context.splits.labels),
