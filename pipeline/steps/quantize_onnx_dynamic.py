@@ -44,7 +44,7 @@ class QuantizeOnnxDynamic(Step):
         Batched, also the share of them that get the same prediction alone.
         """
         from pipeline.runtimes.onnx import MODEL
-        from pipeline.runtimes.onnx_graph import quantize
+        from pipeline.runtimes.onnx_dynamic import quantize
         from pipeline.runtimes.onnx_weight_only import EMBEDDINGS, quantize_to_4_bits
 
         assert context.source is not None

@@ -16,7 +16,7 @@ from pipeline.errors import ConfigError
 from pipeline.evaluation.latency.process import Worker
 from pipeline.runtimes.base import Description, load
 from pipeline.runtimes.onnx import session
-from pipeline.runtimes.onnx_graph import quantize
+from pipeline.runtimes.onnx_dynamic import quantize
 from pipeline.steps.base import Context
 from pipeline.steps.execute import StepsResult, check_order, plan, run_steps
 from pipeline.steps.quantize_onnx_dynamic import QuantizeOnnxDynamic

@@ -1,6 +1,6 @@
 """Texts -> answers, with an artifact directory. The command predict, MLflow's server and its pyfunc all use it.
 
-The answer to a text does not depend on the other texts of the call, except where `classifier.json` says so (int8 in batches).
+The answer to a text does not depend on the other texts of the call, except in int8 that was made for batches.
 """
 
 from collections.abc import Sequence
