@@ -1,4 +1,4 @@
-"""An artifact makes the tokens that the training made, on whatever side texts are cut and padded, or there is no artifact."""
+"""An artifact makes the tokens that the training made, on whatever side texts are cut and padded, or is not made."""
 
 from pathlib import Path
 from typing import Any

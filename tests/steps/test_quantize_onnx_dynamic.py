@@ -14,6 +14,7 @@ from pipeline.config import Backbone
 from pipeline.deployment.serve.answers import Answerer
 from pipeline.errors import ConfigError
 from pipeline.evaluation.latency.process import Worker
+from pipeline.evaluation.latency.worker import Server
 from pipeline.runtimes.base import Description, load
 from pipeline.runtimes.onnx import session
 from pipeline.runtimes.onnx_dynamic import quantize
@@ -113,6 +114,32 @@ def test_what_is_said_of_a_text_does_not_depend_on_its_neighbours(quantized: Qua
     assert np.array_equal(batched, alone) and np.array_equal(logits_of(int8, texts, ""), alone)
     answer = Answerer(int8)
     assert answer(texts) == [said for text in texts for said in answer([text])]
+
+
+def test_plain_onnx_runtime_can_t_read_padding_as_text(quantized: Quantized, context: Context) -> None:
+    made, batched = quantized().artifact, quantized(batched=True)
+    texts = list(context.splits.test["text"])
+    ids, mask = load(made, 1).encode(texts)
+    assert len(set(mask.sum(axis=1))) > 1
+    with pytest.raises(Exception, match="Got: 18 Expected: 1"):
+        session(made / "model.onnx", 1).run(["logits"], {"input_ids": ids})
+    plain = session(batched.artifact / "model.onnx", 1).run(["logits"], {"input_ids": ids, "attention_mask": mask})[0]
+    assert np.mean(plain.argmax(1) == load(batched.stages[-2].artifact, 1).logits(texts).argmax(1)) >= 0.9
+    description = Description.read(batched.artifact)
+    assert (description.batched, description.batch_size) == (False, 32)
+    few, many = (load(batched.artifact, 1).logits_by_length(texts, size) for size in (5, 64))
+    assert np.array_equal(few, many), "whatever size is asked for"
+    assert {"quantize/agreement", "quantize/batch_agreement"} <= batched.metrics.keys()
+    assert 0.9 <= batched.metrics["quantize/batch_agreement"] <= 1
+
+
+def test_throughput_is_measured_as_texts_are_answered(quantized: Quantized, monkeypatch: pytest.MonkeyPatch) -> None:
+    for batched, expected in ((False, [1] * 40), (True, [32, 8])):
+        server, seen = Server(), list[int]()
+        server.load(str(quantized(batched=batched).artifact), 1, [])
+        monkeypatch.setattr(server._classifier, "logits", lambda texts, seen=seen: seen.append(len(texts)))
+        server.throughput([f"text {number}" for number in range(40)], batch_size=64)
+        assert seen == expected
 
 
 def test_matrices_and_embeddings_are_int8(quantized: Quantized) -> None:
