@@ -16,6 +16,7 @@ from pipeline.errors import BackboneError
 log = logging.getLogger(__name__)
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
 NEEDED = ("config.json", "tokenizer.json", "model.safetensors")
+LIMITS = ("max_position_embeddings", "n_positions")  # where a configuration has the number of positions
 MAX_OFFSET = 8  # rows of a table of positions that no text uses, see `positions`
 PATTERNS = ["config.json", "tokenizer*", "vocab*", "merges.txt", "special_tokens_map.json", "*.model"]
 
@@ -140,8 +141,9 @@ def require_positions(backbone: Backbone, role: str) -> None:
 def require_positions_of(directory: Path, max_length: int) -> None:
     """The same for a directory with a checkpoint."""
     try:
-        limit = json.loads((directory / "config.json").read_text(encoding="utf-8")).get("max_position_embeddings")
-    except (OSError, ValueError, AttributeError):
+        settings = json.loads((directory / "config.json").read_text(encoding="utf-8"))
+        limit = next((settings[name] for name in LIMITS if name in settings), None)
+    except (OSError, ValueError, TypeError):
         return  # `build` tells what is wrong with the file
     if not isinstance(limit, int) or max_length + MAX_OFFSET <= limit:
         return  # surely enough, and transformers takes seconds to import
