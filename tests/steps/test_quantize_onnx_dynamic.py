@@ -134,11 +134,11 @@ def test_plain_onnx_runtime_can_t_read_padding_as_text(quantized: Quantized, con
 
 
 def test_throughput_is_measured_as_texts_are_answered(quantized: Quantized, monkeypatch: pytest.MonkeyPatch) -> None:
-    for batched, expected in ((False, [1] * 40), (True, [32, 8])):
+    for batched, expected in ((False, [1] * 64), (True, [32, 32])):
         server, seen = Server(), list[int]()
         server.load(str(quantized(batched=batched).artifact), 1, [])
         monkeypatch.setattr(server._classifier, "logits", lambda texts, seen=seen: seen.append(len(texts)))
-        server.throughput([f"text {number}" for number in range(40)], batch_size=64)
+        server.throughput([f"text {number}" for number in range(64)], batch_size=64)
         assert seen == expected
 
 
