@@ -10,6 +10,7 @@ tail -f queries.txt | python -m pipeline predict --model DIRECTORY            fr
 --format FORMAT      format of the answers: jsonl (the default) or csv
 --model DIRECTORY    an artifact directory instead of the champion
 --threads N          number of threads; default 1
+--workers N          number of processes for --file, each with its threads; default 1
 -- OVERRIDES         settings that select data and backbone, as for python -m pipeline
 
 The classifier abstains if it considers a text out of scope. In a CSV, a text that a spreadsheet would run as a formula
@@ -25,11 +26,14 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from pipeline.commands.configuration.compose import one_config
 from pipeline.errors import ConfigError, TrackError
 from pipeline.system.spreadsheet import safe_cells
+
+if TYPE_CHECKING:
+    from pipeline.deployment.serve.answers import Answer, Answerer
 
 DELIMITERS = (".csv", ".tsv")  # suffixes of tables
 BATCH_SIZE = 32  # texts of a file; those from standard input are answered one by one
@@ -49,8 +53,8 @@ def predict(options: argparse.Namespace) -> None:
         write = csv.writer(sys.stdout, lineterminator="\n")
         if options.format == "csv":
             write.writerow(["text", "label", "score", "abstained"])
-        for batch in batches(options):
-            for text, answered in zip(batch, answer(batch), strict=True):
+        for batch, answers in _answered(artifact, answer, options):
+            for text, answered in zip(batch, answers, strict=True):
                 if options.format == "csv":
                     abstained = str(answered.abstained).lower()
                     write.writerow(safe_cells([text, answered.label, f"{answered.score:.4f}", abstained]))
@@ -58,6 +62,20 @@ def predict(options: argparse.Namespace) -> None:
                     line = {"text": text, **answered._asdict(), "score": round(answered.score, 4)}
                     print(json.dumps(line, ensure_ascii=False))
             sys.stdout.flush()
+
+
+def _answered(artifact: Path, answer: "Answerer", options: argparse.Namespace) -> Iterator[tuple[list[str], list["Answer"]]]:
+    """Each batch with its answers; with several processes there is a progress bar."""
+    if options.workers == 1:
+        yield from ((batch, answer(batch)) for batch in batches(options))
+        return
+    from pipeline.deployment.serve.workers import answers_of_processes
+    from pipeline.system.progress import bar
+
+    with bar("answering", "text") as progress:
+        for batch, answers in answers_of_processes(artifact, options.threads, options.workers, batches(options)):
+            yield batch, answers
+            progress.update(len(batch))
 
 
 def champion(overrides: list[str], folder: Path) -> Path:
@@ -143,11 +161,15 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--format", choices=("jsonl", "csv"), default="jsonl", help="format of the answers (default: jsonl)")
     parser.add_argument("--model", help="an artifact directory instead of the champion")
     parser.add_argument("--threads", type=int, default=1, help="number of threads (default: 1)")
+    parser.add_argument("--workers", type=int, default=1, help="number of processes for --file (default: 1)")
     place = arguments.index("--") if "--" in arguments else len(arguments)
     options = parser.parse_args(arguments[:place])
     options.overrides = arguments[place + 1 :]
-    if options.threads < 1:
-        parser.error(f"--threads {options.threads}: must be at least 1")
+    for name in ("threads", "workers"):
+        if getattr(options, name) < 1:
+            parser.error(f"--{name} {getattr(options, name)}: must be at least 1")
+    if options.workers > 1 and not options.file:
+        parser.error(f"--workers {options.workers}: several processes need many texts, give --file")
     if options.text and options.file:
         parser.error("give texts or --file, not both")
     if options.model and options.overrides:

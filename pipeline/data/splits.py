@@ -4,6 +4,7 @@ The code works on whole Arrow columns; it looks at single rows only to report an
 """
 
 import hashlib
+import heapq
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 SPLITS = ("train", "validation", "test")
+LONGEST, DRAWN = 50, 200  # texts
+LONG = 20_000  # characters
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,16 @@ class Splits:
     oos: int | None  # index of the out-of-scope label
     content_hash: str  # of texts, labels and their order in all splits, without names and paths
     notes: tuple[str, ...] = ()  # what was told about the data: counts of what was changed, and what it looks like
+
+
+def typical_texts(*splits: "Dataset") -> list[str]:
+    """The longest texts of some splits, and others that are drawn evenly: a few hundred, for checks of a tokenizer.
+
+    Of very long texts only the beginning is taken.
+    """
+    texts = [text for split in splits for text in split[TEXT]]
+    longest, evenly = heapq.nlargest(LONGEST, texts, key=len), texts[:: max(1, len(texts) // DRAWN)][:DRAWN]
+    return [text[:LONG] for text in dict.fromkeys([*longest, *evenly])]
 
 
 @dataclass(frozen=True)

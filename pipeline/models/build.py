@@ -3,6 +3,7 @@
 This module needs torch and transformers; import it only where a network is trained or converted.
 """
 
+import logging
 import string
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import torch
 from transformers import (
+    AutoConfig,
     AutoModelForSequenceClassification,
     AutoTokenizer,
     BertConfig,
@@ -26,10 +28,13 @@ from pipeline.config import Backbone
 from pipeline.errors import BackboneError, nearest
 from pipeline.models.checkpoints import locate, weights_of
 from pipeline.models.pooling import pool, pooling_of
+from pipeline.models.positions import max_tokens, position_table
+from pipeline.tasks.single_label import PROBLEM_TYPE
 
 disable_progress_bar()  # reading and writing weights takes seconds at most
 set_verbosity_error()  # transformers warns that a new head is "newly initialized", which is intended
 
+log = logging.getLogger(__name__)
 VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "tokenizer.model", "sentencepiece.bpe.model", "spiece.model")
 Model = Any  # a transformers PreTrainedModel for sequence classification
 Tokenizer = Any  # a transformers PreTrainedTokenizerFast
@@ -44,13 +49,13 @@ def start(backbone: Backbone, role: str, labels: Sequence[str], seed: int) -> tu
     set_seed(seed)
     if weights.random:
         model, tokenizer = _random(labels)
-        _require_room(model, backbone.max_length)
+        require_room(model, backbone.max_length)
         return pool(model, weights.pooling), tokenizer
     if weights.from_teacher:
         teacher, tokenizer = start(backbone, "teacher", labels, seed)
         return distilbert_from(teacher), tokenizer
     model, tokenizer, _ = _read(locate(weights, role), ignore_mismatched_sizes=True, **_head(labels))
-    _require_room(model, backbone.max_length)
+    require_room(model, backbone.max_length)
     return pool(model, weights.pooling), tokenizer
 
 
@@ -68,15 +73,58 @@ def _read(directory: Path, **settings: Any) -> tuple[Model, Tokenizer, set[str]]
         tokenizer = AutoTokenizer.from_pretrained(directory, trust_remote_code=False)
     except Exception as error:  # broken files raise dozens of types
         raise BackboneError(f"{directory}: not a model that transformers can read: {_first_line(error)}") from error
-    if tokenizer.pad_token_id is None:
-        raise BackboneError(f"{directory}: the tokenizer has no padding token, so texts can't be batched")
+    _fit_together(directory, model, tokenizer)
     return model, tokenizer, set(report["missing_keys"])
 
 
-def _require_room(model: Model, max_length: int) -> None:
-    positions = getattr(model.config, "max_position_embeddings", None)
-    if positions is not None and model.config.model_type in {"roberta", "xlm-roberta", "camembert"}:
-        positions -= model.config.pad_token_id + 1  # their positions start after the padding index
+def _fit_together(directory: Path, model: Model, tokenizer: Tokenizer) -> None:
+    """Make network and tokenizer agree on padding. Raises BackboneError where they can't work together."""
+    if getattr(tokenizer, "backend_tokenizer", None) is None:
+        raise BackboneError(f"{directory}: its tokenizer has no tokenizer.json and can't be turned into one")
+    if tokenizer.pad_token_id is None:
+        raise BackboneError(f"{directory}: the tokenizer has no padding token, so texts can't be batched")
+    known, last = model.get_input_embeddings().num_embeddings, max(tokenizer.get_vocab().values())
+    if last >= known:
+        raise BackboneError(
+            f"{directory}: the tokenizer has a token of number {last} ({tokenizer.convert_ids_to_tokens(last)!r}), the "
+            f"network has embeddings for {known} only; take the tokenizer that belongs to the network"
+        )
+    pad_id, table = tokenizer.pad_token_id, position_table(model)
+    if table is not None and table[1].padding_idx not in (None, pad_id):
+        raise BackboneError(
+            f"{directory}: the tokenizer pads with token {pad_id}, the network numbers positions by token "
+            f"{table[1].padding_idx}; take the tokenizer that belongs to the network"
+        )
+    model.config.pad_token_id = pad_id
+    if tokenizer.padding_side == "left" and _moved_by_padding(model, tokenizer):
+        log.info("texts are padded on the right, not on the left: with this network the answer would depend on the padding")
+        tokenizer.padding_side = "right"
+
+
+def _moved_by_padding(model: Model, tokenizer: Tokenizer) -> bool:
+    """Whether padding on the left changes the logits, because the network counts positions from there."""
+    ids = torch.tensor([tokenizer("a b c")["input_ids"]])
+    padding = torch.full((1, 3), tokenizer.pad_token_id)
+    with torch.inference_mode():
+        alone = model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits
+        mask = torch.cat([torch.zeros_like(padding), torch.ones_like(ids)], dim=1)
+        padded = model(input_ids=torch.cat([padding, ids], dim=1), attention_mask=mask).logits
+    return not torch.allclose(alone, padded, rtol=1e-3, atol=float(1e-4 * alone.std()))
+
+
+def uninitialized(directory: Path) -> Model:
+    """The network of a `config.json` without any weights. Raises BackboneError where transformers can't read it."""
+    try:
+        config = AutoConfig.from_pretrained(directory, trust_remote_code=False)
+        with torch.device("meta"):
+            return AutoModelForSequenceClassification.from_config(config, trust_remote_code=False)
+    except Exception as error:  # broken files raise dozens of types
+        raise BackboneError(f"{directory}: not a model that transformers can read: {_first_line(error)}") from error
+
+
+def require_room(model: Model, max_length: int) -> None:
+    """Raises BackboneError where a network has fewer positions than a text may have tokens."""
+    positions = max_tokens(model)
     if positions is not None and max_length > positions:
         raise BackboneError(f"backbone.max_length={max_length}: this network has positions for at most {positions} tokens")
 
@@ -90,6 +138,7 @@ def _head(labels: Sequence[str]) -> dict[str, Any]:
         "num_labels": len(labels),
         "id2label": dict(enumerate(labels)),
         "label2id": {label: i for i, label in enumerate(labels)},
+        "problem_type": PROBLEM_TYPE,  # a checkpoint may have been trained for another
     }
 
 
@@ -107,7 +156,7 @@ def checkpoint(directory: Path, labels: Sequence[str], max_length: int = 0) -> t
     _compare_labels(directory, named, labels)
     if len(named) != len(model.config.id2label):
         raise BackboneError(f"{directory}: two of its labels have the same name")
-    _require_room(model, max_length)
+    require_room(model, max_length)
     _reorder_head(model, [named[label] for label in labels])
     for key, value in _head(labels).items():
         setattr(model.config, key, value)
@@ -148,7 +197,7 @@ def distilbert_from(teacher: Model) -> Model:
         vocab_size=old.vocab_size, max_position_embeddings=old.max_position_embeddings, n_layers=len(kept),
         n_heads=old.num_attention_heads, dim=old.hidden_size, hidden_dim=old.intermediate_size, activation=old.hidden_act,
         dropout=old.hidden_dropout_prob, attention_dropout=old.attention_probs_dropout_prob, pad_token_id=old.pad_token_id,
-        num_labels=old.num_labels, id2label=old.id2label, label2id=old.label2id,
+        num_labels=old.num_labels, id2label=old.id2label, label2id=old.label2id, problem_type=old.problem_type,
     )  # fmt: skip
     student = DistilBertForSequenceClassification(config)
     weights = dict(student.state_dict())

@@ -21,6 +21,7 @@ from pipeline.system.cpu import int8_instructions
 log = logging.getLogger(__name__)
 DESCRIPTION = "classifier.json"
 TOKENIZER = "tokenizer.json"
+BATCH_SIZE = 32  # texts, where nobody sets another number
 Loaded = TypeVar("Loaded")
 
 
@@ -29,6 +30,7 @@ class Classifier(ABC):
 
     labels: list[str]
     batch_independent: bool = True  # False: the other texts of a batch change a text's logits; `load` sets it
+    batch_size: int = 1  # texts that share a batch where they change each other's logits; `load` sets it
 
     @abstractmethod
     def encode(self, texts: Sequence[str]) -> tuple[Any, ...]:
@@ -54,11 +56,11 @@ class Classifier(ABC):
     ) -> np.ndarray:
         """Logits of any number of texts, in their order: float32 (len(texts), len(labels)).
 
-        Texts of similar length share a batch, so there is little padding. The batch size is 1 where the other texts of a
-        batch would change the logits, as with dynamic quantization. `progress` is called with the size of each finished
-        batch.
+        Texts of similar length share a batch, so there is little padding. Where the other texts of a batch change the
+        logits, as with dynamic quantization, the batch size is the classifier's own, mostly 1. `progress` is called with
+        the size of each finished batch.
         """
-        size = batch_size if self.batch_independent else 1
+        size = batch_size if self.batch_independent else self.batch_size
         result = np.empty((len(texts), len(self.labels)), dtype=np.float32)
         by_length = sorted(range(len(texts)), key=lambda i: len(texts[i]))
         for start in range(0, len(texts), size):
@@ -95,6 +97,7 @@ class Description:
     batched: bool = True  # False: the other texts of a batch change a text's logits, see `Runtime.batch_independent`
     fold_rules: list[dict[str, Any]] | None = None  # `decision` without each fold of the validation split, see `crossfit`
     int8_for: str | None = None  # the int8 instructions of the processor that it was quantized on; None: not in int8
+    batch_size: int = 1  # how many texts share a batch where `batched` is False
     format: int = 1
 
     @property
@@ -213,6 +216,7 @@ def load(artifact: Path, threads: int) -> Classifier:
         )  # fmt: skip
     classifier = runtime.open(artifact, description, threads)
     classifier.batch_independent = runtime.batch_independent(artifact)
+    classifier.batch_size = Description.read(artifact).batch_size
     return classifier
 
 
@@ -241,13 +245,8 @@ class Encoder:
 
     def __init__(self, artifact: Path, max_length: int, pad_id: int, threads: int) -> None:
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false" if threads == 1 else "true")
-        from tokenizers import Tokenizer
-
-        self._tokenizer = Tokenizer.from_file(str(artifact / TOKENIZER))
-        self._tokenizer.enable_truncation(max_length)
-        self._tokenizer.enable_padding(pad_id=pad_id, pad_token=self._tokenizer.id_to_token(pad_id))
-        truncation = self._tokenizer.truncation or {}
-        self._side = str(truncation.get("direction", "right")).lower()  # where texts are truncated
+        self._tokenizer = tokenizer_of(artifact, max_length, pad_id)
+        self._side = str(self._tokenizer.truncation["direction"]).lower()  # where texts are truncated
         self._long_texts = LongTexts(self._tokenizer, max_length)
 
     def __call__(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -257,3 +256,14 @@ class Encoder:
         ids = np.array([encoding.ids for encoding in encodings], dtype=np.int64)
         mask = np.array([encoding.attention_mask for encoding in encodings], dtype=np.int64)
         return ids, mask
+
+
+def tokenizer_of(artifact: Path, max_length: int, pad_id: int) -> Any:
+    """The tokenizer of an artifact directory. It cuts and pads texts on the sides that `tokenizer.json` says."""
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(artifact / TOKENIZER))
+    cut, padded = ((settings or {}).get("direction", "right") for settings in (tokenizer.truncation, tokenizer.padding))
+    tokenizer.enable_truncation(max_length, direction=cut)
+    tokenizer.enable_padding(direction=padded, pad_id=pad_id, pad_token=tokenizer.id_to_token(pad_id))
+    return tokenizer

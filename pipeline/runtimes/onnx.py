@@ -36,7 +36,7 @@ class OnnxClassifier(TokenizedClassifier):
         if self._masked:
             logits: np.ndarray = self._session.run(["logits"], {"input_ids": ids, "attention_mask": mask})[0]
             return logits
-        rows = [ids] if len(ids) == 1 else [row[None, :count] for row, count in zip(ids, mask.sum(axis=1), strict=True)]
+        rows = [ids] if len(ids) == 1 else [row[None, real] for row, real in zip(ids, mask == 1, strict=True)]
         logits_of_rows = [self._session.run(["logits"], {"input_ids": row})[0] for row in rows]
         return logits_of_rows[0] if len(logits_of_rows) == 1 else np.concatenate(logits_of_rows)
 

@@ -5,6 +5,7 @@ the graphs of the newer exporter, nor in those of torch's fused attention.
 """
 
 import contextlib
+import hashlib
 import inspect
 import logging
 import warnings
@@ -17,8 +18,8 @@ import numpy as np
 from pipeline.errors import OptimizationError
 
 OPSET = 17
-MASK = "attention_mask"
 FUSED = ("all", "layers", "parts")  # how much of a graph is fused, see `fuse`
+SMALL = 1024  # bytes; a smaller tensor may be there twice
 MAX_WEIGHT_BYTES = 2**31 - 2**24  # a protobuf file can hold 2 GB; some of it is for the graph itself
 
 
@@ -111,9 +112,28 @@ def fuse(exported: Path, path: Path, max_tokens: int, how: str = "all") -> dict[
         _split_norms(fused)
         if how != "all":
             _trim_embeddings(fused, max_tokens)
+        share_equal_tensors(fused.model)
         fused.save_model_to_file(str(path))
         counts: dict[str, int] = fused.get_fused_operator_statistics()
     return {name: count for name, count in counts.items() if count}
+
+
+def share_equal_tensors(model: Any) -> None:
+    """Keep one of several equal tensors of an ONNX model: ALBERT's layers share their weights."""
+    from onnx import numpy_helper
+
+    kept: dict[tuple[Any, ...], str] = {}
+    instead: dict[str, str] = {}
+    for tensor in list(model.graph.initializer):
+        values = numpy_helper.to_array(tensor)
+        if values.nbytes < SMALL:
+            continue
+        key = (tensor.data_type, tuple(tensor.dims), hashlib.sha256(values.tobytes()).digest())
+        if kept.setdefault(key, tensor.name) != tensor.name:
+            instead[tensor.name] = kept[key]
+            model.graph.initializer.remove(tensor)
+    for node in model.graph.node:
+        node.input[:] = [instead.get(name, name) for name in node.input]
 
 
 def _write_heads(graph: Any) -> None:
@@ -196,53 +216,3 @@ def _trim_embeddings(fused: Any, max_tokens: int) -> None:
     table.CopyFrom(numpy_helper.from_array(vectors, table.name))
     fused.prune_graph()
     fused.topological_sort()
-
-
-def _remove_mask(graph: Path) -> Any:
-    """A fused graph without a mask, for single texts, which have no padding.
-
-    A mean over the masked tokens becomes a mean over all tokens. Where something else needs the mask, the graph stays as it
-    is.
-    """
-    import onnx
-    from onnx import helper, numpy_helper
-    from onnxruntime.transformers.onnx_model import OnnxModel
-
-    model = OnnxModel(onnx.load(graph))
-    for node in model.get_nodes_by_op_type("Attention"):
-        node.input[3] = ""
-    old = model.get_opset_version() < 18  # before opset 18, axes were an attribute
-    for product in model.get_nodes_by_op_type("MatMul"):  # mask / number of tokens, times hidden states
-        path = model.match_parent_path(product, ["Unsqueeze", "Div", "Cast"], [0, 0, 0])
-        if path is None or path[-1].input[0] != MASK:
-            continue
-        hidden, mean = product.input[1], f"{product.name}_mean"
-        if old:
-            node = helper.make_node("ReduceMean", [hidden], list(product.output), name=mean, keepdims=1, axes=[1])
-        else:
-            axis = numpy_helper.from_array(np.array([1], dtype=np.int64), f"{mean}_axis")
-            model.add_initializer(axis)
-            node = helper.make_node("ReduceMean", [hidden, axis.name], list(product.output), name=mean, keepdims=1)
-        model.add_node(node)
-        model.remove_node(product)
-    model.prune_graph()
-    model.topological_sort()
-    taken = [one.name for one in model.model.graph.input]
-    return OnnxModel(onnx.load(graph)) if MASK in taken else model
-
-
-def quantize(graph: Path, path: Path, per_channel: bool, reduce_range: bool, scratch: Path) -> None:
-    """Write a fused graph with int8 weights (matrices, attention and embeddings) to `path`.
-
-    Activations are quantized over a batch, so each text must be answered alone; the graph leaves out what only batches need.
-    """
-    import onnx
-    from onnxruntime.quantization import QuantType, quantize_dynamic
-
-    copy = scratch / "source.onnx"  # the quantizer writes a file beside its input
-    with quiet():
-        _remove_mask(graph).save_model_to_file(str(copy))
-        quantize_dynamic(
-            copy, path, per_channel=per_channel, reduce_range=reduce_range, weight_type=QuantType.QInt8,
-            extra_options={"DefaultTensorType": onnx.TensorProto.FLOAT},  # ONNX can't infer the types after fused operators
-        )  # fmt: skip

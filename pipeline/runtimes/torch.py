@@ -6,7 +6,7 @@ Its weights are stored in one of two ways. `save` writes `model.safetensors`: th
 turns such an artifact into a directory that transformers can load.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,12 @@ from typing import Any
 import numpy as np
 
 from pipeline.models.pooling import pool, pooling_of
+from pipeline.runtimes import tokens
 from pipeline.runtimes.base import Description, PublishedForm, Runtime, TokenizedClassifier
 from pipeline.runtimes.compact import FILE, names
 from pipeline.runtimes.compact import read as read_compact
 from pipeline.runtimes.compact import write as write_compact
+from pipeline.tasks.single_label import PROBLEM_TYPE
 
 
 class TorchClassifier(TokenizedClassifier):
@@ -29,7 +31,7 @@ class TorchClassifier(TokenizedClassifier):
         torch.set_num_threads(threads)
         self._torch = torch
         self._model = reader(artifact)
-        super().__init__(artifact, replace(description, pad_id=self._model.config.pad_token_id or 0), threads)
+        super().__init__(artifact, description, threads)
 
     def forward(self, *encoded: Any) -> np.ndarray:
         """Logits of token ids and their mask, both int64 (batch, length): float32 (batch, len(labels))."""
@@ -85,9 +87,10 @@ def read_tokenizer(artifact: Path) -> Any:
     return AutoTokenizer.from_pretrained(artifact, trust_remote_code=False)
 
 
-def save(model: Any, tokenizer: Any, description: Description, artifact: Path) -> None:
+def save(model: Any, tokenizer: Any, description: Description, artifact: Path, texts: Sequence[str] = ()) -> None:
     """Write a transformers model and tokenizer as an artifact directory: config, safetensors, tokenizer, description.
 
+    The artifact must split `texts`, besides others, into the tokens that `tokenizer` makes of them (see `tokens.write`).
     A network that pools in another way than transformers does is written as `weights.safetensors`: transformers would load
     `model.safetensors` and give other answers.
     """
@@ -95,16 +98,16 @@ def save(model: Any, tokenizer: Any, description: Description, artifact: Path) -
         model.save_pretrained(artifact)
     else:
         write_compact(model.state_dict(), artifact)
-    save_beside(model, tokenizer, description, artifact)
+    save_beside(model, tokenizer, description, artifact, texts)
 
 
-def save_compact(model: Any, tokenizer: Any, description: Description, artifact: Path) -> None:
+def save_compact(model: Any, tokenizer: Any, description: Description, artifact: Path, texts: Sequence[str] = ()) -> None:
     """Like `save`, with `weights.safetensors`: a zero takes one bit, and heads and neurons may have been removed."""
     write_compact(model.state_dict(), artifact)
-    save_beside(model, tokenizer, description, artifact)
+    save_beside(model, tokenizer, description, artifact, texts)
 
 
-def save_fitting(model: Any, tokenizer: Any, description: Description, artifact: Path) -> None:
+def save_fitting(model: Any, tokenizer: Any, description: Description, artifact: Path, texts: Sequence[str] = ()) -> None:
     """Like `save` where transformers can load the result, else like `save_compact`: where a tensor has another shape than
     transformers expects.
     """
@@ -114,16 +117,19 @@ def save_fitting(model: Any, tokenizer: Any, description: Description, artifact:
     with no_init_weights():
         usual = AutoModelForSequenceClassification.from_config(model.config, trust_remote_code=False)
     shapes, expected = ({name: tensor.shape for name, tensor in each.state_dict().items()} for each in (model, usual))
-    (save if shapes == expected else save_compact)(model, tokenizer, description, artifact)
+    (save if shapes == expected else save_compact)(model, tokenizer, description, artifact, texts)
 
 
-def save_beside(model: Any, tokenizer: Any, description: Description, artifact: Path) -> None:
-    """Write the other files of an artifact: config, tokenizer and description."""
+def save_beside(model: Any, tokenizer: Any, description: Description, artifact: Path, texts: Sequence[str] = ()) -> None:
+    """Write the other files of an artifact: config, tokenizer and description.
+
+    Raises OptimizationError when the artifact makes other tokens of a text than `tokenizer` (see `tokens.write`).
+    """
     model.config.architectures = [type(model).__name__]
+    model.config.problem_type = PROBLEM_TYPE  # transformers would take sigmoid, or nothing, for the scores of another
     model.config.save_pretrained(artifact)
-    tokenizer.model_max_length = description.max_length
-    tokenizer.save_pretrained(artifact)
-    replace(description, pad_id=model.config.pad_token_id or 0).write(artifact)
+    tokens.write(tokenizer, description.max_length, artifact, texts)
+    replace(description, pad_id=tokenizer.pad_token_id).write(artifact)
 
 
 def save_standard(artifact: Path, target: Path) -> None:

@@ -6,6 +6,7 @@ other tensors in fp32. Loading packs them again, and the logits are the same to 
 """
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ def use_all_bits(linear: Any) -> None:
         linear.version = 3
 
 
-def save(model: Any, tokenizer: Any, description: Description, artifact: Path) -> None:
+def save(model: Any, tokenizer: Any, description: Description, artifact: Path, texts: Sequence[str] = ()) -> None:
     """Write a network that `quantize` changed, with its tokenizer, as an artifact directory."""
     linears: dict[str, Any] = {name: module for name, module in model.named_modules() if isinstance(module, Linear)}
     packed = tuple(f"{name}." for name in linears)
@@ -67,7 +68,7 @@ def save(model: Any, tokenizer: Any, description: Description, artifact: Path) -
         if bias is not None:
             state[f"{name}.bias"] = bias
     compact.write(state, artifact)
-    save_beside(model, tokenizer, description, artifact)
+    save_beside(model, tokenizer, description, artifact, texts)
 
 
 def read(artifact: Path) -> Any:

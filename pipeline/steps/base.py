@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.config import Backbone
-from pipeline.data.splits import Splits
+from pipeline.data.splits import Splits, typical_texts
 from pipeline.system.packages import version
 
 
@@ -20,6 +20,11 @@ class Context:
     source: Path | None = None  # the previous step's artifact directory; None for the first step
     needed: Mapping[str, Path] = field(default_factory=dict)  # artifact directories of the optimizations in `Step.needs`
     on_trial: Callable[[dict[str, Any]], None] = lambda trial: None  # called with each trial of a search when it ends
+
+    @property
+    def tokenizer_texts(self) -> list[str]:
+        """Texts on which the tokenizer of an artifact is compared with that of the training."""
+        return typical_texts(self.splits.train, self.splits.validation)
 
 
 ANY = ("any",)  # `Step.takes` of a step that changes no weights

@@ -17,8 +17,10 @@ from pipeline.config import Step, digest, kind, setting
 from pipeline.errors import OptimizationError
 from pipeline.runtimes.base import TOKENIZER, Description, load
 from pipeline.steps.base import Context, versions
-from pipeline.steps.export_onnx import TOLERANCE, largest_difference
+from pipeline.steps.shared.agreement import check_agreement
+from pipeline.steps.shared.export_check import compare_with_torch
 from pipeline.system.cpu import flags, has_bfloat16
+from pipeline.tasks.single_label import TEXT
 
 log = logging.getLogger(__name__)
 COMPILERS = ("c++", "g++", "clang++", "cl")
@@ -32,7 +34,7 @@ class Compile(Step):
 
     precision: str = setting("float32", choices=("float32", "bfloat16"))
 
-    code_version: ClassVar[int] = 1
+    code_version: ClassVar[int] = 2
     takes: ClassVar[tuple[str, ...]] = ("torch",)
     gives: ClassVar[str] = "torch_compiled"
 
@@ -52,7 +54,7 @@ class Compile(Step):
         }
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
-        """Compile and compare; metric: the largest difference of a logit, which has no limit in bfloat16."""
+        """Compile, compare; metric: the largest difference of a logit; in bfloat16 the agreement of predictions."""
         import torch
 
         from pipeline.runtimes.torch import read
@@ -64,11 +66,13 @@ class Compile(Step):
         log.info("compiling takes a minute, longer for large networks")
         compile_ahead_of_time(read(context.source), self.precision, described.max_length, artifact / MODEL)
         shutil.copy(context.source / TOKENIZER, artifact)
-        pad_id = model.config.pad_token_id or 0
-        replace(described, runtime="torch_compiled", pad_id=pad_id).write(artifact)
-        made = load(artifact, threads)
-        tolerance = TOLERANCE if self.precision == "float32" else float("inf")
-        return {"metrics": {"export/max_difference": largest_difference(model, made, context, tolerance)}}
+        replace(described, runtime="torch_compiled").write(artifact)
+        if self.precision != "float32":
+            texts = context.splits.validation[TEXT]
+            return {"metrics": check_agreement(context.source, artifact, texts, "set precision=float32")}
+        return {
+            "metrics": compare_with_torch(model, load(artifact, threads), context, f"use export_onnx instead of {self.kind}")
+        }
 
 
 def compile_ahead_of_time(model: Any, precision: str, max_length: int, target: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from pipeline.config import Backbone, Optim, Settings, kind, setting
 from pipeline.errors import ConfigError
-from pipeline.models.checkpoints import identity, locate
+from pipeline.models.checkpoints import identity, locate, require_positions
 from pipeline.models.outline import Outline, outline_of_checkpoint, outline_of_start
 from pipeline.steps.base import Context
 from pipeline.steps.load_checkpoint import store_checkpoint
@@ -85,8 +85,9 @@ class Distill(Distilling):
         return {} if self._published(backbone) else super().needs(backbone)
 
     def inputs(self, context: Context) -> dict[str, Any]:
-        """Besides those of a training, the student's weights. Raises BackboneError when they are missing."""
+        """Besides those of a training, the student's weights. Raises BackboneError without them or with too long texts."""
         backbone = context.backbone
+        require_positions(backbone, self.role(backbone))
         if self._published(backbone):
             weights = identity(backbone, "distilled")
         else:
@@ -153,7 +154,7 @@ class Distill(Distilling):
             log.info("training with the best hyper-parameters: %s", notes["search"]["best"])
         model, tokenizer, notes["curves"] = best.trained(context, scratch / "training")
         description = Description("torch", list(context.splits.labels), context.backbone.max_length, context.splits.oos)
-        save_fitting(model, tokenizer, description, artifact)
+        save_fitting(model, tokenizer, description, artifact, context.tokenizer_texts)
         return notes
 
     def trained(

@@ -14,8 +14,10 @@ from pipeline.runtimes.base import TOKENIZER, Description, load
 from pipeline.runtimes.onnx_graph import require_room
 from pipeline.runtimes.openvino import MISSING, MODEL, PRECISIONS, SETTINGS, library
 from pipeline.steps.base import Context, versions
-from pipeline.steps.export_onnx import TOLERANCE, largest_difference
+from pipeline.steps.shared.agreement import check_agreement
+from pipeline.steps.shared.export_check import compare_with_torch
 from pipeline.system.cpu import has_bfloat16
+from pipeline.tasks.single_label import TEXT
 
 
 @kind("step", "export_openvino")
@@ -25,7 +27,7 @@ class ExportOpenvino(Step):
 
     precision: str = setting("f32", choices=PRECISIONS)
 
-    code_version: ClassVar[int] = 1
+    code_version: ClassVar[int] = 2
     takes: ClassVar[tuple[str, ...]] = ("torch",)
     gives: ClassVar[str] = "openvino"
 
@@ -44,7 +46,7 @@ class ExportOpenvino(Step):
         return source
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
-        """Export, convert, compare; metric: the largest difference of a logit, which has no limit in bf16."""
+        """Export, convert, compare; metric: the largest difference of a logit; in bf16 the agreement of predictions."""
         import torch
 
         from pipeline.runtimes.onnx_graph import export
@@ -58,11 +60,13 @@ class ExportOpenvino(Step):
         openvino.save_model(converted, str(artifact / MODEL), compress_to_fp16=False)
         shutil.copy(context.source / TOKENIZER, artifact)
         (artifact / SETTINGS).write_text(json.dumps({"precision": self.precision}) + "\n", encoding="utf-8")
-        described, pad_id = Description.read(context.source), model.config.pad_token_id or 0
-        replace(described, runtime="openvino", pad_id=pad_id).write(artifact)
-        exported = load(artifact, threads)
-        tolerance = TOLERANCE if self.precision == "f32" else float("inf")
-        return {"metrics": {"export/max_difference": largest_difference(model, exported, context, tolerance)}}
+        replace(Description.read(context.source), runtime="openvino").write(artifact)
+        if self.precision != "f32":
+            texts = context.splits.validation[TEXT]
+            return {"metrics": check_agreement(context.source, artifact, texts, "set precision=f32")}
+        return {
+            "metrics": compare_with_torch(model, load(artifact, threads), context, f"use export_onnx instead of {self.kind}")
+        }
 
 
 def require_openvino(*packages: str) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from pipeline.config import Backbone, Finetuning, Optim, Step, kind, plain, setting
-from pipeline.models.checkpoints import identity, locate, weights_of
+from pipeline.models.checkpoints import identity, locate, require_positions, weights_of
 from pipeline.models.outline import Outline, outline_of_checkpoint, outline_of_start
 from pipeline.steps.base import Context
 from pipeline.steps.load_checkpoint import store_checkpoint
@@ -35,7 +35,11 @@ class Finetune(Step):
         return self.model
 
     def inputs(self, context: Context) -> dict[str, Any]:
-        """Besides those of a training, the weights and how they are trained. Raises BackboneError when they are missing."""
+        """Besides those of a training, the weights and how they are trained.
+
+        Raises BackboneError when the weights are missing or texts are too long for them.
+        """
+        require_positions(context.backbone, self.model)
         weights = weights_of(context.backbone, self.model)
         return training_inputs(context) | {
             "oos": context.splits.oos,
@@ -70,7 +74,8 @@ class Finetune(Step):
             log.info("%d epochs instead of %d, because of max_steps=%d", epochs, how.epochs, how.max_steps)
         recipe = replace(recipe_of(how, context, how.label_smoothing), epochs=epochs)
         curves = train(model, tokenizer, context.splits.train, context.splits.validation, recipe, scratch)
-        save(model, tokenizer, Description("torch", labels, context.backbone.max_length, context.splits.oos), artifact)
+        description = Description("torch", labels, context.backbone.max_length, context.splits.oos)
+        save(model, tokenizer, description, artifact, context.tokenizer_texts)
         return {"curves": curves}
 
 

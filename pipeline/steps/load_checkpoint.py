@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from pipeline.config import MISSING, Step, digest, kind
 from pipeline.errors import BackboneError
-from pipeline.models.checkpoints import download, sha256
+from pipeline.models.checkpoints import download, require_positions_of, sha256
 from pipeline.models.outline import Outline, outline_of_checkpoint
 from pipeline.steps.base import Context, versions
 
@@ -20,13 +20,15 @@ class LoadCheckpoint(Step):
     checkpoint: str = MISSING
     revision: str | None = None
 
-    code_version: ClassVar[int] = 1
+    code_version: ClassVar[int] = 2
     gives: ClassVar[str] = "torch"
     ignored: ClassVar[tuple[str, ...]] = ("checkpoint", "revision")
 
     def inputs(self, context: Context) -> dict[str, Any]:
         """A hash of the checkpoint's files, not its path; the labels in order. Raises BackboneError when it is missing."""
-        files = sorted(path for path in self._directory().iterdir() if path.is_file())
+        directory = self._directory()
+        require_positions_of(directory, context.backbone.max_length)
+        files = sorted(path for path in directory.iterdir() if path.is_file())
         return {
             "checkpoint": digest({path.name: sha256(path) for path in files}),
             "labels": list(context.splits.labels),
@@ -60,5 +62,6 @@ def store_checkpoint(directory: Path, context: Context, artifact: Path) -> dict[
 
     labels = list(context.splits.labels)
     model, tokenizer = checkpoint(directory, labels, context.backbone.max_length)
-    save(model, tokenizer, Description("torch", labels, context.backbone.max_length, context.splits.oos), artifact)
+    description = Description("torch", labels, context.backbone.max_length, context.splits.oos)
+    save(model, tokenizer, description, artifact, context.tokenizer_texts)
     return {}

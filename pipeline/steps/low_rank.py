@@ -27,7 +27,7 @@ class LowRank(Step):
     embeddings: int | None = setting(128, min=1)
     feed_forward: int | None = setting(None, min=1)
 
-    code_version: ClassVar[int] = 1
+    code_version: ClassVar[int] = 2
     takes: ClassVar[tuple[str, ...]] = ("torch",)
     gives: ClassVar[str] = "torch"
 
@@ -61,7 +61,8 @@ class LowRank(Step):
         before = _parameters(model)
         self._factorize(model, factorize)
         log.info("low_rank: %s of %s parameters are left", f"{_parameters(model):,}", f"{before:,}")
-        save_compact(model, read_tokenizer(context.source), Description.read(context.source), artifact)
+        tokenizer = read_tokenizer(context.source)
+        save_compact(model, tokenizer, Description.read(context.source), artifact, context.tokenizer_texts)
         return {"metrics": {"low_rank/parameters_kept": _parameters(model) / before}}
 
     def _factorize(self, model: Any, factors: Callable[[Any, int], Any]) -> None:

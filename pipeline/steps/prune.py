@@ -29,7 +29,7 @@ class Prune(Trained):
     epochs: int = setting(6, min=1)
     label_smoothing: float = setting(0.1, min=0, max=0.9)
 
-    code_version: ClassVar[int] = 2
+    code_version: ClassVar[int] = 3
     takes: ClassVar[tuple[str, ...]] = ("torch",)
     gives: ClassVar[str] = "torch"
 
@@ -68,7 +68,7 @@ class Prune(Trained):
             model, tokenizer, splits.train, splits.validation, recipe, scratch, callbacks=[pruner], optimizer=adamw
         )
         pruning.remove_masks(model)
-        save_compact(model, tokenizer, Description.read(context.source), artifact)
+        save_compact(model, tokenizer, Description.read(context.source), artifact, context.tokenizer_texts)
         dense = sum(tensor.numel() * tensor.element_size() for tensor in model.state_dict().values())
         weights = (artifact / "weights.safetensors").stat().st_size
         rest = sum(path.stat().st_size for path in artifact.iterdir()) - weights

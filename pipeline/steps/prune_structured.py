@@ -29,7 +29,7 @@ class PruneStructured(Trained):
     epochs: int = setting(6, min=1)
     label_smoothing: float = setting(0.1, min=0, max=0.9)
 
-    code_version: ClassVar[int] = 2
+    code_version: ClassVar[int] = 3
     takes: ClassVar[tuple[str, ...]] = ("torch",)
     gives: ClassVar[str] = "torch"
 
@@ -55,7 +55,7 @@ class PruneStructured(Trained):
         metrics = self._prune(model, tokenizer, context)  # deterministic, so an interrupted training fits it
         recipe = self.recipe(context, self.label_smoothing)
         curves = train(model, tokenizer, context.splits.train, context.splits.validation, recipe, scratch)
-        save_compact(model, tokenizer, Description.read(context.source), artifact)
+        save_compact(model, tokenizer, Description.read(context.source), artifact, context.tokenizer_texts)
         return {"curves": curves, "metrics": metrics}
 
     def _prune(self, model: Any, tokenizer: Any, context: Context) -> dict[str, float]:

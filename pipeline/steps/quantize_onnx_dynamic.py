@@ -11,10 +11,10 @@ from typing import Any, ClassVar
 
 from pipeline.config import Step, kind, setting
 from pipeline.models.outline import Outline
-from pipeline.runtimes.base import TOKENIZER, Description
+from pipeline.runtimes.base import BATCH_SIZE, TOKENIZER, Description
 from pipeline.runtimes.onnx_graph import require_fuse
 from pipeline.steps.base import Context, versions
-from pipeline.steps.shared.agreement import check_agreement
+from pipeline.steps.shared.agreement import batch_agreement, check_agreement
 from pipeline.system.cpu import REDUCE_RANGE, int8_instructions, int8_support, needs_reduced_range, warn_if_slow
 from pipeline.tasks.single_label import TEXT
 
@@ -27,6 +27,7 @@ class QuantizeOnnxDynamic(Step):
     per_channel: bool = True
     reduce_range: str = setting("auto", choices=REDUCE_RANGE)
     embedding_bits: int = setting(8, choices=(4, 8))
+    batched: bool = False
 
     code_version: ClassVar[int] = 4
     takes: ClassVar[tuple[str, ...]] = ("onnx",)
@@ -47,9 +48,12 @@ class QuantizeOnnxDynamic(Step):
         return source
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
-        """Quantize; metric: the share of validation texts whose prediction stays the same."""
+        """Quantize; metric: the share of validation texts whose prediction stays the same.
+
+        Batched, also the share of them that get the same prediction alone.
+        """
         from pipeline.runtimes.onnx import MODEL
-        from pipeline.runtimes.onnx_graph import quantize
+        from pipeline.runtimes.onnx_dynamic import quantize
         from pipeline.runtimes.onnx_weight_only import EMBEDDINGS, quantize_to_4_bits
 
         assert context.source is not None
@@ -58,10 +62,14 @@ class QuantizeOnnxDynamic(Step):
         if self.embedding_bits == 4:
             graph = scratch / "embeddings.onnx"
             quantize_to_4_bits(context.source / MODEL, graph, EMBEDDINGS)
-        quantize(graph, artifact / MODEL, self.per_channel, needs_reduced_range(self.reduce_range), scratch)
+        reduced = needs_reduced_range(self.reduce_range)
+        quantize(graph, artifact / MODEL, self.per_channel, reduced, scratch, self.batched)
         shutil.copy(context.source / TOKENIZER, artifact)
-        replace(Description.read(context.source), batched=False, int8_for=int8_instructions()).write(artifact)
-        return {"metrics": check_agreement(context.source, artifact, context.splits.validation[TEXT], self._advice())}
+        size, described = BATCH_SIZE if self.batched else 1, Description.read(context.source)
+        replace(described, batched=False, batch_size=size, int8_for=int8_instructions()).write(artifact)
+        texts = list(context.splits.validation[TEXT])
+        metrics = check_agreement(context.source, artifact, texts, self._advice())
+        return {"metrics": metrics | (batch_agreement(artifact, texts) if self.batched else {})}
 
     def _advice(self) -> str:
         if not self.per_channel:

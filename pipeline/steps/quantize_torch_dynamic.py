@@ -60,6 +60,6 @@ class QuantizeTorchDynamic(Step):
             raise self._refused(error) from error
         described = Description.read(context.source)
         description = replace(described, runtime="torch_int8", batched=False, int8_for=int8_instructions())
-        torch_int8.save(model, read_tokenizer(context.source), description, artifact)
+        torch_int8.save(model, read_tokenizer(context.source), description, artifact, context.tokenizer_texts)
         advice = "compare the accuracies before you use it" if self.per_channel else "try per_channel=true"
         return {"metrics": check_agreement(context.source, artifact, context.splits.validation[TEXT], advice)}

@@ -26,7 +26,7 @@ class RandomInit(Step):
     intermediate_size: int = setting(3072, min=1)
     max_positions: int = setting(512, min=8)
 
-    code_version: ClassVar[int] = 1
+    code_version: ClassVar[int] = 2
     gives: ClassVar[str] = "torch"
 
     def __post_init__(self) -> None:
@@ -39,7 +39,11 @@ class RandomInit(Step):
         return "teacher"
 
     def inputs(self, context: Context) -> dict[str, Any]:
-        """The labels, and the teacher's weights, which come with the tokenizer."""
+        """The labels, and the teacher's weights, with the tokenizer. Raises ConfigError when texts are too long."""
+        if context.backbone.max_length > self.max_positions:
+            raise ConfigError(
+                f"backbone.max_length={context.backbone.max_length}: must be at most max_positions={self.max_positions}"
+            )
         return {
             "labels": list(context.splits.labels),
             "oos": context.splits.oos,
@@ -59,7 +63,7 @@ class RandomInit(Step):
             )
         tokenizer = outline_of_start(context.backbone, "teacher", labels, context.seed).tokenizer
         with torch.device("meta"):
-            return Outline(network=self._network(labels, len(tokenizer)), tokenizer=tokenizer, trained=False)
+            return Outline(network=self._network(labels, tokenizer), tokenizer=tokenizer, trained=False)
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
         """Write the network with the backbone's tokenizer."""
@@ -72,18 +76,19 @@ class RandomInit(Step):
         labels, length = list(context.splits.labels), context.backbone.max_length
         _, tokenizer = start(context.backbone, "teacher", labels, context.seed)
         torch.manual_seed(0)
-        model = self._network(labels, len(tokenizer))
-        save(model, tokenizer, Description("torch", labels, length, context.splits.oos, trained=False), artifact)
+        model = self._network(labels, tokenizer)
+        description = Description("torch", labels, length, context.splits.oos, trained=False)
+        save(model, tokenizer, description, artifact, context.tokenizer_texts)
         return {}
 
-    def _network(self, labels: list[str], vocab_size: int) -> Any:
+    def _network(self, labels: list[str], tokenizer: Any) -> Any:
         from transformers import BertConfig, BertForSequenceClassification
 
         names = dict(enumerate(labels))
         config = BertConfig(
-            vocab_size=vocab_size, hidden_size=self.hidden_size, num_hidden_layers=self.num_layers,
+            vocab_size=len(tokenizer), hidden_size=self.hidden_size, num_hidden_layers=self.num_layers,
             num_attention_heads=self.num_heads, intermediate_size=self.intermediate_size,
-            max_position_embeddings=self.max_positions,
+            max_position_embeddings=self.max_positions, pad_token_id=tokenizer.pad_token_id,
             num_labels=len(labels), id2label=names, label2id={name: i for i, name in names.items()},
         )  # fmt: skip
         return BertForSequenceClassification(config)

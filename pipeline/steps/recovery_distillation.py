@@ -21,7 +21,7 @@ class RecoveryDistillation(Distilling):
 
     freeze_embeddings: bool = False
 
-    code_version: ClassVar[int] = 3
+    code_version: ClassVar[int] = 4
     takes: ClassVar[tuple[str, ...]] = ("torch",)
 
     def check(self, context: Context, source: Outline | None, needed: Mapping[str, Outline]) -> Outline | None:
@@ -38,5 +38,5 @@ class RecoveryDistillation(Distilling):
         assert context.source is not None
         model, tokenizer = read(context.source), read_tokenizer(context.source)
         curves = self.learn(model, tokenizer, context, scratch)
-        save_fitting(model, tokenizer, Description.read(context.source), artifact)
+        save_fitting(model, tokenizer, Description.read(context.source), artifact, context.tokenizer_texts)
         return {"curves": curves}

@@ -30,7 +30,7 @@ class StaticEmbeddings(Distilling):
     batch_size: int = setting(64, min=1)
     freeze_embeddings: bool = False
 
-    code_version: ClassVar[int] = 1
+    code_version: ClassVar[int] = 2
     gives: ClassVar[str] = "static"
 
     def __post_init__(self) -> None:
@@ -69,6 +69,6 @@ class StaticEmbeddings(Distilling):
         state["vectors"], state["scales"] = quantized(state.pop("vectors.weight"))
         save_file(state, artifact / WEIGHTS)
         (artifact / TOKENIZER).write_bytes((context.needed["teacher"] / TOKENIZER).read_bytes())
-        pad_id = teacher.config.pad_token_id or 0
+        pad_id = tokenizer.pad_token_id
         Description("static", labels, context.backbone.max_length, context.splits.oos, pad_id).write(artifact)
         return {"curves": curves}

@@ -28,7 +28,7 @@ class TrimVocabulary(Step):
 
     vocab_size: int = setting(16000, min=1)
 
-    code_version: ClassVar[int] = 2
+    code_version: ClassVar[int] = 3
     takes: ClassVar[tuple[str, ...]] = ("torch",)
     gives: ClassVar[str] = "torch"
 
@@ -42,7 +42,7 @@ class TrimVocabulary(Step):
             from pipeline.models.vocabulary import require_word_piece
 
             require_word_piece(source.tokenizer.backend_tokenizer)
-            embedding_names(source.network)
+            embeddings_of(source.network)
         return source
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
@@ -68,27 +68,30 @@ class TrimVocabulary(Step):
         share = sum(same) / len(same)
         log.info("%d of %d word pieces are kept; %.1f %% of the validation texts are tokenized as before",
                  len(kept), before.get_vocab_size(), 100 * share)  # fmt: skip
-        save_fitting(model, _as_transformers(after, read_tokenizer(context.source)), description, artifact)
+        tokenizer = _as_transformers(after, read_tokenizer(context.source))
+        save_fitting(model, tokenizer, description, artifact, context.tokenizer_texts)
         return {"metrics": {"trim/pieces": float(len(kept)), "trim/tokenized_as_before": share}}
 
 
-def embedding_names(model: Any) -> tuple[str, str]:
-    """The names of a network's word and position embeddings.
+def embeddings_of(model: Any) -> tuple[str, str, Any]:
+    """The names of a network's word and position embeddings, and the latter themselves.
 
     Raises OptimizationError when they are not where BERT has them.
     """
     from torch import nn
 
+    from pipeline.models.positions import position_table
+
     embeddings = {name: module for name, module in model.named_modules() if isinstance(module, nn.Embedding)}
     words = [name for name, module in embeddings.items() if module.num_embeddings == model.config.vocab_size]
-    places = [name for name in embeddings if name.endswith("position_embeddings")]
-    if len(words) != 1 or len(places) != 1:
+    table = position_table(model)
+    if len(words) != 1 or table is None:
         raise OptimizationError(f"trim_vocabulary: {model.config.model_type!r} has its embeddings elsewhere than BERT")
-    return words[0], places[0]
+    return words[0], *table
 
 
 def shrink_embeddings(model: Any, kept: list[int], max_length: int) -> Any:
-    """A copy of a network with these rows of its word embeddings, in this order, and the first `max_length` positions.
+    """A copy of a network with these rows of its word embeddings, in this order, and positions for `max_length` tokens.
 
     Raises OptimizationError when its embeddings are not where BERT has them.
     """
@@ -96,15 +99,19 @@ def shrink_embeddings(model: Any, kept: list[int], max_length: int) -> Any:
 
     from pipeline.models.architecture import fit
     from pipeline.models.pooling import pool
+    from pipeline.models.positions import first_position
 
-    words, places = embedding_names(model)
+    words, places, positions = embeddings_of(model)
     config, state = copy.deepcopy(model.config), dict(model.state_dict())
     state[f"{words}.weight"] = state[f"{words}.weight"][kept].clone()
-    state[f"{places}.weight"] = state[f"{places}.weight"][:max_length].clone()
-    config.vocab_size, config.max_position_embeddings = len(kept), len(state[f"{places}.weight"])
-    if config.pad_token_id is not None:
-        config.pad_token_id = kept.index(config.pad_token_id)
+    place, first = f"{places}.weight", first_position(positions)
+    padding = kept.index(config.pad_token_id)
+    moved = 0 if positions.padding_idx is None else config.pad_token_id - padding  # it decides where positions start
+    state[place] = state[place][moved : first + max_length].clone()
+    config.vocab_size, config.max_position_embeddings, config.pad_token_id = len(kept), len(state[place]), padding
     smaller = pool(AutoModelForSequenceClassification.from_config(config, trust_remote_code=False))
+    if first_position(smaller.get_submodule(places)) != first - moved:
+        raise OptimizationError(f"trim_vocabulary: in {config.model_type!r} the padding token's number can't change")
     fit(smaller, state)
     return smaller.eval()
 
@@ -114,5 +121,6 @@ def _as_transformers(tokenizer: Any, like: Any) -> Any:
 
     special = {name: getattr(like, name) for name in ("unk_token", "pad_token", "cls_token", "sep_token", "mask_token")}
     return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, model_input_names=like.model_input_names, padding_side=like.padding_side, **special
-    )
+        tokenizer_object=tokenizer, model_input_names=like.model_input_names, padding_side=like.padding_side,
+        truncation_side=like.truncation_side, **special,
+    )  # fmt: skip

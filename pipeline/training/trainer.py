@@ -21,8 +21,10 @@ from datasets import Dataset, disable_progress_bars, enable_progress_bars
 from transformers import DataCollatorWithPadding, Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
+from pipeline.data.splits import typical_texts
 from pipeline.errors import TrainingError
 from pipeline.models.long_texts import LongTexts
+from pipeline.runtimes import tokens
 from pipeline.system import cpu, disk
 from pipeline.system.progress import bar
 from pipeline.tasks.single_label import LABEL, TEXT
@@ -82,8 +84,10 @@ def train(
     loss is cross-entropy with label smoothing; without an optimizer AdamW is used.
     Returns one dict an epoch: epoch, train_loss, validation_loss, validation_accuracy (0 to 1). Where the best is kept, the
     last dict also has `selection_optimism_pp`.
-    Raises TrainingError when a checkpoint of an interrupted training does not fit.
+    Raises TrainingError when a checkpoint of an interrupted training does not fit, OptimizationError when an artifact could
+    not make the same tokens as `tokenizer`.
     """
+    tokens.check(tokenizer, recipe.max_length, typical_texts(training, validation))
     embeddings = model.base_model.get_input_embeddings()
     embeddings.requires_grad_(not recipe.freeze_embeddings)
     trainer = _Trainer(

@@ -150,11 +150,17 @@ def test_the_program_predicts_with_the_champion_from_words_files_and_standard_in
     assert [(row["text"], row["label"]) for row in rows] == [
         (text, said.label) for text, said in zip(texts, expected, strict=True)
     ]
+    many = tmp_path / "many.txt"
+    many.write_text("\n".join(f"{text} {number}" for number in range(40) for text in texts), encoding="utf-8")
+    alone, together = (program("predict", "--file", str(many), "--model", model, *more) for more in ([], ["--workers", "2"]))
+    assert alone.stdout == together.stdout and together.stdout.count("\n") == 120 and together.returncode == 0
+    assert "answering: " in together.stderr and "120" in together.stderr
     piped = program("predict", "--model", model, stdin=f"{texts[1]}\n\n")
     assert [json.loads(line)["text"] for line in piped.stdout.splitlines()] == [texts[1], ""], "a line for each line"
     mistakes = (["--model", str(tmp_path)], ["--file", str(tmp_path / "nowhere"), "--model", model])
     at_odds = (
         ["--threads", "0", "rain"],
+        ["--workers", "2", "rain"],
         ["--file", "x", "rain"],
         ["--model", model, "rain", "--", "data=toy"],
         ["--nosuch"],

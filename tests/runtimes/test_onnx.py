@@ -30,7 +30,7 @@ from pipeline.runtimes.onnx import OnnxClassifier, session
 from pipeline.runtimes.onnx_graph import export, fuse
 from pipeline.steps.base import Context
 from pipeline.steps.execute import StepsResult, check_order, run_steps
-from pipeline.steps.export_onnx import TOLERANCE, compare_on_ids
+from pipeline.steps.shared.export_check import compare_on_ids, require_equal
 from pipeline.steps.store import Store
 from tests.conftest import composed, shrunk, small, write_csv
 
@@ -99,7 +99,7 @@ def test_the_fused_graph_computes_what_torch_computes_and_every_attention_in_it_
 ) -> None:
     model = random_network(make)
     graph = Graph(model, tmp_path)
-    assert compare_on_ids(model, graph, MAX_LENGTH, model.config.pad_token_id) < 1e-5
+    assert require_equal(compare_on_ids(model, graph, MAX_LENGTH, model.config.pad_token_id), "") < 1e-5
     assert graph.fused["Attention"] == 3 and graph.fused["LayerNormalization"] >= 6 and graph.fused["BiasGelu"] == 3
 
 
@@ -110,7 +110,7 @@ def test_what_is_fused_less_computes_the_same_and_looks_up_no_token_types(
 ) -> None:
     model = random_network(make)
     graph = Graph(model, tmp_path, how)
-    assert compare_on_ids(model, graph, MAX_LENGTH, model.config.pad_token_id) < 1e-5
+    assert require_equal(compare_on_ids(model, graph, MAX_LENGTH, model.config.pad_token_id), "") < 1e-5
     assert graph.fused.get("Attention", 0) == (3 if how == "layers" else 0) and "EmbedLayerNormalization" not in graph.fused
     network = onnx.load(tmp_path / "model.onnx").graph
     positions = next(table for table in network.initializer if table.name.endswith("position_embeddings.weight"))
@@ -150,9 +150,9 @@ def test_a_network_that_computes_something_else_fails_the_check(change: float, t
         model.classifier.bias[2] += change
     with pytest.raises(
         OptimizationError,
-        match=r"differs from torch: by (0\.01|nan) in a logit for a batch of 1, 1 tokens.* other versions",
+        match=r"differs from torch: by (0\.01|nan) in a logit for a batch of 1, 1 tokens.* answers differ; set fuse=parts",
     ):
-        compare_on_ids(model, graph, MAX_LENGTH, 0)
+        require_equal(compare_on_ids(model, graph, MAX_LENGTH, 0), "set fuse=parts")
 
 
 def test_a_difference_that_only_long_texts_show_fails_the_check(tmp_path: Path) -> None:
@@ -161,7 +161,7 @@ def test_a_difference_that_only_long_texts_show_fails_the_check(tmp_path: Path) 
     with torch.no_grad():
         model.bert.embeddings.position_embeddings.weight[MAX_LENGTH - 1, 3] += 1
     with pytest.raises(OptimizationError, match=f", {MAX_LENGTH} tokens long"):
-        compare_on_ids(model, graph, MAX_LENGTH, 0)
+        require_equal(compare_on_ids(model, graph, MAX_LENGTH, 0), "")
 
 
 def test_a_network_too_large_for_one_file_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -185,13 +185,13 @@ def test_an_exported_classifier_is_whole_and_measured_like_any_other(made: Steps
     texts = ["rain", "play a song about rain", "order a pizza " * 60]  # the last is longer than max_length
     torch_artifact, artifact = (stage.artifact for stage in made.stages)
     expected = load(torch_artifact, 1).logits(texts)
-    assert np.abs(load(artifact, 1).logits(texts) - expected).max() < TOLERANCE
+    assert np.abs(load(artifact, 1).logits(texts) - expected).max() < 1e-5
     with Worker(artifact, threads=1) as worker:
-        assert np.abs(worker.logits(texts, batch_size=2) - expected).max() < TOLERANCE
+        assert np.abs(worker.logits(texts, batch_size=2) - expected).max() < 1e-5
         assert worker.time(texts).ms.shape == (3,)
     assert {path.name for path in artifact.iterdir()} == {"model.onnx", "tokenizer.json", "classifier.json"}
     assert made.stages[-1].manifest["notes"]["fused"]["Attention"] == 2
-    assert 0 <= made.metrics["export/max_difference"] <= TOLERANCE
+    assert 0 <= made.metrics["export/max_difference"] <= 1e-5
     before, after = Description.read(torch_artifact), Description.read(artifact)
     assert after.runtime == "onnx" and after.labels == before.labels and after.max_length == before.max_length
 

@@ -14,9 +14,10 @@ from pipeline.config import Backbone
 from pipeline.deployment.serve.answers import Answerer
 from pipeline.errors import ConfigError
 from pipeline.evaluation.latency.process import Worker
+from pipeline.evaluation.latency.worker import Server
 from pipeline.runtimes.base import Description, load
 from pipeline.runtimes.onnx import session
-from pipeline.runtimes.onnx_graph import quantize
+from pipeline.runtimes.onnx_dynamic import quantize
 from pipeline.steps.base import Context
 from pipeline.steps.execute import StepsResult, check_order, plan, run_steps
 from pipeline.steps.quantize_onnx_dynamic import QuantizeOnnxDynamic
@@ -115,6 +116,32 @@ def test_what_is_said_of_a_text_does_not_depend_on_its_neighbours(quantized: Qua
     assert answer(texts) == [said for text in texts for said in answer([text])]
 
 
+def test_plain_onnx_runtime_can_t_read_padding_as_text(quantized: Quantized, context: Context) -> None:
+    made, batched = quantized().artifact, quantized(batched=True)
+    texts = list(context.splits.test["text"])
+    ids, mask = load(made, 1).encode(texts)
+    assert len(set(mask.sum(axis=1))) > 1
+    with pytest.raises(Exception, match="Got: 18 Expected: 1"):
+        session(made / "model.onnx", 1).run(["logits"], {"input_ids": ids})
+    plain = session(batched.artifact / "model.onnx", 1).run(["logits"], {"input_ids": ids, "attention_mask": mask})[0]
+    assert np.mean(plain.argmax(1) == load(batched.stages[-2].artifact, 1).logits(texts).argmax(1)) >= 0.9
+    description = Description.read(batched.artifact)
+    assert (description.batched, description.batch_size) == (False, 32)
+    few, many = (load(batched.artifact, 1).logits_by_length(texts, size) for size in (5, 64))
+    assert np.array_equal(few, many), "whatever size is asked for"
+    assert {"quantize/agreement", "quantize/batch_agreement"} <= batched.metrics.keys()
+    assert 0.9 <= batched.metrics["quantize/batch_agreement"] <= 1
+
+
+def test_throughput_is_measured_as_texts_are_answered(quantized: Quantized, monkeypatch: pytest.MonkeyPatch) -> None:
+    for batched, expected in ((False, [1] * 64), (True, [32, 32])):
+        server, seen = Server(), list[int]()
+        server.load(str(quantized(batched=batched).artifact), 1, [])
+        monkeypatch.setattr(server._classifier, "logits", lambda texts, seen=seen: seen.append(len(texts)))
+        server.throughput([f"text {number}" for number in range(64)], batch_size=64)
+        assert seen == expected
+
+
 def test_matrices_and_embeddings_are_int8(quantized: Quantized) -> None:
     tensors = stored(quantized().artifact)
     assert not [name for name, tensor in tensors.items() if tensor.dtype == np.float32 and tensor.ndim > 1]
@@ -128,7 +155,8 @@ def test_every_architecture_can_be_quantized(make: Callable[[], Any], tmp_path: 
     quantize(tmp_path / "model.onnx", tmp_path / "int8.onnx", True, int8_support().reduce_range, tmp_path)
     ids = np.random.default_rng(0).integers(5, 90, (20, 12))
     fp32 = graph.forward(ids, np.ones_like(ids))
-    int8 = session(tmp_path / "int8.onnx", 1).run(["logits"], {"input_ids": ids})[0]
+    opened = session(tmp_path / "int8.onnx", 1)
+    int8 = np.concatenate([opened.run(["logits"], {"input_ids": row[None]})[0] for row in ids])
     assert np.abs(int8 - fp32).mean() < 0.2 * fp32.std(axis=0).mean()
 
 
@@ -170,7 +198,7 @@ def test_it_warns_where_int8_is_not_faster_and_where_predictions_change(
     step.make(replace(context, source=source), tmp_path / "artifact", tmp_path / "scratch")
     slow, changed = (record.getMessage() for record in caplog.records if record.levelname == "WARNING")
     assert slow == "warning: int8 makes the classifier smaller, but gains little speed here: it lacks VNNI"
-    assert changed.endswith(" of the predictions stay the same after quantization; try per_channel=true")
+    assert changed.endswith(" of the predictions stay the same after this step; try per_channel=true")
 
 
 def test_it_takes_an_onnx_classifier_only() -> None:

@@ -1,15 +1,13 @@
 """Texts -> answers, with an artifact directory. The command predict, MLflow's server and its pyfunc all use it.
 
-The answer to a text does not depend on the other texts of the call.
+The answer to a text does not depend on the other texts of the call, except in int8 that was made for batches.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.runtimes.base import Description, load
-
-BATCH_SIZE = 32  # texts
+from pipeline.runtimes.base import BATCH_SIZE, Description, load
 
 
 class Answer(NamedTuple):

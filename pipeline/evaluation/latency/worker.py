@@ -113,14 +113,15 @@ class Server:
         return {"blocks": timed}
 
     def throughput(self, texts: list[str], batch_size: int, seconds: float = 0.0, batches: int = 1) -> dict[str, Any]:
-        """Texts per second in batches, in the given order.
+        """Texts per second in batches, in the given order; one by one where the classifier answers so.
 
         It repeats all texts for at least `seconds` and `batches` batches.
         """
+        size = batch_size if self._classifier.batch_independent else min(batch_size, self._classifier.batch_size)
         done, start = 0, time.perf_counter()
         while True:
-            for i in range(0, len(texts), batch_size):
-                self._classifier.logits(texts[i : i + batch_size])
+            for i in range(0, len(texts), size):
+                self._classifier.logits(texts[i : i + size])
             done += len(texts)
             spent = time.perf_counter() - start
             if spent >= seconds and done >= batches * batch_size:

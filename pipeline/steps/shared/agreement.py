@@ -6,7 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from pipeline.runtimes.base import load
 from pipeline.steps.shared.inference import logits_of
+from pipeline.system.progress import bar
 from pipeline.tasks.single_label import answer
 
 log = logging.getLogger(__name__)
@@ -17,8 +19,21 @@ def check_agreement(source: Path, target: Path, texts: Sequence[str], advice: st
     """The agreement as a metric of the step; warns, with `advice`, when too few predictions stay the same."""
     same = agreement(source, target, texts)
     if same < MIN_AGREEMENT:
-        log.warning("warning: only %.1f %% of the predictions stay the same after quantization; %s", 100 * same, advice)
+        log.warning("warning: only %.1f %% of the predictions stay the same after this step; %s", 100 * same, advice)
     return {"quantize/agreement": same}
+
+
+def batch_agreement(artifact: Path, texts: Sequence[str]) -> dict[str, float]:
+    """The share of texts that get the same label in batches and alone, as a metric of the step; it is told too."""
+    import torch
+
+    together, classifier = logits_of(artifact, texts, "checking batches"), load(artifact, torch.get_num_threads())
+    classifier.batch_size = 1
+    with bar("checking batches", "text", len(texts)) as progress:
+        alone = classifier.logits_by_length(texts, 1, progress.update)
+    same = float(np.mean(answer(together) == answer(alone)))
+    log.info("in batches, whose texts share the ranges of activations, %.1f %% get the same label as alone", 100 * same)
+    return {"quantize/batch_agreement": same}
 
 
 def agreement(source: Path, target: Path, texts: Sequence[str]) -> float:

@@ -18,7 +18,8 @@ from pipeline.evaluation.doctor.texts import SENTENCES
 from pipeline.runtimes import torch_int8
 from pipeline.runtimes.base import Description
 from pipeline.runtimes.onnx import MODEL
-from pipeline.runtimes.onnx_graph import export, fuse, quantize
+from pipeline.runtimes.onnx_dynamic import quantize
+from pipeline.runtimes.onnx_graph import export, fuse
 from pipeline.runtimes.torch import read, read_tokenizer
 from tests.runtimes.test_compact import network, sparse, stored
 

@@ -1,0 +1,94 @@
+"""Tiny networks with random weights, and tokenizers, of several families; made from their configuration, offline."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+
+LABELS = ["a", "b", "c"]
+TEXTS = ["rain tomorrow", "Play a song, please!", "order a pizza", "is it cold?", "naïve café", "stop the music now"]
+POSITIONS = 20  # tokens
+SHAPE = {
+    "hidden_size": 32, "num_hidden_layers": 3, "num_attention_heads": 4, "intermediate_size": 64, "vocab_size": 140,
+    "id2label": dict(enumerate(LABELS)), "label2id": {label: i for i, label in enumerate(LABELS)},
+}  # fmt: skip
+OFFSET = {"max_position_embeddings": POSITIONS + 2, "pad_token_id": 1}
+BERT_SPECIALS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+ROBERTA_SPECIALS = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
+MPNET_SPECIALS = ["<s>", "<pad>", "</s>", "[UNK]", "<mask>"]
+
+
+def word_pieces(specials: list[str]) -> dict[str, int]:
+    """A vocabulary for WordPiece; all characters of the texts are in it."""
+    made = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    made.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    made.train_from_iterator(TEXTS, trainers.WordPieceTrainer(vocab_size=130, special_tokens=specials))
+    return dict(made.get_vocab())
+
+
+def bytes_pairs() -> dict[str, Any]:
+    """Vocabulary and merges for byte-level BPE."""
+    made = Tokenizer(models.BPE())
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    made.train_from_iterator(
+        TEXTS, trainers.BpeTrainer(vocab_size=300, special_tokens=ROBERTA_SPECIALS, initial_alphabet=alphabet)
+    )
+    model = json.loads(made.to_str())["model"]
+    return {"vocab": model["vocab"], "merges": [tuple(pair) for pair in model["merges"]]}
+
+
+def unigrams(specials: list[str]) -> list[tuple[str, float]]:
+    """A vocabulary for Unigram."""
+    made = Tokenizer(models.Unigram())
+    made.pre_tokenizer = pre_tokenizers.Metaspace()
+    made.train_from_iterator(TEXTS, trainers.UnigramTrainer(vocab_size=100, special_tokens=specials, unk_token="<unk>"))
+    return [(piece, score) for piece, score in json.loads(made.to_str())["model"]["vocab"]]
+
+
+TOKENIZERS: dict[str, Callable[..., Any]] = {
+    "bert": lambda **more: transformers.BertTokenizer(vocab=word_pieces(BERT_SPECIALS), **more),
+    "mpnet": lambda **more: transformers.MPNetTokenizer(vocab=word_pieces(MPNET_SPECIALS), **more),
+    "roberta": lambda **more: transformers.RobertaTokenizer(**bytes_pairs(), **more),
+    "xlm-roberta": lambda **more: transformers.XLMRobertaTokenizer(vocab=unigrams(ROBERTA_SPECIALS), **more),
+    "albert": lambda **more: transformers.AlbertTokenizer(
+        vocab=unigrams(["<pad>", "<unk>", "[CLS]", "[SEP]", "[MASK]"]), **more
+    ),
+    "deberta-v2": lambda **more: transformers.DebertaV2Tokenizer(
+        vocab=unigrams(["[PAD]", "[CLS]", "[SEP]", "<unk>", "[MASK]"]), unk_token="<unk>", **more
+    ),
+    "gpt2": lambda **more: transformers.GPT2Tokenizer(
+        **bytes_pairs(), pad_token="<pad>", unk_token="<unk>", bos_token="<s>", eos_token="</s>", **more
+    ),
+}
+SETTINGS: dict[str, dict[str, Any]] = {
+    "bert": {"max_position_embeddings": POSITIONS},
+    "mpnet": OFFSET,
+    "roberta": OFFSET | {"vocab_size": 300},
+    "xlm-roberta": OFFSET,
+    "albert": {"max_position_embeddings": POSITIONS, "embedding_size": 16, "hidden_act": "gelu"},
+    "deberta-v2": {"max_position_embeddings": POSITIONS},
+    "gpt2": {"max_position_embeddings": POSITIONS, "vocab_size": 300, "pad_token_id": 1},
+}
+
+
+def network(family: str, **changes: Any) -> Any:
+    """A classifier with random weights, in eval mode; no two parameters are equal, as after training."""
+    config = transformers.AutoConfig.for_model(family, **SHAPE | SETTINGS[family] | changes)
+    torch.manual_seed(0)
+    model = transformers.AutoModelForSequenceClassification.from_config(config).eval()
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter += 0.1 * torch.randn_like(parameter)
+    return model
+
+
+def checkpoint_of(family: str, directory: Path, tokenizer: dict[str, Any] | None = None, **changes: Any) -> Path:
+    """The directory of a checkpoint, as a user may have one."""
+    network(family, **changes).save_pretrained(directory)
+    TOKENIZERS[family](**tokenizer or {}).save_pretrained(directory)
+    return directory
