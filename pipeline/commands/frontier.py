@@ -5,8 +5,8 @@ python -m pipeline frontier data=clinc150 data.path=... frontier.n_trials=40 opt
 python -m pipeline frontier 'frontier.depth=[2,3]' 'frontier.rank=[0,96,128]' frontier.max_seconds=30
 
 The front is that of the point estimates of speed, size and quality on the validation split. The search space is in
-conf/config.yaml under frontier; optim=student_2l_low_rank defines how students are trained. Repeat the command to continue an interrupted
-search. Other settings are those of python -m pipeline.
+conf/config.yaml under frontier; optim=student_2l_low_rank defines how students are trained. Repeat the command to
+continue an interrupted search. Other settings are those of python -m pipeline.
 """
 
 import os

@@ -4,12 +4,14 @@ Whether two intervals against the baseline overlap does not tell it. Both answer
 of each cancels; and intervals of pairs that were measured apart may overlap although their difference is sure.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
-from scipy.special import stdtrit
 
 from pipeline.evaluation.evidence import Evidence
-from pipeline.evaluation.quality.intervals import Z, tango
-from pipeline.evaluation.statistics import CONFIDENCE, Interval, difference_interval
+from pipeline.evaluation.quality.intervals import tango
+from pipeline.evaluation.quality.seeds import change_over_seeds
+from pipeline.evaluation.statistics import Interval, difference_interval
 from pipeline.selection.candidate import Candidate
 
 
@@ -38,44 +40,36 @@ def _log_speedups(candidate: Candidate) -> np.ndarray:
 def accuracy_difference(one: Candidate, other: Candidate) -> Interval | None:
     """Accuracy of `one` minus that of `other` on the validation split, in percentage points, from their own flips.
 
-    For one seed it is Tango's interval. Of several, the seeds that both have count, and each text with its mean over them.
-    The bounds add two errors as squares, over the texts and over the seeds (Student's t). That is a little too wide, because
-    what differs by seed and text is in both. None where no seed has the answers of both to the same texts.
+    For one seed it is Tango's interval. Of several, those seeds count that both have, and the texts that all of them have
+    (see `change_over_seeds`). None where no seed has the answers of both to the same texts.
     """
-    changes = _changes(one, other)
-    if not changes:
+    runs = _of_common_seeds(one, other)
+    if not runs:
         return None
-    if len(changes) == 1:
-        (_, change), n = changes[0], len(changes[0][1])
-        found = tango(int((change > 0).sum()), int((change < 0).sum()), n)
-    else:
-        value, half = _over_seeds(changes)
-        found = Interval(value, value - half, value + half)
-    return found.scaled(100)
+    if len(runs) > 1:
+        ours, theirs = (np.array(rights) for rights in zip(*_of_common_texts(runs), strict=True))
+        return change_over_seeds(theirs, ours).scaled(100) if ours.shape[1] > 1 else None
+    _, ours, theirs = runs[0]
+    return tango(int((ours & ~theirs).sum()), int((theirs & ~ours).sum()), len(ours)).scaled(100)
 
 
-Change = tuple[tuple[str, ...], np.ndarray]  # texts, and for each 1 where only one is right, -1 where only the other is
+Rights = tuple[tuple[str, ...], np.ndarray, np.ndarray]  # texts, and which answers of both are right, bool (texts,)
 
 
-def _changes(one: Candidate, other: Candidate) -> list[Change]:
-    """For each seed that both have: the texts, and float64 (texts,): right of one - right of the other."""
+def _of_common_seeds(one: Candidate, other: Candidate) -> list[Rights]:
+    """The answers of both to the same texts, for each seed that both have."""
     known = {row.seed: run for row, run in zip(other.rows, other.evidence, strict=False)}
     found = []
     for row, run in zip(one.rows, one.evidence, strict=False):
         its = known.get(row.seed, Evidence())
         if run.right is not None and its.right is not None and run.texts == its.texts:
-            found.append((run.texts, run.right.astype(np.float64) - its.right))
+            found.append((run.texts, run.right, its.right))
     return found
 
 
-def _over_seeds(changes: list[Change]) -> tuple[float, float]:
-    """The mean change over at least two seeds, and half the width of its interval."""
-    by_text: dict[str, list[float]] = {}
-    for texts, change in changes:
-        for text, value in zip(texts, change.tolist(), strict=True):
-            by_text.setdefault(text, []).append(value)
-    of_texts = np.array([np.mean(values) for values in by_text.values()])
-    of_seeds = np.array([change.mean() for _, change in changes])
-    over_texts = Z * of_texts.std(ddof=1) / np.sqrt(len(of_texts))
-    over_seeds = stdtrit(len(of_seeds) - 1, (1 + CONFIDENCE) / 2) * of_seeds.std(ddof=1) / np.sqrt(len(of_seeds))
-    return float(of_seeds.mean()), float(np.hypot(over_texts, over_seeds))
+def _of_common_texts(runs: Sequence[Rights]) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The answers of both for each seed to the texts that all seeds have; a seed may have drawn its own validation split."""
+    places = [{text: place for place, text in enumerate(texts)} for texts, _, _ in runs]
+    common = [text for text in places[0] if all(text in has for has in places)]
+    chosen = [np.array([has[text] for text in common], dtype=np.int64) for has in places]
+    return [(ours[own], theirs[own]) for (_, ours, theirs), own in zip(runs, chosen, strict=True)]

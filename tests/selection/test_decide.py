@@ -162,7 +162,7 @@ def test_two_are_compared_by_their_own_flips_and_pairs() -> None:
     assert against is not None and against.value == pytest.approx(4, rel=0.01) and against.low > 3.7
 
 
-def test_over_seeds_the_texts_count_with_their_mean_and_the_seeds_that_both_have() -> None:
+def test_over_seeds_those_count_that_both_have() -> None:
     rng = np.random.default_rng(1)
     rows = [replace(row("x"), seed=seed) for seed in (1, 2, 3)]
     rights = [rng.random(1000) < 0.9 for _ in rows]
@@ -172,7 +172,7 @@ def test_over_seeds_the_texts_count_with_their_mean_and_the_seeds_that_both_have
     expected = np.mean([a.right.mean() - b.right.mean() for a, b in zip(one.evidence, worse.evidence, strict=False)])  # type: ignore[union-attr]
     assert found is not None and found.value == pytest.approx(100 * expected) and found.low < found.value < found.high
     same = accuracy_difference(one, one)
-    assert same is not None and (same.value, same.low, same.high) == (0, 0, 0)
+    assert same is not None and same.value == 0 and same.low < 0 < same.high < 0.3
     speeds = replace(one, evidence=tuple(timed(value, value) for value in (4.0, 4.4, 3.6)))
     ratio = speed_ratio(speeds, BASELINE)
     assert ratio is not None and ratio.low < 3.6 and ratio.high > 4.4, "each seed is one value"

@@ -100,8 +100,8 @@ def simulate(cases: int, seed: int) -> Figures:
         ("chooses", "points lost", "texts", "candidates", "chosen", "shipped", "inferior", "reported - true", "covered",
          "of shipped", "covered there"),
         tuple(rows),
-        "Candidates truly lose 1 point, exactly what is allowed, or 0 to 2 points. Inferior: something that loses a point or "
-        "more was shipped. Reported - true: the accuracy on test of the one that was chosen, confirmed or not, minus its "
+        "Candidates truly lose 1 point, exactly what is allowed, or 0 to 2 points. Inferior: what was shipped loses a point "
+        "or more. Reported - true: the accuracy on test of the one that was chosen, confirmed or not, minus its "
         "true accuracy, in percentage points, with its standard error in this simulation; covered is how often the 95 % "
         "interval has the truth. Both again of the shipped ones alone.",
     )  # fmt: skip
