@@ -213,12 +213,12 @@ def _measure_and_log(job: Job, optim: Optim, made: StepsResult, reference: Refer
 
 def _answers(report: Report) -> dict[str, float]:
     """The share of the most frequent answer; warns if it is nearly the only one."""
-    if not report.test.quality:  # random weights
+    if not report.validation.quality:  # random weights
         return {}
-    message = one_answer.one_answer_message(report.test.predictions)
+    message = one_answer.one_answer_message(report.validation.predictions)
     if message:
         log.warning("warning: %s: %s", report.optim, message)
-    return {"data/largest_answer_share": one_answer.largest_answer_share(report.test.predictions)}
+    return {"data/largest_answer_share": one_answer.largest_answer_share(report.validation.predictions)}
 
 
 def _log_copy(job: Job, optim: Optim, known: Any, tracked: Run) -> Row:

@@ -77,7 +77,7 @@ class Metric:
     @property
     def on_test(self) -> bool:
         """Whether it rates answers to the test split. Then it has a twin that rates those to the validation split."""
-        return self.needs_training and not self.key.startswith("validation/")
+        return self.needs_training and self.key.partition("/")[0] in VALIDATION
 
     @property
     def twin(self) -> str:
@@ -218,7 +218,7 @@ METRICS = declared(
     Metric("data/truncated_share", " %", LOWER, 1, 100, always=False),  # of a sample of the training texts
     Metric("data/lost_token_share", " %", LOWER, 1, 100, always=False),
     Metric("data/unknown_token_share", " %", LOWER, 1, 100, always=False),
-    Metric("data/largest_answer_share", " %", decimals=1, scale=100, always=False, needs_training=True),  # of the test texts
+    Metric("data/largest_answer_share", " %", decimals=1, scale=100, always=False, needs_training=True),  # validation
     Metric("cost/price_per_million_texts", "", LOWER, 3, title="price/M", drop_order=9, once=True,
            always=False,
            explanation="price of a million texts, in the currency of measure.price_per_core_hour."),
