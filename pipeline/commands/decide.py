@@ -1,4 +1,4 @@
-"""Choose the optimization to ship on validation, confirm it on test, register it, explain why not the others.
+"""Choose the optimization to ship on validation, confirm it on test, register it, say why.
 
 python -m pipeline decide data=clinc150 constraints.size_mb=30 constraints.accuracy_loss=0.01
 python -m pipeline decide decide.prefer=size constraints.min_accuracy=0.9 decide.dry_run=true

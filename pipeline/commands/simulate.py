@@ -1,4 +1,4 @@
-"""Simulate decisions and intervals with the program's own functions, to see how often they are wrong.
+"""Simulate how often the program's own decisions and intervals are wrong.
 
 python -m pipeline simulate                          every subject
 python -m pipeline simulate ties --cases 500         one of them, with fewer cases

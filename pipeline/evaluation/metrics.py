@@ -52,6 +52,7 @@ class Metric:
     needs_training: bool = False  # it rates the answers, so a classifier with random weights does not have it
     min_flips: int = 0  # a bound on it is judged only if so many texts are answered right by one of the two alone
     drop_order: int = 0  # position in which its column is left out of a table that is too wide; 0: never
+    beside: str = ""  # the metric that its cell shows in parentheses
     shown_in: tuple[str, ...] = ()  # where it is shown besides the table: VIEW, CHART, TAG
 
     @property
@@ -82,7 +83,7 @@ class Metric:
 
     def on_validation(self) -> "Metric":
         """Its twin: neither a column nor a constraint."""
-        return replace(self, key=self.twin, title="", explanation="", constraint=None, drop_order=0, shown_in=())
+        return replace(self, key=self.twin, title="", explanation="", constraint=None, drop_order=0, beside="", shown_in=())
 
     @property
     def baseline_value(self) -> float | None:
@@ -92,7 +93,7 @@ class Metric:
 
 def quality(
     name: str, label: str, title: str = "", explanation: str = "", *, proportion: bool = False, compared: bool = True,
-    direction: int = HIGHER, drop_order: int = 0, shown_in: tuple[str, ...] = (),
+    direction: int = HIGHER, drop_order: int = 0, shown_in: tuple[str, ...] = (), beside: str = "",
     without_rule: Mapping[str, Any] | None = None, change: Mapping[str, Any] | None = None,
 ) -> list[Metric]:  # fmt: skip
     """All metrics of one quality of the answers, a share from 0 to 1; `label` is its name in a sentence.
@@ -104,7 +105,13 @@ def quality(
     """
     share: dict[str, Any] = {"unit": " %", "direction": direction, "decimals": 1, "scale": 100, "needs_training": True}
     least = Constraint(f"min_{name}", label, 2, 100, share=True) if compared else None
-    column: dict[str, Any] = {"title": title, "explanation": explanation, "drop_order": drop_order, "shown_in": shown_in}
+    column: dict[str, Any] = {
+        "title": title,
+        "explanation": explanation,
+        "drop_order": drop_order,
+        "shown_in": shown_in,
+        "beside": beside,
+    }
     found = [
         Metric(f"quality/{name}", **share, **column, constraint=least, interval=compared),
         Metric(f"argmax/{name}", **share, **(without_rule or {}), always=False),
@@ -146,9 +153,10 @@ METRICS = declared(
     quality("f1_macro", "macro F1", "macro F1 %", drop_order=1,
             explanation="harmonic mean of a class's precision and recall, averaged over the classes."),
     quality("ece", "calibration error", "ECE %", compared=False, direction=LOWER, drop_order=2,
-            explanation="average difference between scores and the share of right answers (expected calibration error)."),
-    quality("ece_by_chance", "calibration error by chance", "ECE by chance %", compared=False, direction=0, drop_order=2,
-            explanation="the ECE that perfect scores would show on so few texts; only what is above it is an error."),
+            beside="quality/ece_by_chance",
+            explanation="average difference between scores and the share of right answers (expected calibration error); in "
+                        "parentheses what perfect scores would show on so few texts, so only what is above it is an error."),
+    quality("ece_by_chance", "calibration error by chance", compared=False, direction=0),
     Metric("delta/agreement", " %", HIGHER, 1, 100, always=False, needs_training=True),
     Metric("delta/gained", decimals=0, direction=HIGHER, always=False, needs_training=True),
     Metric("delta/lost", decimals=0, direction=LOWER, always=False, needs_training=True),

@@ -31,6 +31,12 @@ class Interval:
         """The same in another unit; `factor` is positive."""
         return Interval(factor * self.value, factor * self.low, factor * self.high)
 
+    def at_least(self, other: "Interval") -> "Interval":
+        """This value with bounds that are at least as far away as those of another interval from its value."""
+        return self.hull(
+            Interval(self.value, self.value - (other.value - other.low), self.value + (other.high - other.value))
+        )
+
     def bounds(self) -> dict[str, float]:
         """The bounds, by the suffixes of their metric names."""
         return {"_low": self.low, "_high": self.high}

@@ -48,6 +48,8 @@ def cell(metric: Metric, row: Row) -> str:
     shown = f"{value * metric.scale:.{metric.decimals}f}"
     if metric.key in row.std:
         return f"{shown} ±{row.std[metric.key] * metric.scale:.{metric.decimals}f}"
+    if metric.beside in row.metrics:
+        return f"{shown} ({row.metrics[metric.beside] * metric.scale:.{metric.decimals}f})"
     low, high = (row.metrics.get(metric.key + bound) for bound in BOUNDS)
     if not metric.compared or low is None or high is None:
         return shown

@@ -101,7 +101,7 @@ def test_the_validation_split_has_a_twin_of_each_metric_that_rates_answers_and_o
 )  # fmt: skip
 def test_what_a_sweeper_maximizes_is_not_of_the_test_split(compose: Callable[..., Config], name: str, instead: str) -> None:
     config = compose()
-    assert config.objective == ["validation/accuracy"]
+    assert list(config.objective) == ["validation/accuracy"]
     check(replace(config, objective=[instead]))
     with pytest.raises(ConfigError, match=f"^config error: objective={name}: the test split must not choose; "):
         check(replace(config, objective=["delta/speedup", name]))

@@ -19,7 +19,7 @@ def test_one_optimization_is_told_against_the_baseline() -> None:
     assert run_lines(FAST, [FAST, BASELINE]) == [
         "speed: quick is 5.00x [4.80, 5.20] as fast as bert (faster)",
         "size: 40.0 MB; bert is 2.00x as large",
-        "accuracy: 89.0 %, -1.0 [-2.0, 0.0] pp compared with bert",
+        "accuracy: 89.0 %, -1.0 [-2.0, 0.0] pp compared with bert (these weights)",
     ]
     assert run_lines(BASELINE, [BASELINE]) == [] and comparison_lines([BASELINE]) == []
 
@@ -28,7 +28,7 @@ def test_of_many_the_fastest_the_smallest_and_their_cost_are_told() -> None:
     assert comparison_lines([BASELINE, SMALL, FAST]) == [
         "fastest: quick, 5.00x [4.80, 5.20] as fast as bert",
         "smallest: small, 10.0 MB; bert is 8.00x as large",
-        "accuracy compared with bert: quick -1.0 [-2.0, 0.0] pp, small -5.0 pp",
+        "accuracy compared with bert (these weights): quick -1.0 [-2.0, 0.0] pp, small -5.0 pp",
     ]
 
 

@@ -129,6 +129,7 @@ def test_a_run_that_ends_is_finished_and_holds_all_it_was_given(tracker: Tracker
         "label": "music",
         "correct": False,
         "abstained": False,
+        "baseline_correct": True,
     }
     calls = parquet.read_table(tracker.client.download_artifacts(run.run_id, "latency.parquet")).to_pylist()
     assert len(calls) == 12 and calls[-1] == {

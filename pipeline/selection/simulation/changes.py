@@ -13,7 +13,6 @@ from pipeline.evaluation.quality.weighted import weighted
 from pipeline.selection.simulation.figures import Figures, percent
 
 OOS_SHARE = 0.2  # of the texts, where there is an out-of-scope label
-SLOW = 4  # a case takes several bootstraps, so that fewer are drawn
 
 
 @dataclass(frozen=True)
@@ -87,7 +86,7 @@ def simulate(cases: int, seed: int) -> Figures:
     rows = []
     for n, drawn in ROWS:
         flips = n * float(drawn.share[(drawn.baseline == drawn.truth) != (drawn.candidate == drawn.truth)].sum())
-        for name, values in misses(drawn, n, max(1, cases // SLOW), seed).items():
+        for name, values in misses(drawn, n, cases, seed).items():
             if name in SHOWN:
                 above, below, widths = zip(*values, strict=True)
                 change = f"{100 * drawn.true_changes()[name]:+.2f}"
@@ -98,6 +97,5 @@ def simulate(cases: int, seed: int) -> Figures:
         ("metric", "texts", "labels", "flips", "true change pp", "low above it", "high below it", "width pp"),
         tuple(rows),
         "2.5 % are allowed on a side. Flips are the texts that only one of the two answers right, on average. Of 10 labels "
-        "one is out of scope; of 5 and 20 labels, the k-th is 1 / k as frequent as the first. A quarter of the cases is "
-        "drawn.",
+        "one is out of scope; of 5 and 20 labels, the k-th is 1 / k as frequent as the first.",
     )

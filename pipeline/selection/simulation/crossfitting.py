@@ -17,7 +17,7 @@ LABELS, SIZES, NEW_TEXTS = 4, (60, 600, 3000), 4000
 SIGNAL = 1.2  # how much the true label's logit stands out; the others are standard normal
 EPOCHS, ACCURACY = 8, 0.9
 CHANGED = 0.02  # share of the texts whose answer is drawn anew in each epoch
-SLOW = 20  # fitting takes long, so that fewer cases are drawn
+SLOW = 5  # fitting takes long, so that fewer cases are drawn
 
 
 def drawn(rng: np.random.Generator, texts: int) -> tuple[np.ndarray, np.ndarray]:
