@@ -55,8 +55,8 @@ def decide(config: Config) -> int:
         print(summary.summary_text(tables.table(decision.rows()), lines, explained if config.explain else ""))
         print("".join(f"\nnote: {note}" for note in decision.notes))
         print(f"\n{decision.verdict()}")
-        if decision.figures():
-            print(decision.figures())
+        if decision.reported():
+            print(decision.reported())
         if decision.chosen is not None and not config.decide.dry_run:
             with as_track_error(tracker.connection):
                 decision = replace(decision, registered=ship(decision, config, tracker))
