@@ -8,9 +8,9 @@ python -m pipeline decide sweep.id=20261126T080000_1a2b3c constraints.speedup=5
 The validation split chooses. The one chosen must keep the constraints on the test split too; if it does not, nothing is
 shipped, and no other is tried.
 
-Exit codes: 0 an optimization was chosen and confirmed; 3 none keeps the constraints, or test did not confirm it; 2 a
-mistake, no runs, or runs that can't be compared. Other settings are those of python -m pipeline; conf/config.yaml explains
-the constraints.
+Exit codes: 0 an optimization was chosen and confirmed; 3 none keeps the constraints, or test did not confirm it;
+2 a mistake, no runs, or runs that can't be compared. Other settings are those of python -m pipeline; conf/config.yaml
+explains the constraints.
 """
 
 import os
@@ -55,8 +55,8 @@ def decide(config: Config) -> int:
         print(summary.summary_text(tables.table(decision.rows()), lines, explained if config.explain else ""))
         print("".join(f"\nnote: {note}" for note in decision.notes))
         print(f"\n{decision.verdict()}")
-        if decision.figures():
-            print(decision.figures())
+        if decision.reported():
+            print(decision.reported())
         if decision.chosen is not None and not config.decide.dry_run:
             with as_track_error(tracker.connection):
                 decision = replace(decision, registered=ship(decision, config, tracker))

@@ -100,8 +100,8 @@ def version_tags(decision: Decision, row: Row) -> dict[str, str]:
         "strict": f"{decision.settings.strict}".lower(),
     }
     validation = {name: f"{row.metrics[name]:.5g}" for name in map(validation_key, QUALITY_NAMES) if name in row.metrics}
-    figures = {"figures": decision.figures()[:1000], "chosen_among": f"{decision.chosen_among}"}
-    return {"optim": row.optim, "decision": decision.verdict()[:1000], **figures, **asked, **metrics, **validation}
+    reported = {"reported": decision.reported()[:1000], "chosen_among": f"{decision.chosen_among}"}
+    return {"optim": row.optim, "decision": decision.verdict()[:1000], **reported, **asked, **metrics, **validation}
 
 
 def _reported_speedup(row: Row, config: Config) -> Interval | None:

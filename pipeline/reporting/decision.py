@@ -19,7 +19,7 @@ def page(decision: Decision, explanation: str) -> str:
         f"**{decision.verdict()}**",
         f"Constraints: {', '.join(decision.given_constraints()) or 'none'}; prefer={decision.settings.prefer} ({how}).",
     ]
-    lines += [f"{decision.figures()}."] if decision.figures() else []
+    lines += [f"{decision.reported()}."] if decision.reported() else []
     lines += ["\n".join(f"- {note}." for note in decision.notes)] if decision.notes else []
     if decision.registered is not None:
         lines.append(f"Registered as {decision.registered}.")

@@ -80,7 +80,7 @@ class Decision:
         messages = ", ".join(failure.message for failure in failed)
         return f"no candidate keeps the constraints; the nearest is {closest.name}: {messages}"
 
-    def figures(self) -> str:
+    def reported(self) -> str:
         """The accuracy to report, and that on validation; "" where no candidate was chosen."""
         picked = self.chosen or self.unconfirmed
         if picked is None:
@@ -127,7 +127,7 @@ class Decision:
             "confirmed": None if picked is None else picked is self.chosen,
             "unconfirmed": self.unconfirmed.name if self.unconfirmed is not None else None,
             "to_report": None if picked is None else {key: _bounds(picked, key) for key in REPORTED},
-            "figures": self.figures(),
+            "reported": self.reported(),
             "dry_run": self.settings.dry_run,
             "registered": None if self.registered is None else vars(self.registered),
             "verdict": self.verdict(),

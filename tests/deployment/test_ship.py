@@ -115,11 +115,15 @@ def test_what_keeps_the_constraints_is_registered_with_its_evidence_and_answers_
     version = client.get_model_version(NAME, "1")
     assert version.tags["optim"] == "small" and version.tags["checked"].startswith("loaded back: the same predictions")
     assert float(version.tags["quality/accuracy"]) > 0 and version.tags["prefer"] == "size"
+    assert float(version.tags["quality/accuracy_low"]) < float(version.tags["quality/accuracy_high"])
+    assert float(version.tags["validation/accuracy"]) > 0 and version.tags["chosen_among"] == "2"
+    assert "this is the one to report" in version.tags["reported"] and version.tags["reported"] in told
     decision = {item.path for item in client.list_artifacts(version.run_id, "decision")}
     assert {"decision/decision.json", "decision/decision.md", "decision/comparison.png"} <= decision
     html = page(composed(measured)).read_text(encoding="utf-8")
     assert (
         "ship small" in html
+        and "this is the one to report" in html
         and f"Registered as {NAME} version 1" in html
         and "champion is version 1 now" in html
         and version.run_id in html

@@ -63,6 +63,7 @@ def test_the_page_escapes_what_it_shows_and_loads_nothing() -> None:
 def test_the_page_says_what_was_decided() -> None:
     decision = {
         "chosen": "small", "verdict": "ship small: it is the best", "prefer": "size",
+        "reported": "accuracy 90 % is the one to report", "notes": ["p95 is in ms of a minute"],
         "registered": {"model": "toy-tiny", "version": "1", "checked": "it says the same"},
         "constraints": {"size_mb": 30}, "candidates": [{"name": "bert", "why_not": "size 80.0 MB, at most 30 MB"}],
     }  # fmt: skip
@@ -70,6 +71,9 @@ def test_the_page_says_what_was_decided() -> None:
     for part in (
         "ship small: it is the best",
         "toy-tiny version 1; it says the same",
+        "accuracy 90 % is the one to report.",
+        "p95 is in ms of a minute.",
+        "the Pareto front of the point estimates",
         "size_mb=30",
         "size 80.0 MB, at most 30 MB",
         'class="chosen"',

@@ -235,7 +235,7 @@ def test_test_figures_choose_nothing() -> None:
 
 def test_both_figures_are_told_and_which_one_to_report() -> None:
     decision = decide("toy", [BASELINE, Candidate((row("small", loss_pp=0.3, test_pp=-0.2),))], {}, Decide())
-    assert decision.figures() == (
+    assert decision.reported() == (
         "accuracy of these weights on test: 89.80 % [88.80, 90.80] (-0.20 pp [-0.30, -0.10] against the baseline); this is "
         "the one to report. On validation, where it was chosen among 2, it is 90.30 % [89.30, 91.30]"
     )
@@ -257,7 +257,7 @@ def test_a_run_that_is_older_than_metrics_of_validation_must_be_run_again() -> N
 def test_one_that_is_asked_for_is_only_confirmed() -> None:
     kept = decide("toy", ALL, {"size_mb": 50, "accuracy_loss": 0.01}, Decide(only="small"))
     assert kept.chosen is SMALL and kept.why_not(FAST) == "decide.only requests another one" and kept.chosen_among == 1
-    assert "where it was requested by decide.only, it is" in kept.figures()
+    assert "where it was requested by decide.only, it is" in kept.reported()
     on_test = Candidate((row("one", loss_pp=-3.0, test_pp=0.0),))
     assert decide("toy", [BASELINE, on_test], {"accuracy_loss": 0.01}, Decide(only="one")).chosen is on_test
     failed = decide("toy", ALL, {"size_mb": 15, "speedup": 9, "min_accuracy": None}, Decide(only="small"))
