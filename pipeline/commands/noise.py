@@ -1,4 +1,4 @@
-"""Measure a classifier against itself and the baseline again and again, to see how numbers vary.
+"""Measure a classifier against itself and the baseline many times, to see how numbers vary.
 
 python -m pipeline noise                                                        the default optimization, 40 times
 python -m pipeline noise optim=distillation_onnx_int8 measure.max_seconds=20        another one, 20 s each time
