@@ -1,11 +1,11 @@
-"""Measure a classifier against itself and the baseline many times, to see how far this machine's numbers can be trusted.
+"""Measure a classifier against itself and the baseline many times, to see how numbers vary.
 
 python -m pipeline noise                                                        the default optimization, 40 times
 python -m pipeline noise optim=distillation_onnx_int8 measure.max_seconds=20        another one, 20 s each time
 python -m pipeline noise noise.repetitions=10 noise.slowdown=0.05               would a slowdown of 5 % be found?
 
-It takes up to noise.repetitions times twice measure.max_seconds, and a little more; without the baseline (noise.slowdown,
-or an optimization that is the baseline) half of it. Other settings are those of python -m pipeline.
+It takes up to noise.repetitions times twice measure.max_seconds, and a little more. With noise.slowdown, or of the
+baseline itself, it takes half of that. Other settings are those of python -m pipeline.
 """
 
 import os

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import time
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from pipeline.reporting.plots.cascade import draw
 from pipeline.runtimes.base import Description, load, packages_of
 from pipeline.runtimes.cascade import log_probabilities
 from pipeline.runtimes.decision_rule import Rule
+from pipeline.steps import cascade
 from pipeline.steps.base import Context
 from pipeline.steps.cascade import Cascade, fit_threshold, threshold_curve
 from pipeline.steps.execute import StepsResult, check_order, run_steps
@@ -120,3 +122,14 @@ def test_a_damaged_cascade_is_an_error_that_says_where(made: tuple[StepsResult, 
     shutil.rmtree(copy / "cheap")
     with pytest.raises(FileNotFoundError, match="incomplete"):
         load(copy, 1)
+
+
+def test_the_time_of_each_is_the_mean_of_its_calls_not_their_median(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Slow:
+        """Most texts take no time, a few take 20 ms."""
+
+        def logits(self, texts: list[str]) -> None:
+            time.sleep(0.02 if texts == ["long"] else 0)
+
+    monkeypatch.setattr(cascade, "load", lambda artifact, threads: Slow())
+    assert cascade._mean_latency(Path("any"), ["short"] * 12 + ["long"] * 4) >= 4 * 0.02 / 16

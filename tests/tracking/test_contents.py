@@ -1,9 +1,12 @@
 """What a run keeps of every call and block, as Parquet."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as parquet
 
+from pipeline.evaluation.latency.samples import Samples
 from pipeline.tracking import contents
 from tests.tracking.test_runs import against, report
 
@@ -24,6 +27,17 @@ def test_of_the_baseline_latency_has_its_processes_alone(tmp_path: Path) -> None
     contents.write_latency(report(2.0), tmp_path / "latency.parquet")
     calls = parquet.read_table(tmp_path / "latency.parquet").to_pylist()
     assert [(call["who"], call["pair"]) for call in calls] == [("baseline", 0)] * 3 + [("baseline", 1)] * 3
+
+
+def test_a_query_is_the_texts_place_in_the_split_and_the_same_for_both_of_a_pair(tmp_path: Path) -> None:
+    def answered(samples: Samples) -> Samples:
+        twice = {name: np.tile(getattr(samples, name), 2) for name in ("ms", "tokenize_ms", "tokens")}
+        return replace(samples, **twice, blocks=samples.blocks * 2, passes=2, queries=(70, 3, 5))
+
+    pair = against(2.0, 6.0).pairs[0]
+    both = replace(pair, candidate=answered(pair.candidate), baseline=answered(pair.baseline))
+    contents.write_repetitions([[both]], tmp_path / "latency.parquet")
+    assert parquet.read_table(tmp_path / "latency.parquet")["query"].to_pylist() == [70, 3, 5] * 4
 
 
 def test_of_repeated_measurements_every_call_is_kept(tmp_path: Path) -> None:

@@ -114,7 +114,7 @@ def measure_in_turns(subjects: Sequence[Subject], session: Session, pair: int) -
             worker.pin(session.cores)
             ms = worker.time(warm_up).ms
             typical_ms.append(float(np.median(ms)))
-            pass_s += len(queries) * float(ms[len(ms) // 2 :].mean()) / 1000  # the first calls are slower
+            pass_s += pass_seconds(ms, len(queries))
         passes, warm = _passes(settings, pass_s), needs_warm_up_call(settings, typical_ms)
         schedules = block_schedules(len(queries), block_size(max(typical_ms)), passes, len(workers))
         for number in reversed(range(len(workers))):  # the first worker begins immediately, so it is asked last
@@ -132,6 +132,14 @@ def needs_warm_up_call(settings: Measure, typical_ms: Sequence[float]) -> list[b
     if settings.protocol == "book" or min(typical_ms) >= FAST_MS:
         return [False for _ in typical_ms]
     return [ms < 2 * FAST_MS for ms in typical_ms]
+
+
+def pass_seconds(warm_up_ms: np.ndarray, queries: int) -> float:
+    """The expected time of one pass over the queries; `warm_up_ms`: float64 (calls,).
+
+    It takes the mean of the later calls: the first ones are slower, and the median of a cascade is far below its mean.
+    """
+    return queries * float(warm_up_ms[len(warm_up_ms) // 2 :].mean()) / 1000
 
 
 def _passes(settings: Measure, pass_s: float) -> int:

@@ -27,6 +27,7 @@ from pipeline.evaluation.latency.pairs import (
     measure_alone,
     measure_in_turns,
     needs_warm_up_call,
+    pass_seconds,
     reason_to_stop,
 )
 from pipeline.evaluation.latency.process import Worker
@@ -84,6 +85,7 @@ def test_a_classifier_alone_is_measured_in_several_processes(
     monkeypatch.setattr("pipeline.evaluation.latency.pairs.PAIR_S", 0.2)
     processes = measure_alone(Subject(artifact), session._replace(settings=replace(SETTINGS, max_seconds=LIMIT_S)))
     assert len(processes) == 3 and all(len(samples.ms) == 60 * samples.passes for samples in processes)
+    assert len({samples.queries for samples in processes}) == 3  # each process draws its own
 
 
 def test_a_slowdown_is_found_whichever_of_the_two_has_it(artifact: Path, session: Session) -> None:
@@ -108,6 +110,11 @@ def test_pairs_are_added_until_the_interval_is_narrow_or_the_time_spent() -> Non
     assert not any(reason_to_stop(noisy[:few], precision=0.03, max_seconds=0.5) for few in (1, 2))  # three at least
     assert reason_to_stop(noisy[:3], precision=0.03, max_seconds=0.5) == "max_seconds: 0.5 s are spent"
     assert reason_to_stop(noisy[:1], precision=0.03, max_seconds=0) == "max_seconds: 0 s are spent"  # it was asked for
+
+
+def test_a_pass_takes_as_long_as_a_mean_call_says_not_a_median_one() -> None:
+    first, cascade = [500.0, 90.0, 80.0, 70.0], [0.1, 0.1, 0.1, 19.7]
+    assert pass_seconds(np.array([*first, *cascade]), queries=100) == pytest.approx(0.5)
 
 
 def test_blocks_are_short_for_a_slow_classifier_and_never_single_calls() -> None:
