@@ -14,7 +14,7 @@ from pipeline.config import Backbone, Finetuning, Optim, Step, kind, plain, sett
 from pipeline.models.checkpoints import identity, locate, require_positions, weights_of
 from pipeline.models.outline import Outline, outline_of_checkpoint, outline_of_start
 from pipeline.steps.base import Context
-from pipeline.steps.load_checkpoint import store_checkpoint
+from pipeline.steps.load_checkpoint import LoadCheckpoint, store_checkpoint
 from pipeline.steps.shared.trained import recipe_of, training_inputs
 
 log = logging.getLogger(__name__)
@@ -79,31 +79,38 @@ class Finetune(Step):
         return {"curves": curves}
 
 
+def all_steps(optim: Optim, backbone: Backbone) -> Iterator[Step]:
+    """The steps of an optimization, each after those of the optimizations that it needs."""
+    for step in optim.steps.values():
+        for other in step.needs(backbone).values():
+            yield from all_steps(other, backbone)
+        yield step
+
+
 def finetuned_models(optim: Optim, backbone: Backbone) -> set[str]:
     """Which of "teacher" and "student" an optimization needs fine-tuned, for itself or for what its steps need."""
-    found: set[str] = set()
-    for step in optim.steps.values():
-        if isinstance(step, Finetune):
-            found.add(step.model)
-        for other in step.needs(backbone).values():
-            found |= finetuned_models(other, backbone)
-    return found
+    return {step.model for step in all_steps(optim, backbone) if isinstance(step, Finetune)}
 
 
 def differences(baseline: Optim, optim: Optim, backbone: Backbone) -> Iterator[str]:
-    """One line for each network of `optim` that was fine-tuned otherwise than the baseline's."""
-    theirs = {model: weights_of(backbone, model) for model in sorted(finetuned_models(baseline, backbone))}
-    for model in sorted(finetuned_models(optim, backbone) - theirs.keys()):
-        own = weights_of(backbone, model)
-        for other, weights in theirs.items():
-            if weights.finetuned or own.finetuned:
-                continue
-            before, after = _told_apart(weights.finetune, own.finetune)
-            if after:
+    """One line for each network that `optim` starts from and that was made otherwise than the baseline's."""
+    theirs = finetuned_models(baseline, backbone)
+    for model in sorted(finetuned_models(optim, backbone) - theirs):
+        for other in sorted(theirs):
+            one, two = weights_of(backbone, other), weights_of(backbone, model)
+            before, after = _told_apart(one.finetune, two.finetune)
+            if after and not one.finetuned and not two.finetuned:
                 yield (
                     f"the baseline's {other} was fine-tuned with {before}, the {model} of {optim.name} with {after}: "
                     f"backbone.{other}.finetune and backbone.{model}.finetune differ"
                 )
+    loaded, known = ({*_checkpoints(each, backbone)} for each in (optim, baseline))
+    for checkpoint in sorted(loaded - known):
+        yield f"{optim.name} starts from checkpoint={checkpoint}, the baseline {baseline.name} does not"
+
+
+def _checkpoints(optim: Optim, backbone: Backbone) -> Iterator[str]:
+    return (step.checkpoint for step in all_steps(optim, backbone) if isinstance(step, LoadCheckpoint))
 
 
 def _told_apart(one: Finetuning, other: Finetuning) -> tuple[str, str]:

@@ -42,6 +42,7 @@ FINETUNE, STUDENT, EXPORT, INT8 = (
 BASELINE = Optim("baseline", {"finetune": FINETUNE})
 QUANTIZED = Optim("baseline_int8", {"finetune": FINETUNE, "quantize": INT8})
 TINY = Backbone("tiny", teacher=Weights(random=True), student=Weights(from_teacher=True), max_length=16)
+HUGE = RandomInit("random_init", hidden_size=4096, intermediate_size=16384, num_heads=16)
 WIDE = LowRank("low_rank", embeddings=None, feed_forward=8)
 
 
@@ -100,6 +101,7 @@ CASES: list[tuple[str, Optim, str]] = [
     ("tiny", quantize(QuantizeOnnxStatic), "optim.steps.export.fuse=parts"),
     ("tiny", quantize(QuantizeOnnxWeightOnly), "optim.steps.export.fuse=parts"),
     ("tiny", optim(RandomInit("random_init", max_positions=8)), "max_positions=8: must be at least backbone.max_length=16"),
+    ("tiny", optim(HUGE, EXPORT), "an ONNX file holds at most 2 GB"),
     ("tiny", optim(LoadCheckpoint("load_checkpoint", "GPT2")), "the checkpoint has no label 'food'"),
     ("tiny", optim(FINETUNE, Calibrate("calibrate")), "validation split has 0 out-of-scope texts"),
 ]  # fmt: skip
@@ -180,12 +182,14 @@ def test_random_weights_are_refused_before_publishing(context: Context) -> None:
         check_form("ada/tiny", check_steps(optim(RandomInit("random_init")), context))
 
 
-def test_a_student_that_is_trained_otherwise_than_the_baseline_is_told_in_a_line() -> None:
+def test_a_source_that_was_made_otherwise_than_the_baseline_is_told_in_a_line() -> None:
     same = list(differences(BASELINE, optim(STUDENT), TINY))
     longer = replace(TINY, student=replace(TINY.student, finetune=replace(TINY.student.finetune, epochs=3)))
     (line,) = differences(BASELINE, optim(STUDENT, EXPORT), longer)
     assert same == [] and "the baseline's teacher was fine-tuned with epochs=8, the student of any with epochs=3" in line
     assert list(differences(BASELINE, optim(distill(start="teacher")), longer)) == []
+    (line,) = differences(BASELINE, optim(LoadCheckpoint("load_checkpoint", "DIR")), TINY)
+    assert line == "any starts from checkpoint=DIR, the baseline baseline does not"
 
 
 def test_steps_that_make_a_classifier_go_first(compose: Callable[..., Config]) -> None:

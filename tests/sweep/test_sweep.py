@@ -214,7 +214,9 @@ def test_small_students_and_anchors_are_compared_with_an_untrained_network_that_
 
 def test_an_optimization_is_added_with_one_file(place: Place) -> None:
     guide = (ROOT / "pipeline" / "steps" / "README.md").read_text(encoding="utf-8")
-    (place.folder / "conf" / "optim" / "short_baseline.yaml").write_text(guide.partition("```yaml\n")[2].partition("```")[0])
-    done = place.run("optim=short_baseline")
+    (place.folder / "conf" / "optim" / "short_distillation.yaml").write_text(
+        guide.partition("```yaml\n")[2].partition("```")[0]
+    )
+    done = place.run("optim=short_distillation")
     assert done.returncode == 0, done.stderr
-    assert [run.data.tags["optim"] for run in place.runs()] == ["baseline_onnx", "short_baseline"]
+    assert [run.data.tags["optim"] for run in place.runs()] == ["baseline_onnx", "short_distillation"]
