@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pipeline.config import Config, Optim
-from pipeline.data.augmentation import Augment, augment_texts
+from pipeline.data.augmentation import Augment, augment_texts, unlabelled_texts
 from pipeline.errors import DataError
 from pipeline.runtimes.base import load
 from pipeline.steps.base import Context
@@ -112,3 +112,9 @@ def test_a_file_of_texts_that_is_none_is_one_line(
     with pytest.raises(DataError, match=told) as caught:
         transferred(Augment(unlabelled=str(file)))
     assert "\n" not in str(caught.value)
+
+
+def test_lines_without_labels_end_at_line_ends_only(tmp_path: Path) -> None:
+    file = tmp_path / "more.txt"
+    file.write_bytes("\ufeffone\u2028and\x0c more\r\ntwo\r\n\r\ntwo\r\n".encode())
+    assert unlabelled_texts(file) == ["one\u2028and\x0c more", "two"]

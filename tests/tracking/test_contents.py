@@ -1,5 +1,6 @@
 """What a run keeps of every call and block, as Parquet."""
 
+import csv
 from dataclasses import replace
 from pathlib import Path
 
@@ -49,3 +50,17 @@ def test_of_repeated_measurements_every_call_is_kept(tmp_path: Path) -> None:
         (1, 0, "baseline"),
     ]  # fmt: skip
     assert {call["ms"] for call in calls if call["who"] == "candidate"} == {2.0}
+
+
+def test_a_flipped_text_that_looks_like_a_formula_is_safe_to_open(tmp_path: Path) -> None:
+    after, comparison = report(2.0, against(2.0, 6.0)), against(2.0, 6.0)
+    assert comparison.baseline is not None
+    other = replace(comparison.baseline, predicted=1 - comparison.baseline.predicted)
+    texts = ["=cmd|'/c calc'!A0"] * len(after.predictions.texts)
+    changed = replace(
+        after, predictions=replace(after.predictions, texts=texts), comparison=replace(comparison, baseline=other)
+    )
+    contents.write_flips(changed, tmp_path)
+    with (tmp_path / "flips.csv").open(encoding="utf-8", newline="") as file:
+        flips = list(csv.DictReader(file))
+    assert flips and {flip["text"] for flip in flips} == {"'=cmd|'/c calc'!A0"}
