@@ -99,8 +99,8 @@ class Table:
 def table(rows: Sequence[Row], missing: Sequence[str] = ()) -> Table:
     """The baseline first (marked *), then from the slowest to the fastest; columns without any value are left out.
 
-    Rows measured on a busy machine are marked !, reused measurements =, those whose answers quantization changed much ~, each
-    with a note. The names in `missing` come last, with empty cells.
+    Rows measured on a busy machine are marked !, reused measurements =, those whose answers quantization changed much ~,
+    each with a note. The names in `missing` come last, with empty cells.
     """
     shown = [column for column in columns() if any(column.text(row) != "-" for row in rows)]
     body = [[row.name + _marks(row), *(column.text(row) for column in shown)] for row in order(rows)]

@@ -2,8 +2,9 @@
 
 One worker process, pinned like those of the pairs, predicts the test split and reports its memory. For the profile it also
 answers a thousand single calls, or those that fit into 20 s, on texts drawn from the test split, which have realistic
-lengths: they give latency by tokens, and energy where the machine reports it. It is also timed with batches of several sizes. Further fresh processes
-answer with more threads, and one with up to four cores serves several clients at once.
+lengths: they give latency by tokens, and energy where the machine reports it. It is also timed with batches of several
+sizes, for about 20 s at most. Further fresh processes answer with more threads, and one with up to four cores serves several
+clients at once.
 """
 
 import logging
