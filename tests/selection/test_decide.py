@@ -1,13 +1,14 @@
 """The decision: bounds and their intervals, preference without ranking inside the noise, what does not compare."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pipeline.config import Decide
+from pipeline.config import Config, Decide
 from pipeline.errors import TrackError
 from pipeline.evaluation.rows import Row
 from pipeline.reporting.decision import write
@@ -202,3 +203,20 @@ def test_a_missing_baseline_and_an_empty_experiment_are_one_line() -> None:
             (row("bert", is_baseline=True), TAGS), (row("small"), TAGS),
             (row("bert", is_baseline=True), TAGS | {"comparable": "e"}), (row("fast"), TAGS | {"comparable": "e"}),
         )  # fmt: skip
+
+
+def quantized(agreement: float) -> Candidate:
+    one = row("int8")
+    return Candidate((replace(one, metrics=one.metrics | {"quantize/agreement": agreement}),))
+
+
+def test_what_quantization_changed_much_is_not_chosen_unless_a_setting_allows_it(compose: Callable[..., Config]) -> None:
+    bounds = compose("optim=baseline").constraints
+    assert bounds["agreement"] == 0.98
+    (failure,) = failures(quantized(0.95), bounds, strict=True)
+    assert failure.message == (
+        "agreement with the network before quantization 95.0 %, at least 98 % (constraints.agreement=null allows it)"
+    )
+    assert not failures(quantized(0.99), bounds, strict=True) and not failures(SMALL, bounds, strict=True)
+    for allowed in ("0.9", "null"):
+        assert not failures(quantized(0.95), compose("optim=baseline", f"constraints.agreement={allowed}").constraints, True)
