@@ -166,8 +166,8 @@ def _by_batch(worker: Worker, calls: list[str]) -> Curve:
     """Each batch size on the same texts in the given order, so padding counts; see CURVE_S."""
     texts, speeds, start = calls[: max(BATCH_SIZES)], list[float](), time.monotonic()
     for size in BATCH_SIZES:
-        expected_s = (size + max(len(texts), BATCHES * size)) / speeds[-1] if speeds else 0.0
-        if time.monotonic() - start + expected_s > CURVE_S:
+        answered = size + max(len(texts), BATCHES * size)
+        if speeds and time.monotonic() - start + answered / speeds[-1] > CURVE_S:
             log.info("profile: batches of %d and more texts are left out, they would take over %.0f s", size, CURVE_S)
             break
         worker.ask("throughput", texts=texts[:size], batch_size=size)  # warm up
