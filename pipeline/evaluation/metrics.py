@@ -162,7 +162,7 @@ METRICS = declared(
                         "parentheses what perfect scores would show on so few texts, so only what is above it is an error."),
     quality("ece_by_chance", "calibration error by chance", compared=False, direction=0),
     Metric("delta/agreement", " %", HIGHER, 1, 100, always=False, needs_training=True),
-    Metric("quantize/agreement", " %", HIGHER, 1, 100, title="agreement %", drop_order=14, always=False,
+    Metric("quantize/agreement", " %", HIGHER, 1, 100, title="agreement %", drop_order=15, always=False,
            constraint=Constraint("agreement", "agreement with the network before quantization", 1, 100, share=True,
                                  default=MIN_AGREEMENT),
            explanation="share of the validation texts that the network answers as before its quantization."),

@@ -11,7 +11,6 @@ from typing import Any
 
 import torch
 from transformers import (
-    AutoConfig,
     AutoModelForSequenceClassification,
     AutoTokenizer,
     BertConfig,
@@ -110,16 +109,6 @@ def _moved_by_padding(model: Model, tokenizer: Tokenizer) -> bool:
         mask = torch.cat([torch.zeros_like(padding), torch.ones_like(ids)], dim=1)
         padded = model(input_ids=torch.cat([padding, ids], dim=1), attention_mask=mask).logits
     return not torch.allclose(alone, padded, rtol=1e-3, atol=float(1e-4 * alone.std()))
-
-
-def uninitialized(directory: Path) -> Model:
-    """The network of a `config.json` without any weights. Raises BackboneError where transformers can't read it."""
-    try:
-        config = AutoConfig.from_pretrained(directory, trust_remote_code=False)
-        with torch.device("meta"):
-            return AutoModelForSequenceClassification.from_config(config, trust_remote_code=False)
-    except Exception as error:  # broken files raise dozens of types
-        raise BackboneError(f"{directory}: not a model that transformers can read: {_first_line(error)}") from error
 
 
 def require_room(model: Model, max_length: int) -> None:

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from pipeline.config import Backbone, Optim, Settings, kind, setting
 from pipeline.errors import ConfigError
-from pipeline.models.checkpoints import identity, locate, require_positions
+from pipeline.models.checkpoints import identity, locate
 from pipeline.models.outline import Outline, outline_of_checkpoint, outline_of_start
 from pipeline.steps.base import Context
 from pipeline.steps.load_checkpoint import store_checkpoint
@@ -87,7 +87,6 @@ class Distill(Distilling):
     def inputs(self, context: Context) -> dict[str, Any]:
         """Besides those of a training, the student's weights. Raises BackboneError without them or with too long texts."""
         backbone = context.backbone
-        require_positions(backbone, self.role(backbone))
         if self._published(backbone):
             weights = identity(backbone, "distilled")
         else:

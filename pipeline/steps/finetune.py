@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from pipeline.config import Backbone, Finetuning, Optim, Step, kind, plain, setting
-from pipeline.models.checkpoints import identity, locate, require_positions, weights_of
+from pipeline.models.checkpoints import identity, locate, weights_of
 from pipeline.models.outline import Outline, outline_of_checkpoint, outline_of_start
 from pipeline.steps.base import Context
 from pipeline.steps.load_checkpoint import LoadCheckpoint, store_checkpoint
@@ -39,7 +39,6 @@ class Finetune(Step):
 
         Raises BackboneError when the weights are missing or texts are too long for them.
         """
-        require_positions(context.backbone, self.model)
         weights = weights_of(context.backbone, self.model)
         return training_inputs(context) | {
             "oos": context.splits.oos,

@@ -53,14 +53,10 @@ class RandomInit(Step):
         }
 
     def check(self, context: Context, source: Outline | None, needed: Mapping[str, Outline]) -> Outline:
-        """Raises ConfigError if texts may be longer than the network, BackboneError without a tokenizer."""
+        """Raises BackboneError without a tokenizer."""
         import torch
 
-        length, labels = context.backbone.max_length, list(context.splits.labels)
-        if length > self.max_positions:
-            raise ConfigError(
-                f"random_init: max_positions={self.max_positions}: must be at least backbone.max_length={length}"
-            )
+        labels = list(context.splits.labels)
         tokenizer = outline_of_start(context.backbone, "teacher", labels, context.seed).tokenizer
         with torch.device("meta"):
             return Outline(network=self._network(labels, tokenizer), tokenizer=tokenizer, trained=False)

@@ -242,7 +242,10 @@ def test_the_card_has_the_hubs_metadata_the_table_the_steps_and_no_password() ->
     assert (data["library_name"], data["pipeline_tag"]) == ("transformers", "text-classification")
     assert data["base_model"] == ["google-bert/bert-base-uncased"] and data["metrics"] == ["accuracy"]
     result = data["model-index"][0]["results"][0]
-    assert result["dataset"]["name"] == "toy" and result["metrics"] == [{"type": "accuracy", "value": 0.915}]
+    assert result["dataset"]["name"] == "toy" and result["metrics"] == [
+        {"type": "accuracy", "value": 0.915, "name": "accuracy"}
+    ]
+    assert result["dataset"]["split"] == "test"
     for part in (CARD.table_markdown, "1. distill\n2. prune\n", "![accuracy over latency](comparison.png)"):
         assert part in body
 
@@ -250,7 +253,12 @@ def test_the_card_has_the_hubs_metadata_the_table_the_steps_and_no_password() ->
 def test_the_card_says_how_a_decision_rule_is_applied() -> None:
     rule = {"temperature": 2.0, "oos_score": "energy", "threshold": 1.0}
     described = [Description("torch", LABELS, 8, 0, decision=decision) for decision in (None, rule)]
-    plain, ruled = (model_card("ada/tiny", description, PublishedForm.STANDARD, CARD) for description in described)
+    card = replace(CARD, metrics={**CARD.metrics, "argmax/accuracy": 0.881})
+    plain, ruled = (model_card("ada/tiny", description, PublishedForm.STANDARD, card) for description in described)
+    assert "accuracy without the decision rule 88.1%, accuracy with the decision rule 91.5%" in ruled
+    assert "On the test split: accuracy 91.5%." in plain
+    stated = yaml.safe_load(ruled.split("---\n", 2)[1])["model-index"][0]["results"][0]["metrics"]
+    assert [one["value"] for one in stated] == [0.881, 0.915] and "without" in stated[0]["name"]
     assert "not by transformers" in ruled and "Answerer" in ruled and "text-classification" in ruled
     assert "Answerer" not in plain
 

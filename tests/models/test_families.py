@@ -14,7 +14,7 @@ import transformers
 from pipeline.config import Backbone
 from pipeline.errors import ConfigError, OptimizationError
 from pipeline.models.build import checkpoint, start
-from pipeline.models.checkpoints import require_positions
+from pipeline.models.outline import outline_of_start
 from pipeline.models.positions import max_tokens
 from pipeline.runtimes.base import Description, load
 from pipeline.runtimes.onnx_dynamic import quantize
@@ -40,10 +40,10 @@ def test_the_longest_text_that_is_accepted_is_the_longest_that_runs(family: str,
         with pytest.raises((IndexError, RuntimeError)):
             model(ids)
     backbone = at(checkpoint_of(family, tmp_path))
-    require_positions(replace(backbone, max_length=POSITIONS), "teacher")
-    for refuse in (lambda longer: require_positions(longer, "student"), lambda longer: start(longer, "teacher", LABELS, 0)):
-        line = problem(lambda refuse=refuse: refuse(replace(backbone, max_length=POSITIONS + 1)))  # type: ignore[misc]  # default
-        assert f"max_length={POSITIONS + 1}" in line and f"at most {POSITIONS} tokens" in line
+    assert outline_of_start(replace(backbone, max_length=POSITIONS), "teacher", LABELS, 0).network is not None
+    longer = replace(backbone, max_length=POSITIONS + 1)
+    line = problem(lambda: outline_of_start(longer, "teacher", LABELS, 0))
+    assert f"max_length={POSITIONS + 1}" in line and f"at most {POSITIONS} tokens" in line
 
 
 def test_a_random_network_has_positions_for_every_text_too() -> None:

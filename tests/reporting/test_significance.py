@@ -11,7 +11,7 @@ from pipeline.reporting.significance import maybe_chance
 from pipeline.reporting.tables import ONE_SEED, table
 
 P_VALUES = [0.03, 0.0001, 0.6, 0.012, 0.04, 0.0001]
-SHARED = {"latency/p50_ms": 2.0, "size/mb": 10.0, "quality/accuracy": 0.9, "delta/pairs": 6.0}
+SHARED = {"latency/mean_ms": 2.0, "size/mb": 10.0, "quality/accuracy": 0.9, "delta/pairs": 6.0}
 
 
 def test_holms_correction_agrees_with_statsmodels() -> None:

@@ -56,6 +56,14 @@ FEW = [
 FILES = {*(f"comparison.{kind}" for kind in ("png", "svg", "md", "csv")), "speedup.png", "speedup.svg"}
 
 
+def test_an_agreement_below_the_bound_is_marked_with_a_note() -> None:
+    shown = table([*FEW, row("int8", quantize__agreement=0.951), row("static", quantize__agreement=0.985)])
+    names = [cells[0] for cells in shown.cells]
+    assert "int8 ~" in names and "static" in names and "agreement %" in shown.cells[0]
+    assert shown.notes == ("~ int8: after quantization only 95.1% of the validation answers are the same, less than 98%",)
+    assert shown.notes[0] in shown.plain() and shown.notes[0] in shown.markdown()
+
+
 def test_the_baseline_comes_first_and_marked_then_the_slowest_to_the_fastest() -> None:
     assert [cells[0] for cells in table(FEW).cells] == ["optimization", "bert *", "slow", "fast"]
 

@@ -1,7 +1,7 @@
 """The decision: bounds and their intervals, preference without ranking inside the noise, what does not compare."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pipeline.config import Decide
+from pipeline.config import Config, Decide
 from pipeline.errors import ConfigError, TrackError
 from pipeline.evaluation.evidence import Answered, Evidence, from_calls
 from pipeline.evaluation.quality.seeds import change_over_seeds, ratio_over_seeds, share_over_seeds
@@ -418,3 +418,21 @@ def test_a_bound_on_macro_f1_is_not_judged_by_a_handful_of_texts() -> None:
     assert words(Candidate((one,)), accuracy_loss=0.01) == [], "a share of fixed texts has an exact test"
     enough = replace(one, metrics=one.metrics | {"validation/delta_gained": 26.0})
     assert words(Candidate((enough,)), f1_macro_loss=0.01) == []
+
+
+def quantized(agreement: float) -> Candidate:
+    one = row("int8")
+    return Candidate((replace(one, metrics=one.metrics | {"quantize/agreement": agreement}),))
+
+
+def test_what_quantization_changed_much_is_not_chosen_unless_a_setting_allows_it(compose: Callable[..., Config]) -> None:
+    bounds = compose("optim=baseline").constraints
+    assert bounds["agreement"] == 0.98
+    (failure,) = Rules(bounds, True).failures(quantized(0.95))
+    assert failure.message == (
+        "agreement with the network before quantization 95.0 %, at least 98 % (constraints.agreement=null allows it)"
+    )
+    assert not Rules(bounds, True).failures(quantized(0.99)) and not Rules(bounds, True).failures(SMALL)
+    for allowed in ("0.9", "null"):
+        bounds = compose("optim=baseline", f"constraints.agreement={allowed}").constraints
+        assert not Rules(bounds, True).failures(quantized(0.95))

@@ -1,5 +1,6 @@
 """int8 in ONNX Runtime: smaller, nearly the same predictions, weights in the range that the processor needs."""
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +24,7 @@ from pipeline.steps.execute import StepsResult, check_order, plan, run_steps
 from pipeline.steps.quantize_onnx_dynamic import QuantizeOnnxDynamic
 from pipeline.steps.shared.inference import logits_of
 from pipeline.steps.store import Store, listing
-from pipeline.system.cpu import Int8Support, int8_support, int8_support_of
+from pipeline.system.cpu import Int8Support, int8_instructions, int8_support, int8_support_of
 from tests.conftest import composed, small, write_csv
 from tests.runtimes.test_onnx import Graph, distilbert, pruned, random_network, roberta
 
@@ -101,7 +102,7 @@ def test_int8_predicts_what_fp32_does_and_is_smaller(quantized: Quantized, conte
         assert np.mean(worker.logits(texts, batch_size=4).argmax(1) == expected) >= 0.9
     assert made.metrics["quantize/agreement"] >= 0.9
     assert {path.name for path in int8.iterdir()} == {path.name for path in fp32.iterdir()}
-    assert Description.read(int8) == replace(Description.read(fp32), batched=False)
+    assert Description.read(int8) == replace(Description.read(fp32), batched=False, int8_for=int8_instructions())
     assert (int8 / "model.onnx").stat().st_size < 0.75 * (fp32 / "model.onnx").stat().st_size
 
 
@@ -207,3 +208,18 @@ def test_it_takes_an_onnx_classifier_only() -> None:
         ConfigError, match=r"optim\.steps\.q: quantize_onnx_dynamic takes onnx, but the step before gives torch"
     ):
         check_order(optim, Backbone("any"))
+
+
+def test_an_artifact_that_was_quantized_on_another_kind_of_processor_says_so_when_it_is_loaded(
+    quantized: Quantized, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    artifact = shutil.copytree(quantized().artifact, tmp_path / "artifact")
+    described = Description.read(artifact)
+    assert described.int8_for == int8_instructions()
+    load(artifact, threads=1)
+    assert not caplog.records
+    replace(described, int8_for="instructions of old").write(artifact)
+    load(artifact, threads=1)
+    (record,) = caplog.records
+    assert "instructions of old" in record.getMessage() and int8_instructions() in record.getMessage()
+    assert "\n" not in record.getMessage()

@@ -53,13 +53,12 @@ def test_of_repeated_measurements_every_call_is_kept(tmp_path: Path) -> None:
 
 
 def test_a_flipped_text_that_looks_like_a_formula_is_safe_to_open(tmp_path: Path) -> None:
-    after, comparison = report(2.0, against(2.0, 6.0)), against(2.0, 6.0)
-    assert comparison.baseline is not None
-    other = replace(comparison.baseline, predicted=1 - comparison.baseline.predicted)
-    texts = ["=cmd|'/c calc'!A0"] * len(after.predictions.texts)
-    changed = replace(
-        after, predictions=replace(after.predictions, texts=texts), comparison=replace(comparison, baseline=other)
-    )
+    after = report(2.0, against(2.0, 6.0))
+    assert after.test.baseline is not None
+    other = replace(after.test.baseline, predicted=1 - after.test.predictions.predicted)
+    texts = ["=cmd|'/c calc'!A0"] * len(after.test.predictions.texts)
+    predictions = replace(after.test.predictions, texts=texts)
+    changed = replace(after, test=replace(after.test, predictions=predictions, baseline=other))
     contents.write_flips(changed, tmp_path)
     with (tmp_path / "flips.csv").open(encoding="utf-8", newline="") as file:
         flips = list(csv.DictReader(file))

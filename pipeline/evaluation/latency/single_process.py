@@ -3,7 +3,8 @@
 One worker process, pinned like those of the pairs, predicts both splits and reports its memory. For the profile it also
 answers a thousand single calls, or those that fit into 20 s, on texts drawn from the test split, which have realistic
 lengths: they give latency by tokens, and energy where the machine reports it. It is also timed with batches of several
-sizes. Further fresh processes answer with more threads, and one with up to four cores serves several clients at once.
+sizes, for about 20 s at most. Further fresh processes answer with more threads, and one with up to four cores serves several
+clients at once.
 """
 
 import logging
@@ -175,8 +176,8 @@ def _by_batch(worker: Worker, calls: list[str]) -> Curve:
     """Each batch size on the same texts in the given order, so padding counts; see CURVE_S."""
     texts, speeds, start = calls[: max(BATCH_SIZES)], list[float](), time.monotonic()
     for size in BATCH_SIZES:
-        expected_s = (size + max(len(texts), BATCHES * size)) / speeds[-1] if speeds else 0.0
-        if time.monotonic() - start + expected_s > CURVE_S:
+        answered = size + max(len(texts), BATCHES * size)
+        if speeds and time.monotonic() - start + answered / speeds[-1] > CURVE_S:
             log.info("profile: batches of %d and more texts are left out, they would take over %.0f s", size, CURVE_S)
             break
         worker.ask("throughput", texts=texts[:size], batch_size=size)  # warm up

@@ -17,6 +17,7 @@ from pipeline.evaluation.latency.single_process import (
     BATCH_SIZES,
     CLIENTS,
     SingleProcess,
+    affordable,
     group_by_length,
     measure_single_process,
     memory_metrics,
@@ -180,3 +181,16 @@ def test_energy_is_of_all_packages_also_when_a_counter_starts_again() -> None:
     before = {"intel-rapl:0": Counter(90e6, 100e6), "intel-rapl:1": Counter(5e6, 100e6)}
     after = {"intel-rapl:0": Counter(2e6, 100e6), "intel-rapl:1": Counter(8e6, 100e6)}
     assert energy.spent_j(before, after) == pytest.approx(12 + 3)
+
+
+def test_a_slow_classifier_gets_fewer_calls_and_smaller_batches_and_that_is_told(
+    artifact: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    assert affordable(1.0, 1000) == 1000 and affordable(100.0, 1000) == 200 and affordable(60_000.0, 1000) == 20
+    for name, seconds in (("BATCH_S", 0.02), ("SERVE_S", 0.1), ("CALLS_S", 0.0), ("CURVE_S", 0.0)):
+        monkeypatch.setattr(single_process, name, seconds)
+    caplog.set_level("INFO", logger="pipeline")
+    found = measure_single_process(artifact, TEXTS, {}, SETTINGS, machine.least_busy_cores(1))
+    assert found.profile is not None and sum(curve(found.profile, "tokens").series["calls"]) == 20
+    assert curve(found.profile, "batch").x == (1,)
+    assert "profile: 20 single calls, not 1000" in caplog.text and "batches of 2 and more texts are left out" in caplog.text

@@ -1,0 +1,39 @@
+"""tf-idf: with many labels it uses fewer features, and says so."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipeline.config import Config
+from pipeline.runtimes.base import load
+from pipeline.runtimes.tfidf import FEATURES
+from pipeline.steps import tfidf
+from pipeline.steps.base import Context
+from pipeline.steps.tfidf import Tfidf
+from tests.conftest import small
+
+
+def test_the_weights_have_a_bound_whatever_the_number_of_labels() -> None:
+    step = Tfidf(kind="tfidf")
+    assert step.features_for(150) == step.features_for(400) == 20_000
+    assert step.features_for(2000) * 2000 <= tfidf.MAX_WEIGHTS and step.features_for(10**9) == 1
+
+
+def test_fewer_features_than_set_are_told_and_the_classifier_still_knows_the_data(
+    compose: Callable[..., Config],
+    root: Path,
+    toy_csv: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    config = compose("optim=tfidf", *small(root, toy_csv))
+    splits = config.data.load(0)
+    monkeypatch.setattr(tfidf, "MAX_WEIGHTS", 300)
+    Tfidf(kind="tfidf", strengths=[10.0]).make(Context(splits, config.backbone, 0), tmp_path, tmp_path)
+    assert len(json.loads((tmp_path / FEATURES).read_text(encoding="utf-8"))) == 100
+    assert "with 3 labels only the 100 most frequent features are used, not 20000" in caplog.text
+    logits = load(tmp_path, threads=1).logits(splits.test["text"])
+    assert (logits.argmax(1) == splits.test["label"]).mean() > 0.8
