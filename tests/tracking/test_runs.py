@@ -21,7 +21,6 @@ import yaml
 
 from pipeline.config import Config, Track
 from pipeline.errors import TrackError, UserError
-from pipeline.evaluation import MEASURING_VERSION
 from pipeline.evaluation.latency.samples import Block, Pair, Samples
 from pipeline.evaluation.quality.paired import compare as compare_quality
 from pipeline.evaluation.report import Comparison, Judged, Latency, Predictions, Report, Size
@@ -254,13 +253,3 @@ def test_jobs_that_log_the_same_data_set_at_the_same_moment_all_have_it(root: Pa
 
     with ThreadPoolExecutor(JOBS) as pool:
         assert list(pool.map(log, trackers)) == [10] * JOBS
-
-
-def test_runs_that_logged_less_than_comparisons_need_are_not_found_again(
-    compose: Callable[..., Config], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    config = compose()
-    now = identity.protocol_key(config), identity.measurement_key(config)
-    monkeypatch.setattr(identity, "MEASURING_VERSION", MEASURING_VERSION - 1)
-    before = identity.protocol_key(config), identity.measurement_key(config)
-    assert all(one != other for one, other in zip(now, before, strict=True))

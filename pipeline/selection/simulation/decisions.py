@@ -47,7 +47,7 @@ def case(rng: np.random.Generator, losses: np.ndarray, n: int, test_chooses: boo
     validation, test = _split(rng, losses, n), _split(rng, losses, n)
     rows = []
     for number, (on_validation, on_test) in enumerate(zip(test if test_chooses else validation, test, strict=True)):
-        metrics = {"size/mb": 10.0, "latency/p50_ms": 1.0, "delta/speedup": 2.0} | on_test
+        metrics = {"size/mb": 10.0, "latency/mean_ms": 1.0, "delta/speedup": 2.0} | on_test
         metrics |= {validation_key(key): value for key, value in on_validation.items()}
         rows.append(Row(f"candidate {number:02}", metrics, f"{number}", seed=1))
     decision = decide("simulated", [Candidate((row,)) for row in rows], {"accuracy_loss": ALLOWED}, Decide("accuracy"))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from pipeline.selection.simulation import changes, crossfitting, decisions, seeds, ties
+from pipeline.selection.simulation import changes, crossfitting, decisions, queries, seeds, ties
 from pipeline.selection.simulation.figures import Figures
 
 SUBJECTS: dict[str, Callable[[int, int], Figures]] = {  # each takes the number of cases and a seed
@@ -11,4 +11,5 @@ SUBJECTS: dict[str, Callable[[int, int], Figures]] = {  # each takes the number 
     "changes": changes.simulate,
     "seeds": seeds.simulate,
     "crossfitting": crossfitting.simulate,
+    "queries": queries.simulate,
 }

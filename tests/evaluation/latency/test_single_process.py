@@ -194,3 +194,12 @@ def test_a_slow_classifier_gets_fewer_calls_and_smaller_batches_and_that_is_told
     assert found.profile is not None and sum(curve(found.profile, "tokens").series["calls"]) == 20
     assert curve(found.profile, "batch").x == (1,)
     assert "profile: 20 single calls, not 1000" in caplog.text and "batches of 2 and more texts are left out" in caplog.text
+
+
+def test_the_texts_of_the_throughput_are_not_the_first_of_a_file_that_is_sorted() -> None:
+    texts = [f"{label} {number}" for label in ("food", "music") for number in range(1000)]
+    drawn = single_process.throughput_texts(texts, np.random.default_rng(0))
+    assert len(drawn) == len(set(drawn)) == 512 and 200 < sum(text.startswith("food") for text in drawn) < 312
+    assert drawn == single_process.throughput_texts(texts, np.random.default_rng(0))
+    few = single_process.throughput_texts(["a", "b"], np.random.default_rng(0))
+    assert len(few) == 512 and few.count("a") == 256
