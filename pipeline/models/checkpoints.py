@@ -6,7 +6,6 @@ Not here: reading the files (`build.py`). No code of a package or repository is 
 import functools
 import hashlib
 import importlib.util
-import json
 import logging
 from pathlib import Path
 
@@ -16,8 +15,6 @@ from pipeline.errors import BackboneError
 log = logging.getLogger(__name__)
 WEIGHT_FILES = ("model.safetensors", "pytorch_model.bin")
 NEEDED = ("config.json", "tokenizer.json", "model.safetensors")
-LIMITS = ("max_position_embeddings", "n_positions")  # where a configuration has the number of positions
-MAX_OFFSET = 8  # rows of a table of positions that no text uses, see `positions`
 PATTERNS = ["config.json", "tokenizer*", "vocab*", "merges.txt", "special_tokens_map.json", "*.model"]
 
 
@@ -123,33 +120,6 @@ def download(repository: str, revision: str | None, way_out: str) -> Path:
         if (found / weights).is_file():
             return found
     raise BackboneError(f"{repository} on the Hub has none of {', '.join(WEIGHT_FILES)}")
-
-
-def require_positions(backbone: Backbone, role: str) -> None:
-    """Check that the network of a role takes texts of `backbone.max_length` tokens, from its configuration alone.
-
-    Raises BackboneError where it has fewer positions.
-    """
-    weights = weights_of(backbone, role)
-    if weights.from_teacher:
-        require_positions(backbone, "teacher")
-    elif not weights.random:
-        require_positions_of(locate(weights, role), backbone.max_length)
-
-
-@functools.cache
-def require_positions_of(directory: Path, max_length: int) -> None:
-    """The same for a directory with a checkpoint."""
-    try:
-        settings = json.loads((directory / "config.json").read_text(encoding="utf-8"))
-        limit = next((settings[name] for name in LIMITS if name in settings), None)
-    except (OSError, ValueError, TypeError):
-        return  # `build` tells what is wrong with the file
-    if not isinstance(limit, int) or max_length + MAX_OFFSET <= limit:
-        return  # surely enough, and transformers takes seconds to import
-    from pipeline.models.build import require_room, uninitialized
-
-    require_room(uninitialized(directory), max_length)
 
 
 @functools.cache

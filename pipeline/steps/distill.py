@@ -11,7 +11,8 @@ from typing import Any, ClassVar
 
 from pipeline.config import Backbone, Optim, Settings, kind, setting
 from pipeline.errors import ConfigError
-from pipeline.models.checkpoints import identity, locate, require_positions
+from pipeline.models.checkpoints import identity, locate
+from pipeline.models.limits import require_positions
 from pipeline.steps.base import Context
 from pipeline.steps.load_checkpoint import store_checkpoint
 from pipeline.steps.shared.distilling import Distilling, read_teacher

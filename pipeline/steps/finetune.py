@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from pipeline.config import Backbone, kind, setting
-from pipeline.models.checkpoints import identity, locate, require_positions, weights_of
+from pipeline.models.checkpoints import identity, locate, weights_of
+from pipeline.models.limits import require_positions
 from pipeline.steps.base import Context
 from pipeline.steps.load_checkpoint import store_checkpoint
 from pipeline.steps.shared.trained import Trained

@@ -6,7 +6,8 @@ from typing import Any, ClassVar
 
 from pipeline.config import MISSING, Step, digest, kind
 from pipeline.errors import BackboneError
-from pipeline.models.checkpoints import download, require_positions_of, sha256
+from pipeline.models.checkpoints import download, sha256
+from pipeline.models.limits import require_positions_of
 from pipeline.steps.base import Context, versions
 
 

@@ -14,7 +14,7 @@ import transformers
 from pipeline.config import Backbone
 from pipeline.errors import ConfigError, OptimizationError
 from pipeline.models.build import checkpoint, start
-from pipeline.models.checkpoints import require_positions
+from pipeline.models.limits import require_positions
 from pipeline.models.positions import max_tokens
 from pipeline.runtimes.base import Description, load
 from pipeline.runtimes.onnx_dynamic import quantize
