@@ -25,7 +25,7 @@ from pipeline.evaluation.latency.samples import Block, Pair, Samples
 from pipeline.evaluation.quality.paired import compare as compare_quality
 from pipeline.evaluation.report import Comparison, Judged, Latency, Predictions, Report, Size
 from pipeline.system.machine import Conditions, machine_name
-from pipeline.tracking import identity, view
+from pipeline.tracking import view
 from pipeline.tracking.contents import Split
 from pipeline.tracking.identity import config_yaml
 from pipeline.tracking.runs import Identity, Tracker

@@ -10,9 +10,17 @@ def simulate(cases: int, seed: int) -> Figures:
         "How often does a 95 % interval of a speed-up miss the truth?",
         ("texts", "drawn once: missed", "width", "own queries: missed", "width", "pairs"),
         tuple(
-            (what, *(f"{100 * share:.1f} %" for share in (once.missed, once.width, own.missed, own.width)), f"{own.pairs:.1f}")
+            (
+                what,
+                *(f"{100 * share:.1f} %" for share in (once.missed, once.width, own.missed, own.width)),
+                f"{own.pairs:.1f}",
+            )
             for what, once, own in rows(cases, seed)
         ),
-        f"A split of {TEXTS} texts. The time of a call is linear in its tokens and varies by {100 * CALL_SD:g} % from call to "
-        f"call; the log ratio varies by {100 * PAIR_SD:g} % from pair to pair. Drawn once: all pairs answer the same texts.",
+        f"A split of {TEXTS} texts. The time of a call is linear in its tokens and varies by {100 * CALL_SD:g} % from call "
+        f"to call; the log ratio varies by {100 * PAIR_SD:g} % from pair to pair. Drawn once: all pairs answer the same texts.",
     )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
