@@ -140,6 +140,7 @@ def test_an_unknown_or_missing_kind_is_refused(group: str, compose: Callable[...
             build(values)
 
 
+@pytest.mark.slow
 def test_only_what_wants_it_pools_otherwise_than_its_architecture(compose: Callable[..., Config]) -> None:
     assert {compose(f"backbone={name}").backbone.teacher.pooling for name in ("minilm", "bert_base", "book")} == {"first"}
     assert compose("experiment=hundredfold", "data=clinc150").backbone.teacher.pooling == "mean"

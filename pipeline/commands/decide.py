@@ -5,12 +5,12 @@ python -m pipeline decide decide.prefer=size constraints.min_accuracy=0.9 decide
 python -m pipeline decide decide.only=student_2l constraints.accuracy_loss=0.01   only confirm this one on test
 python -m pipeline decide sweep.id=20261126T080000_1a2b3c constraints.speedup=5
 
-The validation split chooses. The one chosen must keep the constraints on the test split too; if it does not, nothing is
-shipped, and no other is tried.
+The validation split chooses. The one chosen must keep the constraints on the test split too; if it does not,
+nothing is shipped, and no other is tried.
 
 Exit codes: 0 an optimization was chosen and confirmed; 3 none keeps the constraints, or test did not confirm it;
-2 a mistake, no runs, or runs that can't be compared. Other settings are those of python -m pipeline; conf/config.yaml
-explains the constraints.
+2 a mistake, no runs, or runs that can't be compared. Other settings are those of python -m pipeline;
+conf/config.yaml explains the constraints.
 """
 
 import os

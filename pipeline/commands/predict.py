@@ -4,9 +4,9 @@ python -m pipeline predict "play a song" "will it rain?"                      of
 python -m pipeline predict --file queries.txt --format csv -- data=clinc150   one text per line; CSV on standard output
 tail -f queries.txt | python -m pipeline predict --model DIRECTORY            from standard input; an artifact directory
 
---file FILE          texts to classify: the text column of a .csv or .tsv, else one per line; without texts and --file,
-                     standard input is read
---text-column NAME   the column of a .csv or .tsv; default data.text_column, or "text"; one of a single column needs none
+--file FILE          texts to classify: the text column of a .csv or .tsv, else one per line; without texts and
+                     --file, standard input is read
+--text-column NAME   the column of a .csv or .tsv; default data.text_column, or "text"; a single column needs no name
 --format FORMAT      format of the answers: jsonl (the default) or csv
 --model DIRECTORY    an artifact directory instead of the champion
 --threads N          number of threads; default 1

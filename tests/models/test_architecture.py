@@ -129,6 +129,7 @@ def made(step: PruneStructured, context: Context, scratch: Path) -> tuple[Path, 
     return artifact, step.make(context, artifact, scratch)
 
 
+@pytest.mark.slow
 def test_the_step_counts_what_is_left_and_says_how_the_training_went(context: Context, tmp_path: Path) -> None:
     step = PruneStructured(heads_kept=0.5, neurons_kept=0.25, epochs=2, bfloat16="never", importance_samples=40)
     artifact, notes = made(step, context, tmp_path / "scratch")
@@ -158,6 +159,7 @@ class Interrupted(Progress):
             raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 def test_an_interrupted_step_that_goes_on_writes_the_bytes_of_one_that_was_not(
     context: Context, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

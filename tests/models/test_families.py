@@ -29,6 +29,8 @@ from tests.support.families import LABELS, POSITIONS, SETTINGS, TEXTS, checkpoin
 
 ABSOLUTE = [family for family in SETTINGS if family != "deberta-v2"]  # its positions are relative, so any length runs
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("family", SETTINGS)
 def test_the_longest_text_that_is_accepted_is_the_longest_that_runs(family: str, tmp_path: Path) -> None:

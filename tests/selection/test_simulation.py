@@ -8,6 +8,8 @@ from pipeline.errors import ConfigError
 from pipeline.selection.simulation import changes, crossfitting, decisions, ties
 from pipeline.selection.simulation.subjects import SUBJECTS
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize(("candidates", "cases"), [(1, 400), (5, 300), (15, 200)])
 def test_what_loses_the_allowed_point_is_hardly_ever_shipped(candidates: int, cases: int) -> None:

@@ -18,7 +18,8 @@ def simulate(cases: int, seed: int) -> Figures:
             for what, once, own in rows(cases, seed)
         ),
         f"A split of {TEXTS} texts. The time of a call is linear in its tokens and varies by {100 * CALL_SD:g} % from call "
-        f"to call; the log ratio varies by {100 * PAIR_SD:g} % from pair to pair. Drawn once: all pairs answer the same texts.",
+        f"to call; the log ratio varies by {100 * PAIR_SD:g} % from pair to pair. Drawn once: all pairs answer the same "
+        "texts.",
     )
 
 
