@@ -33,9 +33,8 @@ class Interval:
 
     def at_least(self, other: "Interval") -> "Interval":
         """This value with bounds that are at least as far away as those of another interval from its value."""
-        return self.hull(
-            Interval(self.value, self.value - (other.value - other.low), self.value + (other.high - other.value))
-        )
+        below, above = other.value - other.low, other.high - other.value
+        return self.hull(Interval(self.value, self.value - below, self.value + above))
 
     def bounds(self) -> dict[str, float]:
         """The bounds, by the suffixes of their metric names."""

@@ -43,8 +43,8 @@ def compare(baseline: np.ndarray, candidate: np.ndarray, truth: np.ndarray, labe
 
     The bounds come from the paired bootstrap, smoothed by one gained and one lost query: with few flips it would be too
     narrow, and without flips it would have no width. For shares of a fixed set of queries they are widened to Tango's
-    interval, and those of macro F1 to the width of Tango's interval for accuracy. `python -m pipeline simulate changes` tells
-    how often they miss; either of the two alone does so too often.
+    interval. Those of macro F1 are at least as far away as Tango's for accuracy: either of the two alone misses too often
+    (`python -m pipeline simulate changes`).
     """
     kinds = smoothed([baseline, candidate], truth, labels, oos)
     true, old_answers, new_answers = kinds.values

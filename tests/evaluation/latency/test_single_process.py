@@ -180,3 +180,12 @@ def test_energy_is_of_all_packages_also_when_a_counter_starts_again() -> None:
     before = {"intel-rapl:0": Counter(90e6, 100e6), "intel-rapl:1": Counter(5e6, 100e6)}
     after = {"intel-rapl:0": Counter(2e6, 100e6), "intel-rapl:1": Counter(8e6, 100e6)}
     assert energy.spent_j(before, after) == pytest.approx(12 + 3)
+
+
+def test_the_texts_of_the_throughput_are_not_the_first_of_a_file_that_is_sorted() -> None:
+    texts = [f"{label} {number}" for label in ("food", "music") for number in range(1000)]
+    drawn = single_process.throughput_texts(texts, np.random.default_rng(0))
+    assert len(drawn) == len(set(drawn)) == 512 and 200 < sum(text.startswith("food") for text in drawn) < 312
+    assert drawn == single_process.throughput_texts(texts, np.random.default_rng(0))
+    few = single_process.throughput_texts(["a", "b"], np.random.default_rng(0))
+    assert len(few) == 512 and few.count("a") == 256
