@@ -80,7 +80,7 @@ class Decide(Settings):
         if self.prefer == "cost":
             raise ConfigError(
                 "prefer=cost: texts per core and second are measured once, not in pairs, so they rank nothing; use "
-                "prefer=latency, or read the column texts/s/core"
+                "decide.prefer=latency, or read the column texts/s/core"
             )
         super().__post_init__()
 

@@ -296,7 +296,7 @@ def test_a_bound_on_one_measurement_says_that_it_is_one() -> None:
 
 
 def test_cost_ranks_nothing() -> None:
-    with pytest.raises(ConfigError, match=r"prefer=cost: .* measured once, not in pairs, .* use prefer=latency"):
+    with pytest.raises(ConfigError, match=r"prefer=cost: .* measured once, not in pairs, .* use decide.prefer=latency"):
         Decide("cost")
 
 
