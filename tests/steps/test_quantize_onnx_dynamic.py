@@ -64,7 +64,7 @@ Quantized = Callable[..., StepsResult]
 @pytest.fixture(scope="module")
 def context(tmp_path_factory: pytest.TempPathFactory, toy_rows: list[tuple[str, str]]) -> Context:
     folder = tmp_path_factory.mktemp("data")
-    config = composed("optim=baseline", *small(folder, write_csv(folder / "toy.csv", toy_rows)))
+    config = composed("optim=baseline", *small(folder, write_csv(folder / "toy.csv", toy_rows)), *TRAINED)
     return Context(config.data.load(config.seed), config.backbone, config.seed)
 
 
@@ -74,7 +74,7 @@ def quantized(tmp_path_factory: pytest.TempPathFactory, context: Context) -> Qua
     store = Store(tmp_path_factory.mktemp("store"))
 
     def make(**settings: object) -> StepsResult:
-        optim = composed("optim=baseline_onnx_int8", "backbone=tiny", *TRAINED).optim
+        optim = composed("optim=baseline_onnx_int8", "backbone=tiny").optim
         last = replace(optim.steps["quantize"], **settings)  # type: ignore[arg-type]
         return run_steps(replace(optim, steps={**optim.steps, "quantize": last}), context, store)
 
