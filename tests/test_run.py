@@ -306,7 +306,8 @@ def test_a_full_disk_is_one_line_and_the_run_goes_on_when_there_is_room(
                 other.flush()
         _, err = process.communicate()
         assert process.returncode == 2 and "Traceback" not in err, err
-        (told,) = [line for line in err.splitlines() if line.startswith("disk error: ")]
+        told = err.splitlines()[-1]
+        assert told.startswith("disk error: "), err
         assert f"the disk at {root} is full" in told and "repeat the command" in told
         (failed,) = runs_of(root)
         assert failed.info.status == "FAILED" and told.removeprefix("disk error: ") in failed.data.tags["reason"]

@@ -8,6 +8,7 @@ ties          are two candidates that truly differ told apart?
 changes       how often do intervals of a change of quality miss the truth?
 seeds         does the interval of a mean over seeds have the true mean?
 crossfitting  is what is said of the validation split what new texts show?
+queries       how often do 95 % intervals of speed-ups miss, with queries drawn once and for each pair?
 
 --cases N     cases of each row, more where fewer candidates are drawn; default 1000
 --seed N      of what is drawn; default 0

@@ -216,6 +216,7 @@ def test_an_artifact_that_was_quantized_on_another_kind_of_processor_says_so_whe
     artifact = shutil.copytree(quantized().artifact, tmp_path / "artifact")
     described = Description.read(artifact)
     assert described.int8_for == int8_instructions()
+    caplog.clear()
     load(artifact, threads=1)
     assert not caplog.records
     replace(described, int8_for="instructions of old").write(artifact)
