@@ -94,7 +94,9 @@ class Decision:
         )
 
     def _how_chosen(self) -> str:
-        return "was requested by decide.only" if self.chosen_among == 1 else f"was chosen among {self.chosen_among}"
+        if self.chosen_among > 1:
+            return f"was chosen among {self.chosen_among}"
+        return "was the only one" if self.settings.only is None else "was requested by decide.only"
 
     def _failures_of(self, candidate: Candidate) -> str:
         failed = next(failed for each, failed in zip(self.candidates, self.failed, strict=True) if each is candidate)
