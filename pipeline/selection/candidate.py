@@ -6,10 +6,12 @@ import numpy as np
 from scipy.special import stdtrit
 
 from pipeline.evaluation.evidence import Evidence
-from pipeline.evaluation.metrics import METRICS
+from pipeline.evaluation.metrics import METRICS, validation_key
 from pipeline.evaluation.rows import Row
 from pipeline.evaluation.statistics import CONFIDENCE, Interval
 from pipeline.selection.seeds import over_seeds
+
+VALIDATION_ACCURACY = validation_key("quality/accuracy")
 
 
 @dataclass(frozen=True)
@@ -63,5 +65,8 @@ class Candidate:
         return Interval(mean, mean - low, mean + high)
 
     def best_run(self) -> Row:
-        """The run whose classifier is shipped: the seed with the best validation accuracy, then the first seed."""
-        return max(self.rows, key=lambda row: (row.metrics.get("training/validation_accuracy", 0.0), -(row.seed or 0)))
+        """The run whose classifier is shipped: the seed with the best validation accuracy, then the first seed.
+
+        It is the accuracy of the artifact, after quantization and with its rule, not a point of the training's curve.
+        """
+        return max(self.rows, key=lambda row: (row.metrics.get(VALIDATION_ACCURACY, 0.0), -(row.seed or 0)))

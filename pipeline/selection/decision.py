@@ -12,7 +12,7 @@ from pipeline.evaluation import metrics
 from pipeline.evaluation.metrics import validation_key
 from pipeline.evaluation.rows import Row, averaged
 from pipeline.selection.candidate import Candidate
-from pipeline.selection.choose import choose, front
+from pipeline.selection.choose import choose, front, whose
 from pipeline.selection.constraints import (
     NOT_REQUESTED,
     TEST,
@@ -73,8 +73,8 @@ class Decision:
             return f"{'a dry run: ' if self.settings.dry_run else ''}ship {self.chosen.name}: {'; '.join(self.reasons)}"
         if self.unconfirmed is not None:
             return (
-                f"not confirmed: {self.unconfirmed.name} {self._how_chosen()}, but on the test split it fails: "
-                f"{self._failures_of(self.unconfirmed)}. Nothing is shipped, and no other is tried: test would choose then"
+                f"not confirmed: {self.unconfirmed.name}{whose([self.unconfirmed])} {self._how_chosen()}, but on the "
+                f"test split it fails: {self._failures_of(self.unconfirmed)}. Nothing is shipped, and no other is tried: test would choose then"
             )
         closest, failed = nearest(list(zip(self.candidates, self.failed, strict=True)))
         messages = ", ".join(failure.message for failure in failed)

@@ -118,15 +118,30 @@ def test_an_unknown_interval_never_ties_for_best_and_does_not_help() -> None:
     wide = Candidate((row("wide", speedup=90.0, width=4.0, mb=17.2),), (timed(80, 101),))
     chosen, reasons = choose([fast, wide], "latency")
     assert chosen is fast and reasons[0].startswith(
-        "fast has the best point estimate in latency; against wide, the next, it may"
+        "fast has the best point estimate in latency (these weights); against wide, the next, it may"
     )
     close = Candidate((without("close", "delta/speedup", speedup=102.0, mb=1.0),), (timed(102.0),))
     chosen, reasons = choose([fast, close], "latency")
-    assert chosen is fast and reasons == ["fast is preferred in latency: close is within 3 % of fast, but has no interval"]
-    far = Candidate((without("far", "delta/speedup", speedup=120.0),), (timed(120.0),))
-    assert choose([fast, far], "latency")[1] == [
-        "far has the best point estimate in latency; its comparison with fast is unknown"
+    assert chosen is fast and reasons == [
+        "fast is preferred in latency (these weights): the point estimate of close is better, but it has no interval"
     ]
+
+
+def test_an_unknown_or_very_wide_interval_does_not_win_by_its_point_estimate() -> None:
+    fast = Candidate((row("fast", speedup=100.0),), (timed(99, 100, 101),))
+    for speedup in (104.0, 120.0):
+        far = Candidate((without("far", "delta/speedup", speedup=speedup, mb=1.0),), (timed(speedup),))
+        chosen, reasons = choose([fast, far], "latency")
+        assert chosen is fast and reasons == [
+            "fast is preferred in latency (these weights): the point estimate of far is better, but it has no interval"
+        ]
+    metrics = row("wide").metrics | {"delta/speedup": 103.5, "delta/speedup_low": 0.64, "delta/speedup_high": 16681.0}
+    wide = Candidate((replace(row("wide"), metrics=metrics),), (timed(69.4, 154.4),))
+    chosen, reasons = choose([wide, fast], "latency")
+    assert chosen is fast and reasons[0].endswith("the point estimate of wide is better, but its interval is very wide")
+    sure = Candidate((row("sure", speedup=400.0, width=1.0),), (timed(300, 400, 500, 410, 390),))
+    assert choose([sure, fast], "latency")[0] is sure, "its own comparison shows that it is faster"
+    assert choose([wide], "latency")[0] is wide and choose([far, wide], "latency")[0] is far, "none is known"
 
 
 def test_what_is_close_and_can_not_be_told_apart_is_tied_and_the_next_preference_decides() -> None:
@@ -135,11 +150,14 @@ def test_what_is_close_and_can_not_be_told_apart_is_tied_and_the_next_preference
     chosen, told = choose([fast, near, SMALL], "latency")
     assert chosen is near
     assert told == [
-        "in latency, fast, near are within 3 % of the best, and compared with each other they can't be told apart",
+        "in latency, fast, near are within 3 % of the best, and compared with each other they can't be told apart "
+        "(these weights)",
         "near is the best in size of these",
     ]
     sure = replace(fast, evidence=(timed(11.999, 12.0, 12.001),)), replace(near, evidence=(timed(12.099, 12.1, 12.101),))
-    assert choose(sure, "latency")[1] == ["near is the best in latency; against fast, the next: 1.01x [1.01, 1.01]"]
+    assert choose(sure, "latency")[1] == [
+        "near is the best in latency (these weights); against fast, the next: 1.01x [1.01, 1.01]"
+    ]
     twins = [Candidate((row(name),), (timed(3.9, 4.1),)) for name in ("b", "a")]
     for twin in twins:
         twin.rows[0].metrics["validation/delta_accuracy_pp"] = 0.0
@@ -192,8 +210,15 @@ def test_over_seeds_the_bounds_hold_how_much_seeds_differ() -> None:
     half = 4.302653 * 0.4 / 3**0.5  # Student's t with two degrees of freedom
     assert [metric.low, metric.high] == pytest.approx([4 - half, 4 + half])
     assert Candidate(tuple(seeds)).name == "x (3 seeds)"
-    best = [replace(each, metrics=each.metrics | {"training/validation_accuracy": 0.9 + 0.01 * each.seed}) for each in seeds]  # type: ignore[operator]
-    assert Candidate(tuple(best)).best_run().seed == 2
+
+
+def test_the_seed_that_ships_has_the_best_artifact_not_the_best_last_epoch() -> None:
+    seeds = [replace(row("x", loss_pp=pp), seed=seed) for seed, pp in enumerate((-1.0, 0.5, -2.0))]
+    curves = [
+        replace(each, metrics=each.metrics | {"training/validation_accuracy": 0.9 + 0.01 * (each.seed or 0)})
+        for each in seeds
+    ]
+    assert Candidate(tuple(curves)).best_run().seed == 1
 
 
 def decided(strict: bool = True, prefer: str = "latency", **bounds: float) -> Decision:
@@ -205,7 +230,8 @@ def test_every_candidate_but_the_chosen_has_its_reason() -> None:
     assert decision.chosen is SMALL and decision.verdict().startswith("ship small: ")
     assert "size 80.0 MB" in decision.why_not(BASELINE) and "change of accuracy" in decision.why_not(FAST)
     assert decided(size_mb=50).why_not(SMALL) == (
-        "keeps the constraints, but fast has the best point estimate in latency; its comparison with small is unknown"
+        "keeps the constraints, but fast has the best point estimate in latency (these weights); its comparison with small is "
+        "unknown"
     )
 
 
@@ -214,7 +240,7 @@ def test_the_one_chosen_on_validation_is_confirmed_on_test_once() -> None:
     decision = decide("toy", [*ALL, lucky], {"accuracy_loss": 0.01}, Decide())
     assert decision.chosen is None and decision.unconfirmed is lucky and decision.chosen_among == 4
     assert decision.verdict() == (
-        "not confirmed: lucky was chosen among 4, but on the test split it fails: change of accuracy on test -1.20 pp "
+        "not confirmed: lucky (these weights) was chosen among 4, but on the test split it fails: change of accuracy on test -1.20 pp "
         "[-1.30, -1.10], at least -1 pp; missed by 0.30 pp. Nothing is shipped, "
         "and no other is tried: test would choose then"
     )
