@@ -230,8 +230,8 @@ def test_every_candidate_but_the_chosen_has_its_reason() -> None:
     assert decision.chosen is SMALL and decision.verdict().startswith("ship small: ")
     assert "size 80.0 MB" in decision.why_not(BASELINE) and "change of accuracy" in decision.why_not(FAST)
     assert decided(size_mb=50).why_not(SMALL) == (
-        "keeps the constraints, but fast has the best point estimate in latency (these weights); its comparison with small is "
-        "unknown"
+        "keeps the constraints, but fast has the best point estimate in latency (these weights); its "
+        "comparison with small is unknown"
     )
 
 
@@ -240,8 +240,8 @@ def test_the_one_chosen_on_validation_is_confirmed_on_test_once() -> None:
     decision = decide("toy", [*ALL, lucky], {"accuracy_loss": 0.01}, Decide())
     assert decision.chosen is None and decision.unconfirmed is lucky and decision.chosen_among == 4
     assert decision.verdict() == (
-        "not confirmed: lucky (these weights) was chosen among 4, but on the test split it fails: change of accuracy on test -1.20 pp "
-        "[-1.30, -1.10], at least -1 pp; missed by 0.30 pp. Nothing is shipped, "
+        "not confirmed: lucky (these weights) was chosen among 4, but on the test split it fails: change of accuracy on "
+        "test -1.20 pp [-1.30, -1.10], at least -1 pp; missed by 0.30 pp. Nothing is shipped, "
         "and no other is tried: test would choose then"
     )
     assert decision.why_not(SMALL).startswith("keeps the constraints, but lucky")
@@ -250,6 +250,27 @@ def test_the_one_chosen_on_validation_is_confirmed_on_test_once() -> None:
     assert (told["chosen"], told["unconfirmed"], told["confirmed"], told["chosen_among"]) == (None, "lucky", False, 4)
     value = decide("toy", [lucky], {"accuracy_loss": 0.0125}, Decide())
     assert value.chosen is None and decide("toy", [lucky], {"accuracy_loss": 0.0125}, Decide(strict=False)).chosen is lucky
+
+
+def test_the_verdict_says_how_often_the_test_split_has_confirmed_something() -> None:
+    decision = decide("toy", ALL, {}, Decide())
+    assert "confirmation on this test split" not in decision.verdict()
+    again = replace(decision, confirmations=2)
+    assert "; it is the 2nd confirmation on this test split" in again.verdict() and again.plain()["confirmations"] == 2
+    failed = replace(decide("toy", ALL, {"size_mb": 1}, Decide(only="small")), confirmations=13)
+    assert "; it is the 13th confirmation on this test split" in failed.verdict() and failed.picked is SMALL
+
+
+def test_a_note_says_where_the_best_epoch_flatters_one_side_only() -> None:
+    trained = replace(SMALL.rows[0], metrics=SMALL.rows[0].metrics | {"training/selection_optimism_pp": 0.4})
+    (note,) = decide("toy", [BASELINE, Candidate((trained,))], {}, Decide(only="small")).notes
+    assert note.startswith("the training of small was stopped at its best epoch") and "by about 0.40 pp" in note
+    both = Candidate(
+        (replace(BASELINE.rows[0], metrics=BASELINE.rows[0].metrics | {"training/selection_optimism_pp": 0.2}),)
+    )
+    assert decide("toy", [both, Candidate((trained,))], {}, Decide(only="small")).notes == ()
+    (note,) = decide("toy", [both, SMALL], {}, Decide(only="small")).notes
+    assert note.startswith("the training of bert was stopped")
 
 
 def test_test_figures_choose_nothing() -> None:
