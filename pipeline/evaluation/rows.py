@@ -30,6 +30,7 @@ class Row:
     verdict: str = ""  # see `pipeline.evaluation.statistics.verdict`; "" for the baseline and for a mean
     contended: str = ""  # why the latencies are doubtful; "" where the machine was quiet
     measured_at: str = ""  # date and time of a reused measurement, else ""
+    comparable: str = field(default="", compare=False)  # tag that it shares with its baseline; "" where it was just measured
 
     @property
     def name(self) -> str:

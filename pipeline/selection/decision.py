@@ -190,10 +190,19 @@ def decide(experiment: str, candidates: Sequence[Candidate], constraints: Constr
         picked, reasons = choose(kept, settings.prefer) if kept else (None, [])
     missed = judged(picked, TEST) if picked is not None else []
     failed = [missed if candidate is picked else has for candidate, has in zip(candidates, failed, strict=True)]
+    notes = (*_baselines(candidates), *rules.notes(), *flattered(picked, candidates))
     return Decision(
         experiment, constraints, settings, tuple(candidates), tuple(map(tuple, failed)), None if missed else picked,
-        tuple(reasons), len(asked), picked if missed else None, (*rules.notes(), *flattered(picked, candidates)),
+        tuple(reasons), len(asked), picked if missed else None, notes,
     )  # fmt: skip
+
+
+def _baselines(candidates: Sequence[Candidate]) -> list[str]:
+    """A note where there are several baselines."""
+    names = [candidate.name for candidate in candidates if candidate.is_baseline]
+    if len(names) < 2:
+        return []
+    return [f"there are {len(names)} baselines ({', '.join(names)}): changes and speed-ups are against the one of each run"]
 
 
 def _requested(candidates: Sequence[Candidate], only: str | None) -> list[Candidate]:

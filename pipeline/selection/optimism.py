@@ -9,7 +9,7 @@ OPTIMISM = ("training/selection_optimism_pp", "tfidf/selection_optimism_pp")  # 
 
 def flattered(picked: Candidate | None, candidates: Sequence[Candidate]) -> list[str]:
     """A note where validation flatters only the one that is picked, or only the baseline; [] where it is no difference."""
-    baseline = next((each for each in candidates if each.is_baseline), None)
+    baseline = next((each for each in candidates if picked is not None and each.is_baseline_of(picked)), None)
     if picked is None or baseline is None or picked.is_baseline:
         return []
     ours, its = (_optimism(each) for each in (picked, baseline))
@@ -18,7 +18,7 @@ def flattered(picked: Candidate | None, candidates: Sequence[Candidate]) -> list
     name, points = (picked.name, ours) if ours is not None else (baseline.name, its)
     return [
         f"the training of {name} was stopped at its best epoch on validation, which flatters it there by about "
-        f"{points:.2f} pp; the other one was not trained here, so this much is in the change on validation, not in that on test"
+        f"{points:.2f} pp; the other one was not trained here, so the change on validation holds this too, that on test not"
     ]
 
 

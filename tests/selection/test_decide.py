@@ -200,6 +200,7 @@ def test_the_calls_of_a_run_give_its_pairs() -> None:
     who = np.array(["candidate", "baseline", "candidate", "baseline", "baseline", "candidate"])
     found = from_calls(who, np.array([0, 0, 0, 0, 1, 1]), np.array([1.0, 4.0, 3.0, 8.0, 5.0, 1.0]))
     assert np.exp(found.log_ratios).tolist() == pytest.approx([3.0, 5.0])
+    assert np.exp(found.p95_log_ratios).tolist() == pytest.approx([7.8 / 2.9, 5.0])
     assert [ms.tolist() for ms in found.baseline_ms] == [[4.0, 8.0], [5.0]]
 
 
@@ -427,6 +428,24 @@ def test_a_missing_baseline_and_an_empty_experiment_are_one_line() -> None:
         )  # fmt: skip
 
 
+def test_a_sweep_over_the_training_of_the_baseline_is_judged_run_by_run() -> None:
+    found = []
+    for rate, better in (("1e-4", -2.0), ("3e-4", 0.0)):  # the baseline of 1e-4 is 2 points worse
+        settings, tags = f"learning_rate={rate}", TAGS | {"comparable": rate}
+        for name, pp, is_baseline in (("bert", better, True), ("small", better - 0.5, False)):
+            metrics = row(name, loss_pp=pp).metrics
+            metrics = {**metrics, "delta/accuracy_pp": pp - better, "validation/delta_accuracy_pp": pp - better}
+            one = replace(row(name), metrics=metrics, settings=settings, is_baseline=is_baseline, comparable=rate)
+            found.append((one, tags))
+    candidates = gathered(*found)
+    names = ["bert learning_rate=1e-4", "bert learning_rate=3e-4", "small learning_rate=1e-4", "small learning_rate=3e-4"]
+    assert [each.name for each in candidates] == names
+    assert [candidates[1].is_baseline_of(each) for each in candidates[2:]] == [False, True]
+    decision = decide("toy", candidates, {}, Decide("accuracy", only="small"))
+    assert decision.chosen is candidates[3], "by its accuracy: its change is that of the other one"
+    assert decision.notes[0].startswith("there are 2 baselines (bert learning_rate=1e-4, bert learning_rate=3e-4)")
+
+
 def several(seeds: int, rng: np.random.Generator, texts: int = 600) -> Candidate:
     """A candidate with evidence of both splits; the seeds answer the same texts."""
     before = np.tile(rng.random(texts) < 0.9, (seeds, 1))
@@ -449,6 +468,18 @@ def test_over_seeds_the_bounds_take_texts_and_seeds_together_where_answers_are_k
         assert many.metric(key) == change_over_seeds(before, after).scaled(100)
     assert many.metric("validation/accuracy") == share_over_seeds(after) == many.metric("quality/accuracy")
     assert many.metric("delta/speedup") == ratio_over_seeds([run.log_ratios for run in many.evidence])
+    outside = np.arange(before.shape[1]) < 100
+    runs = tuple(
+        replace(run, outside=outside, test=replace(run.test, outside=outside), p95_log_ratios=run.log_ratios / 2)  # type: ignore[type-var]
+        for run in many.evidence
+    )
+    keys = ("quality/in_scope_accuracy", "delta/oos_recall_pp", "validation/delta_oos_recall_pp", "delta/speedup_p95")
+    told = [replace(each, metrics=each.metrics | dict.fromkeys(keys, 0.0)) for each in many.rows]
+    parts = Candidate(tuple(told), runs)
+    assert parts.metric("quality/in_scope_accuracy") == share_over_seeds(after[:, 100:])
+    for key in ("delta/oos_recall_pp", "validation/delta_oos_recall_pp"):
+        assert parts.metric(key) == change_over_seeds(before[:, :100], after[:, :100]).scaled(100)
+    assert parts.metric("delta/speedup_p95") == ratio_over_seeds([run.log_ratios / 2 for run in runs])
     known, unknown = many.metric("delta/accuracy_pp"), Candidate(many.rows).metric("delta/accuracy_pp")
     assert known is not None and unknown is not None and known.value == pytest.approx(unknown.value)
     other = replace(many.evidence[0], texts=tuple("abc"), test=None)
