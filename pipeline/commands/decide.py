@@ -6,7 +6,7 @@ python -m pipeline decide decide.only=student_2l constraints.accuracy_loss=0.01 
 python -m pipeline decide sweep.id=20261126T080000_1a2b3c constraints.speedup=5
 
 The validation split chooses. The one chosen must keep the constraints on the test split too; if it does not,
-nothing is shipped, and no other is tried.
+nothing is shipped, and no other is tried. Confirmations on the same test split are counted, dry runs too.
 
 Exit codes: 0 an optimization was chosen and confirmed; 3 none keeps the constraints, or test did not confirm it;
 2 a mistake, no runs, or runs that can't be compared. Other settings are those of python -m pipeline;
@@ -38,6 +38,7 @@ def decide(config: Config) -> int:
     from pipeline.selection.evidence import gather
     from pipeline.system import locks
     from pipeline.tracking import view
+    from pipeline.tracking.confirmations import count_confirmation
     from pipeline.tracking.runs import open_experiment
     from pipeline.tracking.server import as_track_error
 
@@ -49,6 +50,11 @@ def decide(config: Config) -> int:
                 replace(each, evidence=tuple(tracker.evidence_of(row.run_id) for row in each.rows)) for each in gathered
             ]
         decision = choose(experiment, candidates, config.constraints, config.decide)
+        if decision.picked is not None:
+            judged = f"{decision.given_constraints()} {config.decide.strict}"
+            with as_track_error(tracker.connection):
+                count = count_confirmation(tracker.client, tracker.experiment_id, decision.picked.best_run().run_id, judged)
+            decision = replace(decision, confirmations=count)
         explained = noise_floor.explanation(tracker, [row for candidate in candidates for row in candidate.rows])
         others = [candidate for candidate in candidates if candidate is not decision.chosen]
         lines = [f"not {candidate.name}: {decision.why_not(candidate)}" for candidate in others]

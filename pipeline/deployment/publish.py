@@ -174,7 +174,7 @@ def _body(repository: str, description: Description, form: PublishedForm, card: 
             f"A text classifier with {len(card.labels)} labels: optimization `{card.optim}`, backbone `{card.backbone}`, "
             f"trained and measured on `{card.data}`.",
             f"## How to load it\n\n{load}",
-            f"## What was measured\n\nOn the test split: {measured}.",
+            f"## What was measured\n\nOn the test split, of these weights: {measured}.",
             f"{card.table_markdown}\n\n![accuracy over latency]({card.plot.name})",
             f"## How it was made\n\n{steps}",
             f"## Labels\n\n{', '.join(f'`{label}`' for label in card.labels)}\n",

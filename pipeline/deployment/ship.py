@@ -114,5 +114,5 @@ def _reported_speedup(row: Row, config: Config) -> Interval | None:
 def _baseline_artifact(decision: Decision, row: Row, tracker: Tracker, root: Path, scratch: Path) -> Path:
     """The artifact of the baseline that the chosen run was compared with; if it is the baseline, its own artifact."""
     baselines = [each for candidate in decision.candidates if candidate.is_baseline for each in candidate.rows]
-    reference = next((each for each in baselines if each.seed == row.seed), row)
+    reference = next((each for each in baselines if (each.seed, each.comparable) == (row.seed, row.comparable)), row)
     return artifact_of(tracker.client, tracker.client.get_run(reference.run_id), root, scratch / "baseline")

@@ -16,6 +16,7 @@ class Answered:
     texts: tuple[str, ...]
     right: np.ndarray  # bool (texts,)
     baseline: np.ndarray | None = None  # bool (texts,), by the baseline of this run; None for the baseline itself
+    outside: np.ndarray | None = None  # bool (texts,), which are out of scope; None where the data have no such label
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,26 +26,30 @@ class Evidence:
     texts: tuple[str, ...] = ()  # of the validation split
     right: np.ndarray | None = None  # bool (texts,): which of them it answers right
     baseline_right: np.ndarray | None = None  # bool (texts,): the same of the baseline that it was compared with
+    outside: np.ndarray | None = field(default=None, kw_only=True)  # bool (texts,), which are out of scope
     test: Answered | None = None  # the same for the test split, to confirm with
     log_ratios: np.ndarray = field(default_factory=lambda: np.empty(0))  # float64 (pairs,): log speed-up of each pair
+    p95_log_ratios: np.ndarray = field(default_factory=lambda: np.empty(0))  # float64 (pairs,): the same of the p95
     baseline_ms: tuple[np.ndarray, ...] = ()  # each float64 (calls,): the baseline's processes that it was compared with
 
     @property
     def validation(self) -> Answered | None:
         """Its answers to the validation split."""
-        return None if self.right is None else Answered(self.texts, self.right, self.baseline_right)
+        return None if self.right is None else Answered(self.texts, self.right, self.baseline_right, self.outside)
 
 
 def from_calls(who: np.ndarray, pair: np.ndarray, ms: np.ndarray) -> Evidence:
     """The evidence of timed calls: `who` is "candidate" or "baseline", `pair` the number of the pair, each (calls,).
 
-    The log speed-up of a pair is log(the baseline's mean time of a call / the candidate's).
+    The log speed-up of a pair is log(the baseline's mean time of a call / the candidate's), that of the p95 likewise.
     """
     ours = who == "candidate"
-    baseline, ratios = [], []
+    baseline, ratios, slow = [], [], []
     for number in np.unique(pair):
         of_pair = pair == number
         baseline.append(ms[of_pair & ~ours])
         if (of_pair & ours).any():
-            ratios.append(np.log(baseline[-1].mean() / ms[of_pair & ours].mean()))
-    return Evidence(log_ratios=np.array(ratios), baseline_ms=tuple(baseline))
+            times = ms[of_pair & ours]
+            ratios.append(np.log(baseline[-1].mean() / times.mean()))
+            slow.append(np.log(np.percentile(baseline[-1], 95) / np.percentile(times, 95)))
+    return Evidence(log_ratios=np.array(ratios), p95_log_ratios=np.array(slow), baseline_ms=tuple(baseline))

@@ -30,6 +30,7 @@ class Row:
     verdict: str = ""  # see `pipeline.evaluation.statistics.verdict`; "" for the baseline and for a mean
     contended: str = ""  # why the latencies are doubtful; "" where the machine was quiet
     measured_at: str = ""  # date and time of a reused measurement, else ""
+    comparable: str = field(default="", compare=False)  # tag that it shares with its baseline; "" where it was just measured
 
     @property
     def name(self) -> str:
@@ -94,5 +95,14 @@ def _contended(rows: list[Row]) -> str:
 
 
 def order(rows: Iterable[Row]) -> list[Row]:
-    """The baseline first, then the slowest to the fastest, by the mean time of a call."""
-    return sorted(rows, key=lambda row: (not row.is_baseline, -row.metrics[LATENCY], row.optim))
+    """The baseline first, then the slowest to the fastest, by the speed-up, for which both were measured in turns.
+
+    Without a speed-up, the mean times of a call stand for it; they may be of different minutes.
+    """
+    found = list(rows)
+    baseline = next((row.metrics[LATENCY] for row in found if row.is_baseline), 1.0)
+
+    def speedup(row: Row) -> float:
+        return row.metrics.get("delta/speedup", baseline / row.metrics[LATENCY])
+
+    return sorted(found, key=lambda row: (not row.is_baseline, speedup(row), row.optim))

@@ -10,6 +10,7 @@ from pipeline.evaluation.quality import one_answer
 from pipeline.evaluation.rows import Row
 from pipeline.models import coverage
 from pipeline.reporting.tables import Table, cell
+from pipeline.selection.choose import RANKING
 from pipeline.tracking.server import without_password
 
 SHARED = re.compile(r"(data|backbone|measure|track|experiment)(\.[\w.]+)?=")  # settings that every further command needs too
@@ -28,7 +29,7 @@ def run_lines(row: Row, rows: Sequence[Row]) -> list[str]:
     if row.is_baseline:
         return []
     baseline = _baseline(rows)
-    lines = [f"speed: {row.name} is {row.ratio()} as fast as {baseline}{f' ({row.verdict})' if row.verdict else ''}"]
+    lines = [f"speed: {row.name} is {row.ratio()} as fast as {baseline}{_whose([row], row.verdict)}"]
     lines.append(f"size: {_size(row, baseline)}")
     if "delta/accuracy_pp" in row.metrics:
         accuracy, change = _shown("quality/accuracy", row), _shown("delta/accuracy_pp", row)
@@ -46,17 +47,23 @@ def data_lines(row: Row, max_length: int) -> list[str]:
 
 
 def comparison_lines(rows: Sequence[Row]) -> list[str]:
-    """The fastest, with the rows whose intervals overlap its own; the smallest; and the change of accuracy of both."""
+    """The fastest, with those that are about as fast; the smallest; and the change of accuracy of both.
+
+    A speed-up without an interval is neither, unless none has one.
+    """
     others = [row for row in rows if not row.is_baseline and "delta/speedup" in row.metrics]
     if not others:
         return []
     baseline = _baseline(rows)
-    fastest = max(others, key=lambda row: row.metrics["delta/speedup"])
+    known = [row for row in others if row.interval() is not None or row.count > 1] or others
+    fastest = max(known, key=lambda row: row.metrics["delta/speedup"])
     smallest = min(others, key=lambda row: row.metrics["size/mb"])
-    near = [row.name for row in others if row is not fastest and _overlap(row, fastest)]
+    share = RANKING["latency"].indifference
+    least = fastest.metrics["delta/speedup"] / (1 + share / 100)
+    near = [row.name for row in known if row is not fastest and row.metrics["delta/speedup"] >= least]
     lines = [
-        f"fastest: {fastest.name}, {fastest.ratio()} as fast as {baseline}"
-        + (f"; its interval overlaps with {', '.join(near)}" if near else ""),
+        f"fastest: {fastest.name}, {fastest.ratio()} as fast as {baseline}{_whose([fastest])}"
+        + (f"; within {share:g} % of it: {', '.join(near)} (decide compares them with each other)" if near else ""),
         f"smallest: {smallest.name}, {_size(smallest, baseline)}",
     ]
     costs = {row.name: _shown("delta/accuracy_pp", row) for row in (fastest, smallest) if "delta/accuracy_pp" in row.metrics}
@@ -80,9 +87,10 @@ def _baseline(rows: Sequence[Row]) -> str:
     return next((row.name for row in rows if row.is_baseline), "the baseline")
 
 
-def _whose(rows: Sequence[Row]) -> str:
-    """That it is about these weights, where a row is one training."""
-    return " (these weights)" if any(row.count == 1 for row in rows) else ""
+def _whose(rows: Sequence[Row], verdict: str = "") -> str:
+    """The verdict, and that it is about these weights, where a row is one training."""
+    said = [verdict, "these weights" if any(row.count == 1 for row in rows) else ""]
+    return f" ({', '.join(filter(None, said))})" if any(said) else ""
 
 
 def _size(row: Row, baseline: str) -> str:
@@ -92,9 +100,3 @@ def _size(row: Row, baseline: str) -> str:
 
 def _shown(key: str, row: Row) -> str:
     return cell(METRICS[key], row)
-
-
-def _overlap(row: Row, fastest: Row) -> bool:
-    """Whether its interval overlaps that of the fastest; also true where an interval is unknown."""
-    one, other = row.interval(), fastest.interval()
-    return one is None or other is None or one.high >= other.low

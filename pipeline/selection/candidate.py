@@ -6,10 +6,12 @@ import numpy as np
 from scipy.special import stdtrit
 
 from pipeline.evaluation.evidence import Evidence
-from pipeline.evaluation.metrics import METRICS
+from pipeline.evaluation.metrics import METRICS, validation_key
 from pipeline.evaluation.rows import Row
 from pipeline.evaluation.statistics import CONFIDENCE, Interval
 from pipeline.selection.seeds import over_seeds
+
+VALIDATION_ACCURACY = validation_key("quality/accuracy")
 
 
 @dataclass(frozen=True)
@@ -30,13 +32,19 @@ class Candidate:
         """Whether it is the baseline."""
         return self.rows[0].is_baseline
 
+    def is_baseline_of(self, other: "Candidate") -> bool:
+        """Whether it is the baseline that another candidate was compared with."""
+        return self.is_baseline and not {row.comparable for row in self.rows}.isdisjoint(
+            row.comparable for row in other.rows
+        )
+
     def metric(self, key: str) -> Interval | None:
         """A metric of the registry with its bounds; None where a run lacks it.
 
         The bounds are infinite if the metric should have bounds and a run has none (it measured one pair, or is older than
         the bounds). Over seeds the value is the mean. Where the runs have evidence, texts (or pairs) and seeds are drawn
         together (see `over_seeds`). Else the bounds add the uncertainty from the queries and the differences between seeds
-        (Student's t) as squares: a little too wide, because what differs by seed and query is in both.
+        (Student's t) as squares, as for macro F1: too wide, because what differs by seed and query is in both.
         """
         metric = METRICS[key]
         own = metric.baseline_value
@@ -63,5 +71,8 @@ class Candidate:
         return Interval(mean, mean - low, mean + high)
 
     def best_run(self) -> Row:
-        """The run whose classifier is shipped: the seed with the best validation accuracy, then the first seed."""
-        return max(self.rows, key=lambda row: (row.metrics.get("training/validation_accuracy", 0.0), -(row.seed or 0)))
+        """The run whose classifier is shipped: the seed with the best validation accuracy, then the first seed.
+
+        It is the accuracy of the artifact, after quantization and with its rule, not a point of the training's curve.
+        """
+        return max(self.rows, key=lambda row: (row.metrics.get(VALIDATION_ACCURACY, 0.0), -(row.seed or 0)))

@@ -1,8 +1,9 @@
 """The best candidate by a preference. Two are tied only if they are close and their own comparison finds no difference.
 
 Quality is that of the validation split. A tie needs a point estimate within `indifference` of the best, and a paired
-comparison of the two that is not significant. Where that comparison is unknown there is no tie; of two that are close, one
-whose interval is unknown comes after one whose interval is known, so it never wins by being unknown.
+comparison of the two that is not significant. Where that comparison is unknown there is no tie. One whose interval is
+unknown or very wide comes after one whose interval is known, unless their comparison shows that it is better: it never wins
+by being unknown, however good its point estimate is.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,6 +15,8 @@ from pipeline.evaluation.statistics import Interval
 from pipeline.selection.candidate import Candidate
 from pipeline.selection.paired import accuracy_difference, speed_ratio
 from pipeline.selection.pareto import pareto_front
+
+WIDE = 1.25  # a ratio whose interval reaches further than this factor from its value says little
 
 
 @dataclass(frozen=True)
@@ -39,9 +42,16 @@ class Preference:
         return sign * found.value if found is not None else float("-inf")
 
     def is_known(self, candidate: Candidate) -> bool:
-        """Whether the metric has an interval, or is exact."""
+        """Whether the metric is exact, or has an interval that is not very wide."""
         found = self.value(candidate)
-        return found is not None and isfinite(found.low) and isfinite(found.high)
+        if found is None or not (isfinite(found.low) and isfinite(found.high)):
+            return False
+        return self.unit == " pp" or (found.low >= found.value / WIDE and found.high <= found.value * WIDE)
+
+    def is_shown(self, one: Candidate, other: Candidate) -> bool:
+        """Whether a significant comparison shows that `one` is better than `other`."""
+        found = self.compare(one, other) if self.compare is not None else None
+        return found is not None and self.tells_apart(found) and self.points(one) > self.points(other)
 
     def is_close(self, one: Candidate, other: Candidate) -> bool:
         """Whether two point estimates are within the indifference."""
@@ -67,10 +77,13 @@ class Preference:
 RANKING = {
     "latency": Preference(("delta/speedup",), 3, " %", speed_ratio),
     "size": Preference(("size/mb",), 1, " %"),
-    "accuracy": Preference(  # an untrained baseline has no accuracy to compare with
-        ("delta/accuracy_pp", "quality/accuracy"), 0.3, " pp", accuracy_difference
-    ),
+    "accuracy": Preference(("quality/accuracy",), 0.3, " pp", accuracy_difference),  # changes may be from several baselines
 }
+
+
+def whose(candidates: Sequence[Candidate]) -> str:
+    """That a sentence is about these weights, where a candidate is one training."""
+    return " (these weights)" if any(len(candidate.rows) == 1 for candidate in candidates) else ""
 
 
 def front(candidates: Sequence[Candidate]) -> list[Candidate]:
@@ -100,14 +113,14 @@ def choose(candidates: Sequence[Candidate], prefer: str) -> tuple[Candidate, lis
 
 def _best(candidates: Sequence[Candidate], preference: Preference) -> list[Candidate]:
     """The best candidate and those that are tied with it; all of them where the metric is unknown of each."""
-    best = max(candidates, key=preference.points)
-    close = [candidate for candidate in candidates if preference.is_close(candidate, best)]
-    known = [candidate for candidate in close if preference.is_known(candidate)]
-    if preference.value(best) is None:
-        return close
+    valued = [candidate for candidate in candidates if preference.value(candidate) is not None]
+    known = [candidate for candidate in valued if preference.is_known(candidate)]
     if not known:
-        return [best]
+        return [max(valued, key=preference.points)] if valued else list(candidates)
     best = max(known, key=preference.points)
+    better = [each for each in valued if each not in known and preference.is_shown(each, best)]
+    if better:
+        return [max(better, key=preference.points)]
     return [
         candidate
         for candidate in known
@@ -120,7 +133,7 @@ def _tie(tied: Sequence[Candidate], name: str) -> str:
     names = ", ".join(candidate.name for candidate in tied)
     close = f"are within {preference.indifference:g}{preference.unit} of the best"
     return f"in {name}, {names} {close}" + (
-        ", and compared with each other they can't be told apart" if preference.compare is not None else ""
+        f", and compared with each other they can't be told apart{whose(tied)}" if preference.compare is not None else ""
     )
 
 
@@ -130,10 +143,11 @@ def _lead(best: Candidate, left: Sequence[Candidate], name: str, among: str) -> 
     if preference.compare is None:
         return f"{best.name} is the best in {name}{among}"
     second = max((each for each in left if each is not best), key=preference.points)
-    found = preference.compare(best, second)
+    found, among = preference.compare(best, second), among + whose([best, second])
     if preference.points(second) > preference.points(best):
-        close = f"within {preference.indifference:g}{preference.unit} of {best.name}"
-        return f"{best.name} is preferred in {name}{among}: {second.name} is {close}, but has no interval"
+        value = preference.value(second)
+        why = "its interval is very wide" if value is not None and isfinite(value.high) else "it has no interval"
+        return f"{best.name} is preferred in {name}{among}: the point estimate of {second.name} is better, but {why}"
     if found is None:
         return f"{best.name} has the best point estimate in {name}{among}; its comparison with {second.name} is unknown"
     unit = "x" if preference.unit == " %" else preference.unit

@@ -12,7 +12,7 @@ from pipeline.evaluation import metrics
 from pipeline.evaluation.metrics import validation_key
 from pipeline.evaluation.rows import Row, averaged
 from pipeline.selection.candidate import Candidate
-from pipeline.selection.choose import choose, front
+from pipeline.selection.choose import choose, front, whose
 from pipeline.selection.constraints import (
     NOT_REQUESTED,
     TEST,
@@ -25,6 +25,8 @@ from pipeline.selection.constraints import (
     nearest,
 )
 from pipeline.selection.milliseconds import BaselineLatency
+from pipeline.selection.optimism import flattered
+from pipeline.system.units import ordinal
 
 REPORTED = ("quality/accuracy", "delta/accuracy_pp")  # of the one that was chosen, on test
 
@@ -60,7 +62,13 @@ class Decision:
     chosen_among: int  # candidates that were judged; 1 where `settings.only` names one, which is only confirmed
     unconfirmed: Candidate | None = None  # chosen, but not confirmed
     notes: tuple[str, ...] = ()  # what must be known about the constraints
+    confirmations: int = 1  # on this test split, this one included
     registered: Registered | None = None
+
+    @property
+    def picked(self) -> Candidate | None:
+        """The one that validation chose or `settings.only` named, which test then judged; None without one."""
+        return self.chosen or self.unconfirmed
 
     @property
     def front(self) -> list[str]:
@@ -70,11 +78,13 @@ class Decision:
     def verdict(self) -> str:
         """The decision in one line."""
         if self.chosen is not None:
-            return f"{'a dry run: ' if self.settings.dry_run else ''}ship {self.chosen.name}: {'; '.join(self.reasons)}"
+            dry = "a dry run: " if self.settings.dry_run else ""
+            return f"{dry}ship {self.chosen.name}: {'; '.join(self.reasons)}{self._how_often()}"
         if self.unconfirmed is not None:
             return (
-                f"not confirmed: {self.unconfirmed.name} {self._how_chosen()}, but on the test split it fails: "
-                f"{self._failures_of(self.unconfirmed)}. Nothing is shipped, and no other is tried: test would choose then"
+                f"not confirmed: {self.unconfirmed.name}{whose([self.unconfirmed])} {self._how_chosen()}, but on the "
+                f"test split it fails: {self._failures_of(self.unconfirmed)}. Nothing is shipped, "
+                f"and no other is tried: test would choose then{self._how_often()}"
             )
         closest, failed = nearest(list(zip(self.candidates, self.failed, strict=True)))
         messages = ", ".join(failure.message for failure in failed)
@@ -82,7 +92,7 @@ class Decision:
 
     def reported(self) -> str:
         """The accuracy to report, and that on validation; "" where no candidate was chosen."""
-        picked = self.chosen or self.unconfirmed
+        picked = self.picked
         if picked is None:
             return ""
         whose = "these weights" if len(picked.rows) == 1 else f"{len(picked.rows)} seeds"
@@ -92,6 +102,12 @@ class Decision:
             f"accuracy of {whose} on test: {test}{change}; this is the one to report. On validation, where it "
             f"{self._how_chosen()}, it is {formatted(picked, validation_key('quality/accuracy'))}"
         )
+
+    def _how_often(self) -> str:
+        if self.confirmations == 1:
+            return ""
+        count = ordinal(self.confirmations)
+        return f"; it is the {count} confirmation on this test split: with each, it is likelier that one passes by chance"
 
     def _how_chosen(self) -> str:
         if self.chosen_among > 1:
@@ -116,7 +132,7 @@ class Decision:
 
     def plain(self) -> dict[str, Any]:
         """The content of `decision.json`."""
-        picked = self.chosen or self.unconfirmed
+        picked = self.picked
         return {
             "experiment": self.experiment,
             "constraints": given(self.constraints),
@@ -128,6 +144,7 @@ class Decision:
             "chosen_among": self.chosen_among,
             "confirmed": None if picked is None else picked is self.chosen,
             "unconfirmed": self.unconfirmed.name if self.unconfirmed is not None else None,
+            "confirmations": self.confirmations,
             "to_report": None if picked is None else {key: _bounds(picked, key) for key in REPORTED},
             "reported": self.reported(),
             "dry_run": self.settings.dry_run,
@@ -175,10 +192,19 @@ def decide(experiment: str, candidates: Sequence[Candidate], constraints: Constr
         picked, reasons = choose(kept, settings.prefer) if kept else (None, [])
     missed = judged(picked, TEST) if picked is not None else []
     failed = [missed if candidate is picked else has for candidate, has in zip(candidates, failed, strict=True)]
+    notes = (*_baselines(candidates), *rules.notes(), *flattered(picked, candidates))
     return Decision(
         experiment, constraints, settings, tuple(candidates), tuple(map(tuple, failed)), None if missed else picked,
-        tuple(reasons), len(asked), picked if missed else None, tuple(rules.notes()),
+        tuple(reasons), len(asked), picked if missed else None, notes,
     )  # fmt: skip
+
+
+def _baselines(candidates: Sequence[Candidate]) -> list[str]:
+    """A note where there are several baselines."""
+    names = [candidate.name for candidate in candidates if candidate.is_baseline]
+    if len(names) < 2:
+        return []
+    return [f"there are {len(names)} baselines ({', '.join(names)}): changes and speed-ups are against the one of each run"]
 
 
 def _requested(candidates: Sequence[Candidate], only: str | None) -> list[Candidate]:

@@ -59,7 +59,10 @@ def _require_equal(found: Sequence[TaggedRow], tags: Mapping[str, tuple[str, str
 
 
 def _require_one_baseline(found: Sequence[TaggedRow]) -> None:
-    """Raise TrackError where runs with the same seed have no baseline, or different ones."""
+    """Raise TrackError where runs with the same seed have no baseline, or different ones with the same settings.
+
+    A sweep over a setting of the baseline's training has a baseline for each value; each run is judged against its own.
+    """
     groups: dict[str, list[Row]] = {}
     for row, tags in found:
         groups.setdefault(tags["comparable"], []).append(row)
@@ -69,9 +72,13 @@ def _require_one_baseline(found: Sequence[TaggedRow]) -> None:
             raise TrackError(
                 f"{names}: the baseline has no finished run to compare with; run one of them again, with the baseline first"
             )
-    if len(groups) > 1:
+    settings = [setting for rows in groups.values() for setting in {row.settings for row in rows if row.is_baseline}]
+    if len(settings) > len(set(settings)):
         runs = " / ".join(_names([row.name for row in rows]) for rows in groups.values())
-        raise TrackError(f"these were compared with baselines that were made differently: {runs}; run the older ones again")
+        raise TrackError(
+            f"these were compared with baselines that were made differently: {runs}; "
+            "run the older ones again, or select a sweep with sweep.id=ID"
+        )
 
 
 def _names(names: Sequence[str]) -> str:

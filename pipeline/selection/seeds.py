@@ -1,4 +1,8 @@
-"""Metrics over several seeds, with intervals from the answers and the pairs of each (see `evaluation.quality.seeds`)."""
+"""Metrics over several seeds, with intervals from the answers and the pairs of each (see `evaluation.quality.seeds`).
+
+These are accuracy, its parts in and out of scope, their changes, and both speed-ups. Macro F1 and out-of-scope precision are
+no means over fixed texts, so they are not among them: of these the noise of the texts is counted twice, which is too wide.
+"""
 
 from collections.abc import Callable, Sequence
 
@@ -10,27 +14,45 @@ from pipeline.evaluation.quality.seeds import change_over_seeds, ratio_over_seed
 from pipeline.evaluation.statistics import Interval
 
 Split = Callable[[Evidence], Answered | None]
+SHARES = {"accuracy": None, "in_scope_accuracy": False, "oos_recall": True}  # of all texts, those in scope, those out of it
+RATIOS: dict[str, Callable[[Evidence], np.ndarray]] = {
+    "delta/speedup": lambda run: run.log_ratios,
+    "delta/speedup_p95": lambda run: run.p95_log_ratios,
+}
 
 
 def over_seeds(key: str, runs: Sequence[Evidence]) -> Interval | None:
     """A metric over at least two seeds; None where it is another one, or where the runs lack what it needs."""
     splits: dict[str, Split] = {"": lambda run: run.test, "validation": lambda run: run.validation}
     for split, answered in splits.items():
-        share, change = (validation_key(name) if split else name for name in ("quality/accuracy", "delta/accuracy_pp"))
-        if key in (share, change):
-            return _of_answers([answered(run) for run in runs], key == change)
-    if key == "delta/speedup" and all(len(run.log_ratios) for run in runs):
-        return ratio_over_seeds([run.log_ratios for run in runs])
+        for name, outside in SHARES.items():
+            keys = (f"quality/{name}", f"delta/{name}_pp")
+            share, change = (validation_key(each) if split else each for each in keys)
+            if key in (share, change):
+                return _of_answers([answered(run) for run in runs], key == change, outside)
+    if key in RATIOS:
+        ratios = [RATIOS[key](run) for run in runs]
+        return ratio_over_seeds(ratios) if all(map(len, ratios)) else None
     return None
 
 
-def _of_answers(runs: Sequence[Answered | None], change: bool) -> Interval | None:
-    """The share of right answers, or its change in percentage points. The texts of all seeds must be the same."""
+def _of_answers(runs: Sequence[Answered | None], change: bool, outside: bool | None) -> Interval | None:
+    """The share of right answers, or its change in percentage points. The texts of all seeds must be the same.
+
+    `outside` takes those in scope (False) or out of scope (True) only.
+    """
     known = [run for run in runs if run is not None]
     if len(known) < len(runs) or len({run.texts for run in known}) > 1:
         return None
-    right = np.stack([run.right for run in known])
+    chosen = np.ones(len(known[0].right), dtype=bool)
+    if outside is not None:
+        if known[0].outside is None:
+            return None
+        chosen = known[0].outside == outside
+    if chosen.sum() < 2:
+        return None
+    right = np.stack([run.right[chosen] for run in known])
     if not change:
         return share_over_seeds(right)
-    before = [run.baseline for run in known if run.baseline is not None]
+    before = [run.baseline[chosen] for run in known if run.baseline is not None]
     return change_over_seeds(np.stack(before), right).scaled(100) if len(before) == len(known) else None

@@ -18,6 +18,7 @@ from pipeline.runtimes.base import all_runtimes
 from pipeline.system.machine import load_average, machine, unknown_facts
 from pipeline.system.packages import version
 from pipeline.system.spreadsheet import safe_cells
+from pipeline.tasks.single_label import out_of_scope
 
 Split = Literal["test", "validation"]
 PREDICTIONS: dict[Split, str] = {"test": "predictions.parquet", "validation": "validation_predictions.parquet"}
@@ -28,7 +29,10 @@ PACKAGES = (
 
 
 def write_predictions(judged: Judged, path: Path) -> None:
-    """One row per text: text, prediction, score, label, correct, abstained; baseline_correct where there is a baseline."""
+    """One row per text: text, prediction, score, label, correct, abstained.
+
+    Where there is a baseline also baseline_correct, and where there is such a label out_of_scope: whether the label is it.
+    """
     predictions = judged.predictions
     names = np.array(predictions.labels)
     table = {
@@ -39,6 +43,7 @@ def write_predictions(judged: Judged, path: Path) -> None:
         "correct": predictions.right,
         "abstained": predictions.abstained,
         **({} if judged.baseline is None else {"baseline_correct": judged.baseline.right}),
+        **({} if predictions.oos is None else {"out_of_scope": out_of_scope(predictions.truth, predictions.oos)}),
     }
     parquet.write_table(pa.table(table), path)
 

@@ -31,14 +31,19 @@ def evidence_of(client: Any, run_id: str) -> Evidence:
         found = from_calls(*(calls[name].to_numpy() for name in ("who", "pair", "ms")))
     validation = answered["validation"]
     if validation is not None:
-        found = replace(found, texts=validation.texts, right=validation.right, baseline_right=validation.baseline)
+        found = replace(
+            found, texts=validation.texts, right=validation.right, baseline_right=validation.baseline,
+            outside=validation.outside,
+        )  # fmt: skip
     return replace(found, test=answered["test"])
 
 
 def _answered(client: Any, run_id: str, name: str) -> Answered:
     table = _table(client, run_id, name)
-    before = table["baseline_correct"].to_numpy() if "baseline_correct" in table.column_names else None
-    return Answered(tuple(table["text"].to_pylist()), table["correct"].to_numpy(), before)
+    before, outside = (
+        table[name].to_numpy() if name in table.column_names else None for name in ("baseline_correct", "out_of_scope")
+    )
+    return Answered(tuple(table["text"].to_pylist()), table["correct"].to_numpy(), before, outside)
 
 
 def _table(client: Any, run_id: str, name: str, columns: Sequence[str] | None = None) -> pa.Table:

@@ -241,7 +241,7 @@ def _row(run: Any) -> Row:
     return Row(
         tags["optim"], dict(run.data.metrics), run.info.run_id, tags.get("role") == "baseline", tags.get("settings", ""),
         int(seed) if seed.isdecimal() else None, verdict=tags.get("verdict", ""), contended=tags.get("contended", ""),
-        measured_at=tags.get("measured_at", ""),
+        measured_at=tags.get("measured_at", ""), comparable=tags.get("comparable", ""),
     )  # fmt: skip
 
 

@@ -256,7 +256,7 @@ def test_the_card_says_how_a_decision_rule_is_applied() -> None:
     card = replace(CARD, metrics={**CARD.metrics, "argmax/accuracy": 0.881})
     plain, ruled = (model_card("ada/tiny", description, PublishedForm.STANDARD, card) for description in described)
     assert "accuracy without the decision rule 88.1%, accuracy with the decision rule 91.5%" in ruled
-    assert "On the test split: accuracy 91.5%." in plain
+    assert "On the test split, of these weights: accuracy 91.5%." in plain
     stated = yaml.safe_load(ruled.split("---\n", 2)[1])["model-index"][0]["results"][0]["metrics"]
     assert [one["value"] for one in stated] == [0.881, 0.915] and "without" in stated[0]["name"]
     assert "not by transformers" in ruled and "Answerer" in ruled and "text-classification" in ruled

@@ -118,6 +118,8 @@ def test_what_keeps_the_constraints_is_registered_with_its_evidence_and_answers_
     assert float(version.tags["quality/accuracy_low"]) < float(version.tags["quality/accuracy_high"])
     assert float(version.tags["validation/accuracy"]) > 0 and version.tags["chosen_among"] == "2"
     assert "this is the one to report" in version.tags["reported"] and version.tags["reported"] in told
+    counted = [name for each in client.search_experiments() for name in each.tags if name.startswith("confirmation.")]
+    assert counted, "the test split has confirmed something"
     decision = {item.path for item in client.list_artifacts(version.run_id, "decision")}
     assert {"decision/decision.json", "decision/decision.md", "decision/comparison.png"} <= decision
     html = page(composed(measured)).read_text(encoding="utf-8")

@@ -23,6 +23,15 @@ def test_rows_stand_in_order_baseline_first_then_from_slow_to_fast() -> None:
     assert [row.optim for row in order(rows)] == ["bert", "student", "int8", "onnx"]
 
 
+def test_rows_stand_by_the_speed_up_not_by_milliseconds_of_different_minutes() -> None:
+    slow_minute = Row("fast", {"latency/mean_ms": 2.0, "delta/speedup": 4.0})
+    quick_minute = Row("slow", {"latency/mean_ms": 1.5, "delta/speedup": 3.0})
+    alone = Row("alone", {"latency/mean_ms": 2.0})  # its speed-up is unknown: 3.5 by the baseline's milliseconds
+    baseline = Row("bert", {"latency/mean_ms": 7.0}, is_baseline=True)
+    rows = order([slow_minute, alone, baseline, quick_minute])
+    assert [row.optim for row in rows] == ["bert", "slow", "alone", "fast"]
+
+
 @pytest.mark.parametrize(
     ("row", "text"),
     [

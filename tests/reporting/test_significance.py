@@ -55,6 +55,22 @@ def test_a_verdict_that_may_be_chance_is_marked_too() -> None:
     assert len(found) == 3 and found[0].verdict == "faster"
 
 
+def test_rows_without_a_difference_count_among_those_that_were_tested() -> None:
+    narrow = (0.01, 0.05, 0.03, 0.06, -0.005, 0.04)
+    equal = [row(f"equal {i}", 0.5, (0.03, -0.03, 0.02, -0.02, 0.04, -0.03)) for i in range(5)]
+    assert {one.verdict for one in equal} == {"inconclusive"} and "verdict" not in maybe_chance([row("x", 0.5, narrow)])
+    assert [one.name for one in maybe_chance([BASELINE, row("x", 0.5, narrow), *equal])["verdict"]] == ["x"]
+
+
+def test_of_rows_that_are_all_equal_few_tables_call_one_faster_without_a_mark() -> None:
+    rng, wrong, tables = np.random.default_rng(0), 0, 300
+    for _ in range(tables):
+        rows = [row(f"row {i}", 0.5, tuple(rng.normal(0, 0.05, 6))) for i in range(20)]
+        marked = maybe_chance(rows).get("verdict", [])
+        wrong += any(one.verdict in ("faster", "slower") and one not in marked for one in rows)
+    assert wrong / tables <= 0.08, "5 % in the long run; 64 % without the correction"
+
+
 def test_a_table_says_that_one_training_tells_about_these_weights() -> None:
     one = row("row", 0.5, CLEAR)
     assert ONE_SEED in table([BASELINE, one]).notes and "these weights" in ONE_SEED

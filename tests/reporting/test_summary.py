@@ -17,7 +17,7 @@ FAST = replace(QUICK, verdict="faster", metrics=QUICK.metrics | BOUNDS)
 
 def test_one_optimization_is_told_against_the_baseline() -> None:
     assert run_lines(FAST, [FAST, BASELINE]) == [
-        "speed: quick is 5.00x [4.80, 5.20] as fast as bert (faster)",
+        "speed: quick is 5.00x [4.80, 5.20] as fast as bert (faster, these weights)",
         "size: 40.0 MB; bert is 2.00x as large",
         "accuracy: 89.0 %, -1.0 [-2.0, 0.0] pp compared with bert (these weights)",
     ]
@@ -26,16 +26,23 @@ def test_one_optimization_is_told_against_the_baseline() -> None:
 
 def test_of_many_the_fastest_the_smallest_and_their_cost_are_told() -> None:
     assert comparison_lines([BASELINE, SMALL, FAST]) == [
-        "fastest: quick, 5.00x [4.80, 5.20] as fast as bert",
+        "fastest: quick, 5.00x [4.80, 5.20] as fast as bert (these weights)",
         "smallest: small, 10.0 MB; bert is 8.00x as large",
         "accuracy compared with bert (these weights): quick -1.0 [-2.0, 0.0] pp, small -5.0 pp",
     ]
 
 
-def test_what_can_not_be_told_apart_from_the_fastest_is_named() -> None:
-    near = row("near", **speedup(4.9, 4.7, 5.1))
-    unknown = row("unknown", delta__speedup=2.0)
-    assert comparison_lines([BASELINE, near, FAST, unknown, SMALL])[0].endswith("; its interval overlaps with near, unknown")
+def test_those_that_are_about_as_fast_are_named_and_intervals_that_overlap_say_nothing() -> None:
+    near, overlaps = row("near", **speedup(4.9, 4.7, 5.1)), row("overlaps", **speedup(4.7, 4.5, 5.0))
+    first = comparison_lines([BASELINE, near, FAST, overlaps, SMALL])[0]
+    assert first.endswith(" (these weights); within 3 % of it: near (decide compares them with each other)")
+
+
+def test_a_speedup_without_an_interval_is_neither_the_fastest_nor_as_fast() -> None:
+    unknown = [row("two", delta__speedup=2.0), row("close", delta__speedup=4.99), row("lucky", delta__speedup=50.0)]
+    told = "fastest: quick, 5.00x [4.80, 5.20] as fast as bert (these weights)"
+    assert comparison_lines([BASELINE, FAST, *unknown])[0] == told
+    assert comparison_lines([BASELINE, *unknown])[0].startswith("fastest: lucky, 50.00x as fast")
 
 
 def test_the_summary_has_what_the_columns_mean_only_where_it_is_given() -> None:

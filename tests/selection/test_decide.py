@@ -118,15 +118,30 @@ def test_an_unknown_interval_never_ties_for_best_and_does_not_help() -> None:
     wide = Candidate((row("wide", speedup=90.0, width=4.0, mb=17.2),), (timed(80, 101),))
     chosen, reasons = choose([fast, wide], "latency")
     assert chosen is fast and reasons[0].startswith(
-        "fast has the best point estimate in latency; against wide, the next, it may"
+        "fast has the best point estimate in latency (these weights); against wide, the next, it may"
     )
     close = Candidate((without("close", "delta/speedup", speedup=102.0, mb=1.0),), (timed(102.0),))
     chosen, reasons = choose([fast, close], "latency")
-    assert chosen is fast and reasons == ["fast is preferred in latency: close is within 3 % of fast, but has no interval"]
-    far = Candidate((without("far", "delta/speedup", speedup=120.0),), (timed(120.0),))
-    assert choose([fast, far], "latency")[1] == [
-        "far has the best point estimate in latency; its comparison with fast is unknown"
+    assert chosen is fast and reasons == [
+        "fast is preferred in latency (these weights): the point estimate of close is better, but it has no interval"
     ]
+
+
+def test_an_unknown_or_very_wide_interval_does_not_win_by_its_point_estimate() -> None:
+    fast = Candidate((row("fast", speedup=100.0),), (timed(99, 100, 101),))
+    for speedup in (104.0, 120.0):
+        far = Candidate((without("far", "delta/speedup", speedup=speedup, mb=1.0),), (timed(speedup),))
+        chosen, reasons = choose([fast, far], "latency")
+        assert chosen is fast and reasons == [
+            "fast is preferred in latency (these weights): the point estimate of far is better, but it has no interval"
+        ]
+    metrics = row("wide").metrics | {"delta/speedup": 103.5, "delta/speedup_low": 0.64, "delta/speedup_high": 16681.0}
+    wide = Candidate((replace(row("wide"), metrics=metrics),), (timed(69.4, 154.4),))
+    chosen, reasons = choose([wide, fast], "latency")
+    assert chosen is fast and reasons[0].endswith("the point estimate of wide is better, but its interval is very wide")
+    sure = Candidate((row("sure", speedup=400.0, width=1.0),), (timed(300, 400, 500, 410, 390),))
+    assert choose([sure, fast], "latency")[0] is sure, "its own comparison shows that it is faster"
+    assert choose([wide], "latency")[0] is wide and choose([far, wide], "latency")[0] is far, "none is known"
 
 
 def test_what_is_close_and_can_not_be_told_apart_is_tied_and_the_next_preference_decides() -> None:
@@ -135,11 +150,14 @@ def test_what_is_close_and_can_not_be_told_apart_is_tied_and_the_next_preference
     chosen, told = choose([fast, near, SMALL], "latency")
     assert chosen is near
     assert told == [
-        "in latency, fast, near are within 3 % of the best, and compared with each other they can't be told apart",
+        "in latency, fast, near are within 3 % of the best, and compared with each other they can't be told apart "
+        "(these weights)",
         "near is the best in size of these",
     ]
     sure = replace(fast, evidence=(timed(11.999, 12.0, 12.001),)), replace(near, evidence=(timed(12.099, 12.1, 12.101),))
-    assert choose(sure, "latency")[1] == ["near is the best in latency; against fast, the next: 1.01x [1.01, 1.01]"]
+    assert choose(sure, "latency")[1] == [
+        "near is the best in latency (these weights); against fast, the next: 1.01x [1.01, 1.01]"
+    ]
     twins = [Candidate((row(name),), (timed(3.9, 4.1),)) for name in ("b", "a")]
     for twin in twins:
         twin.rows[0].metrics["validation/delta_accuracy_pp"] = 0.0
@@ -182,6 +200,7 @@ def test_the_calls_of_a_run_give_its_pairs() -> None:
     who = np.array(["candidate", "baseline", "candidate", "baseline", "baseline", "candidate"])
     found = from_calls(who, np.array([0, 0, 0, 0, 1, 1]), np.array([1.0, 4.0, 3.0, 8.0, 5.0, 1.0]))
     assert np.exp(found.log_ratios).tolist() == pytest.approx([3.0, 5.0])
+    assert np.exp(found.p95_log_ratios).tolist() == pytest.approx([7.8 / 2.9, 5.0])
     assert [ms.tolist() for ms in found.baseline_ms] == [[4.0, 8.0], [5.0]]
 
 
@@ -192,8 +211,15 @@ def test_over_seeds_the_bounds_hold_how_much_seeds_differ() -> None:
     half = 4.302653 * 0.4 / 3**0.5  # Student's t with two degrees of freedom
     assert [metric.low, metric.high] == pytest.approx([4 - half, 4 + half])
     assert Candidate(tuple(seeds)).name == "x (3 seeds)"
-    best = [replace(each, metrics=each.metrics | {"training/validation_accuracy": 0.9 + 0.01 * each.seed}) for each in seeds]  # type: ignore[operator]
-    assert Candidate(tuple(best)).best_run().seed == 2
+
+
+def test_the_seed_that_ships_has_the_best_artifact_not_the_best_last_epoch() -> None:
+    seeds = [replace(row("x", loss_pp=pp), seed=seed) for seed, pp in enumerate((-1.0, 0.5, -2.0))]
+    curves = [
+        replace(each, metrics=each.metrics | {"training/validation_accuracy": 0.9 + 0.01 * (each.seed or 0)})
+        for each in seeds
+    ]
+    assert Candidate(tuple(curves)).best_run().seed == 1
 
 
 def decided(strict: bool = True, prefer: str = "latency", **bounds: float) -> Decision:
@@ -205,7 +231,8 @@ def test_every_candidate_but_the_chosen_has_its_reason() -> None:
     assert decision.chosen is SMALL and decision.verdict().startswith("ship small: ")
     assert "size 80.0 MB" in decision.why_not(BASELINE) and "change of accuracy" in decision.why_not(FAST)
     assert decided(size_mb=50).why_not(SMALL) == (
-        "keeps the constraints, but fast has the best point estimate in latency; its comparison with small is unknown"
+        "keeps the constraints, but fast has the best point estimate in latency (these weights); its "
+        "comparison with small is unknown"
     )
 
 
@@ -214,8 +241,8 @@ def test_the_one_chosen_on_validation_is_confirmed_on_test_once() -> None:
     decision = decide("toy", [*ALL, lucky], {"accuracy_loss": 0.01}, Decide())
     assert decision.chosen is None and decision.unconfirmed is lucky and decision.chosen_among == 4
     assert decision.verdict() == (
-        "not confirmed: lucky was chosen among 4, but on the test split it fails: change of accuracy on test -1.20 pp "
-        "[-1.30, -1.10], at least -1 pp; missed by 0.30 pp. Nothing is shipped, "
+        "not confirmed: lucky (these weights) was chosen among 4, but on the test split it fails: change of accuracy on "
+        "test -1.20 pp [-1.30, -1.10], at least -1 pp; missed by 0.30 pp. Nothing is shipped, "
         "and no other is tried: test would choose then"
     )
     assert decision.why_not(SMALL).startswith("keeps the constraints, but lucky")
@@ -224,6 +251,27 @@ def test_the_one_chosen_on_validation_is_confirmed_on_test_once() -> None:
     assert (told["chosen"], told["unconfirmed"], told["confirmed"], told["chosen_among"]) == (None, "lucky", False, 4)
     value = decide("toy", [lucky], {"accuracy_loss": 0.0125}, Decide())
     assert value.chosen is None and decide("toy", [lucky], {"accuracy_loss": 0.0125}, Decide(strict=False)).chosen is lucky
+
+
+def test_the_verdict_says_how_often_the_test_split_has_confirmed_something() -> None:
+    decision = decide("toy", ALL, {}, Decide())
+    assert "confirmation on this test split" not in decision.verdict()
+    again = replace(decision, confirmations=2)
+    assert "; it is the 2nd confirmation on this test split" in again.verdict() and again.plain()["confirmations"] == 2
+    failed = replace(decide("toy", ALL, {"size_mb": 1}, Decide(only="small")), confirmations=13)
+    assert "; it is the 13th confirmation on this test split" in failed.verdict() and failed.picked is SMALL
+
+
+def test_a_note_says_where_the_best_epoch_flatters_one_side_only() -> None:
+    trained = replace(SMALL.rows[0], metrics=SMALL.rows[0].metrics | {"training/selection_optimism_pp": 0.4})
+    (note,) = decide("toy", [BASELINE, Candidate((trained,))], {}, Decide(only="small")).notes
+    assert note.startswith("the training of small was stopped at its best epoch") and "by about 0.40 pp" in note
+    both = Candidate(
+        (replace(BASELINE.rows[0], metrics=BASELINE.rows[0].metrics | {"training/selection_optimism_pp": 0.2}),)
+    )
+    assert decide("toy", [both, Candidate((trained,))], {}, Decide(only="small")).notes == ()
+    (note,) = decide("toy", [both, SMALL], {}, Decide(only="small")).notes
+    assert note.startswith("the training of bert was stopped")
 
 
 def test_test_figures_choose_nothing() -> None:
@@ -380,6 +428,24 @@ def test_a_missing_baseline_and_an_empty_experiment_are_one_line() -> None:
         )  # fmt: skip
 
 
+def test_a_sweep_over_the_training_of_the_baseline_is_judged_run_by_run() -> None:
+    found = []
+    for rate, better in (("1e-4", -2.0), ("3e-4", 0.0)):  # the baseline of 1e-4 is 2 points worse
+        settings, tags = f"learning_rate={rate}", TAGS | {"comparable": rate}
+        for name, pp, is_baseline in (("bert", better, True), ("small", better - 0.5, False)):
+            metrics = row(name, loss_pp=pp).metrics
+            metrics = {**metrics, "delta/accuracy_pp": pp - better, "validation/delta_accuracy_pp": pp - better}
+            one = replace(row(name), metrics=metrics, settings=settings, is_baseline=is_baseline, comparable=rate)
+            found.append((one, tags))
+    candidates = gathered(*found)
+    names = ["bert learning_rate=1e-4", "bert learning_rate=3e-4", "small learning_rate=1e-4", "small learning_rate=3e-4"]
+    assert [each.name for each in candidates] == names
+    assert [candidates[1].is_baseline_of(each) for each in candidates[2:]] == [False, True]
+    decision = decide("toy", candidates, {}, Decide("accuracy", only="small"))
+    assert decision.chosen is candidates[3], "by its accuracy: its change is that of the other one"
+    assert decision.notes[0].startswith("there are 2 baselines (bert learning_rate=1e-4, bert learning_rate=3e-4)")
+
+
 def several(seeds: int, rng: np.random.Generator, texts: int = 600) -> Candidate:
     """A candidate with evidence of both splits; the seeds answer the same texts."""
     before = np.tile(rng.random(texts) < 0.9, (seeds, 1))
@@ -402,6 +468,18 @@ def test_over_seeds_the_bounds_take_texts_and_seeds_together_where_answers_are_k
         assert many.metric(key) == change_over_seeds(before, after).scaled(100)
     assert many.metric("validation/accuracy") == share_over_seeds(after) == many.metric("quality/accuracy")
     assert many.metric("delta/speedup") == ratio_over_seeds([run.log_ratios for run in many.evidence])
+    outside = np.arange(before.shape[1]) < 100
+    runs = tuple(
+        replace(run, outside=outside, test=replace(run.test, outside=outside), p95_log_ratios=run.log_ratios / 2)  # type: ignore[type-var]
+        for run in many.evidence
+    )
+    keys = ("quality/in_scope_accuracy", "delta/oos_recall_pp", "validation/delta_oos_recall_pp", "delta/speedup_p95")
+    told = [replace(each, metrics=each.metrics | dict.fromkeys(keys, 0.0)) for each in many.rows]
+    parts = Candidate(tuple(told), runs)
+    assert parts.metric("quality/in_scope_accuracy") == share_over_seeds(after[:, 100:])
+    for key in ("delta/oos_recall_pp", "validation/delta_oos_recall_pp"):
+        assert parts.metric(key) == change_over_seeds(before[:, :100], after[:, :100]).scaled(100)
+    assert parts.metric("delta/speedup_p95") == ratio_over_seeds([run.log_ratios / 2 for run in runs])
     known, unknown = many.metric("delta/accuracy_pp"), Candidate(many.rows).metric("delta/accuracy_pp")
     assert known is not None and unknown is not None and known.value == pytest.approx(unknown.value)
     other = replace(many.evidence[0], texts=tuple("abc"), test=None)

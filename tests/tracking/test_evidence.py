@@ -8,6 +8,8 @@ import pytest
 
 from pipeline.config import Track
 from pipeline.errors import TrackError
+from pipeline.evaluation.report import Judged
+from pipeline.tracking.contents import write_predictions
 from pipeline.tracking.runs import Tracker
 from pipeline.tracking.server import connect
 from tests.tracking.test_runs import IDENTITY, PREDICTIONS, VALIDATION, against, finish, report
@@ -29,6 +31,11 @@ def test_pairs_and_answers_of_a_run_are_read_from_its_files(root: Path) -> None:
     baseline = tracker.evidence_of(finish(tracker, replace(IDENTITY, role="baseline"), 5.0))
     assert len(baseline.log_ratios) == 0 and [ms.tolist() for ms in baseline.baseline_ms] == [[5.0] * 3] * 2
     assert baseline.test is not None and baseline.test.baseline is None
+    with tracker.run(IDENTITY) as scoped:
+        write_predictions(Judged(replace(PREDICTIONS, oos=1), {}), root / "predictions.parquet")
+        tracker.client.log_artifact(scoped.run_id, str(root / "predictions.parquet"))
+    outside = tracker.evidence_of(scoped.run_id).test
+    assert outside is not None and outside.outside is not None and outside.outside.tolist() == [False, True]
     with tracker.run(IDENTITY) as old:
         pass
     empty = tracker.evidence_of(old.run_id)

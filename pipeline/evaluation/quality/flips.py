@@ -73,9 +73,9 @@ def markdown(flips: Flips, candidate: str, baseline: str) -> str:
     same = flips.queries - len(flips.flips)
     lines = [
         f"# {candidate} against {baseline}, query by query",
-        f"Both give the same answer to {same} of {flips.queries} queries ({same / flips.queries:.1%}). Of the others, "
-        f"{flips.count(LOST)} were right and are wrong now, {flips.count(GAINED)} were wrong and are right now, "
-        f"{flips.count(CHANGED)} have two different wrong answers.",
+        f"Both (these weights) give the same answer to {same} of {flips.queries} queries ({same / flips.queries:.1%}). "
+        f"Of the others, {flips.count(LOST)} were right and are wrong now, "
+        f"{flips.count(GAINED)} were wrong and are right now, {flips.count(CHANGED)} have two different wrong answers.",
     ]
     worse = [each for each in flips.classes if each.lost > each.gained][:MAX_CLASSES]
     if worse:

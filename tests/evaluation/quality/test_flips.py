@@ -26,7 +26,10 @@ def test_what_was_lost_comes_first_then_what_was_gained_then_what_is_wrong_in_an
 
 def test_the_page_has_the_classes_that_were_hurt_and_the_queries_in_cells_that_hold() -> None:
     page = flips.markdown(flips.find(TEXTS, TRUTH, BEFORE, AFTER, LABELS), "int8", "bert")
-    assert "Both give the same answer to 2 of 6 queries (33.3%)" in page and "2 were right and are wrong now" in page
+    assert (
+        "Both (these weights) give the same answer to 2 of 6 queries (33.3%)" in page
+        and "2 were right and are wrong now" in page
+    )
     assert "| music | 2 | 1 | 0 | -50.0 |" in page and "rain\\|snow | 2" not in page
     assert "| is it \\| raining | rain\\|snow | music |" in page
 
