@@ -113,7 +113,7 @@ def _composition(error: Any) -> str:
     text = str(error)
     removed = re.fullmatch(r"Could not delete from config\. '(\S+)' does not exist\.", text)
     if removed:
-        return f"~{removed[1]} removes nothing: there is no such key, or it has no value"
+        return f"~{removed[1]} removes nothing: it does not exist, or has no value"
     key, schema = re.search(r"full_key: (\S+)", text), re.search(r"object_type=(\w+)", text)
     if key is None:
         return _first(error)
