@@ -8,7 +8,6 @@ measured in pairs with it. A sweep first calls `make_artifact` for all jobs, the
 
 import logging
 import math
-import tempfile
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -28,7 +27,7 @@ from pipeline.evaluation.rows import Row
 from pipeline.evaluation.session import Examples, Reference, measure
 from pipeline.models import checkpoints
 from pipeline.reporting.comparison import log_comparison, summarize
-from pipeline.reporting.plots import noted, profile, reliability
+from pipeline.reporting.run_plots import log_notes, log_plots
 from pipeline.steps.execute import StepsResult, check_order, check_steps, run_steps
 from pipeline.system import disk, locks, machine
 from pipeline.tasks.single_label import LABEL, TEXT
@@ -236,28 +235,6 @@ def run_and_log_steps(job: Job, optim: Optim, tracked: Run) -> StepsResult:
     tracked.log_curves(made.curves)
     log_notes(tracked, made)
     return made
-
-
-def log_notes(tracked: Run, made: StepsResult) -> None:
-    """Log the plots of the steps, and the trials of reused searches. Trials of new searches were logged when they ended."""
-    for stage in made.stages:
-        notes = stage.manifest["notes"]
-        for trial in notes.get("search", {}).get("trials", ()) if stage.reused else ():
-            tracked.log_trial(trial)
-        with tempfile.TemporaryDirectory() as folder:
-            noted.save(notes, Path(folder))
-            if any(Path(folder).iterdir()):
-                tracked.log_folder(Path(folder))
-
-
-def log_plots(tracked: Run, report: Report) -> None:
-    """Log the reliability diagram and, if it was measured, the profile."""
-    with tempfile.TemporaryDirectory() as folder:
-        if report.test.quality:
-            reliability.save(report, Path(folder))
-        if report.profile is not None:
-            profile.save(report.profile, report.optim, Path(folder))
-        tracked.log_folder(Path(folder))
 
 
 def disk_told(config: Config) -> AbstractContextManager[None]:

@@ -29,17 +29,18 @@ def page(config: Config) -> Path:
     from pipeline.reporting.page.render import render
     from pipeline.selection.evidence import gather as evidence
     from pipeline.system import locks
+    from pipeline.tracking import server, view
     from pipeline.tracking.runs import open_experiment
 
     experiment, tracker = config.experiment_name, open_experiment(config)
     connection = tracker.connection
-    ui = "http://127.0.0.1:5000" if connection.local else connection.shown_uri.rstrip("/")
+    ui = view.LOCAL_UI if connection.local else connection.uri
     title = experiment if config.sweep.id is None else f"{experiment}, sweep {config.sweep.id}"
     known = noise_floor.newest(tracker)
     noise = known.sentence() if known is not None else noise_floor.NOT_MEASURED
     with locks.shared():
         candidates = evidence(tracker.evidence(config.sweep.id), experiment, config.sweep.id)
-        address = f"{ui}/#/experiments/{tracker.experiment_id}/runs/"
+        address = server.page(ui, fragment=f"/experiments/{tracker.experiment_id}/runs/")
         champion = Registry(connection, experiment).version_of(CHAMPION)
         content = gather(tracker, candidates, title, address, noise, config.folder("decision") / "decision.json", champion)
         name = title.replace("/", "_").replace(", ", "_").replace(" ", "_")

@@ -67,16 +67,12 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _sweep(arguments: Any, jobs: list[Composed], run: Callable[..., Callable[[], Any]]) -> int:
-    from pipeline.run import check
+    from pipeline.sweep.check import check_jobs
     from pipeline.sweep.job import measure_all
     from pipeline.sweep.lifecycle import finish_sweep, start_sweep
 
-    published = [job.config.publish.hub for job in jobs if job.config.publish.hub]
-    if len(set(published)) < len(published):
-        raise ConfigError(f"publish.hub={published[0]}: each job would overwrite the one before; append -${{optim.name}}")
-    for job in jobs:
-        check(job.config)
     open_settings = open_keys(arguments)
+    check_jobs([job.config for job in jobs], all_jobs_known=not open_settings)
     keys = sorted(varying_keys([job.overrides for job in jobs]) | open_settings)
     sweep = start_sweep([job.config for job in jobs], keys, shown_command(sys.argv[1:]), all_jobs_known=not open_settings)
     interrupted = True

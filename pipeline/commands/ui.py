@@ -44,7 +44,7 @@ def command(root: Path, port: int) -> list[str]:
 def serve(root: Path, port: int) -> None:
     """Print the prepared views and replace this process by the server. Raises TrackError if `root` has no results."""
     from pipeline.tracking import view
-    from pipeline.tracking.server import connect, without_password
+    from pipeline.tracking.server import connect, page, without_password
 
     server = os.environ.get("MLFLOW_TRACKING_URI")
     if server:
@@ -60,8 +60,9 @@ def serve(root: Path, port: int) -> None:
         raise TrackError(f"nothing is logged in {root} yet: make run")
     client = connect(Track(root=str(root))).client
     for experiment in client.search_experiments(filter_string="attribute.name != 'Default'"):
-        print(f"{experiment.name}\n  table   http://127.0.0.1:{port}{view.path(experiment.experiment_id)}")
-        print(f"  charts  http://127.0.0.1:{port}{view.path(experiment.experiment_id, charts=True)}")
+        table, charts = (view.fragment(experiment.experiment_id, charts) for charts in (False, True))
+        ui = f"http://127.0.0.1:{port}"
+        print(f"{experiment.name}\n  table   {page(ui, fragment=table)}\n  charts  {page(ui, fragment=charts)}")
     print("Press Ctrl-C to stop.", flush=True)
     os.environ["MLFLOW_SERVER_ENABLE_JOB_EXECUTION"] = "false"
     os.execv(sys.executable, command(root.resolve(), port))

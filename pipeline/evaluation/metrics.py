@@ -200,7 +200,8 @@ METRICS = declared(
     Metric("prune/sparsity", " %", decimals=1, scale=100, title="zeros %", drop_order=6, always=False,
            explanation="share of the weights that are zero; zeros do not make it faster."),
     Metric("throughput/texts_per_s", "/s", HIGHER, 0, title="texts/s", drop_order=3, once=True, shown_in=(VIEW,),
-           explanation="texts per second, in batches of measure.batch_size; ONNX int8 answers them one by one."),
+           explanation="texts per second, in batches of measure.batch_size; one by one where the classifier takes "
+                     "one text at a time, as ONNX int8 without batched=true."),
     Metric("cost/texts_per_core_s", "/s", HIGHER, 0, title="texts/s/core", drop_order=5, once=True,
            always=False,
            explanation="texts per second of one process that serves 1 to 8 clients, at the best number of clients, divided "
@@ -244,12 +245,6 @@ def constraints() -> dict[str, tuple[Metric, Constraint]]:
     """All constraints by key, with their metrics."""
     found = [(metric, metric.constraint) for metric in METRICS.values()]
     return {constraint.key: (metric, constraint) for metric, constraint in found if constraint is not None}
-
-
-def quality_names() -> list[str]:
-    """Names of the qualities that are compared with the baseline: accuracy, f1_macro, ..."""
-    qualities = [metric for metric in METRICS.values() if metric.key.startswith("quality/") and metric.interval]
-    return [metric.key.removeprefix("quality/") for metric in qualities]
 
 
 def validation_key(key: str) -> str:

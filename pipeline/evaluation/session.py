@@ -5,6 +5,7 @@ memory, throughput in batches and the predictions for the test and the validatio
 decision rule was fitted on the validation split, those for that split are cross-fitted (see `pipeline.runtimes.crossfit`).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,7 +68,6 @@ def measure(
         with bar("profiling" if settings.profile else "predicting the test split"):
             single = measure_single_process(artifact, test.texts, held_out, settings, session.cores)
         afterwards = watch.stop()
-    validation_logits = crossfit.joined(description, single.validation_logits, validation.truth)
     comparison, before_test, before_validation = None, None, None
     if reference is not None:
         comparison = Comparison(pairs, stopped, settings.margin, size_of(reference.artifact))
@@ -80,12 +80,17 @@ def measure(
     return Report(
         name,
         judge(test, single.logits, description.rule.answer(single.logits), description, before_test),
-        judge(
-            validation, validation_logits, crossfit.answer(description, validation_logits, validation.truth), description,
-            before_validation,
-        ),
+        judge_validation(validation, single.validation_logits, description, before_validation),
         size_of(artifact), latency, conditions, comparison, single.profile, afterwards.contended,
     )  # fmt: skip
+
+
+def judge_validation(
+    examples: Examples, by_fold: Mapping[int | None, np.ndarray], description: Description, before: Predictions | None
+) -> Judged:
+    """As `judge`, cross-fitted; `by_fold`: see `pipeline.runtimes.crossfit.joined`."""
+    logits = crossfit.joined(description, by_fold, examples.truth)
+    return judge(examples, logits, crossfit.answer(description, logits, examples.truth), description, before)
 
 
 def judge(

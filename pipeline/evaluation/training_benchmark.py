@@ -67,7 +67,7 @@ def benchmark(config: Config, pairs: int = PAIRS, texts: int = TEXTS) -> Outcome
         raise ConfigError(f"optim={config.optim.name} does not begin with finetune; take optim=baseline")
     context = Context(config.data.load(config.seed), config.backbone, config.seed)
     train = context.splits.train
-    some = train.select(range(min(texts, len(train))))
+    some = train.select(np.random.default_rng(config.seed).permutation(len(train))[:texts])  # it may be sorted by label
     rates: dict[str, list[float]] = {"ours": [], "defaults": []}
     with locks.exclusive(), bar("short trainings", "training", 2 * pairs) as progress:
         for pair in range(pairs):

@@ -36,9 +36,37 @@ def identity(backbone: Backbone, role: str) -> str:
 
 
 def check(backbone: Backbone) -> None:
-    """Check the paths of a backbone without reading a file. Raises BackboneError when one is wrong."""
+    """Check the settings of a backbone without reading a file.
+
+    Raises BackboneError when a path is wrong, or a setting would have no effect on the weights it belongs to.
+    """
     for role in ("teacher", "student", "distilled"):
-        _require_config(weights_of(backbone, role), role)
+        weights = weights_of(backbone, role)
+        _require_config(weights, role)
+        _require_effect(weights, role)
+
+
+def _require_effect(weights: Weights, role: str) -> None:
+    if weights.from_teacher and weights.finetuned:
+        raise BackboneError(
+            f"backbone.{role}.finetuned=true and backbone.{role}.from_teacher=true: it is loaded or made from the teacher, "
+            "not both; set one of them to false"
+        )
+    if weights.from_teacher and weights.path is not None:
+        raise BackboneError(
+            f"backbone.{role}.path={weights.path} is not read, because the {role} is made from the teacher; "
+            f"set backbone.{role}.from_teacher=false"
+        )
+    if weights.pooling != "first" and weights.from_teacher:
+        raise BackboneError(
+            f"backbone.{role}.pooling={weights.pooling}: a student made from the teacher pools as the teacher does; "
+            f"set backbone.teacher.pooling={weights.pooling}, or backbone.{role}.from_teacher=false"
+        )
+    if weights.pooling != "first" and weights.finetuned:
+        raise BackboneError(
+            f"backbone.{role}.pooling={weights.pooling}: a fine-tuned classifier is loaded as it is; remove this setting, "
+            f"or set backbone.{role}.finetuned=false"
+        )
 
 
 def _require_config(weights: Weights, role: str) -> None:

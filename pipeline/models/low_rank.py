@@ -1,7 +1,7 @@
 """Low rank: a matrix as the product of two thin ones, by singular value decomposition (Eckart and Young 1936).
 
 W (m, n) is approximated by A (m, r) times B (r, n): r * (m + n) numbers instead of m * n. An embedding of rank 128 instead
-of 384 is a third as large; further training restores what the approximation costs.
+of 384 is a third as large; further training brings back a part of what the approximation costs.
 """
 
 from collections.abc import Iterator, Mapping

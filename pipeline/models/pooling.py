@@ -12,8 +12,6 @@ from torch import Tensor, nn
 
 from pipeline.models.students import layer_stack
 
-POOLINGS = ("first", "mean")
-
 
 def pooling_of(model: Any) -> str:
     """ "first" or "mean"."""

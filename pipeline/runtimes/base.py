@@ -245,7 +245,7 @@ class Encoder:
 
     def __init__(self, artifact: Path, max_length: int, pad_id: int, threads: int) -> None:
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false" if threads == 1 else "true")
-        self._tokenizer = tokenizer_of(artifact, max_length, pad_id)
+        self._tokenizer = serving_tokenizer(artifact, max_length, pad_id)
         self._side = str(self._tokenizer.truncation["direction"]).lower()  # where texts are truncated
         self._long_texts = LongTexts(self._tokenizer, max_length)
 
@@ -258,7 +258,7 @@ class Encoder:
         return ids, mask
 
 
-def tokenizer_of(artifact: Path, max_length: int, pad_id: int) -> Any:
+def serving_tokenizer(artifact: Path, max_length: int, pad_id: int) -> Any:
     """The tokenizer of an artifact directory. It cuts and pads texts on the sides that `tokenizer.json` says."""
     from tokenizers import Tokenizer
 

@@ -44,7 +44,7 @@ def export(model: Any, path: Path) -> None:
     """
     import torch
 
-    require_room(model)
+    require_onnx_size(model)
 
     class Network(torch.nn.Module):
         """Token ids and mask -> logits. It passes token types, all 0: the network would add many operators to make them."""
@@ -76,7 +76,7 @@ def export(model: Any, path: Path) -> None:
             ) from error
 
 
-def require_room(model: Any) -> None:
+def require_onnx_size(model: Any) -> None:
     """Raises OptimizationError when a network is too large for one ONNX file."""
     size = sum(tensor.numel() * tensor.element_size() for tensor in model.state_dict().values())
     if size > MAX_WEIGHT_BYTES:

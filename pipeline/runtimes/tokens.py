@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.errors import OptimizationError
-from pipeline.runtimes.base import tokenizer_of
+from pipeline.runtimes.base import serving_tokenizer
 
 CHUNK = 16  # texts that are padded together
 LONG = 1000  # words: longer than any text that is not cut
@@ -56,7 +56,7 @@ def _compare(tokenizer: Any, max_length: int, artifact: Path, texts: Sequence[st
     """Compare what training, serving and whoever loads the artifact with transformers make of texts."""
     from transformers import AutoTokenizer
 
-    served = tokenizer_of(artifact, max_length, tokenizer.pad_token_id)
+    served = serving_tokenizer(artifact, max_length, tokenizer.pad_token_id)
     loaded = AutoTokenizer.from_pretrained(artifact, trust_remote_code=False)
     for start in range(0, len(texts), CHUNK):
         chunk = list(texts[start : start + CHUNK])

@@ -34,7 +34,7 @@ class Compile(Step):
 
     precision: str = setting("float32", choices=("float32", "bfloat16"))
 
-    code_version: ClassVar[int] = 2
+    code_version: ClassVar[int] = 3
     takes: ClassVar[tuple[str, ...]] = ("torch",)
     gives: ClassVar[str] = "torch_compiled"
 

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from pipeline.config import Step, kind, setting
 from pipeline.models.outline import Outline
 from pipeline.runtimes.base import TOKENIZER, Description, load
-from pipeline.runtimes.onnx_graph import FUSED, require_room
+from pipeline.runtimes.onnx_graph import FUSED, require_onnx_size
 from pipeline.steps.base import Context, versions
 from pipeline.steps.shared.export_check import compare_with_torch
 
@@ -27,7 +27,7 @@ class ExportOnnx(Step):
 
     fuse: str = setting("all", choices=FUSED)
 
-    code_version: ClassVar[int] = 4
+    code_version: ClassVar[int] = 5
     takes: ClassVar[tuple[str, ...]] = ("torch",)
     gives: ClassVar[str] = "onnx"
 
@@ -40,7 +40,7 @@ class ExportOnnx(Step):
         """Raises OptimizationError when the network is too large for an ONNX file."""
         if source is None or source.network is None:
             return Outline(fuse=self.fuse)
-        require_room(source.network)
+        require_onnx_size(source.network)
         return replace(source, fuse=self.fuse)
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:

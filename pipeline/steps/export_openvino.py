@@ -11,7 +11,7 @@ from pipeline.config import Step, kind, setting
 from pipeline.errors import OptimizationError
 from pipeline.models.outline import Outline
 from pipeline.runtimes.base import TOKENIZER, Description, load
-from pipeline.runtimes.onnx_graph import require_room
+from pipeline.runtimes.onnx_graph import require_onnx_size
 from pipeline.runtimes.openvino import MISSING, MODEL, PRECISIONS, SETTINGS, library
 from pipeline.steps.base import Context, versions
 from pipeline.steps.shared.agreement import check_agreement
@@ -27,7 +27,7 @@ class ExportOpenvino(Step):
 
     precision: str = setting("f32", choices=PRECISIONS)
 
-    code_version: ClassVar[int] = 2
+    code_version: ClassVar[int] = 3
     takes: ClassVar[tuple[str, ...]] = ("torch",)
     gives: ClassVar[str] = "openvino"
 
@@ -42,7 +42,7 @@ class ExportOpenvino(Step):
     def check(self, context: Context, source: Outline | None, needed: Mapping[str, Outline]) -> Outline | None:
         """Raises OptimizationError when the network is too large for an ONNX file, through which it goes."""
         if source is not None and source.network is not None:
-            require_room(source.network)
+            require_onnx_size(source.network)
         return source
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """`low_rank`: stores embeddings and feed-forward matrices as products of thinner ones; nothing is trained.
 
 Word embeddings are half of a small classifier, and a product of rank 128 keeps most of their information.
-`recovery_distillation` after it restores accuracy.
+`recovery_distillation` after it brings back a part of the accuracy.
 """
 
 import copy

@@ -1,4 +1,4 @@
-"""`recovery_distillation`: restores the accuracy that earlier steps cost, by training all weights on the teacher's logits.
+"""`recovery_distillation`: brings back accuracy that earlier steps cost, by training all weights on the teacher's logits.
 
 It follows steps that change a network without training it, such as `trim_vocabulary` and `low_rank`.
 """

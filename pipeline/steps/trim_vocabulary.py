@@ -1,7 +1,7 @@
 """`trim_vocabulary`: removes word pieces and unused positions from embeddings and tokenizer; nothing is trained.
 
 Words that are not in the training texts mark out-of-scope texts, so all characters and frequent pieces stay. The choice of
-pieces is in `pipeline/models/vocabulary.py`; `recovery_distillation` after it restores accuracy.
+pieces is in `pipeline/models/vocabulary.py`; `recovery_distillation` after it brings back a part of the accuracy.
 """
 
 import copy

@@ -49,12 +49,12 @@ def prepare(config: Config) -> Job:
     return Job(config, context, store, tracker, comparable_key(config, context), data_metrics)
 
 
-def check_before_making(config: Config, context: Context, store: Store) -> None:
+def check_before_making(config: Config, context: Context, store: Store, known: dict[str, Outline] | None = None) -> None:
     """Raises UserError if the optimization or its baseline is known not to work; says how their trainings differ.
 
-    What is on disk worked before, so it is not looked at.
+    What is on disk worked before, so it is not looked at. known: as for `check_steps`.
     """
-    known: dict[str, Outline] = {}
+    known = {} if known is None else known
     for optim in (config.optim, config.baseline):
         if not store.has(plan(optim, context)[-1]):
             check_steps(optim, context, known)

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from filelock import FileLock
 
@@ -156,7 +157,11 @@ def _first(error: Exception) -> str:
 
 def _require_answer(uri: str) -> None:
     try:
-        urllib.request.urlopen(f"{without_password(uri).rstrip('/')}/health", timeout=5).close()
+        parts = urlsplit(without_password(uri))
+        if parts.query or parts.fragment:  # MLflow appends its paths to the text of the URI
+            server = parts._replace(query="", fragment="").geturl()
+            raise TrackError(f"tracking URI {without_password(uri)}: what follows ? or # is no part of it; give {server}")
+        urllib.request.urlopen(page(uri, "/health"), timeout=5).close()
     except urllib.error.HTTPError:
         pass  # the server answers; later calls of MLflow report what is wrong
     except (OSError, ValueError, http.client.HTTPException) as error:
@@ -164,6 +169,12 @@ def _require_answer(uri: str) -> None:
             f"no MLflow server answers at {without_password(uri)} ({error}); "
             "start it, or unset MLFLOW_TRACKING_URI and track.uri"
         ) from error
+
+
+def page(uri: str, path: str = "/", fragment: str = "") -> str:
+    """The address of a page of a server, without a password; `path` starts with "/" and is below the path of `uri`."""
+    parts = urlsplit(without_password(uri))
+    return parts._replace(path=parts.path.rstrip("/") + path, query="", fragment=fragment).geturl()
 
 
 def without_password(uri: str) -> str:

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.evaluation.metrics import CHART, LATENCY, VIEW, shown_in
-from pipeline.tracking.server import Connection
+from pipeline.tracking.server import Connection, page
 
 KEY = "tradeoff"
+LOCAL_UI = "http://127.0.0.1:5000"
 
 
 def share(client: Any, experiment_id: str) -> None:
@@ -30,16 +31,16 @@ def share(client: Any, experiment_id: str) -> None:
 def address(connection: Connection, root: str, experiment_id: str) -> str:
     """How to open the prepared view: the command that starts the UI, if one is needed, and the address."""
     if not connection.local:
-        return f"{connection.shown_uri}{path(experiment_id)}"
+        return page(connection.uri, fragment=fragment(experiment_id))
     here = Path(root).resolve() == Path("mlruns").resolve() and Path("Makefile").exists()
     ui = "make ui" if here else f"python -m pipeline ui 5000 {shlex.quote(os.path.relpath(root))}"
-    return f"{ui}, then http://127.0.0.1:5000{path(experiment_id)}"
+    return f"{ui}, then {page(LOCAL_UI, fragment=fragment(experiment_id))}"
 
 
-def path(experiment_id: str, charts: bool = False) -> str:
-    """The path of the prepared view in the UI's address, as a table or as charts."""
+def fragment(experiment_id: str, charts: bool = False) -> str:
+    """What follows # in the address of the prepared view, as a table or as charts."""
     mode = "&compareRunsMode=CHART" if charts else ""
-    return f"/#/experiments/{experiment_id}/runs?workflowType=machine_learning&viewStateShareKey={KEY}{mode}"
+    return f"/experiments/{experiment_id}/runs?workflowType=machine_learning&viewStateShareKey={KEY}{mode}"
 
 
 def _metric(key: str) -> dict[str, Any]:

@@ -17,23 +17,22 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from datasets import Dataset, disable_progress_bars, enable_progress_bars
-from transformers import DataCollatorWithPadding, Trainer, TrainerCallback, TrainingArguments
+from datasets import Dataset
+from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
 from pipeline.data.splits import typical_texts
 from pipeline.errors import TrainingError
-from pipeline.models.long_texts import LongTexts
 from pipeline.runtimes import tokens
 from pipeline.system import cpu, disk
 from pipeline.system.progress import bar
-from pipeline.tasks.single_label import LABEL, TEXT
+from pipeline.tasks.single_label import LABEL
+from pipeline.training.batches import Collator, sorted_by_length, tokenized
 from pipeline.training.history import accuracy, curves, selection_optimism_pp
 from pipeline.training.optimizer import adamw
 
 log = logging.getLogger(__name__)
 SHORT = 128  # tokens; up to this length eager attention trains faster on a CPU than the fused kernel
-LONG_WORK = 50_000  # texts; tokenizing more than this shows a progress bar
 
 
 @dataclass(frozen=True)
@@ -82,8 +81,7 @@ def train(
 
     It ends with the weights of the best epoch on validation, or of the last one (`recipe.keep`). Without an objective the
     loss is cross-entropy with label smoothing; without an optimizer AdamW is used.
-    Returns one dict an epoch: epoch, train_loss, validation_loss, validation_accuracy (0 to 1). Where the best is kept, the
-    last dict also has `selection_optimism_pp`.
+    Returns one dict an epoch: epoch, train_loss, validation_loss, validation_accuracy (0 to 1); see also `_curves`.
     Raises TrainingError when a checkpoint of an interrupted training does not fit, OptimizationError when an artifact could
     not make the same tokens as `tokenizer`.
     """
@@ -93,9 +91,9 @@ def train(
     trainer = _Trainer(
         model=model,
         args=_arguments(recipe, scratch),
-        train_dataset=_tokenized(training, tokenizer, recipe.max_length),
-        eval_dataset=_sorted_by_length(_tokenized(validation, tokenizer, recipe.max_length)),
-        data_collator=_Collator(tokenizer),
+        train_dataset=tokenized(training, tokenizer, recipe.max_length),
+        eval_dataset=sorted_by_length(tokenized(validation, tokenizer, recipe.max_length)),
+        data_collator=Collator(tokenizer),
         compute_metrics=accuracy,
         callbacks=[Progress(), *callbacks],
         optimizers=(optimizer or _optimizer(model, recipe), None),
@@ -105,10 +103,15 @@ def train(
     trainer.remove_callback(PrinterCallback)
     with fast_training(model, recipe):
         _train_or_resume(trainer, scratch)
-    embeddings.requires_grad_(True)
+    embeddings.requires_grad_()
     model.to("cpu").float()
+    return _curves(trainer, recipe.keep)
+
+
+def _curves(trainer: Trainer, keep: str) -> list[dict[str, float]]:
+    """One dict an epoch; where the best is kept, the last has how much better the choice makes it look, in points."""
     found = curves(trainer.state.log_history)
-    if recipe.keep == "best":
+    if keep == "best":
         optimism = selection_optimism_pp(trainer.state.log_history, np.array(trainer.eval_dataset[LABEL]))
         log.info("the epoch that was kept looks %.2f points better on the validation texts that chose it", optimism)
         found[-1]["selection_optimism_pp"] = optimism
@@ -177,17 +180,6 @@ def _optimizer(model: Any, recipe: Recipe) -> torch.optim.Optimizer:
     return adamw(model, recipe.weight_decay, rate_of)
 
 
-class _Collator:
-    """Rows of a tokenized split -> one padded batch that includes the row numbers."""
-
-    def __init__(self, tokenizer: Any) -> None:
-        self._pad = DataCollatorWithPadding(tokenizer)
-
-    def __call__(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
-        needed = ("input_ids", "attention_mask", LABEL, "row")
-        return dict(self._pad([{key: row[key] for key in needed} for row in rows]))
-
-
 def _arguments(recipe: Recipe, scratch: Path) -> TrainingArguments:
     return TrainingArguments(
         output_dir=str(scratch),
@@ -227,26 +219,6 @@ def native_bfloat16() -> bool:
     if torch.cuda.is_available():
         return bool(torch.cuda.is_bf16_supported())
     return cpu.has_bfloat16()
-
-
-def _tokenized(split: Dataset, tokenizer: Any, max_length: int) -> Dataset:
-    long_texts = LongTexts(tokenizer.backend_tokenizer, max_length)
-
-    def encode(batch: dict[str, list[str]], rows: list[int]) -> dict[str, Any]:
-        texts = long_texts.cut(batch[TEXT], tokenizer.truncation_side)
-        encoded = tokenizer(texts, truncation=True, max_length=max_length)
-        columns = {"input_ids": encoded["input_ids"], "attention_mask": encoded["attention_mask"]}
-        return {**columns, "row": rows, "length": [len(ids) for ids in encoded["input_ids"]]}
-
-    bars = enable_progress_bars if len(split) > LONG_WORK else disable_progress_bars
-    bars()
-    return split.map(
-        encode, batched=True, with_indices=True, remove_columns=[TEXT], load_from_cache_file=False, desc="tokenizing"
-    )
-
-
-def _sorted_by_length(tokenized: Dataset) -> Dataset:
-    return tokenized.select(np.argsort(tokenized.with_format("numpy")["length"], kind="stable"))
 
 
 def newest_checkpoint(scratch: Path) -> Path | None:

@@ -83,6 +83,8 @@ MISTAKES: list[tuple[str, list[str]]] = [
     ("track=server", ["track.uri", "MLFLOW_TRACKING_URI"]),
     ("~optim.steps.finetune", ["optim.steps is empty", "finetune or load_checkpoint"]),
     (f"{LOAD} optim.steps.more.checkpoint=x", ["optim.steps.more", "as finetune before it", "'~optim.steps.finetune'"]),
+    ("~backbone.teacher.sha256", ["~backbone.teacher.sha256: ", "can't be removed", "backbone.teacher.sha256=null"]),
+    ("~backbone.teacher.path", ["~backbone.teacher.path removes nothing"]),
     # how overrides are written, and flags
     ("optim", ["optim: no such command", "GROUP.KEY=VALUE"]),
     ("optim=[baseline", ["can't read", "optim=[baseline"]),

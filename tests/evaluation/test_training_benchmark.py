@@ -15,10 +15,12 @@ def test_both_are_trained_in_turns_and_told_with_an_interval(
     compose: Callable[..., Config], tiny: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[tuple[str, int, int]] = []
+    seen: list[list[str]] = []
     honest = module._trained
 
     def noted(name: str, step: Any, context: Any, texts: Any, epochs: int) -> tuple[float, float]:
         calls.append((name, len(texts), epochs))
+        seen.append(list(texts["text"]))
         return honest(name, step, context, texts, epochs)
 
     monkeypatch.setattr(module, "_trained", noted)
@@ -26,6 +28,7 @@ def test_both_are_trained_in_turns_and_told_with_an_interval(
     found = benchmark(config, pairs=2, texts=16)
     names = ["defaults", "ours", "ours", "defaults"]
     assert calls[:4] == [(name, 16, 1) for name in names]
+    assert seen[0] == seen[3] != seen[4][:16] and set(seen[0]) < set(seen[4]), "drawn: a file may be sorted by label"
     whole = calls[4:]
     assert [name for name, *_ in whole] == ["defaults", "ours"] and len({tuple(rest) for _, *rest in whole}) == 1
     assert whole[0][2] == 2 and found.epochs == 2

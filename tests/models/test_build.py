@@ -12,7 +12,7 @@ import transformers
 from pipeline.config import Backbone, Config, Weights
 from pipeline.errors import BackboneError
 from pipeline.models.build import checkpoint, distilbert_from, start
-from pipeline.models.checkpoints import identity, locate, sha256
+from pipeline.models.checkpoints import check, identity, locate, sha256
 
 LABELS = ["a", "b", "c"]
 HEAD = {"id2label": dict(enumerate(LABELS)), "label2id": {label: i for i, label in enumerate(LABELS)}}
@@ -91,6 +91,25 @@ def test_a_text_enters_the_student_as_it_enters_the_teacher() -> None:
 def test_only_a_bert_can_have_a_student() -> None:
     assert "'gpt2'" in problem(lambda: distilbert_from(NETWORKS["gpt2"]()))
     assert "from_teacher" in problem(lambda: identity(Backbone(teacher=Weights(from_teacher=True)), "teacher"))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "setting", "advice"),
+    [
+        ("student.pooling=mean", "student.pooling=mean", "set backbone.teacher.pooling=mean"),
+        ("teacher.finetuned=true teacher.pooling=mean", "teacher.pooling=mean", "set backbone.teacher.finetuned=false"),
+        ("student.finetuned=true", "student.from_teacher=true", "set one of them to false"),
+        ("student.path=PATH", "student.path=", "set backbone.student.from_teacher=false"),
+    ],
+)
+def test_a_setting_that_would_have_no_effect_is_refused(
+    overrides: str, setting: str, advice: str, compose: Callable[..., Config], tmp_path: Path
+) -> None:
+    given = overrides.replace("PATH", str(saved(tmp_path / "own", bert(2)))).split()
+    backbone = compose("backbone=minilm", *(f"backbone.{override}" for override in given)).backbone
+    line = problem(lambda: check(backbone))
+    assert f"backbone.{setting}" in line and advice in line, line
+    check(compose("backbone=minilm", "backbone.teacher.pooling=mean").backbone)
 
 
 @pytest.mark.parametrize("role", ["teacher", "student"])

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.errors import OptimizationError
-from pipeline.steps.shared.export_check import TIE, TOLERANCE, Compared, require_equal
+from pipeline.steps.shared.export_check import TEXTS, TIE, TOLERANCE, Compared, drawn_texts, require_equal
 
 LOGITS = np.random.default_rng(0).normal(size=(50, 5)).astype(np.float32)
 NOISE = np.random.default_rng(1).uniform(-1, 1, size=LOGITS.shape).astype(np.float32)
@@ -44,3 +44,10 @@ def test_equal_logits_may_differ_by_rounding_only() -> None:
     for wrong in (flat + np.float32(0.1), np.full_like(flat, np.nan)):
         with pytest.raises(OptimizationError, match="differs from torch"):
             judged(flat, wrong)
+
+
+def test_texts_are_drawn_from_the_whole_split() -> None:
+    texts = [f"{row:04}" for row in range(1000)]  # as if sorted by label
+    drawn = drawn_texts(texts)
+    assert len(set(drawn)) == TEXTS and drawn == drawn_texts(texts) and min(drawn) < "0100" < "0900" < max(drawn)
+    assert sorted(drawn_texts(texts[:3])) == texts[:3]

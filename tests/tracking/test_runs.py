@@ -225,7 +225,7 @@ def test_the_shared_view_is_what_was_prepared(tracker: Tracker) -> None:
     stored = json.loads(tags[f"mlflow.sharedViewState.{view.KEY}"])
     method, _, packed = stored["state"].partition(";")
     assert method == "deflate" and json.loads(zlib.decompress(base64.b64decode(packed))) == view.state()
-    assert f"viewStateShareKey={view.KEY}" in view.path(tracker.experiment_id)
+    assert f"viewStateShareKey={view.KEY}" in view.fragment(tracker.experiment_id)
 
 
 def test_a_directory_that_was_moved_is_told_in_one_line(tracker: Tracker, root: Path, tmp_path: Path) -> None:

@@ -13,8 +13,9 @@ import pytest
 from pipeline.config import Track
 from pipeline.errors import TrackError
 from pipeline.evaluation.latency.process import ROOT
+from pipeline.tracking import view
 from pipeline.tracking.runs import Identity, Tracker
-from pipeline.tracking.server import connect, database_uri, without_password
+from pipeline.tracking.server import Connection, connect, database_uri, without_password
 from tests.support.serving import ENVIRONMENT, free_port, mlflow_server
 
 IDENTITY = Identity("bert", "bert", "f" * 64, "d" * 64, "same")
@@ -64,6 +65,24 @@ def test_a_server_that_does_not_answer_is_told_in_one_line_without_the_password(
 @pytest.mark.parametrize("uri", ["http://[::1:5000", "http://127.0.0.1:port", "http://", "ftp://example.org", "mlruns"])
 def test_a_uri_that_is_none_is_told_in_one_line(uri: str) -> None:
     assert uri in one_line(Track(uri=uri))
+
+
+@pytest.mark.parametrize("end", ["?token=secret", "#/experiments/3", "/?a=b#c"])
+def test_an_address_that_was_copied_from_a_browser_is_told_with_what_to_give(end: str) -> None:
+    line = one_line(Track(uri=f"http://ada:secret@example.org:5000{end}"))
+    assert "give http://example.org:5000" in line and "secret" not in line
+
+
+@pytest.mark.parametrize(
+    ("uri", "shown"),
+    [
+        ("http://example.org:5000", "http://example.org:5000/#/experiments/3/runs?"),
+        ("http://ada:secret@example.org:5000/", "http://example.org:5000/#/experiments/3/runs?"),
+        ("https://example.org/mlflow/", "https://example.org/mlflow/#/experiments/3/runs?"),
+    ],
+)
+def test_the_prepared_view_of_a_server_has_an_address_that_opens(uri: str, shown: str, tmp_path: Path) -> None:
+    assert view.address(Connection(None, uri, None, local=False), str(tmp_path), "3").startswith(shown)
 
 
 @pytest.mark.parametrize("answer", [b"SSH-2.0-OpenSSH_9.6\r\n", b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"])

@@ -48,6 +48,7 @@ def _sentences() -> list[tuple[Any, Callable[[Any], str]]]:
         (OverrideParseException, _override),
         (omegaconf.MissingMandatoryValue, lambda e: _not_set(e.full_key)),
         ((omegaconf.ConfigKeyError, omegaconf.ConfigAttributeError), _missing_key),
+        (omegaconf.ConfigTypeError, _config_type),
         (omegaconf.InterpolationResolutionError, _interpolation),
         (omegaconf.ValidationError, lambda e: f"{e.full_key}: {e.msg.splitlines()[0]}" if e.full_key else _first(e)),
         (yaml.YAMLError, _yaml),
@@ -100,9 +101,19 @@ def _missing_key(error: Any) -> str:
     return no_such_key(where, known, parent.get("model") if "model" in known else None)
 
 
+def _config_type(error: Any) -> str:
+    if "does not support deletion" not in str(error):
+        return _first(error)
+    key = error.full_key
+    return f"~{key}: a setting can't be removed, only a step; give it another value, {key}=null where it may have none"
+
+
 def _composition(error: Any) -> str:
     """A mistake inside a file. Hydra gives no cause, but its message contains the key and the name of the schema."""
     text = str(error)
+    removed = re.fullmatch(r"Could not delete from config\. '(\S+)' does not exist\.", text)
+    if removed:
+        return f"~{removed[1]} removes nothing: it does not exist, or has no value"
     key, schema = re.search(r"full_key: (\S+)", text), re.search(r"object_type=(\w+)", text)
     if key is None:
         return _first(error)

@@ -21,7 +21,3 @@ def simulate(cases: int, seed: int) -> Figures:
         f"to call; the log ratio varies by {100 * PAIR_SD:g} % from pair to pair. Drawn once: all pairs answer the same "
         "texts.",
     )
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"

@@ -4,7 +4,7 @@ The size of logits is a matter of the network: those of one may be a thousand ti
 judged by how far the logits of a text lie apart.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -39,10 +39,15 @@ def compare_with_torch(model: Any, exported: Classifier, context: Context, advic
 
     assert context.source is not None
     description = Description.read(context.source)
-    source, texts = load(context.source, torch.get_num_threads()), list(context.splits.validation[TEXT])[:TEXTS]
+    source, texts = load(context.source, torch.get_num_threads()), drawn_texts(list(context.splits.validation[TEXT]))
     on_ids = compare_on_ids(model, exported, description.max_length, description.pad_id)
     worst = max(require_equal(each, advice) for each in (on_ids, compare_on_texts(source, exported, texts)))
     return {"export/max_difference": worst}
+
+
+def drawn_texts(texts: Sequence[str]) -> list[str]:
+    """TEXTS of them, drawn, because they may be sorted by label; the same for every seed of a run."""
+    return [texts[row] for row in np.random.default_rng(0).permutation(len(texts))[:TEXTS]]
 
 
 def compare_on_ids(model: Any, exported: Any, max_length: int, pad_id: int) -> Iterator[Compared]:

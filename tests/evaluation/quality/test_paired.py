@@ -7,7 +7,7 @@ from scipy.stats import binomtest, chi2
 from scipy.stats import bootstrap as scipy_bootstrap
 from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 
-from pipeline.evaluation.metrics import quality_names
+from pipeline.evaluation.metrics import METRICS
 from pipeline.evaluation.quality.intervals import bootstrap, mcnemar, tango, wilson
 from pipeline.evaluation.quality.paired import compare, estimate
 from pipeline.evaluation.quality.scores import quality_of
@@ -106,7 +106,8 @@ def test_what_is_right_every_time_is_not_certain_to_be() -> None:
     bounds = estimate(truth, truth, 3, oos=2)
     assert bounds["oos_recall"].value == 1 and bounds["oos_recall"].low == pytest.approx(0.7225, abs=1e-4)
     assert bounds["oos_precision"].low < 0.75 and bounds["accuracy"].low < 0.85
-    assert set(bounds) == set(quality_names())
+    qualities = [metric.key for metric in METRICS.values() if metric.key.startswith("quality/") and metric.interval]
+    assert {f"quality/{name}" for name in bounds} == set(qualities)
 
 
 def test_a_metric_that_one_of_both_lacks_has_no_difference() -> None:
