@@ -28,12 +28,12 @@ from pipeline.evaluation.session import Examples, Reference, measure
 from pipeline.models import checkpoints
 from pipeline.reporting.comparison import log_comparison, summarize
 from pipeline.reporting.run_plots import log_notes, log_plots
-from pipeline.steps.execute import StepsResult, check_order, check_steps, run_steps
+from pipeline.steps.execute import StepsResult, check_order, check_steps, plan, run_steps
 from pipeline.system import disk, locks, machine
 from pipeline.tasks.single_label import LABEL, TEXT
 from pipeline.tracking import server
 from pipeline.tracking.identity import config_yaml, dataset, identity, is_baseline, parameters, settings_for
-from pipeline.tracking.job import Job, baseline_lock, prepare
+from pipeline.tracking.job import Job, Seen, baseline_lock, prepare
 from pipeline.tracking.reuse import copy_measurement, find_measurement, measured_at, row_of_measurement
 from pipeline.tracking.run import Run
 from pipeline.tracking.runs import Identity
@@ -201,8 +201,11 @@ def _measure_and_log(job: Job, optim: Optim, made: StepsResult, reference: Refer
         for split in (splits.test, splits.validation)
     )
     report = measure(optim.name, made.artifact, test, validation, config.measure, reference)
-    further = {**job.data_metrics, **_answers(report), **made.metrics}
+    seen = job.seen.get(made.fingerprint, Seen({}, ()))
+    further = {**seen.metrics, **_answers(report), **made.metrics}
     tracked.log_report(report, further)
+    if answers := one_answer.line(further):
+        tracked.log_data_notes([*splits.notes, *seen.notes, answers])
     log_plots(tracked, report)
     return Row(
         optim.name, {**further, **report.metrics()}, tracked.run_id, reference is None,
@@ -211,13 +214,13 @@ def _measure_and_log(job: Job, optim: Optim, made: StepsResult, reference: Refer
 
 
 def _answers(report: Report) -> dict[str, float]:
-    """The share of the most frequent answer; warns if it is nearly the only one."""
+    """The shares of the most frequent answer and label; warns if there is nearly only one answer."""
     if not report.validation.quality:  # random weights
         return {}
-    message = one_answer.one_answer_message(report.validation.predictions)
-    if message:
+    shares = one_answer.shares(report.validation.predictions)
+    if message := one_answer.line(shares):
         log.warning("warning: %s: %s", report.optim, message)
-    return {"data/largest_answer_share": one_answer.largest_answer_share(report.validation.predictions)}
+    return shares
 
 
 def _log_copy(job: Job, optim: Optim, known: Any, tracked: Run) -> Row:
@@ -231,6 +234,9 @@ def run_and_log_steps(job: Job, optim: Optim, tracked: Run) -> StepsResult:
     """Run the steps of an optimization; logs its settings, training curves and searches."""
     config = replace(job.config, optim=optim)
     tracked.log_start(config_yaml(config), parameters(config), dataset(config, job.context.splits))
+    seen = job.seen.get(plan(optim, job.context)[-1].fingerprint)
+    if seen is not None and seen.notes:
+        tracked.log_data_notes([*job.context.splits.notes, *seen.notes])
     made = run_steps(optim, replace(job.context, on_trial=tracked.log_trial), job.store)
     tracked.log_curves(made.curves)
     log_notes(tracked, made)

@@ -163,9 +163,16 @@ def test_a_second_run_trains_and_measures_nothing(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    small = ["optim=baseline_onnx_int8", "optim@baseline=baseline_onnx", *tiny]
+    small = ["optim=baseline_onnx_int8", "optim@baseline=baseline_onnx", "backbone.max_length=10", *tiny]
     first = run(compose(*small))
     quiet(root)
+    client = MlflowClient(database_uri(root))
+    for stored in runs_of(root):  # what is cut is told in both
+        notes = Path(client.download_artifacts(stored.info.run_id, "data_notes.txt", str(root))).read_text(encoding="utf-8")
+        assert "longer than backbone.max_length" in notes and "max_length=10; counted on" in notes
+        assert (
+            "of all tokens" in stored.data.tags["mlflow.note.content"] and stored.data.metrics["data/truncated_share"] > 0.5
+        )
     assert "measured before" not in capsys.readouterr().out
     stages = sorted((root / "stages").glob("finetune-*/manifest.json"))
     before = [stage.read_text() for stage in stages]

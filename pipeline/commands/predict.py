@@ -4,9 +4,10 @@ python -m pipeline predict "play a song" "will it rain?"                      of
 python -m pipeline predict --file queries.txt --format csv -- data=clinc150   one text per line; CSV on standard output
 tail -f queries.txt | python -m pipeline predict --model DIRECTORY            from standard input; an artifact directory
 
---file FILE          texts to classify: the text column of a .csv or .tsv, else one per line; without texts and
-                     --file, standard input is read
---text-column NAME   the column of a .csv or .tsv; default data.text_column, or "text"; a single column needs no name
+--file FILE          texts to classify: the text column of a .csv, .tsv, .jsonl or .parquet, else one per line; without
+                     texts and --file, standard input is read
+--text-column NAME   the column of such a table; default data.text_column, or "text"; a single column needs no name
+--quoting true|false whether a quotation mark at the start of a cell of a .csv or .tsv quotes it; default data.quoting
 --format FORMAT      format of the answers: jsonl (the default) or csv
 --model DIRECTORY    an artifact directory instead of the champion
 --threads N          number of threads; default 1
@@ -29,13 +30,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from pipeline.commands.configuration.compose import one_config
+from pipeline.data.formats import TABLES
 from pipeline.errors import ConfigError, TrackError
 from pipeline.system.spreadsheet import safe_cells
 
 if TYPE_CHECKING:
     from pipeline.deployment.serve.answers import Answer, Answerer
 
-DELIMITERS = (".csv", ".tsv")  # suffixes of tables
 BATCH_SIZE = 32  # texts of a file; those from standard input are answered one by one
 
 
@@ -100,7 +101,7 @@ def batches(options: argparse.Namespace) -> Iterator[list[str]]:
             yield [text.encode().decode() for text in options.text]
         except UnicodeEncodeError as error:
             raise ConfigError("a text on the command line is not UTF-8") from error
-    elif options.file and Path(options.file).suffix.lower() in DELIMITERS:
+    elif options.file and Path(options.file).suffix.lower() in TABLES:
         yield from _in_batches(iter(_texts_of_table(options)), BATCH_SIZE)
     elif options.file:
         try:
@@ -113,12 +114,13 @@ def batches(options: argparse.Namespace) -> Iterator[list[str]]:
 
 
 def _texts_of_table(options: argparse.Namespace) -> list[str]:
-    """The text column of a .csv or .tsv. Raises DataError."""
+    """The text column of a table. Raises DataError."""
     from pipeline.data.queries import texts_of
 
-    data = None if options.model or options.text_column else one_config(options.overrides).data
+    data = None if options.model else one_config(options.overrides).data
     column = options.text_column or getattr(data, "text_column", "text")
-    return texts_of(Path(options.file), column, getattr(data, "quoting", None))
+    quoting = options.quoting == "true" if options.quoting else getattr(data, "quoting", None)
+    return texts_of(Path(options.file), column, quoting)
 
 
 def _lines(file: Iterable[bytes], where: str) -> Iterator[str]:
@@ -156,8 +158,9 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser("python -m pipeline predict", add_help=False)
     parser.error = fail  # type: ignore[method-assign]  # one line instead of the usage
     parser.add_argument("text", nargs="*", help="texts to classify; default: --file or standard input")
-    parser.add_argument("--file", help="a file with one text per line, or a .csv or .tsv")
-    parser.add_argument("--text-column", help="the column of a .csv or .tsv with the texts")
+    parser.add_argument("--file", help="a table, or a file with one text per line")
+    parser.add_argument("--text-column", help="the column of a table with the texts")
+    parser.add_argument("--quoting", choices=("true", "false"), help="whether cells of a .csv or .tsv may be quoted")
     parser.add_argument("--format", choices=("jsonl", "csv"), default="jsonl", help="format of the answers (default: jsonl)")
     parser.add_argument("--model", help="an artifact directory instead of the champion")
     parser.add_argument("--threads", type=int, default=1, help="number of threads (default: 1)")

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from pipeline.data.formats import DELIMITERS
 from pipeline.errors import DataError, nearest
 
-DELIMITERS = {".csv": ",", ".tsv": "\t"}
+OTHER_DELIMITERS = (";", "\t", ",", "|")  # of files with a wrong suffix
+SETTINGS = ("data.text_column=", "data.label_column=")  # that name the columns
 BLOCK_BYTES = 2**24  # bytes read at once; a file with a longer row is read as one block
 MAX_BLOCK_BYTES = 2**31 - 1
 MAX_SHOWN = 300  # characters of Arrow's messages, which contain the row
@@ -24,12 +26,13 @@ class Dialect:
     delimiter: str
     quoting: bool
     given: bool  # the user said which
+    setting: str  # how to say it: this and true or false
 
     @classmethod
-    def of(cls, path: Path, quoting: bool | None) -> "Dialect":
+    def of(cls, path: Path, quoting: bool | None, setting: str = "data.quoting=") -> "Dialect":
         """By the file's suffix: CSV quotes, TSV does not, unless `quoting` says otherwise."""
         delimiter = DELIMITERS[path.suffix.lower()]
-        return cls(delimiter, delimiter == "," if quoting is None else quoting, quoting is not None)
+        return cls(delimiter, delimiter == "," if quoting is None else quoting, quoting is not None, setting)
 
 
 def rows(path: Path, dialect: Dialect) -> Iterator[list[str]]:
@@ -55,17 +58,45 @@ def row_number(path: Path, index: int, dialect: Dialect) -> int:
     return next(itertools.islice(filled, index + 1, None))
 
 
-def require(path: Path, known: Sequence[str], columns: Sequence[str]) -> None:
-    """Raises DataError unless the file has each of the columns (text, then label) exactly once."""
-    for column, key in zip(columns, ("data.text_column", "data.label_column"), strict=False):
+def require_header(
+    path: Path, dialect: Dialect, names: Sequence[str], columns: Sequence[str], settings: Sequence[str] = SETTINGS
+) -> None:
+    """Raises what `require` raises, and where the header has other separators, or quotes that are read as characters."""
+    missing = [column for column in columns if column not in names]
+    separator = other_delimiter(names, dialect, missing)
+    if missing and separator:
+        suffix = path.suffix.lower()
+        raise DataError(
+            f"{path}: this looks separated by {separator!r}, but {suffix} is read with {dialect.delimiter!r}; save it with "
+            f"that{next((f', or name it {ending}' for ending, mark in DELIMITERS.items() if mark == separator), '')}"
+        )
+    if any(f'"{column}"' in names for column in missing):
+        raise DataError(
+            f"{path}: its header is quoted, but quotation marks are read as characters; set {dialect.setting}true"
+        )
+    require(path, names, columns, settings)
+
+
+def other_delimiter(names: Sequence[str], dialect: Dialect, columns: Sequence[str] = ()) -> str | None:
+    """What separates the only cell of a header into several, one of them of `columns`; else what separates it at all."""
+    others = [each for each in OTHER_DELIMITERS if each != dialect.delimiter and len(names) == 1 and each in names[0]]
+    fitting = [each for each in others if {cell.strip('" ') for cell in names[0].split(each)} & {*columns}]
+    return next(iter([*fitting, *others]), None)
+
+
+def require(path: Path, known: Sequence[str], columns: Sequence[str], settings: Sequence[str] = SETTINGS) -> None:
+    """Raises DataError unless the file has each of the columns (text, then label) exactly once; `settings` name them."""
+    for column, setting in zip(columns, settings, strict=False):
         if column not in known:
-            raise DataError(f"{path}: no column {column!r}{nearest(column, known)}; name yours with {key}=...")
+            raise DataError(f"{path}: no column {column!r}{nearest(column, known)}; name yours with {setting}...")
         if known.count(column) > 1:
             raise DataError(f"{path}: {known.count(column)} columns are called {column!r}; rename all but one")
 
 
 def read_columns(path: Path, dialect: Dialect, columns: Sequence[str]) -> pa.Table:
     """Columns as `large_binary`, in the file's order. Raises DataError where a row has too many or too few cells."""
+    if not any(itertools.islice(filter(None, rows(path, dialect)), 1, 2)):  # Arrow takes a header alone for an empty file
+        return pa.table({name: pa.array([], pa.large_binary()) for name in columns})
     try:
         return _read(path, dialect, columns, BLOCK_BYTES, threads=True)
     except pa.ArrowInvalid:  # with one thread Arrow knows the number of the row; with one block any row fits
@@ -75,7 +106,7 @@ def read_columns(path: Path, dialect: Dialect, columns: Sequence[str]) -> pa.Tab
         except pa.ArrowInvalid as error:
             problem = str(error).replace("Row #", "row ")
             shown = problem[:MAX_SHOWN] + ("..." if len(problem) > MAX_SHOWN else "")
-            hint = "" if dialect.quoting or '"' not in problem else "; if it quotes its cells, set data.quoting=true"
+            hint = "" if dialect.quoting or '"' not in problem else f"; if it quotes its cells, set {dialect.setting}true"
             raise DataError(f"{path}: can't be read as {path.suffix[1:].lower()}: {shown}{hint}") from error
 
 

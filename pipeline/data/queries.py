@@ -1,36 +1,52 @@
-"""The texts of a CSV or TSV file without labels, to be classified."""
+"""The texts of a file without labels, to be classified."""
 
 import logging
 from pathlib import Path
 
-from pipeline.data import delimited, quotes
+import pyarrow as pa
+
+from pipeline.data import delimited, quotes, tables
 from pipeline.data.delimited import Dialect
-from pipeline.data.tables import strings
-from pipeline.errors import DataError, nearest
+from pipeline.data.formats import DELIMITERS
+from pipeline.errors import DataError
 
 log = logging.getLogger(__name__)
+SETTINGS = ("--text-column ",)  # how the command predict names the column
 
 
 def texts_of(path: Path, column: str, quoting: bool | None = None) -> list[str]:
-    """The texts of a column, empty ones too. A file with one column may have no header: then every row is a text.
+    """The texts of a column of any file that training reads, empty ones too.
 
-    Raises DataError when the column is missing, or the file can't be read; warns about what may be wrong with it.
+    A CSV or TSV file with one column may have no header: then every row is a text. Raises DataError when the column is
+    missing, or the file can't be read; warns about what may be wrong with it.
     """
-    dialect = Dialect.of(path, quoting)
+    if path.suffix.lower() not in DELIMITERS:
+        table, _, notes = tables.read_raw(path, [column], quoting, SETTINGS)
+        return _texts(path, table, column, notes)
+    dialect = Dialect.of(path, quoting, "--quoting ")
     try:
         names = delimited.header(path, dialect)
-        if len(names) == 1:
+        if len(names) == 1 and not _is_misread(names[0], dialect, column):
             return _single_column(path, dialect, column)
-        if column not in names:
-            raise DataError(f"{path}: no column {column!r}{nearest(column, names)}; name it with --text-column")
-        delimited.require(path, names, [column])
+        delimited.require_header(path, dialect, names, [column], SETTINGS)
         notes = quotes.check_marks(path, dialect)
         table = delimited.read_columns(path, dialect, [column])
     except OSError as error:
         raise DataError(f"{path}: can't be read ({error.strerror})") from error
-    for note in [*notes, *quotes.check_lines(path, dialect, names, column, table)]:
+    return _texts(path, table, column, [*notes, *quotes.check_lines(path, dialect, names, column, table)])
+
+
+def _is_misread(header: str, dialect: Dialect, column: str) -> bool:
+    """Whether the only cell of a header has the column in quotes, or beside others behind another separator."""
+    separator = delimited.other_delimiter([header], dialect, [column])
+    cells = header.split(separator) if separator else [header]
+    return header != column and column in {cell.strip('" ') for cell in cells}
+
+
+def _texts(path: Path, table: pa.Table, column: str, notes: list[str]) -> list[str]:
+    for note in notes:
         log.warning("warning: %s", note)
-    return [text or "" for text in strings(table.column(column), path, column, quoting).to_pylist()]
+    return [text or "" for text in tables.strings(table.column(column), path, column).to_pylist()]
 
 
 def _single_column(path: Path, dialect: Dialect, column: str) -> list[str]:

@@ -20,7 +20,12 @@ SURE = 2  # lines inside of a text that look like rows of their own
 MAX_LABELS = 10_000
 LINE_BREAK = re.compile(r"\r\n|\r|\n")
 QUOTED = rb'"(?:[^"]++|"")*+"'
-WAY_OUT = 'double the quotation marks inside of texts (""), or set data.quoting=false if they are characters of the texts'
+
+
+def _way_out(dialect: Dialect) -> str:
+    return (
+        f'double the quotation marks inside of texts (""), or set {dialect.setting}false if they are characters of the texts'
+    )
 
 
 def check_marks(path: Path, dialect: Dialect) -> list[str]:
@@ -38,9 +43,9 @@ def check_marks(path: Path, dialect: Dialect) -> list[str]:
             lines = len(LINE_BREAK.split(text.decode("utf-8", errors="replace").rstrip()))
             where = f"{path}, line {_line(content, start)}: a quotation mark opens a cell that"
             if end == len(content) and not re.fullmatch(QUOTED + rb".*", text, re.DOTALL):
-                raise DataError(f"{where} is never closed; {WAY_OUT}")
+                raise DataError(f"{where} is never closed; {_way_out(dialect)}")
             if lines > 1 and not dialect.given:
-                raise DataError(f"{where} goes on for {lines} lines and behind the closing mark; {WAY_OUT}")
+                raise DataError(f"{where} goes on for {lines} lines and behind the closing mark; {_way_out(dialect)}")
         if not odd:
             return []
         first = _line(content, odd[0][0])
@@ -76,8 +81,10 @@ def check_lines(path: Path, dialect: Dialect, names: Sequence[str], label: str, 
     table: the columns that were read, binary; names: all columns of the file. Raises DataError where a cell holds rows of
     the file, unless `data.quoting` is given.
     """
+    if table.num_rows == 0:
+        return []
     if not dialect.quoting:
-        return _kept_marks(path, table)
+        return _kept_marks(path, dialect, table, label)
     seen = sum(_count_line_breaks(column) for column in table.columns)
     lines = _lines_of(path)
     others = [name for name in names if name not in table.column_names and names.count(name) == 1]
@@ -94,14 +101,15 @@ def check_lines(path: Path, dialect: Dialect, names: Sequence[str], label: str, 
                 number = row_number(path, index, dialect)
                 raise DataError(
                     f"{path}, row {number}: a quotation mark opens a cell of {len(parts)} lines, {hidden} of which look "
-                    f"like rows of their own; {WAY_OUT}"
+                    f"like rows of their own; if they are lines of one text, set {dialect.setting}true; if the mark "
+                    f"swallows rows, {_way_out(dialect)}"
                 )
     if longest[0] <= MANY_LINES and lines < 2 * table.num_rows + MANY_LINES:
         return []
-    number = row_number(path, longest[1], dialect) if table.num_rows else 1
+    number = row_number(path, longest[1], dialect)
     return [
         f"{path}: {table.num_rows} rows in {lines} lines; the longest text has {longest[0]} lines (row {number}). If a "
-        f"quotation mark swallows rows, {WAY_OUT}"
+        f"quotation mark swallows rows, {_way_out(dialect)}"
     ]
 
 
@@ -127,12 +135,15 @@ def _lines_of(path: Path) -> int:
         return sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(2**20), b""))
 
 
-def _kept_marks(path: Path, table: pa.Table) -> list[str]:
-    quoted = pc.match_substring_regex(table.column(0), r'(?s)^"([^"]|"")*"$')
-    count = pc.sum(quoted).as_py() or 0
-    if not count:
-        return []
-    return [
-        f"{path}: {count} of {table.num_rows} texts begin and end with a quotation mark, which is kept; if the file quotes "
-        "its texts, set data.quoting=true"
-    ]
+def _kept_marks(path: Path, dialect: Dialect, table: pa.Table, label: str) -> list[str]:
+    notes = []
+    for name in table.column_names:
+        quoted = pc.match_substring_regex(table.column(name), r'(?s)^"([^"]|"")*"$')
+        count = pc.sum(quoted).as_py() or 0
+        if count:
+            what = "labels" if name == label and table.num_columns > 1 else "texts"
+            notes.append(
+                f"{path}: {count} of {table.num_rows} {what} begin and end with a quotation mark, which is kept; if the "
+                f"file quotes its {what}, set {dialect.setting}true"
+            )
+    return notes

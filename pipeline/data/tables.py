@@ -14,12 +14,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.data import delimited, quotes
-from pipeline.data.delimited import BLOCK_BYTES, DELIMITERS, MAX_BLOCK_BYTES, Dialect, require
+from pipeline.data.delimited import BLOCK_BYTES, MAX_BLOCK_BYTES, SETTINGS, Dialect, require, require_header
+from pipeline.data.formats import DELIMITERS, JSON_LINES, PARQUET
 from pipeline.errors import DataError
 from pipeline.tasks.single_label import LABEL, TEXT
 
-JSON_LINES = {".jsonl", ".ndjson", ".json"}
-PARQUET = {".parquet", ".pq"}
 TEXT_TYPES = (
     pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_binary, pa.types.is_large_binary,
 )  # fmt: skip
@@ -44,8 +43,13 @@ def read(path: Path, text_column: str, label_column: str, quoting: bool | None =
     return FileTable(as_strings(table, path, text_column, label_column, quoting), tuple(names), tuple(notes))
 
 
-def read_raw(path: Path, columns: Sequence[str], quoting: bool | None) -> tuple[pa.Table, list[str], list[str]]:
-    """Columns of a file (text, then label) in their own types, the names of all its columns, notes. Raises DataError."""
+def read_raw(
+    path: Path, columns: Sequence[str], quoting: bool | None, settings: Sequence[str] = SETTINGS
+) -> tuple[pa.Table, list[str], list[str]]:
+    """Columns of a file (text, then label) in their own types, the names of all its columns, notes. Raises DataError.
+
+    settings: how a user names the columns.
+    """
     if not path.is_file():
         raise DataError(f"{path}: {'is a directory, not a file' if path.is_dir() else 'no such file'}")
     suffix = path.suffix.lower()
@@ -53,9 +57,9 @@ def read_raw(path: Path, columns: Sequence[str], quoting: bool | None) -> tuple[
         if suffix in DELIMITERS:
             return _read_delimited(path, columns, Dialect.of(path, quoting))
         if suffix in JSON_LINES:
-            return _read_json_lines(path, columns)
+            return _read_json_lines(path, columns, settings)
         if suffix in PARQUET:
-            return _read_parquet(path, columns)
+            return _read_parquet(path, columns, settings)
     except (pa.ArrowInvalid, pa.ArrowTypeError, OSError) as error:
         raise DataError(f"{path}: can't be read as {suffix[1:]}: {_from_one(str(error))}") from error
     raise DataError(f"{path}: unknown type of file; use .csv, .tsv, .jsonl or .parquet")
@@ -81,13 +85,13 @@ def _from_one(message: str) -> str:
 
 def _read_delimited(path: Path, columns: Sequence[str], dialect: Dialect) -> tuple[pa.Table, list[str], list[str]]:
     names = delimited.header(path, dialect)
-    require(path, names, columns)
+    require_header(path, dialect, names, columns)
     notes = quotes.check_marks(path, dialect)
     table = delimited.read_columns(path, dialect, columns)
     return table, names, notes + quotes.check_lines(path, dialect, names, columns[-1], table)
 
 
-def _read_json_lines(path: Path, columns: Sequence[str]) -> tuple[pa.Table, list[str], list[str]]:
+def _read_json_lines(path: Path, columns: Sequence[str], settings: Sequence[str]) -> tuple[pa.Table, list[str], list[str]]:
     import pyarrow.json as arrow_json
 
     with path.open("rb") as file:
@@ -97,7 +101,7 @@ def _read_json_lines(path: Path, columns: Sequence[str]) -> tuple[pa.Table, list
     if BLOCK_BYTES < path.stat().st_size < MAX_BLOCK_BYTES and _longest_line(path) > BLOCK_BYTES:
         block = arrow_json.ReadOptions(block_size=path.stat().st_size)
     table = arrow_json.read_json(path, read_options=block)
-    require(path, table.column_names, columns)
+    require(path, table.column_names, columns, settings)
     dates = [name for name in columns if pa.types.is_timestamp(table.schema.field(name).type)]
     if dates:  # Arrow takes strings that look like dates for dates, where all do
         schema = pa.schema([(name, pa.large_string()) for name in dict.fromkeys(dates)])
@@ -110,11 +114,11 @@ def _longest_line(path: Path) -> int:
         return max(map(len, file), default=0)
 
 
-def _read_parquet(path: Path, columns: Sequence[str]) -> tuple[pa.Table, list[str], list[str]]:
+def _read_parquet(path: Path, columns: Sequence[str], settings: Sequence[str]) -> tuple[pa.Table, list[str], list[str]]:
     import pyarrow.parquet as parquet
 
     schema = parquet.read_schema(path)
-    require(path, schema.names, columns)
+    require(path, schema.names, columns, settings)
     table = parquet.read_table(path, columns=list(dict.fromkeys(columns)))
     names = _class_names(schema, columns[-1])
     if names is not None:

@@ -1,4 +1,4 @@
-"""How much of the training texts a backbone's tokenizer sees: what is cut at `max_length`, and what is unknown to it."""
+"""How much of the training texts a tokenizer sees: what is cut at `max_length`, and what is unknown to it."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -6,9 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-
-from pipeline.config import Backbone
-from pipeline.models.checkpoints import locate, weights_of
 
 SAMPLE_TEXTS = 3000
 SAMPLE_CHARACTERS = 2_000_000  # about a second
@@ -35,14 +32,14 @@ class Coverage:
         }
 
 
-def lines(metrics: Mapping[str, float], max_length: int, all_cuts: bool = False) -> list[str]:
+def lines(metrics: Mapping[str, float], all_cuts: bool = False) -> list[str]:
     """Sentences about the `metrics` of a coverage that are above their bounds; with `all_cuts` about any cut text."""
     cut, lost, unknown = (metrics.get(f"data/{name}_share", 0.0) for name in ("truncated", "lost_token", "unknown_token"))
     found = []
     if lost > CUT_BOUND or (all_cuts and cut > 0):
         found.append(
-            f"{cut:.1%} of the training texts are longer than backbone.max_length={max_length} tokens and are cut there, "
-            f"which loses {lost:.1%} of all tokens"
+            f"{cut:.1%} of the training texts are longer than backbone.max_length and are cut there, which loses "
+            f"{lost:.1%} of all tokens"
         )
     if unknown > UNKNOWN_BOUND:
         found.append(
@@ -53,7 +50,8 @@ def lines(metrics: Mapping[str, float], max_length: int, all_cuts: bool = False)
 
 
 def measure(texts: Sequence[str], tokenizer: Any, max_length: int) -> Coverage:
-    """Count with a tokenizer of the library tokenizers; it is left without truncation and padding."""
+    """Count with a tokenizer of the library tokenizers."""
+    tokenizer = type(tokenizer).from_str(tokenizer.to_str())
     tokenizer.no_truncation()
     tokenizer.no_padding()
     encoded = tokenizer.encode_batch_fast([text[:MAX_CHARACTERS] for text in texts])
@@ -78,25 +76,6 @@ def sample(texts: Any, seed: int) -> list[str]:
         if size > SAMPLE_CHARACTERS:
             break
     return drawn
-
-
-def tokenizer_of(backbone: Backbone, role: str) -> Any:
-    """The tokenizer of a role, of the library tokenizers. Raises BackboneError when the weights are missing."""
-    from tokenizers import Tokenizer
-
-    weights = weights_of(backbone, role)
-    if weights.from_teacher:
-        return tokenizer_of(backbone, "teacher")
-    if weights.random:
-        from pipeline.models.build import random_tokenizer
-
-        return random_tokenizer().backend_tokenizer
-    directory = locate(weights, role)
-    if (directory / "tokenizer.json").is_file():
-        return Tokenizer.from_file(str(directory / "tokenizer.json"))
-    from transformers import AutoTokenizer
-
-    return AutoTokenizer.from_pretrained(directory, trust_remote_code=False).backend_tokenizer
 
 
 def _unknown(tokenizer: Any) -> int | None:

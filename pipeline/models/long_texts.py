@@ -1,19 +1,20 @@
 """Cuts very long texts before they are tokenized, so that an answer takes milliseconds instead of seconds.
 
-Only a start (or end) is kept that cannot change the tokens that truncation keeps. It ends at a space, where the tokenizer
-splits, and has more tokens than are kept: `MARGIN` of them. A piece of a word at the cut is among these: WordPiece makes at
-most 100 tokens of a word. Tokenizers that do not split at spaces get the whole text.
+Only a start (or end) is kept that cannot change the tokens that truncation keeps. Tokenizers split a text into words before
+they make tokens of each: at spaces, most also at punctuation or around each Chinese character. A cut changes only the words
+next to it, so it is good if `SAFE_WORDS` lie between it and the tokens that are kept. A tokenizer that splits in another way
+gets the whole text, and so does one that finds no words in it: Chinese without spaces, where only spaces split.
 """
 
 import json
-import re
 from collections.abc import Sequence
 from typing import Any
 
-MARGIN = 256  # tokens beyond those that are kept
-CHARACTERS_PER_TOKEN = 8  # of the first attempt; it is doubled until there are enough tokens
-SPLIT = re.compile(r"(?<=\w)[ \n](?=\w)")  # a single space between two words
-SPLITS_AT_SPACES = {"BertPreTokenizer", "Whitespace", "WhitespaceSplit"}
+MARGIN = 256  # tokens beyond those that are kept, in the first attempt
+CHARACTERS_PER_TOKEN = 8  # of the first attempt; it is doubled until there are enough words
+SAFE_WORDS = 32  # more than any added token has parts, for one that is cut in two
+SPLITS_LOCALLY = {"BertPreTokenizer", "Whitespace", "WhitespaceSplit"}
+SPLITS_WORDS_LOCALLY = {"Punctuation", "Digits"}  # beside others
 LOCAL = {  # normalizers that change a character, or characters that combine with it, wherever they stand
     "BertNormalizer", "Lowercase", "NFC", "NFD", "NFKC", "NFKD", "Nmt", "Precompiled", "Strip", "StripAccents",
 }  # fmt: skip
@@ -24,7 +25,7 @@ class LongTexts:
 
     def __init__(self, tokenizer: Any, max_length: int) -> None:
         self._size = CHARACTERS_PER_TOKEN * (max_length + MARGIN)
-        self._tokens = max_length + MARGIN
+        self._max_length = max_length
         self._tokenizer = tokenizer
         self._counter: Any = None  # a copy that does not truncate; None: not needed yet
 
@@ -41,26 +42,21 @@ class LongTexts:
             self._counter = _copy(self._tokenizer)
         size = self._size
         while self._counter is not False and 2 * size < len(text):
-            piece = _start(text, size) if side == "right" else _end(text, size)
-            if piece is not None and len(self._counter.encode(piece, add_special_tokens=False)) > self._tokens:
+            piece = text[:size] if side == "right" else text[-size:]
+            words = self._counter.encode(piece, add_special_tokens=False).word_ids  # of each token, the number of its word
+            if len(words) > self._max_length and self._words_left(words, side) > SAFE_WORDS:
                 return piece
             size *= 2
         return text
 
-
-def _start(text: str, size: int) -> str | None:
-    """The start of a text up to the last space between two words in its second half; None where there is none."""
-    spaces = list(SPLIT.finditer(text, size // 2, size))
-    return text[: spaces[-1].start()] if spaces else None
-
-
-def _end(text: str, size: int) -> str | None:
-    spaces = SPLIT.search(text, len(text) - size, len(text) - size // 2)
-    return text[spaces.start() :] if spaces else None
+    def _words_left(self, words: Sequence[int], side: str) -> int:
+        """The number of words between the tokens that are kept and the cut."""
+        kept = self._max_length
+        return words[-1] - words[kept - 1] if side == "right" else words[-kept] - words[0]
 
 
 def _copy(tokenizer: Any) -> Any:
-    """The tokenizer without truncation and padding; False if it does not split at spaces, as far as is known."""
+    """The tokenizer without truncation and padding; False if a cut could change distant words, as far as is known."""
     from tokenizers import Tokenizer
 
     described = tokenizer.to_str()
@@ -83,12 +79,13 @@ def _is_local(normalizer: dict[str, Any] | None) -> bool:
 
 
 def _splits(splitter: dict[str, Any] | None) -> bool:
-    """Whether a pre-tokenizer splits between words at a space."""
+    """Whether a pre-tokenizer splits between words, each where its neighbours decide."""
     if splitter is None:
         return False
     kind = splitter["type"]
     if kind == "Sequence":
-        return any(_splits(part) for part in splitter["pretokenizers"])
+        parts = [part for part in splitter["pretokenizers"] if part["type"] not in SPLITS_WORDS_LOCALLY]
+        return bool(parts) and all(map(_splits, parts))
     if kind == "Metaspace":
         return bool(splitter.get("split", True))
-    return kind in SPLITS_AT_SPACES or (kind == "ByteLevel" and bool(splitter.get("use_regex", True)))
+    return kind in SPLITS_LOCALLY or (kind == "ByteLevel" and bool(splitter.get("use_regex", True)))

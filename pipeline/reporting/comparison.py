@@ -48,7 +48,7 @@ def summarize(job: Job, row: Row) -> None:
     few = len(rows) <= 2
     text = summary.summary_text(
         tables.table(rows),
-        [*summary.run_lines(row, rows), *summary.data_lines(row, config.backbone.max_length)],
+        summary.run_lines(row, rows),
         noise_floor.explanation(tracker, rows) if config.explain else "",
         plot=os.path.relpath(config.folder("comparison") / "comparison.png"),
         MLflow=view.address(tracker.connection, config.track.root, tracker.experiment_id),

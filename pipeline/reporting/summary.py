@@ -6,9 +6,7 @@ import sys
 from collections.abc import Sequence
 
 from pipeline.evaluation.metrics import METRICS
-from pipeline.evaluation.quality import one_answer
 from pipeline.evaluation.rows import Row
-from pipeline.models import coverage
 from pipeline.reporting.tables import Table, cell
 from pipeline.selection.choose import RANKING
 from pipeline.tracking.server import without_password
@@ -35,15 +33,6 @@ def run_lines(row: Row, rows: Sequence[Row]) -> list[str]:
         accuracy, change = _shown("quality/accuracy", row), _shown("delta/accuracy_pp", row)
         lines.append(f"accuracy: {accuracy} %, {change} pp compared with {baseline}{_whose([row])}")
     return lines
-
-
-def data_lines(row: Row, max_length: int) -> list[str]:
-    """Warnings about what the classifier does not see of the texts, and about one that has only one answer."""
-    found = coverage.lines(row.metrics, max_length)
-    share = row.metrics.get("data/largest_answer_share", 0.0)
-    if share >= one_answer.BOUND:
-        found.append(f"{row.name} gives {share:.1%} of the test texts the same answer")
-    return [f"warning: {line}" for line in found]
 
 
 def comparison_lines(rows: Sequence[Row]) -> list[str]:

@@ -9,7 +9,9 @@ from pathlib import Path
 
 from pipeline.evaluation import metrics
 from pipeline.evaluation.metrics import BOUNDS, Metric
+from pipeline.evaluation.quality import one_answer
 from pipeline.evaluation.rows import Row, order
+from pipeline.models import coverage
 from pipeline.reporting import significance
 from pipeline.reporting.significance import MARK, VERDICT
 from pipeline.steps.shared.agreement import MIN_AGREEMENT
@@ -106,7 +108,8 @@ def table(rows: Sequence[Row], missing: Sequence[str] = ()) -> Table:
     """The baseline first (marked *), then from the slowest to the fastest; columns without any value are left out.
 
     Rows measured on a busy machine are marked !, reused measurements =, differences that may be chance °, and those whose
-    answers quantization changed much ~, each with a note. The names in `missing` come last, with empty cells.
+    answers quantization changed much ~, each with a note. Notes also say what of the texts is cut or
+    unknown, and which have only one answer. The names in `missing` come last, with empty cells.
     """
     shown = [column for column in columns() if any(column.text(row) != "-" for row in rows)]
     chance = significance.maybe_chance(rows)
@@ -120,11 +123,21 @@ def table(rows: Sequence[Row], missing: Sequence[str] = ()) -> Table:
         notes.append(f"{MARK} may be chance: alone it is significant, as one of the rows of this table it is not (Holm)")
     if any(row.count == 1 and not row.is_baseline and "delta/accuracy_pp_low" in row.metrics for row in rows):
         notes.append(ONE_SEED)
+    notes += _data_notes(order(rows))
     notes += [f"~ {row.name}: {_agreement_note(row)}" for row in order(rows) if _changed_much(row)]
     reused = [f"{row.name} ({row.measured_at})" for row in order(rows) if row.measured_at]
     if reused:
         notes.append(f"= reused measurement: {', '.join(reused)}; measure.again=true measures again")
     return Table([["optimization", *(column.title for column in shown)], *body, *absent], tuple(notes))
+
+
+def _data_notes(rows: Sequence[Row]) -> list[str]:
+    """Warnings about what classifiers do not see of the texts, and about those with only one answer."""
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        for line in (*coverage.lines(row.metrics), one_answer.line(row.metrics)):
+            found.setdefault(line, []).append(row.name)
+    return [f"warning: {', '.join(names)}: {line}" for line, names in found.items() if line]
 
 
 def _marks(row: Row) -> str:

@@ -19,12 +19,16 @@ from pipeline.runtimes.base import Classifier, Description, Runtime, checked_ope
 FEATURES, WEIGHTS = "features.json", "linear.safetensors"
 WORD = re.compile(r"\w+")
 NGRAM_LENGTHS = (2, 3, 4, 5)  # lengths of the n-grams within a word, whose ends are marked
+MAX_CHARACTERS = 50_000  # of a text; more take a tenth of a second and more
 NGRAM_PREFIX = "#"  # prefix of n-grams, with which no word begins
 
 
 def features(text: str) -> list[str]:
-    """The words, pairs of adjacent words and character n-grams of a text, each as often as it occurs."""
-    words = WORD.findall(text.lower())
+    """The words, pairs of adjacent words and character n-grams of a text, each as often as it occurs.
+
+    Only the first MAX_CHARACTERS are looked at, in training as in serving.
+    """
+    words = WORD.findall(text[:MAX_CHARACTERS].lower())
     found = words + [f"{one} {other}" for one, other in itertools.pairwise(words)]
     for word in words:
         marked = f"<{word}>"

@@ -48,7 +48,7 @@ class StaticEmbeddings(Distilling):
     def check(self, context: Context, source: Outline | None, needed: Mapping[str, Outline]) -> Outline:
         """Raises OptimizationError if the teacher is quantized or exported."""
         require_torch(needed["teacher"].form, TORCH_TEACHER)
-        return Outline()
+        return Outline(tokenizer=needed["teacher"].tokenizer)
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
         """Make the vectors and train them; notes: "curves"."""

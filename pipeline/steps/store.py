@@ -80,6 +80,11 @@ class Store:
         """Whether the stage is on disk, without a look at its files."""
         return (self._stages / recipe.name / MANIFEST).is_file()
 
+    def file(self, recipe: Recipe, name: str) -> Path | None:
+        """A file of the stage's artifact; None where there is none, or no stage."""
+        path = self._stages / recipe.name / ARTIFACT / name
+        return path if self.has(recipe) and path.is_file() else None
+
     @contextlib.contextmanager
     def _locked(self, recipe: Recipe) -> Iterator[None]:
         lock = self._stages / ".locks" / recipe.name

@@ -30,7 +30,7 @@ class Tfidf(Step):
     features: int = setting(20000, min=1)
     strengths: list[float] = field(default_factory=lambda: [3.0, 10.0, 30.0])
 
-    code_version: ClassVar[int] = 2
+    code_version: ClassVar[int] = 3
     gives: ClassVar[str] = "tfidf"
 
     def __post_init__(self) -> None:
@@ -56,7 +56,7 @@ class Tfidf(Step):
         from sklearn.feature_extraction.text import TfidfVectorizer
         from sklearn.linear_model import LogisticRegression
 
-        from pipeline.runtimes.tfidf import FEATURES, WEIGHTS, features
+        from pipeline.runtimes.tfidf import FEATURES, MAX_CHARACTERS, WEIGHTS, features
         from pipeline.system.progress import bar
 
         splits = context.splits
@@ -64,6 +64,10 @@ class Tfidf(Step):
         if most < self.features:
             log.warning("warning: with %d labels only the %d most frequent features are used, not %d, to bound the memory",
                         len(splits.labels), most, self.features)  # fmt: skip
+        longer = sum(len(text) > MAX_CHARACTERS for text in splits.train[TEXT])
+        if longer:
+            log.warning("warning: %d of %d training texts have more than %d characters and are cut there", longer,
+                        len(splits.train), MAX_CHARACTERS)  # fmt: skip
         vectorizer = TfidfVectorizer(analyzer=features, max_features=most, sublinear_tf=True)
         train = vectorizer.fit_transform(splits.train[TEXT])
         validation, truth = vectorizer.transform(splits.validation[TEXT]), np.array(splits.validation[LABEL])

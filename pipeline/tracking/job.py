@@ -1,14 +1,17 @@
 """The inputs of a job: the loaded and checked data, the store, the experiment in MLflow."""
 
 import logging
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from pipeline.config import Config
 from pipeline.data.splits import Splits
 from pipeline.models import coverage
 from pipeline.models.outline import Outline
+from pipeline.runtimes.base import TOKENIZER
 from pipeline.steps.base import Context
 from pipeline.steps.execute import check_steps, plan
 from pipeline.steps.finetune import differences
@@ -24,6 +27,24 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
+class Planned:
+    """An optimization whose tokenizer is known."""
+
+    optim: str
+    fingerprint: str
+    max_length: int
+    tokenizer: Any  # of the library tokenizers
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a classifier sees of the training texts, see `pipeline.models.coverage`."""
+
+    metrics: dict[str, float]
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Job:
     """What the two runs of a job, the baseline's and the optimization's, share."""
 
@@ -32,7 +53,7 @@ class Job:
     store: Store
     tracker: Tracker
     comparable: str
-    data_metrics: dict[str, float] = field(default_factory=dict)  # of the training texts, see `pipeline.models.coverage`
+    seen: dict[str, Seen] = field(default_factory=dict)  # by fingerprint: of the optimization, and of the baseline
 
 
 def prepare(config: Config) -> Job:
@@ -41,43 +62,63 @@ def prepare(config: Config) -> Job:
     rows = f"{len(splits.train)} train, {len(splits.validation)} validation, {len(splits.test)} test texts"
     log.info("%s: %s, %d labels", config.data.name, rows, len(splits.labels))
     context, store = Context(splits, config.backbone, config.seed), Store(Path(config.track.root))
-    check_before_making(config, context, store)
-    data_metrics = _coverage(config, splits)
+    seen = _seen(check_before_making(config, context, store), splits, config.seed)
     tracker = Tracker(connect(config.track), config.experiment_name)
     tracker.close_orphans()
     view.share(tracker.client, tracker.experiment_id)
-    return Job(config, context, store, tracker, comparable_key(config, context), data_metrics)
+    return Job(config, context, store, tracker, comparable_key(config, context), seen)
 
 
-def check_before_making(config: Config, context: Context, store: Store, known: dict[str, Outline] | None = None) -> None:
+def check_before_making(
+    config: Config, context: Context, store: Store, known: dict[str, Outline] | None = None
+) -> list[Planned]:
     """Raises UserError if the optimization or its baseline is known not to work; says how their trainings differ.
 
-    What is on disk worked before, so it is not looked at. known: as for `check_steps`.
+    What is on disk worked before, so it is not looked at. known: as for `check_steps`. Returns what is known of those that
+    have a tokenizer.
     """
     known = {} if known is None else known
+    planned = []
     for optim in (config.optim, config.baseline):
-        if not store.has(plan(optim, context)[-1]):
-            check_steps(optim, context, known)
+        recipe = plan(optim, context)[-1]
+        tokenizer = _stored_tokenizer(store.file(recipe, TOKENIZER))
+        if not store.has(recipe):
+            outlined = check_steps(optim, context, known).tokenizer
+            tokenizer = None if outlined is None else outlined.backend_tokenizer
+        if tokenizer is not None:
+            planned.append(Planned(optim.name, recipe.fingerprint, context.backbone.max_length, tokenizer))
     for line in differences(config.baseline, config.optim, config.backbone):
         log.info("%s", line)
+    return planned
 
 
-def _coverage(config: Config, splits: Splits) -> dict[str, float]:
-    """Metrics of the training texts with the baseline's tokenizer, or the optimization's; {} where neither has one.
+def _stored_tokenizer(path: Path | None) -> Any:
+    from tokenizers import Tokenizer
 
-    Tells how many texts are cut, and warns where much is cut or unknown.
-    """
-    roles = [next(iter(optim.steps.values())).role(config.backbone) for optim in (config.baseline, config.optim)]
-    role = next((role for role in roles if role is not None), None)
-    if role is None:
-        return {}
-    texts = coverage.sample(splits.train[TEXT], config.seed)
-    metrics = coverage.measure(texts, coverage.tokenizer_of(config.backbone, role), config.backbone.max_length).metrics()
-    severe = coverage.lines(metrics, config.backbone.max_length)
-    for line in coverage.lines(metrics, config.backbone.max_length, all_cuts=True):
-        counted = f"{line} (counted on {len(texts)} of {len(splits.train)})"
-        log.log(logging.WARNING if line in severe else logging.INFO, "%s%s", "warning: " * (line in severe), counted)
-    return metrics
+    return None if path is None else Tokenizer.from_file(str(path))
+
+
+def _seen(planned: Sequence[Planned], splits: Splits, seed: int) -> dict[str, Seen]:
+    """By fingerprint, what is cut and unknown of the training texts; told once for those that see the same."""
+    texts = coverage.sample(splits.train[TEXT], seed) if planned else []
+    seen: dict[str, Seen] = {}
+    told: dict[str, Seen] = {}
+    for each in planned:
+        tokens = each.tokenizer.to_str()
+        if tokens not in told:
+            told[tokens] = _tell(each, texts, len(splits.train))
+        seen[each.fingerprint] = told[tokens]
+    return seen
+
+
+def _tell(planned: Planned, texts: list[str], of: int) -> Seen:
+    """Tells how many texts are cut, and warns where much is cut or unknown."""
+    metrics = coverage.measure(texts, planned.tokenizer, planned.max_length).metrics()
+    severe, notes = coverage.lines(metrics), []
+    for line in coverage.lines(metrics, all_cuts=True):
+        notes.append(f"{planned.optim}: {line} (max_length={planned.max_length}; counted on {len(texts)} of {of})")
+        log.log(logging.WARNING if line in severe else logging.INFO, "%s%s", "warning: " * (line in severe), notes[-1])
+    return Seen(metrics, tuple(notes))
 
 
 def baseline_lock(job: Job) -> AbstractContextManager[None]:

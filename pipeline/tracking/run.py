@@ -2,7 +2,7 @@
 
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,8 +38,12 @@ class Run:
             profile=json.dumps(data["rows"]),
         )  # fmt: skip
         if data.get("notes"):
-            self._client.log_text(self.run_id, "\n".join(data["notes"]) + "\n", DATA_NOTES)
+            self.log_data_notes(data["notes"])
         self._log_dataset(DatasetInput(dataset, [InputTag("mlflow.data.context", "train and test")]))
+
+    def log_data_notes(self, notes: Sequence[str]) -> None:
+        """Write what was told about the data, in the place of what was written before."""
+        self._client.log_text(self.run_id, "\n".join(notes) + "\n", DATA_NOTES)
 
     def _log_dataset(self, dataset: Any) -> None:
         """Two jobs that log the same data set at the same moment collide in MLflow's database: the second then finds it."""

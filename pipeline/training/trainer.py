@@ -88,6 +88,7 @@ def train(
     tokens.check(tokenizer, recipe.max_length, typical_texts(training, validation))
     embeddings = model.base_model.get_input_embeddings()
     embeddings.requires_grad_(not recipe.freeze_embeddings)
+    progress = Progress()
     trainer = _Trainer(
         model=model,
         args=_arguments(recipe, scratch),
@@ -95,13 +96,13 @@ def train(
         eval_dataset=sorted_by_length(tokenized(validation, tokenizer, recipe.max_length)),
         data_collator=Collator(tokenizer),
         compute_metrics=accuracy,
-        callbacks=[Progress(), *callbacks],
+        callbacks=[progress, *callbacks],
         optimizers=(optimizer or _optimizer(model, recipe), None),
     )
     trainer.objective = objective
     trainer.remove_callback(ProgressCallback)
     trainer.remove_callback(PrinterCallback)
-    with fast_training(model, recipe):
+    with contextlib.closing(progress), fast_training(model, recipe):
         _train_or_resume(trainer, scratch)
     embeddings.requires_grad_()
     model.to("cpu").float()
@@ -258,6 +259,7 @@ class Progress(TrainerCallback):  # type: ignore[misc]  # transformers is not ty
         loss, accuracy = newest.get("train_loss", float("nan")), newest["validation_accuracy"]
         self._bar.set_postfix_str(f"epoch {newest['epoch']}, loss {loss:.3f}, validation {accuracy:.3f}", refresh=False)
 
-    def on_train_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        """Close the bar."""
-        self._bar.close()
+    def close(self) -> None:
+        """Close the bar, so that what is told next has a line of its own."""
+        if self._bar is not None:
+            self._bar.close()

@@ -3,6 +3,8 @@
 import logging
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as parquet
 import pytest
 
 from pipeline.commands.predict import _parse, batches
@@ -46,3 +48,44 @@ def test_predict_reads_tables_as_tables_and_other_files_by_lines(tmp_path: Path)
     assert list(batches(_parse(["--file", str(table), *overrides]))) == [["two\nlines", "rain"]]
     assert list(batches(_parse(["--file", str(table), "--text-column", "id", "--model", "m"]))) == [["1", "2"]]
     assert list(batches(_parse(["--file", str(lines)]))) == [["text,id", "rain", ""]]
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv"])
+@pytest.mark.parametrize("end", ["\n", "", "\n\n"])
+def test_a_header_alone_has_no_texts(name: str, end: str, tmp_path: Path) -> None:
+    content = f"text,label,id{end}".replace(",", "," if name == "a.csv" else "\t")
+    assert texts_of(written(tmp_path / name, content), "text") == []
+
+
+def test_json_lines_and_parquet_are_read_as_training_reads_them(tmp_path: Path) -> None:
+    rows = ['{"id": 1, "query": "rain"}', '{"id": 2, "query": null}', '{"id": 3, "query": "two\\nlines"}']
+    for name in ("a.jsonl", "a.ndjson", "a.json"):
+        path = written(tmp_path / name, "\n".join(rows))
+        options = _parse(["--file", str(path), "--text-column", "query", "--model", "m"])
+        assert list(batches(options)) == [["rain", "", "two\nlines"]]
+    parquet.write_table(pa.table({"text": ["rain", "snow"], "label": [0, 1]}), tmp_path / "a.parquet")
+    assert list(batches(_parse(["--file", str(tmp_path / "a.parquet"), "--model", "m"]))) == [["rain", "snow"]]
+    with pytest.raises(DataError, match=r"no column 'text'.*--text-column"):
+        texts_of(path, "text")
+    with pytest.raises(DataError, match="no such file"):
+        texts_of(tmp_path / "none.jsonl", "text")
+
+
+def test_whether_cells_are_quoted_can_be_said_with_and_without_settings(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.csv", 'text,id\n"oh,1\nhe said "hi,2\n')
+    with pytest.raises(DataError, match="set --quoting false"):
+        texts_of(path, "text")
+    texts = ['"oh', 'he said "hi']
+    given = ["--", "data=files", f"data.train={path}", "data.quoting=false", "backbone=tiny"]
+    for flags in (["--model", "m", "--quoting", "false"], ["--text-column", "text", *given]):
+        assert list(batches(_parse(["--file", str(path), *flags]))) == [texts]
+
+
+def test_another_separator_and_a_quoted_header_are_told(tmp_path: Path) -> None:
+    for header in ("text;label", '"text";"label"', "id;text;label"):
+        with pytest.raises(DataError, match=r"looks separated by ';', but \.csv is read with ','"):
+            texts_of(written(tmp_path / "a.csv", f"{header}\nrain;a\n"), "text")
+    for header in ('"text"', '"text"\t"label"'):
+        with pytest.raises(DataError, match=r"its header is quoted.*--quoting true"):
+            texts_of(written(tmp_path / "a.tsv", f"{header}\nrain\ta\n"), "text")
+    assert texts_of(written(tmp_path / "a.csv", "rain; snow\nhail\n"), "text") == ["rain; snow", "hail"]

@@ -107,9 +107,34 @@ def test_texts_of_a_few_lines_are_not_worth_a_word(tmp_path: Path, caplog: pytes
 
 def test_given_quoting_is_a_word_to_be_believed(tmp_path: Path) -> None:
     path = written(tmp_path / "a.csv", [*ROWS[:50], '"a table:\nx,l0\ny,l1\nz",l1'])
-    with pytest.raises(DataError, match="row 52"):
+    with pytest.raises(DataError, match=r"row 52.*if they are lines of one text, set data\.quoting=true"):
         load(path)
     assert count(load(path, quoting=True)) == 51
+
+
+def test_a_header_alone_is_an_empty_split(tmp_path: Path) -> None:
+    for header in ("text,label,id\n", "text,label"):
+        path = tmp_path / "a.csv"
+        path.write_text(header, encoding="utf-8")
+        with pytest.raises(DataError, match="the train split is empty"):
+            load(path)
+
+
+def test_a_quoted_header_or_label_of_a_tsv_is_told(tmp_path: Path) -> None:
+    rows = [f"text {i}\tl{i % 2}" for i in range(40)]
+    with pytest.raises(DataError, match=r"its header is quoted.*data\.quoting=true"):
+        load(written(tmp_path / "a.tsv", rows, '"text"\t"label"'))
+    quoted = written(tmp_path / "a.tsv", [f'text {i}\t"l{i % 2}"' for i in range(40)], "text\tlabel")
+    [note] = [note for note in load(quoted).notes if "data.quoting=true" in note]
+    assert "40 of 40 labels" in note
+
+
+@pytest.mark.parametrize(("separator", "more"), [(";", ""), ("\t", "name it .tsv")])
+def test_a_csv_with_another_separator_is_told(separator: str, more: str, tmp_path: Path) -> None:
+    path = written(tmp_path / "a.csv", ["rain, snow;a", "sun;b"], f"text{separator}label")
+    with pytest.raises(DataError, match="looks separated by") as caught:
+        load(path)
+    assert repr(separator) in str(caught.value) and more in str(caught.value)
 
 
 @pytest.mark.parametrize("name", ["a.csv", "a.tsv"])

@@ -161,6 +161,14 @@ def test_the_program_predicts_with_the_champion_from_words_files_and_standard_in
     alone, together = (program("predict", "--file", str(many), "--model", model, *more) for more in ([], ["--workers", "2"]))
     assert alone.stdout == together.stdout and together.stdout.count("\n") == 120 and together.returncode == 0
     assert "answering: " in together.stderr and "120" in together.stderr
+    many.write_text("rain tomorrow\n" * 5000, encoding="utf-8")
+    more = [*command, "--file", str(many), "--model", model, "--workers", "2"]
+    with subprocess.Popen(more, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as cut_short:
+        assert cut_short.stdout is not None and cut_short.stderr is not None
+        assert "rain tomorrow" in cut_short.stdout.readline()
+        cut_short.stdout.close()  # as head -1 does
+        assert "Error" not in cut_short.stderr.read(), "it ends when the workers have ended too"
+        assert cut_short.wait(LIMIT_S) == 0
     piped = program("predict", "--model", model, stdin=f"{texts[1]}\n\n")
     assert [json.loads(line)["text"] for line in piped.stdout.splitlines()] == [texts[1], ""], "a line for each line"
     mistakes = (["--model", str(tmp_path)], ["--file", str(tmp_path / "nowhere"), "--model", model])

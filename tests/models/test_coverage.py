@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.config import Config
 from pipeline.models import coverage
-from pipeline.models.build import random_tokenizer
+from pipeline.models.build import random_tokenizer, start
 from pipeline.tracking import job
 from tests.conftest import small, write_csv
 
@@ -23,21 +23,21 @@ def test_cut_and_lost_tokens_are_counted() -> None:
     found = counted(["abcd", "a" * 18, "b" * 8])  # a token a character, and two special ones: 6, 20, 10
     assert found.truncated_share == pytest.approx(1 / 3) and found.lost_token_share == pytest.approx(10 / 36)
     assert found.unknown_token_share == 0
-    [line] = coverage.lines(found.metrics(), 10)
-    assert "33.3%" in line and "max_length=10" in line and "27.8%" in line
+    [line] = coverage.lines(found.metrics())
+    assert "33.3%" in line and "max_length" in line and "27.8%" in line
 
 
 def test_another_language_is_unknown() -> None:
     found = counted(["日本語です", "abc 日"], 100)
     assert found.unknown_token_share == pytest.approx(5 / 12)  # です is one word
-    [line] = coverage.lines(found.metrics(), 100)
+    [line] = coverage.lines(found.metrics())
     assert "41.7% of the tokens" in line and "unknown" in line
 
 
 def test_few_cut_texts_are_a_line_only_where_all_are_asked_for() -> None:
     metrics = counted([*["abc"] * 99, "a" * 12]).metrics()
-    assert coverage.lines(metrics, 10) == [] and len(coverage.lines(metrics, 10, all_cuts=True)) == 1
-    assert coverage.lines(counted(["abc"]).metrics(), 10, all_cuts=True) == []
+    assert coverage.lines(metrics) == [] and len(coverage.lines(metrics, all_cuts=True)) == 1
+    assert coverage.lines(counted(["abc"]).metrics(), all_cuts=True) == []
 
 
 def test_a_huge_data_set_is_sampled_and_quick() -> None:
@@ -62,7 +62,7 @@ def test_a_job_warns_before_training(
     config = compose("optim=baseline", *small(root, write_csv(tmp_path / "a.csv", rows)))
     with caplog.at_level(logging.INFO):
         prepared = job.prepare(config)
-    assert prepared.data_metrics[metric] > 0.4
+    assert len(prepared.seen) == 1 and all(seen.metrics[metric] > 0.4 for seen in prepared.seen.values())
     [warning] = [record for record in caplog.records if words in record.getMessage()]
     assert warning.levelno == logging.WARNING and "counted on" in warning.getMessage()
 
@@ -70,5 +70,25 @@ def test_a_job_warns_before_training(
 def test_an_optimization_without_a_tokenizer_has_no_such_metrics(
     compose: Callable[..., Config], root: Path, toy_csv: Path
 ) -> None:
-    assert job.prepare(compose("optim=tfidf", "optim@baseline=tfidf", *small(root, toy_csv))).data_metrics == {}
+    assert job.prepare(compose("optim=tfidf", "optim@baseline=tfidf", *small(root, toy_csv))).seen == {}
     assert np.isfinite(list(counted(["a"]).metrics().values())).all()
+
+
+def test_each_optimization_is_counted_with_its_own_tokenizer(
+    compose: Callable[..., Config], root: Path, toy_csv: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = tmp_path / "other"
+    rows = [(f"日本語 {i}", "ab"[i % 2]) for i in range(60)]
+    settings = small(root, write_csv(tmp_path / "a.csv", rows))
+    baseline = compose("optim=baseline", *settings)
+    model, tokenizer = start(baseline.backbone, "teacher", ["a", "b"], 0)
+    tokenizer.add_tokens(["日本語"])
+    model.resize_token_embeddings(len(tokenizer))
+    model.save_pretrained(other)
+    tokenizer.save_pretrained(other)
+    load = ["'~optim.steps.finetune'", "+step@optim.steps.load=load_checkpoint", f"optim.steps.load.checkpoint={other}"]
+    prepared = job.prepare(compose("optim=baseline", *(word.strip("'") for word in load), "optim.name=mine", *settings))
+    mine, theirs = (seen.metrics["data/unknown_token_share"] for seen in prepared.seen.values())
+    assert mine == 0 and theirs > 0.1
+    [warning] = [record.getMessage() for record in caplog.records if "unknown" in record.getMessage()]
+    assert warning.startswith(f"warning: {baseline.baseline.name}: ")

@@ -53,7 +53,12 @@ def nasty(seed: int) -> str:
     return "".join(f"{kept[draw.integers(6)]}{space}" for space in joined)
 
 
-SPECIAL = ["a" * 20_000, " " * 20_000 + "end of it " * 9, "word " * 9_000, "x" * 20_000 + " tail of it" * 20, "日" * 9_000,
+LONG_WITHOUT_WORDS = {  # each was tokenized whole: no single space between two words
+    "punctuation": "a,b;c." * 800_000, "Chinese": "日本語文" * 400_000, "double spaces": "a  word  " * 500_000,
+    "tabs": "a\tword\t" * 500_000, "lines": "a word.\r\n\r\n" * 400_000,
+}  # fmt: skip
+SPECIAL = [*(text[:20_000] for text in LONG_WITHOUT_WORDS.values()),
+           "a" * 20_000, " " * 20_000 + "end of it " * 9, "word " * 9_000, "x" * 20_000 + " tail of it" * 20, "日" * 9_000,
            "start of it " * 20 + "y" * 20_000]  # fmt: skip
 
 
@@ -74,8 +79,12 @@ def test_a_tokenizer_that_does_not_split_at_spaces_gets_the_whole_text() -> None
     assert LongTexts(tokenizer, MAX_LENGTH).cut(["word " * 9000], "right") == ["word " * 9000]
 
 
-def test_five_megabytes_are_quick() -> None:
-    tokenizer = finished(wordpiece(), "right")
+@pytest.mark.parametrize("side", ["left", "right"])
+@pytest.mark.parametrize(
+    "text", ["a word, and one more " * 250_000, *LONG_WITHOUT_WORDS.values()], ids=lambda text: text[:9]
+)
+def test_five_megabytes_are_quick(text: str, side: str) -> None:
+    tokenizer = finished(wordpiece(), side)
     start = time.perf_counter()
-    [cut] = LongTexts(tokenizer, MAX_LENGTH).cut(["a word, and one more " * 250_000], "right")
+    [cut] = LongTexts(tokenizer, MAX_LENGTH).cut([text], side)
     assert time.perf_counter() - start < 0.5 and len(cut) < 10_000

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.reporting.summary import command, comparison_lines, data_lines, run_lines, summary_text
+from pipeline.reporting.summary import command, comparison_lines, run_lines, summary_text
 from pipeline.reporting.tables import table
 from tests.reporting.test_tables import row, speedup
 
@@ -65,11 +65,3 @@ def test_the_summary_has_what_the_columns_mean_only_where_it_is_given() -> None:
 def test_the_next_command_is_on_the_same_data(typed: str, given: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", ["pipeline", *typed.split()])
     assert command("decide") == given
-
-
-def test_what_a_classifier_does_not_see_is_in_the_summary() -> None:
-    metrics = {"data/truncated_share": 0.9, "data/lost_token_share": 0.75, "data/largest_answer_share": 1.0}
-    cut, same = data_lines(replace(FAST, metrics=FAST.metrics | metrics), 128)
-    assert cut.startswith("warning: 90.0%") and "max_length=128" in cut and "75.0%" in cut
-    assert same == "warning: quick gives 100.0% of the test texts the same answer"
-    assert data_lines(FAST, 128) == []

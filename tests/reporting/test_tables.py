@@ -234,3 +234,15 @@ def test_an_experiment_without_finished_runs_is_one_line_and_is_not_made(
     assert (caught.value.code, out, err.count("\n")) == (2, "", 1)
     assert "'toy/tiny' has no finished run yet" in err and not (root / "comparison").exists()
     assert MlflowClient(f"sqlite:///{root / 'mlflow.db'}").get_experiment_by_name("toy/tiny") is None
+
+
+def test_what_classifiers_do_not_see_and_one_answer_are_notes() -> None:
+    cut = {"data/truncated_share": 0.9, "data/lost_token_share": 0.75}
+    one = {"data/largest_answer_share": 1.0, "data/largest_label_share": 0.5}
+    rows = [row("bert", delta__speedup=1.0), row("small"), row("same")]
+    rows = [replace(each, metrics=each.metrics | cut | (one if each.optim == "same" else {})) for each in rows]
+    first, second = [note for note in table(rows).notes if note.startswith("warning: ")]
+    assert all(name in first for name in ("bert", "small", "same")) and "90.0%" in first and "75.0%" in first
+    assert second.startswith("warning: same: 100.0% of the validation texts get the same answer")
+    assert first in table(rows).markdown() and second in table(rows).plain()
+    assert not any("warning" in note for note in table([row("bert")]).notes)

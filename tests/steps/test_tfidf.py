@@ -1,6 +1,7 @@
 """tf-idf: with many labels it uses fewer features, and says so."""
 
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from pipeline.runtimes.tfidf import FEATURES
 from pipeline.steps import tfidf
 from pipeline.steps.base import Context
 from pipeline.steps.tfidf import Tfidf
-from tests.conftest import small
+from tests.conftest import small, write_csv
 
 
 def test_the_weights_have_a_bound_whatever_the_number_of_labels() -> None:
@@ -37,3 +38,19 @@ def test_fewer_features_than_set_are_told_and_the_classifier_still_knows_the_dat
     assert "with 3 labels only the 100 most frequent features are used, not 20000" in caplog.text
     logits = load(tmp_path, threads=1).logits(splits.test["text"])
     assert (logits.argmax(1) == splits.test["label"]).mean() > 0.8
+
+
+def test_a_long_text_is_cut_in_training_and_serving_and_told(
+    compose: Callable[..., Config], root: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = [(f"text {i} " + "a word " * 10_000 * (i == 0), "ab"[i % 2]) for i in range(60)]
+    config = compose("optim=tfidf", *small(root, write_csv(tmp_path / "long.csv", rows)))
+    splits = config.data.load(3)
+    long = sum(len(text) > 50_000 for text in splits.train["text"])
+    Tfidf(kind="tfidf", strengths=[10.0]).make(Context(splits, config.backbone, 0), tmp_path, tmp_path)
+    assert (f"{long} of {len(splits.train)} training texts have more than 50000 characters" in caplog.text) == (long == 1)
+    classifier = load(tmp_path, threads=1)
+    start = time.perf_counter()
+    whole = classifier.logits(["a word, and text 1 " * 250_000])
+    assert time.perf_counter() - start < 1
+    assert (whole == classifier.logits([("a word, and text 1 " * 250_000)[:50_000]])).all()

@@ -1,25 +1,27 @@
-"""Whether a classifier gives nearly all texts the same answer, which accuracy alone does not show."""
+"""Whether a classifier gives nearly all validation texts the same answer, which accuracy alone does not show."""
+
+from collections.abc import Mapping
 
 import numpy as np
 
 from pipeline.evaluation.report import Predictions
 
 BOUND = 0.99  # share of the texts with the same answer
+ANSWER, LABEL = "data/largest_answer_share", "data/largest_label_share"
 
 
-def largest_answer_share(predictions: Predictions) -> float:
-    """The share of the texts that get the most frequent answer."""
-    return float(np.bincount(predictions.predicted).max() / len(predictions.predicted))
+def shares(validation: Predictions) -> dict[str, float]:
+    """The shares of the most frequent answer and of the most frequent label, by MLflow name."""
+    return {ANSWER: _largest(validation.predicted), LABEL: _largest(validation.truth)}
 
 
-def one_answer_message(predictions: Predictions) -> str:
-    """A sentence about a classifier with only one answer where the truth has several; "" for any other."""
-    share, classes = largest_answer_share(predictions), len(np.unique(predictions.truth))
-    if share < BOUND or classes < 2 or share <= np.bincount(predictions.truth).max() / len(predictions.truth):
+def line(metrics: Mapping[str, float]) -> str:
+    """A sentence about a classifier with only one answer where the labels are not so; "" for any other."""
+    answer, label = (metrics.get(name, 0.0) for name in (ANSWER, LABEL))
+    if answer < BOUND or answer <= label or LABEL not in metrics:
         return ""
-    label = predictions.labels[int(np.bincount(predictions.predicted).argmax())]
-    right = float(np.mean(predictions.right))
-    return (
-        f"{share:.1%} of the texts get the answer {label!r}, though they have {classes} classes; {right:.1%} of the answers "
-        "are right, about the share of that class"
-    )
+    return f"{answer:.1%} of the validation texts get the same answer, but only {label:.1%} have the most frequent label"
+
+
+def _largest(numbers: np.ndarray) -> float:
+    return float(np.bincount(numbers).max() / len(numbers))
