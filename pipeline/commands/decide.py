@@ -59,7 +59,8 @@ def decide(config: Config) -> int:
         others = [candidate for candidate in candidates if candidate is not decision.chosen]
         lines = [f"not {candidate.name}: {decision.why_not(candidate)}" for candidate in others]
         print(summary.summary_text(tables.table(decision.rows()), lines, explained if config.explain else ""))
-        print("".join(f"\nnote: {note}" for note in decision.notes))
+        if decision.notes:
+            print("".join(f"\nnote: {note}" for note in decision.notes))
         print(f"\n{decision.verdict()}")
         if decision.reported():
             print(decision.reported())
