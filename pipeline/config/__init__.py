@@ -38,7 +38,7 @@ class Measure(Settings):
     queries: int = setting(100, min=1)  # texts of each pair ("queries"), or calls of one text ("book")
     warmup_calls: int = setting(20, min=0)
     query: str | None = None  # "book": the text that is timed
-    batch_size: int = setting(32, min=1)  # texts per batch, for throughput and for predicting the test split
+    batch_size: int = setting(32, min=1)  # texts per batch, for throughput and for predicting the splits
     threads: int = setting(1, min=1)  # threads the classifier may use while it is timed
     seed: int = setting(0, min=0)  # draws the queries of each pair; the same for every optimization
     precision: float = setting(0.03, above=0)  # pairs are added until the speed-up's interval is narrower than this share

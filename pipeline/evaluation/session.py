@@ -65,7 +65,7 @@ def measure(
         conditions, watch = watch.stop(), machine.LoadMonitor.start(settle_s=0)
         description = Description.read(artifact)
         held_out = crossfit.texts_by_fold(description, validation.texts, validation.truth)
-        with bar("profiling" if settings.profile else "predicting the test split"):
+        with bar("profiling" if settings.profile else "predicting"):
             single = measure_single_process(artifact, test.texts, held_out, settings, session.cores)
         afterwards = watch.stop()
     comparison, before_test, before_validation = None, None, None

@@ -14,10 +14,7 @@ from pipeline.commands.configuration.raw_text import keep_text
 from pipeline.config import CONF, Config
 from pipeline.errors import ConfigError
 
-_REGISTERED: dict[tuple[str, str], type] = {}  # what Hydra knows already: making its nodes is a third of composing
-_CONSTRAINTS: list[
-    tuple[tuple[str, float | None], ...]
-] = []  # the constraints that its `schema/config` has; [] before it is registered
+_REGISTERED: dict[tuple[str, str], object] = {}  # what Hydra knows already: making its nodes is a third of composing
 
 
 def parse_arguments(argv: Sequence[str]) -> Any:
@@ -52,10 +49,10 @@ def register_schemas() -> None:
     from pipeline.evaluation.metrics import constraints
 
     bounds = {key: constraint.default for key, (_, constraint) in constraints().items()}
-    store, known = ConfigStore.instance(), tuple(bounds.items())
-    if known not in _CONSTRAINTS:
+    store = ConfigStore.instance()
+    if _REGISTERED.get(("schema", "config")) != bounds:
         store.store(group="schema", name="config", node=schema(Config)(constraints=bounds))
-        _CONSTRAINTS[:] = [known]
+        _REGISTERED["schema", "config"] = bounds
     parts: dict[tuple[str, str], type] = {("schema", cls.__name__.lower()): cls for cls in (Optim, Backbone, Measure, Track)}
     parts |= {(f"schema/{group}", name): kind for group, kinds in KINDS.items() for name, kind in kinds.items()}
     for (group, name), cls in parts.items():
