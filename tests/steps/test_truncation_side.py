@@ -22,7 +22,7 @@ def test_a_tokenizer_that_cuts_the_beginning_gives_an_artifact_that_does(tmp_pat
     config = composed(
         "optim=baseline", *small(tmp_path, write_csv(tmp_path / "ends.csv", rows)), "backbone.max_length=8",
         "backbone.teacher.random=false", f"backbone.teacher.path={tmp_path / 'own'}",
-        *(f"backbone.teacher.finetune.{setting}" for setting in ("epochs=6", "learning_rate=3e-3", "batch_size=8")),
+        *(f"backbone.teacher.finetune.{setting}" for setting in ("epochs=12", "learning_rate=3e-3", "batch_size=8")),
     )  # fmt: skip
     assert isinstance(config.optim.steps["finetune"], Finetune)
     context = Context(config.data.load(0), config.backbone, 0)
