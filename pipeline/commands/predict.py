@@ -43,6 +43,7 @@ BATCH_SIZE = 32  # texts of a file; those from standard input are answered one b
 def predict(options: argparse.Namespace) -> None:
     """Answer every text as soon as its batch is read. Raises UserError for a user's mistake."""
     from pipeline.deployment.serve.answers import Answerer
+    from pipeline.runtimes.base import DESCRIPTION
 
     with tempfile.TemporaryDirectory() as folder:
         artifact = Path(options.model) if options.model else champion(options.overrides, Path(folder))
@@ -50,7 +51,9 @@ def predict(options: argparse.Namespace) -> None:
             answer = Answerer(artifact, options.threads)
         except Exception as error:  # each runtime raises its own types
             what = f"--model {options.model}" if options.model else "the champion (see python -m pipeline rollback)"
-            raise ConfigError(f"{what}: not an artifact that can be loaded ({error})") from error
+            missing = isinstance(error, FileNotFoundError) and not (artifact / DESCRIPTION).is_file()
+            why = f"it has no {DESCRIPTION}" if missing else error
+            raise ConfigError(f"{what}: not an artifact that can be loaded ({why})") from error
         write = csv.writer(sys.stdout, lineterminator="\n")
         if options.format == "csv":
             write.writerow(["text", "label", "score", "abstained"])

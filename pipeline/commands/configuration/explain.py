@@ -50,11 +50,27 @@ def _sentences() -> list[tuple[Any, Callable[[Any], str]]]:
         ((omegaconf.ConfigKeyError, omegaconf.ConfigAttributeError), _missing_key),
         (omegaconf.ConfigTypeError, _config_type),
         (omegaconf.InterpolationResolutionError, _interpolation),
-        (omegaconf.ValidationError, lambda e: f"{e.full_key}: {e.msg.splitlines()[0]}" if e.full_key else _first(e)),
+        (
+            omegaconf.ValidationError,
+            lambda e: f"{e.full_key}: {_wanted(e.msg.splitlines()[0])}" if e.full_key else _first(e),
+        ),
         (yaml.YAMLError, _yaml),
         (ConfigCompositionException, _composition),
         ((omegaconf.OmegaConfBaseException, HydraException), _first),
     ]
+
+
+def _wanted(message: str) -> str:
+    """What OmegaConf says of a value of another type, in words that name no type of Python."""
+    found = re.match(r"Value (.+?)(?: of type '\w+')? (?:could not be converted to|is not a valid) (\w+)", message)
+    kinds = {
+        "Integer": "a whole number",
+        "int": "a whole number",
+        "Float": "a number",
+        "float": "a number",
+        "bool": "true or false",
+    }
+    return f"{found[1]} is not {kinds[found[2]]}" if found and found[2] in kinds else message
 
 
 def _not_set(key: str) -> str:
