@@ -63,7 +63,7 @@ MISTAKES: list[tuple[str, list[str]]] = [
     ("+foo=1", ["foo: no such key", "measure, noise, objective, optim"]),
     ("-m --cfg job optim=baseline,baseline_onnx", ["--cfg shows one configuration"]),
     # types
-    (f"{EPOCHS}=three", [EPOCHS, "'three'", "Integer"]),
+    (f"{EPOCHS}=three", [EPOCHS, "'three'", "is not a whole number"]),
     ("backbone.teacher.finetune.freeze_embeddings=perhaps", ["backbone.teacher.finetune.freeze_embeddings", "'perhaps'"]),
     ("seed=null", ["seed"]),
     ("backbone.teacher=x", ["backbone.teacher", "Weights"]),
@@ -98,7 +98,7 @@ MISTAKES: list[tuple[str, list[str]]] = [
     ("-m optim=baseline,distilbrt", ["'distilbrt'", "did you mean optim=distilbert?"]),
     ("-m optim=glob(nothing*)", ["optim", "nothing*"]),
     ("-m seed=1,-1", ["seed=-1", "at least 0"]),
-    (f"-m {EPOCHS}=choice(1,x)", [EPOCHS, "'x'", "Integer"]),
+    (f"-m {EPOCHS}=choice(1,x)", [EPOCHS, "'x'", "is not a whole number"]),
     ("-m measure.quries=1,2", ["measure.quries", "did you mean queries?"]),
     # files of one's own
     ("--config-dir FILES optim=broken", ["broken.yaml", "line 6", "not YAML"]),

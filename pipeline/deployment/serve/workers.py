@@ -41,7 +41,7 @@ def answers_of_processes(
     except BrokenProcessPool as error:
         raise ConfigError(f"--workers {workers}: one of the processes ended; is there enough memory? try fewer") from error
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+        pool.shutdown(cancel_futures=True)
     if failure is not None:
         raise failure
 
