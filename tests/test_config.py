@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import itertools
 import json
 import math
 import re
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from omegaconf import OmegaConf
 
 import pipeline.data.sources
@@ -71,17 +73,33 @@ def test_every_file_composes_and_builds(file: Path, compose: Callable[..., Confi
 
 @pytest.mark.slow
 @pytest.mark.parametrize("file", [CONF / "config.yaml", *FILES], ids=name_of)
-def test_every_file_opens_with_a_comment_whose_commands_work(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_file_opens_with_a_comment_whose_commands_work(
+    file: Path, compose: Callable[..., Config], monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert commands(file), "no command in the opening comment"
     assert any("python -m pipeline" not in line and len(line) > 20 for line in opening(file)), "it does not say what it is"
     if file.parent != CONF:
         marks = (f"{file.parent.name}={file.stem}", f"=[{file.stem}]") if file.parent.name != "step" else ("optim.steps.",)
         assert any(mark in word for _, words in commands(file) for word in words for mark in marks)
     for environment, words in commands(file):
+        if not environment and "-m" not in words:
+            assert isinstance(compose(*words), Config)
+            continue
         with monkeypatch.context() as patch:
             for assignment in environment:
                 patch.setenv(*assignment.split("=", 1))
-            assert all(isinstance(config.config, Config) for config in configs(parse_arguments(words)))
+            first = list(itertools.islice(configs(parse_arguments(words)), 2))  # of a sweep
+            assert first and all(isinstance(job.config, Config) for job in first)
+
+
+def test_experiments_sweep_over_optimizations_that_there_are(compose: Callable[..., Config]) -> None:
+    known = {file.stem for file in CONF.glob("optim/*.yaml")}
+    for file in sorted(CONF.glob("experiment/*.yaml")):
+        swept = yaml.safe_load(file.read_text(encoding="utf-8"))["hydra"]["sweeper"]["params"]["optim"]
+        names = [name.strip() for name in swept.split(",")]
+        assert names == ["glob(*)"] or (len(names) > 5 and len(set(names)) == len(names) and set(names) <= known)
+    config = compose("experiment=hundredfold", "optim=student_1l")
+    assert (config.optim.name, config.baseline.name) == ("student_1l", "bert_base_random")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -164,13 +182,13 @@ def test_the_digest_depends_on_the_content_alone() -> None:
 
 @pytest.mark.slow
 def test_a_whole_number_and_a_float_of_that_value_have_the_same_digest(compose: Callable[..., Config]) -> None:
-    for key in (
-        "backbone.teacher.finetune.weight_decay",
-        "backbone.teacher.finetune.learning_rate",
-        "track.artifact_max_mb",
-    ):
-        whole, real, other = (digest(plain(compose(f"{key}={value}"))) for value in ("1", "1.0", "0.5"))
-        assert whole == real != other
+    teacher = "backbone.teacher.finetune"
+    keys = (f"{teacher}.weight_decay", f"{teacher}.learning_rate", "track.artifact_max_mb")
+    whole, real, other = (plain(compose(*(f"{key}={value}" for key in keys))) for value in ("1", "1.0", "0.5"))
+    assert digest(whole) == digest(real)
+    for key in keys:
+        one, half = (functools.reduce(dict.__getitem__, key.split("."), values) for values in (whole, other))
+        assert digest(one) != digest(half)
     assert digest(plain(compose())) == digest(plain(compose()))
 
 

@@ -18,7 +18,7 @@ PACKAGE = Path(pipeline.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 ROOMS = sorted(path.parent for path in PACKAGE.glob("*/__init__.py"))
 LOOSE = {"__main__", "cli", "config", "errors", "run"}
-LOOSE_TESTS = {"conftest", "test_config", "test_house", "test_run", "test_wheel"}
+LOOSE_TESTS = {"conftest", "test_config", "test_house", "test_run", "test_run_again", "test_run_ends", "test_wheel"}
 
 
 def modules(folder: Path) -> set[str]:

@@ -1,11 +1,6 @@
-"""The whole way, with every optimization there is, on the tiny backbone; and that it survives being killed."""
+"""The whole way, with every optimization there is, on the tiny backbone."""
 
-import contextlib
-import json
-import os
 import shutil
-import signal
-import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -16,20 +11,15 @@ import pytest
 import transformers
 from mlflow import MlflowClient
 
-from pipeline.commands.configuration.compose import configs, parse_arguments
+from pipeline.commands.configuration.compose import configs, parse_arguments, quoted
 from pipeline.config import CONF, Config, Track
 from pipeline.deployment.serve.answers import Answerer
-from pipeline.evaluation.latency.process import ROOT
-from pipeline.run import Outcome, UnmeasuredRun, make_artifact, run, stage_names
+from pipeline.run import Outcome, run, stage_names
 from pipeline.runtimes.base import PublishedForm, runtime_of
 from pipeline.runtimes.base import load as classifier
-from pipeline.steps.execute import StepsResult, run_steps
-from pipeline.tracking.job import prepare
 from pipeline.tracking.server import database_uri
 from tests.conftest import shrunk, small, write_csv
-from tests.support import forked
-from tests.support.disks import small_disk
-from tests.support.waiting import wait_for
+from tests.support.runs import made, runs_of
 
 pytestmark = pytest.mark.slow
 
@@ -43,21 +33,8 @@ MEASURED = (
 )  # the baseline, each way to be stored
 
 
-def runs_of(root: Path, experiment: str = "toy/tiny") -> list:  # type: ignore[type-arg]
-    client = MlflowClient(database_uri(root))
-    return list(
-        client.search_runs([client.get_experiment_by_name(experiment).experiment_id], order_by=["attributes.start_time"])
-    )
-
-
 def test_there_are_optimizations_to_test() -> None:
     assert {"baseline", "distilbert", "distillation_onnx_int8", "movement_pruning", "structured_pruning"} <= set(OPTIMS)
-
-
-def made(config: Config) -> StepsResult:
-    """The artifact, made but not measured."""
-    job = prepare(config)
-    return run_steps(config.optim, job.context, job.store)
 
 
 @dataclass(frozen=True)
@@ -145,80 +122,6 @@ def test_over_all_optimizations_each_teacher_and_student_is_trained_once(everyth
     assert sum(times.values()) == len(list((everything.root / "stages").glob("*-*/manifest.json")))
 
 
-def _trained_again(*_: object) -> None:
-    raise AssertionError("it was trained again")
-
-
-def quiet(root: Path) -> None:
-    """Forget that other work ran beside the measurements: tests run on busy machines too."""
-    client = MlflowClient(database_uri(root))
-    for each in runs_of(root):
-        if "contended" in each.data.tags:
-            client.delete_tag(each.info.run_id, "contended")
-
-
-def test_a_second_run_trains_and_measures_nothing(
-    compose: Callable[..., Config],
-    tiny: list[str],
-    root: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    small = ["optim=baseline_onnx_int8", "optim@baseline=baseline_onnx", "backbone.max_length=10", *tiny]
-    first = run(compose(*small))
-    quiet(root)
-    client = MlflowClient(database_uri(root))
-    for stored in runs_of(root):  # what is cut is told in both
-        notes = Path(client.download_artifacts(stored.info.run_id, "data_notes.txt", str(root))).read_text(encoding="utf-8")
-        assert "longer than backbone.max_length" in notes and "max_length=10; counted on" in notes
-        assert (
-            "of all tokens" in stored.data.tags["mlflow.note.content"] and stored.data.metrics["data/truncated_share"] > 0.5
-        )
-    assert "measured before" not in capsys.readouterr().out
-    stages = sorted((root / "stages").glob("finetune-*/manifest.json"))
-    before = [stage.read_text() for stage in stages]
-    monkeypatch.setattr("pipeline.steps.finetune.Finetune.make", _trained_again)
-    second = run(compose(*small))
-    assert len(stages) == 1 and [stage.read_text() for stage in stages] == before
-    assert [r.data.tags["optim"] for r in runs_of(root)] == ["baseline_onnx", "baseline_onnx_int8"]
-    assert second.row.run_id == first.row.run_id and second.row.measured_at
-    told = capsys.readouterr().out
-    assert "baseline_onnx_int8 = " in told and "= reused measurement: baseline_onnx_int8 (20" in told
-    again = run(compose(*small, "measure.again=true"))
-    assert again.row.run_id != first.row.run_id and not again.row.measured_at
-    assert len(runs_of(root)) == 3
-
-
-def test_a_measurement_with_other_settings_or_beside_other_work_is_not_reused(
-    compose: Callable[..., Config], tiny: list[str], root: Path
-) -> None:
-    small = ["optim=baseline_onnx", "optim@baseline=baseline_onnx", *tiny]
-    first = run(compose(*small))
-    quiet(root)
-    assert run(compose(*small, "measure.margin=0.05")).row.run_id != first.row.run_id
-    MlflowClient(database_uri(root)).set_tag(first.row.run_id, "contended", "something else ran")
-    assert run(compose(*small)).row.run_id != first.row.run_id
-
-
-def test_in_a_sweep_a_measurement_of_before_is_copied_whole(
-    compose: Callable[..., Config], tiny: list[str], root: Path
-) -> None:
-    small = ["optim=baseline_onnx_int8", "optim@baseline=baseline_onnx", *tiny]
-    first = run(compose(*small)).row
-    quiet(root)
-    config = compose(*small, "sweep.id=s", "sweep.job=0")
-    waiting = make_artifact(config)
-    assert isinstance(waiting, UnmeasuredRun)
-    copied = run(config, pending_run_id=waiting.run_id).row
-    client = MlflowClient(database_uri(root))
-    old, new = (client.get_run(row.run_id) for row in (first, copied))
-    assert new.info.run_id == waiting.run_id != old.info.run_id and new.data.tags["measured_in"] == old.info.run_id
-    final = {name: value for name, value in old.data.metrics.items() if not name.startswith("training/")}
-    assert final.items() <= new.data.metrics.items() and copied.measured_at
-    files, ours = ({item.path for item in client.list_artifacts(run.info.run_id)} for run in (old, new))
-    assert files == ours and "classifier" in ours and "predictions.parquet" in ours
-
-
 def test_a_run_that_fails_is_failed_with_its_reason(
     compose: Callable[..., Config], tiny: list[str], root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -234,93 +137,12 @@ def test_a_run_that_fails_is_failed_with_its_reason(
 
 
 def test_a_loaded_checkpoint_predicts_as_it_did_when_it_was_stored(
-    compose: Callable[..., Config], tiny: list[str], root: Path
+    everything: Everything, compose: Callable[..., Config], tiny: list[str]
 ) -> None:
-    trained = made(compose("optim=baseline", *tiny)).artifact
-    load = ["~optim.steps.finetune", "+step@optim.steps.load=load_checkpoint", f"optim.steps.load.checkpoint={trained}"]
+    trained = everything.artifacts["baseline"]
+    load = ["~optim.steps.finetune", "+step@optim.steps.load=load_checkpoint"]
+    load += [f"optim.steps.load.checkpoint={quoted(str(trained))}"]
     loaded = made(compose("optim=baseline", *load, *tiny)).artifact
     assert loaded != trained
     texts = ["rain tomorrow", "play a song", "order a pizza, and then another one"]
     assert classifier(loaded, threads=1).logits(texts) == pytest.approx(classifier(trained, threads=1).logits(texts))
-
-
-def longer(tiny: list[str], epochs: int) -> list[str]:
-    """A job in which torch trains, and that is measured in a moment."""
-    rest = [item for item in tiny if ".epochs=" not in item]
-    return ["optim=baseline_onnx", "optim@baseline=baseline_onnx", *rest, f"backbone.teacher.finetune.epochs={epochs}"]
-
-
-def start(tiny: list[str], epochs: int) -> forked.Program:
-    return forked.Program(longer(tiny, epochs), os.environ, ROOT)
-
-
-def reached(moment: str, root: Path) -> bool:
-    work = root / "stages" / ".work"
-    return {
-        "data is read": lambda: (root / "stages").exists(),
-        "training": lambda: any(work.glob("*/scratch/checkpoint-*")),
-        "a checkpoint is half written": lambda: len(list(work.glob("*/scratch/checkpoint-*"))) >= 2,
-        "the artifact is being written": lambda: any(work.glob("*/stage/artifact/*")),
-        "measuring": lambda: any((root / "stages").glob("export_onnx-*")),
-    }[moment]()
-
-
-def test_killed_at_five_moments_it_ends_well_each_time(
-    compose: Callable[..., Config], tiny: list[str], root: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("TQDM_DISABLE", "1")
-    config = compose(*longer(tiny, epochs=6))
-    moments = ("data is read", "training", "a checkpoint is half written", "the artifact is being written", "measuring")
-    for number, moment in enumerate(moments):
-        job = forked.start(config)
-        while not any(reached(each, root) for each in moments[number:]):  # on a busy machine one may pass unseen
-            assert job.is_alive(), f"ended before {moment}, with {job.exitcode}"
-            time.sleep(0.002)
-        job.kill()
-        job.join()
-    process = start(tiny, epochs=6)
-    told = process.communicate()
-    assert process.returncode == 0, told
-    (stage,) = (root / "stages").glob("finetune-*")
-    assert len(json.loads((stage / "manifest.json").read_text())["notes"]["curves"]) == 6
-    statuses = [r.info.status for r in runs_of(root)]
-    assert statuses[-1] == "FINISHED" and "RUNNING" not in statuses and statuses.count("KILLED") >= 3
-
-
-def test_a_terminated_run_is_killed_in_mlflow_too(tiny: list[str], root: Path) -> None:
-    process = start(tiny, epochs=500)
-    while not reached("training", root):
-        assert process.poll() is None, process.communicate()
-        time.sleep(0.01)
-    os.kill(process.pid, signal.SIGTERM)
-    process.communicate()
-    assert process.returncode == 128 + signal.SIGTERM
-    (killed,) = runs_of(root)
-    assert killed.info.status == "KILLED"
-
-
-def test_a_full_disk_is_one_line_and_the_run_goes_on_when_there_is_room(
-    toy_rows: list[tuple[str, str]], tmp_path: Path, ready_database: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("TQDM_DISABLE", "1")
-    with small_disk(12) as root:
-        shutil.copy(ready_database, root / "mlflow.db")
-        settings = longer([*small(root, write_csv(tmp_path / "toy.csv", toy_rows))], epochs=60)
-        process = forked.Program(settings, os.environ, ROOT)
-        wait_for(lambda: reached("a checkpoint is half written", root) or process.poll() is not None)
-        with contextlib.suppress(OSError), (root / "other").open("wb") as other:
-            while True:
-                other.write(bytes(2**16))
-                other.flush()
-        _, err = process.communicate()
-        assert process.returncode == 2 and "Traceback" not in err, err
-        told = err.splitlines()[-1]
-        assert told.startswith("disk error: "), err
-        assert f"the disk at {root} is full" in told and "repeat the command" in told
-        (failed,) = runs_of(root)
-        assert failed.info.status == "FAILED" and told.removeprefix("disk error: ") in failed.data.tags["reason"]
-        (root / "other").unlink()
-        resumed = forked.Program(settings, os.environ, ROOT)
-        _, err = resumed.communicate()
-        assert resumed.returncode == 0 and "resuming the interrupted training from checkpoint-" in err, err
-        assert [run.info.status for run in runs_of(root)] == ["FAILED", "FINISHED"]

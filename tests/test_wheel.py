@@ -1,20 +1,24 @@
 """The wheel has all that a run needs, `conf/` too: installed in a fresh environment, it works from any directory."""
 
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from pipeline.config import CONF
 from pipeline.evaluation.latency.process import ROOT
-from tests.conftest import small
+from tests.conftest import small, write_csv
+from tests.support.nobody import AS_NOBODY, NOBODY, POSSIBLE
+from tests.support.runs import runs_of
 
 pytestmark = pytest.mark.slow
 
-QUICK = ["measure.queries=5", "measure.warmup_calls=1", "measure.max_seconds=0", "measure.profile=false"]
+QUICK = ["measure.queries=5", "measure.warmup_calls=1", "measure.max_seconds=0"]
 
 
 def run(*command: str | Path, cwd: Path) -> str:
@@ -64,8 +68,23 @@ def test_the_console_script_tells_help_and_mistakes(fresh: Path, tmp_path: Path)
     assert wrong.returncode == 2 and "no config 'distilbrt' in conf/optim; did you mean optim=distilbert?" in wrong.stderr
 
 
-@pytest.mark.slow
-def test_a_job_runs_from_another_directory(fresh: Path, root: Path, toy_csv: Path, tmp_path: Path) -> None:
-    words = [*small(root, toy_csv), *QUICK, "optim=tfidf", "optim@baseline=tfidf"]
-    out = run(fresh / "bin" / "python", "-P", "-m", "pipeline", *words, cwd=tmp_path)
-    assert "tfidf *" in out and (root / "comparison" / "toy_tiny" / "comparison.png").is_file()
+def test_a_job_runs_from_another_directory_by_a_user_without_a_name_and_a_home(
+    fresh: Path, ready_database: Path, toy_rows: list[tuple[str, str]], request: pytest.FixtureRequest
+) -> None:
+    folder = Path(tempfile.mkdtemp(dir="/tmp"))  # pytest's own directories are for its user only
+    request.addfinalizer(lambda: shutil.rmtree(folder))
+    root = folder / "mlruns"
+    (folder / "tmp").mkdir()
+    root.mkdir()
+    shutil.copy(ready_database, root / "mlflow.db")
+    data = write_csv(folder / "toy.csv", toy_rows)
+    for path in (folder, *folder.rglob("*")) if POSSIBLE else ():
+        os.chown(path, NOBODY, NOBODY)
+    kept = {name: os.environ[name] for name in ("PATH", "OMP_NUM_THREADS", "HF_HUB_OFFLINE")}
+    env = {"HOME": "/", "TMPDIR": str(folder / "tmp"), "TQDM_DISABLE": "1", "PYTHONDONTWRITEBYTECODE": "1"} | kept
+    words = [*small(root, data), *QUICK, "optim=baseline_onnx", "optim@baseline=baseline_onnx"]
+    command = [*(AS_NOBODY if POSSIBLE else []), str(fresh / "bin" / "python"), "-P", "-m", "pipeline", *words]
+    done = subprocess.run(command, cwd="/", env=env, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "baseline_onnx *" in done.stdout and (root / "comparison" / "toy_tiny" / "comparison.png").is_file()
+    assert [run.info.status for run in runs_of(root)] == ["FINISHED"]

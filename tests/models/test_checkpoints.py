@@ -1,20 +1,18 @@
 """Checkpoints that must be refused: with code beside them, without a head, with too few positions."""
 
+import io
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from safetensors.torch import load_file, save_file
 
 from pipeline.config import Backbone
-from pipeline.evaluation.latency.process import ROOT
 from pipeline.models.build import checkpoint, start
 from tests.models.test_build import WEIGHTS, at, bert, problem, saved
-from tests.support.waiting import LIMIT_S
 
 LABELS = ["a", "b", "c"]
 
@@ -25,27 +23,20 @@ def changed(directory: Path, **settings: Any) -> Path:
     return directory
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("use", ["start", "checkpoint"])
-def test_code_that_lies_with_a_checkpoint_is_not_run_even_when_one_says_yes(use: str, tmp_path: Path) -> None:
+def test_code_that_lies_with_a_checkpoint_is_not_run_and_nobody_is_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     directory = saved(tmp_path / "own", bert(2))
     changed(
         directory, model_type="evil", auto_map={"AutoConfig": "evil.Evil", "AutoModelForSequenceClassification": "evil.Evil"}
     )
     (directory / "evil.py").write_text(f"open({str(tmp_path / 'was_run')!r}, 'w')\nclass Evil: pass\n")
-    call = {
-        "start": f"start(Backbone(name='x', teacher=Weights(path={str(directory)!r})), 'teacher', ['a', 'b'], 0)",
-        "checkpoint": f"checkpoint(Path({str(directory)!r}), ['a', 'b'])",
-    }[use]
-    code = (
-        "from pathlib import Path\nfrom pipeline.models.build import checkpoint, start\n"
-        f"from pipeline.config import Backbone, Weights\n{call}"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, input="y\ny\ny\n", capture_output=True, text=True, timeout=LIMIT_S
-    )
-    assert "BackboneError" in done.stderr and "[y/N]" not in done.stdout
-    assert not (tmp_path / "was_run").exists()
+    always_yes = mock.Mock(return_value="y")
+    monkeypatch.setattr("builtins.input", always_yes)
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n" * 9))
+    for use in (lambda: start(at(directory), "teacher", ["a", "b"], 0), lambda: checkpoint(directory, ["a", "b"])):
+        assert problem(use)
+    assert not always_yes.called and not (tmp_path / "was_run").exists()
 
 
 def test_a_checkpoint_without_a_head_is_refused(tmp_path: Path) -> None:

@@ -6,11 +6,8 @@ import io
 import json
 import os
 import shutil
-import signal
 import statistics
-import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,12 +20,14 @@ from pipeline.cli import main
 from pipeline.config import Config
 from pipeline.errors import MeasureError
 from pipeline.evaluation.latency.pairs import MIN_PAIRS
+from pipeline.evaluation.latency.process import ROOT
 from pipeline.reporting import noise_floor
 from pipeline.system.machine import machine_name
 from pipeline.tracking.runs import Tracker
 from pipeline.tracking.server import connect
 from tests.conftest import small, write_csv
-from tests.support.waiting import LIMIT_S
+from tests.support import forked
+from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.slow
 
@@ -223,13 +222,14 @@ def test_a_worker_that_fails_ends_the_run_as_failed(place: Place, monkeypatch: p
 
 def test_a_kill_leaves_what_was_measured(place: Place, compose: Callable[..., Config]) -> None:
     before = {run.info.run_id for run in place.runs()}
-    command = [sys.executable, "-m", "pipeline", "noise", *place.overrides, "noise.repetitions=1000"]
-    process = subprocess.Popen(command, cwd=Path(__file__).parents[2], env=os.environ.copy(), stderr=subprocess.PIPE)
-    until = time.monotonic() + LIMIT_S
-    while not (left := [p for p in (place.root / "noise").glob("*/noise.json") if p.parent.name not in before]):
-        assert process.poll() is None and time.monotonic() < until, process.communicate()
-        time.sleep(0.05)
-    process.send_signal(signal.SIGKILL)
+    process = forked.Program(["noise", *place.overrides, "noise.repetitions=1000"], os.environ, ROOT)
+
+    def kept() -> list[Path]:
+        return [path for path in (place.root / "noise").glob("*/noise.json") if path.parent.name not in before]
+
+    wait_for(lambda: bool(kept()), process)
+    left = kept()
+    process.kill()
     process.communicate()
     told = json.loads(left[0].read_text(encoding="utf-8"))
     assert 1 <= len(told["repetitions"]) < 1000 and len(told["repetitions"][0]["pairs"]) == MIN_PAIRS

@@ -1,5 +1,6 @@
 """Storages of torch classifiers: a zero takes one bit, all comes back as it was, damage is noticed."""
 
+import functools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -66,9 +67,14 @@ def sparse(kind: str = "bert") -> Any:
 def stored(model: Any, directory: Path, write: Callable[..., None] = save_compact) -> Path:
     """An artifact of a network, with the tokenizer of the tiny backbone."""
     directory.mkdir()
-    _, tokenizer = start(Backbone("tiny", Weights(random=True)), "teacher", LABELS, 0)
-    write(model, tokenizer, Description("torch", LABELS, max_length=64), directory)
+    write(model, tiny_tokenizer(), Description("torch", LABELS, max_length=64), directory)
     return directory
+
+
+@functools.cache
+def tiny_tokenizer() -> Any:
+    """The tokenizer of the tiny backbone, made once."""
+    return start(Backbone("tiny", Weights(random=True)), "teacher", LABELS, 0)[1]
 
 
 def test_a_matrix_of_zeros_is_a_mask_of_bits_and_the_values_that_are_left(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """An exported classifier computes what torch computes, for every length, batch size and architecture, or the step fails."""
 
+import functools
 import shutil
 import subprocess
 import sys
@@ -74,11 +75,13 @@ def pruned() -> Any:
 
 
 class Graph(OnnxClassifier):
-    """A network, exported and fused, without a tokenizer."""
+    """A network, exported if it is not yet, and fused, without a tokenizer."""
 
-    def __init__(self, model: Any, folder: Path, how: str = "all") -> None:
-        export(model, folder / "exported.onnx")
-        self.fused = fuse(folder / "exported.onnx", folder / "model.onnx", MAX_LENGTH, how)
+    def __init__(self, model: Any, folder: Path, how: str = "all", exported: Path | None = None) -> None:
+        if exported is None:
+            exported = folder / "exported.onnx"
+            export(model, exported)
+        self.fused = fuse(exported, folder / "model.onnx", MAX_LENGTH, how)
         self._session = session(folder / "model.onnx", threads=1)
         self._masked = True
 
@@ -93,12 +96,32 @@ def random_network(make: Callable[[], Any]) -> Any:
     return model
 
 
+@pytest.fixture(scope="module")
+def file_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Callable[[], Any]], Path]:
+    """The file of an exported random network; each is exported once."""
+
+    @functools.cache
+    def file_of(make: Callable[[], Any]) -> Path:
+        file = tmp_path_factory.mktemp(make.__name__) / "exported.onnx"
+        export(random_network(make), file)
+        return file
+
+    return file_of
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory, file_of: Callable[..., Path]) -> tuple[Graph, Path]:
+    """The graph of `random_network(bert)` and its directory."""
+    folder = tmp_path_factory.mktemp("fused")
+    return Graph(random_network(bert), folder, exported=file_of(bert)), folder
+
+
 @pytest.mark.parametrize("make", [bert, distilbert, roberta, minilm, pruned])
 def test_the_fused_graph_computes_what_torch_computes_and_every_attention_in_it_is_fused(
-    make: Callable[[], Any], tmp_path: Path
+    make: Callable[[], Any], file_of: Callable[..., Path], tmp_path: Path
 ) -> None:
     model = random_network(make)
-    graph = Graph(model, tmp_path)
+    graph = Graph(model, tmp_path, exported=file_of(make))
     assert require_equal(compare_on_ids(model, graph, MAX_LENGTH, model.config.pad_token_id), "") < 1e-5
     assert graph.fused["Attention"] == 3 and graph.fused["LayerNormalization"] >= 6 and graph.fused["BiasGelu"] == 3
 
@@ -106,10 +129,10 @@ def test_the_fused_graph_computes_what_torch_computes_and_every_attention_in_it_
 @pytest.mark.parametrize("make", [bert, distilbert, roberta])
 @pytest.mark.parametrize("how", ["layers", "parts"])
 def test_what_is_fused_less_computes_the_same_and_looks_up_no_token_types(
-    make: Callable[[], Any], how: str, tmp_path: Path
+    make: Callable[[], Any], how: str, file_of: Callable[..., Path], tmp_path: Path
 ) -> None:
     model = random_network(make)
-    graph = Graph(model, tmp_path, how)
+    graph = Graph(model, tmp_path, how, file_of(make))
     assert require_equal(compare_on_ids(model, graph, MAX_LENGTH, model.config.pad_token_id), "") < 1e-5
     assert graph.fused.get("Attention", 0) == (3 if how == "layers" else 0) and "EmbedLayerNormalization" not in graph.fused
     network = onnx.load(tmp_path / "model.onnx").graph
@@ -118,20 +141,21 @@ def test_what_is_fused_less_computes_the_same_and_looks_up_no_token_types(
     assert not [node for node in network.node if node.op_type == "Gather" and "token_type" in node.input[0]]
 
 
-def test_layer_norms_stay_apart_from_the_sums_before_them_when_a_graph_is_loaded(tmp_path: Path) -> None:
-    Graph(random_network(bert), tmp_path)
+def test_layer_norms_stay_apart_from_the_sums_before_them_when_a_graph_is_loaded(
+    exported: tuple[Graph, Path], tmp_path: Path
+) -> None:
     ids = np.arange(8, dtype=np.int64)[None]
-    network, _ = examine(tmp_path, 1, [(ids, np.ones_like(ids))], tmp_path)
+    network, _ = examine(exported[1], 1, [(ids, np.ones_like(ids))], tmp_path)
     assert network.operators is not None
     assert network.operators["LayerNormalization"] == 6 and "SkipLayerNormalization" not in network.operators
 
 
-def test_padding_may_stand_anywhere_in_a_text(tmp_path: Path) -> None:
+def test_padding_may_stand_anywhere_in_a_text(exported: tuple[Graph, Path]) -> None:
     model = random_network(bert)
     ids, mask = torch.arange(30).view(3, 10) + 5, torch.ones(3, 10, dtype=torch.int64)
     mask[0, :4], mask[1, 3:6] = 0, 0
     expected = model(input_ids=ids, attention_mask=mask).logits.detach().numpy()
-    assert np.abs(Graph(model, tmp_path).forward(ids.numpy(), mask.numpy()) - expected).max() < 1e-5
+    assert np.abs(exported[0].forward(ids.numpy(), mask.numpy()) - expected).max() < 1e-5
 
 
 def test_exporter_and_optimizer_say_nothing(
@@ -139,13 +163,12 @@ def test_exporter_and_optimizer_say_nothing(
 ) -> None:
     with caplog.at_level("INFO"):
         Graph(random_network(pruned), tmp_path)
-    assert not caplog.text and not recwarn.list
+    assert not caplog.text and [str(warning.message) for warning in recwarn.list] == []
 
 
 @pytest.mark.parametrize("change", [1e-2, float("nan")])
-def test_a_network_that_computes_something_else_fails_the_check(change: float, tmp_path: Path) -> None:
-    model = random_network(bert)
-    graph = Graph(model, tmp_path)
+def test_a_network_that_computes_something_else_fails_the_check(change: float, exported: tuple[Graph, Path]) -> None:
+    model, graph = random_network(bert), exported[0]
     with torch.no_grad():
         model.classifier.bias[2] += change
     with pytest.raises(
@@ -155,9 +178,8 @@ def test_a_network_that_computes_something_else_fails_the_check(change: float, t
         require_equal(compare_on_ids(model, graph, MAX_LENGTH, 0), "set fuse=parts")
 
 
-def test_a_difference_that_only_long_texts_show_fails_the_check(tmp_path: Path) -> None:
-    model = random_network(bert)
-    graph = Graph(model, tmp_path)
+def test_a_difference_that_only_long_texts_show_fails_the_check(exported: tuple[Graph, Path]) -> None:
+    model, graph = random_network(bert), exported[0]
     with torch.no_grad():
         model.bert.embeddings.position_embeddings.weight[MAX_LENGTH - 1, 3] += 1
     with pytest.raises(OptimizationError, match=f", {MAX_LENGTH} tokens long"):

@@ -72,8 +72,7 @@ def test_the_teacher_is_the_baselines_stage_and_its_logits_are_another_both_made
     assert stored.dtype == np.float32 and np.allclose(stored, one_by_one, atol=1e-5)
 
 
-@pytest.mark.parametrize("bfloat16", ["never", "always"])
-@pytest.mark.parametrize("pooling", ["first", "mean"])
+@pytest.mark.parametrize(("pooling", "bfloat16"), [("first", "always"), ("mean", "never")])  # neither knows of the other
 def test_hidden_states_and_relations_are_learned_besides_whatever_the_pooling_and_precision(
     distilled: Distilled, pooling: str, bfloat16: str
 ) -> None:

@@ -1,23 +1,28 @@
 """The files of `conf/step/` and the dataclasses behind them agree, and what is kept of a command has no password."""
 
-from collections.abc import Callable
-from pathlib import Path
-
 import pytest
 
 from pipeline.commands.configuration.compose import shown_command
-from pipeline.config import CONF, KINDS, Config, plain
+from pipeline.config import CONF, KINDS, Step, plain
+from tests.conftest import composed
 
 FILES = sorted((CONF / "step").glob("*.yaml"))
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_a_steps_file_has_the_defaults_of_its_dataclass(file: Path, compose: Callable[..., Config]) -> None:
-    needed = [f"optim.steps.x.{name}=x" for name in ("checkpoint",) if f"{name}: ???" in file.read_text(encoding="utf-8")]
-    step = compose("optim=baseline", f"+step@optim.steps.x={file.stem}", *needed).optim.steps["x"]
-    given, defaults = plain(step), plain(KINDS["step"][file.stem]())
-    for name in ("kind", "teacher", "checkpoint", "cheap", "better"):  # these have none
-        given.pop(name, None), defaults.pop(name, None)
+@pytest.fixture(scope="module")
+def steps() -> dict[str, Step]:
+    """The step that each file makes, by the file's name; composed all at once."""
+    added = [f"+step@optim.steps.x_{file.stem}={file.stem}" for file in FILES]
+    needed = [f"optim.steps.x_{file.stem}.checkpoint=x" for file in FILES if "checkpoint: ???" in file.read_text("utf-8")]
+    made = composed("optim=baseline", *added, *needed).optim.steps
+    return {file.stem: made[f"x_{file.stem}"] for file in FILES}
+
+
+@pytest.mark.parametrize("name", [file.stem for file in FILES])
+def test_a_steps_file_has_the_defaults_of_its_dataclass(name: str, steps: dict[str, Step]) -> None:
+    given, defaults = plain(steps[name]), plain(KINDS["step"][name]())
+    for missing in ("kind", "teacher", "checkpoint", "cheap", "better"):  # these have none
+        given.pop(missing, None), defaults.pop(missing, None)
     assert given == defaults and given
 
 

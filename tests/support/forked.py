@@ -42,7 +42,7 @@ class Program:
         streams = [str(Path(self._told.name) / name) for name in ("in", "out", "err")]
         Path(streams[0]).write_text(stdin, encoding="utf-8")
         self._outputs = streams[1:]
-        self._process = _started(_program, tuple(arguments), dict(env), str(cwd), streams)
+        self._process = started(_program, tuple(arguments), dict(env), str(cwd), streams)
         self.pid = self._process.pid or 0
         self.kill = self._process.kill
 
@@ -65,7 +65,7 @@ class Program:
 
 def start(config: Config) -> BaseProcess:
     """Start a job."""
-    return _started(_run, config)
+    return started(_run, config)
 
 
 def program(*arguments: str, env: Mapping[str, str] | None = None, stdin: str = "") -> subprocess.CompletedProcess[str]:
@@ -80,7 +80,8 @@ def workers() -> Any:
     return mock.patch(WORKER, SimpleNamespace(PIPE=subprocess.PIPE, Popen=_Worker))
 
 
-def _started(target: Any, *arguments: Any) -> BaseProcess:
+def started(target: Any, *arguments: Any) -> BaseProcess:
+    """Start a module's function."""
     forked = sys.platform == "linux" and len(tempfile.gettempdir()) <= MAX_TMPDIR_LENGTH
     context: Any = multiprocessing.get_context("forkserver" if forked else "spawn")
     if forked:
@@ -151,7 +152,7 @@ class _Worker:
         (read_in, write_in), (read_out, write_out) = os.pipe(), os.pipe()
         own = [read_in, write_out, os.dup(stderr.fileno()), *map(os.dup, pass_fds)]
         passed = [Connection(descriptor) for descriptor in own]
-        self._process = _started(_worker, command[-1], env, passed, [0, 1, 2, *pass_fds])
+        self._process = started(_worker, command[-1], env, passed, [0, 1, 2, *pass_fds])
         for connection in passed:
             connection.close()
         self.stdin, self.stdout = os.fdopen(write_in, "wb"), os.fdopen(read_out, "rb")

@@ -39,7 +39,10 @@ class Hub(ThreadingHTTPServer):
         return f"http://127.0.0.1:{self.server_address[1]}"
 
     def revision(self, repository: str) -> str:
-        return hashlib.sha1(repr((repository, self.commits[repository])).encode()).hexdigest()
+        digest = hashlib.sha1(repr((repository, self.commits[repository])).encode())
+        for name, content in sorted(self.repositories[repository].items()):
+            digest.update(name.encode() + content)
+        return digest.hexdigest()
 
 
 @contextmanager

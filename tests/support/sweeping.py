@@ -9,7 +9,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -21,13 +20,9 @@ Rows = list[tuple[str, str]]  # text and label
 ROOT = Path(__file__).resolve().parents[2]
 HOWS = ("mistake", "raise", "exit", "_exit", "kill", "broken", "wait")
 TROUBLE = """
-defaults: [baseline_onnx, /schema/step/trouble@steps.trouble, _self_]
-name: {how}
+defaults: [{base}, /schema/step/trouble@steps.trouble, _self_]
+name: {name}
 steps: {{trouble: {{kind: trouble, how: {how}}}}}
-"""
-STUDENT = """
-defaults: [distilbert, /step/export_onnx@steps.export, _self_]
-name: student
 """
 UNTRAINED = """
 defaults: [bert_base_random, _self_]
@@ -69,16 +64,14 @@ class Place:
         self.client = MlflowClient(f"sqlite:///{shutil.copy(database, self.root / 'mlflow.db')}")
         (folder / "site" / "sitecustomize.py").write_text("from tests.support.trouble import register\n\nregister()\n")
         (folder / "site" / "hydra_plugins" / "telling.py").write_text(TELLING)
-        optims = {"student": STUDENT, "untrained": UNTRAINED} | {how: TROUBLE.format(how=how) for how in HOWS}
+        optims = {how: TROUBLE.format(base="baseline_onnx", name=how, how=how) for how in HOWS}
+        optims |= {"untrained": UNTRAINED, "idle": TROUBLE.format(base="tfidf", name="idle", how="wait")}
         for name, text in optims.items():
             (folder / "conf" / "optim" / f"{name}.yaml").write_text(text)
         write_csv(folder / "toy.csv", rows)
 
-    def start(self, *arguments: str, new: bool = False) -> Any:
-        """Start the program, with the tiny backbone and a baseline that is measured in a moment; a session of its own.
-
-        Its interpreter is forked, or new. Either is used as `subprocess.Popen` is.
-        """
+    def start(self, *arguments: str) -> forked.Program:
+        """Start the program, with the tiny backbone and a baseline that is measured in a moment; a session of its own."""
         paths = {"PLACE": f"{self.folder}", "TMPDIR": f"{self.temporary}", "PYTHONPATH": f"{self.folder}/site:{ROOT}"}
         settings = {
             "optim@baseline": "baseline_onnx", "backbone": "tiny", "measure": "quick", "data": "files", "data.name": "toy",
@@ -89,15 +82,9 @@ class Place:
         flags = [*arguments[: arguments[0] == "-m"], "--config-dir", str(self.folder / "conf")]
         command = [*flags, *small, *arguments[len(flags) - 2 :]]
         env = {**os.environ, **paths, "TQDM_DISABLE": "1"}
-        process = self._new(command, env) if new else forked.Program(command, env, self.here)
+        process = forked.Program(command, env, self.here)
         self.sessions.append(process.pid)
         return process
-
-    def _new(self, command: list[str], env: dict[str, str]) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-m", "pipeline", *command], cwd=self.here, env=env, text=True, start_new_session=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
 
     def __enter__(self) -> "Place":
         return self
@@ -108,8 +95,8 @@ class Place:
                 os.kill(number, signal.SIGKILL)
         shutil.rmtree(self.temporary, ignore_errors=True)
 
-    def run(self, *arguments: str, new: bool = False) -> subprocess.CompletedProcess[str]:
-        process = self.start(*arguments, new=new)
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        process = self.start(*arguments)
         told = process.communicate(timeout=LIMIT_S)
         return subprocess.CompletedProcess(process.args, process.returncode or 0, *told)
 

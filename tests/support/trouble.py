@@ -31,7 +31,7 @@ class Trouble(Step):
     how: str = "raise"
 
     code_version: ClassVar[int] = 1
-    takes: ClassVar[tuple[str, ...]] = ("onnx",)
+    takes: ClassVar[tuple[str, ...]] = ("onnx", "calibrated")
     gives: ClassVar[str] = "onnx"
 
     def inputs(self, context: Any) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.forked import Program
 from tests.support.sweeping import Place, Rows, left_of
 from tests.support.waiting import LIMIT_S, wait_for
 
@@ -22,7 +23,7 @@ ENDS = {
     "terminate": (signal.SIGTERM, "the parent", 143),
     "ctrl-c while measuring": (signal.SIGINT, "everyone", 130),
 }
-Ended = tuple[Place, subprocess.Popen[str], str]
+Ended = tuple[Place, Program, str]
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +35,7 @@ def ended(tmp_path_factory: pytest.TempPathFactory, ready_database: Path, toy_ro
         }
         (places["ctrl-c while measuring"].folder / "go").touch()
         (places["ctrl-c while measuring"].folder / "hold").write_text("0")
-        processes = {name: places[name].start("-m", "optim=wait,baseline_onnx", "optim@baseline=wait") for name in ENDS}
+        processes = {name: place.start("-m", "optim=idle,tfidf", "optim@baseline=idle") for name, place in places.items()}
         for name, process in processes.items():
             wait_for(places[name].waiting.exists, process)
         for name, (number, whom, _) in ENDS.items():
@@ -50,10 +51,10 @@ def test_a_sweep_that_is_ended_ends_its_job_too_and_says_so(name: str, ended: di
     (parent,) = place.parents()
     assert parent.info.status == "KILLED" and parent.data.metrics["sweep/finished"] == 0
     if "measuring" in name:
-        assert place.statuses() == {0: [("wait", "KILLED")], 1: [("baseline_onnx", "KILLED")]}
+        assert place.statuses() == {0: [("idle", "KILLED")], 1: [("tfidf", "KILLED")]}
         assert "0 of 2 jobs finished, 2 not" in output
     else:
-        assert place.statuses() == {0: [("wait", "KILLED")]}, "and the second job was not started"
+        assert place.statuses() == {0: [("idle", "KILLED")]}, "and the second job was not started"
         assert "0 of 2 jobs finished, 1 not, 1 not started" in output
     assert {run.info.status for run in place.runs()} == {"KILLED"}
     wait_for(lambda: left_of(process.pid) == [])

@@ -1,7 +1,6 @@
 """Taking turns, between real processes: any number work at once, one that measures is alone, a kill frees what was held."""
 
 import json
-import multiprocessing
 import os
 import signal
 import tempfile
@@ -10,10 +9,13 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
 from pipeline.system import locks
+from tests.support import forked
+from tests.support.turns import call_in, hold, measure_while_named, take_turns
 from tests.support.waiting import LIMIT_S, wait_for
 
 pytestmark = pytest.mark.slow
@@ -24,14 +26,14 @@ Start = Callable[..., BaseProcess]
 
 @pytest.fixture
 def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
-    """Start a function of this module in a process of its own; the lock lies in the test's directory."""
-    monkeypatch.setenv("TMPDIR", str(tmp_path))
-    monkeypatch.setattr(tempfile, "tempdir", None)
+    """Start a function in a process of its own; the lock lies in the test's directory."""
+    usual = tempfile.gettempdir()  # the server that forks has its socket in it
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     processes: list[BaseProcess] = []
 
     def started(target: Callable[..., None], *arguments: object) -> BaseProcess:
-        process = multiprocessing.get_context("spawn").Process(target=target, args=arguments)
-        process.start()
+        with mock.patch.object(tempfile, "tempdir", usual):
+            process = forked.started(call_in, str(tmp_path), target, arguments)
         processes.append(process)
         return process
 
@@ -39,21 +41,6 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Start]:
     for process in processes:
         process.kill()
         process.join()
-
-
-def hold(kind: str, path: Path) -> None:
-    """Write "asks" and then, once it is this process's turn, "holds" to a file; until that file is gone."""
-    signal.signal(signal.SIGTERM, _exit)
-    path.write_text("asks")
-    turn: AbstractContextManager[None] = locks.exclusive() if kind == "alone" else locks.shared()
-    with turn:
-        path.write_text("holds")
-        while path.exists():
-            time.sleep(0.01)
-
-
-def _exit(number: int, frame: object) -> None:
-    raise SystemExit(128 + number)
 
 
 def holds(path: Path) -> bool:
@@ -143,16 +130,6 @@ def test_after_working_or_measuring_inside_of_it_it_still_works(
     wait_for(lambda: holds(path))
 
 
-def measure_while_named(lock: Path, path: Path) -> None:
-    """Measure while holding a lock by name."""
-    with locks.shared(), locks.file_lock(lock, "waiting"):
-        path.write_text("asks")
-        while path.exists():
-            time.sleep(0.01)
-        with locks.exclusive():
-            path.write_text("holds")
-
-
 def test_one_that_waits_for_a_lock_by_name_lets_its_holder_measure(start: Start, tmp_path: Path) -> None:
     lock, path = tmp_path / "locks" / "baseline", tmp_path / "measure"
     process = start(measure_while_named, lock, path)
@@ -163,22 +140,6 @@ def test_one_that_waits_for_a_lock_by_name_lets_its_holder_measure(start: Start,
             assert holds(path), "it was measured while this process waited"
     process.join(LIMIT_S)
     assert process.exitcode == 0
-
-
-def take_turns(times: int, path: Path) -> None:
-    """Work and measure in turns; write down when."""
-    with path.open("w", encoding="utf-8") as file:
-        for _ in range(times):
-            with locks.shared():
-                _logged(file.write, "working")
-                with locks.exclusive():
-                    _logged(file.write, "alone")
-
-
-def _logged(write: Callable[[str], object], kind: str) -> None:
-    start = time.monotonic()
-    time.sleep(0.03)
-    write(json.dumps([kind, start, time.monotonic()]) + "\n")
 
 
 def test_of_many_that_take_turns_none_measures_beside_another(start: Start, tmp_path: Path) -> None:

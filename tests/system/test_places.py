@@ -1,30 +1,20 @@
-"""Without a home directory or a user name: libraries get temporary places, and a whole run passes."""
+"""Without a home directory or a user name: libraries get temporary places."""
 
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import pytest
 
-from pipeline.config import Track
 from pipeline.evaluation.latency.process import ROOT
 from pipeline.system import places
-from pipeline.tracking.runs import Tracker
-from pipeline.tracking.server import connect
-from tests.conftest import small, write_csv
+from tests.support.nobody import AS_NOBODY, NOBODY, POSSIBLE
 
 LIBRARIES = (
     "HF_DATASETS_CACHE", "HF_EVALUATE_CACHE", "HF_METRICS_CACHE", "HF_MODULES_CACHE", "HF_XET_CACHE", "HF_HUB_CACHE",
     "MPLCONFIGDIR",
 )  # fmt: skip
-NOBODY = 54321  # a user id without a name
-AS_NOBODY = [  # root's own files can be read, but not written
-    "setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--inh-caps=+dac_read_search",
-    "--ambient-caps=+dac_read_search",
-]  # fmt: skip
 
 
 @pytest.fixture
@@ -77,35 +67,8 @@ def as_nobody(*arguments: str, **environment: str) -> subprocess.CompletedProces
     return subprocess.run([*AS_NOBODY, sys.executable, *arguments], env=env, cwd="/", capture_output=True, text=True)
 
 
-only_root = pytest.mark.skipif(
-    sys.platform != "linux" or os.getuid() != 0 or not shutil.which("setpriv"), reason="only root can be another user"
-)
-
-
-@only_root
+@pytest.mark.skipif(not POSSIBLE, reason="only root can be another user")
 def test_without_home_and_user_name_both_are_there_afterwards() -> None:
     code = "from pipeline.system import places; places.prepare(); import getpass, pathlib; "
     done = as_nobody("-c", f"{code} print(getpass.getuser(), places.writable(pathlib.Path.home()))")
     assert (done.stdout, done.stderr) == (f"user-{NOBODY} True\n", "")
-
-
-@pytest.mark.slow
-@only_root
-def test_a_whole_run_by_a_user_without_a_name_and_a_home(
-    ready_database: Path, toy_rows: list[tuple[str, str]], request: pytest.FixtureRequest
-) -> None:
-    folder = Path(tempfile.mkdtemp(dir="/tmp"))  # pytest's own directories are for its user only
-    request.addfinalizer(lambda: shutil.rmtree(folder))
-    root = folder / "mlruns"
-    (folder / "tmp").mkdir()
-    root.mkdir()
-    shutil.copy(ready_database, root / "mlflow.db")
-    data = write_csv(folder / "toy.csv", toy_rows)
-    for path in (folder, *folder.rglob("*")):
-        os.chown(path, NOBODY, NOBODY)
-    settings = ["optim=baseline_onnx", "optim@baseline=baseline_onnx", *small(root, data)]
-    kept = {name: os.environ[name] for name in ("OMP_NUM_THREADS", "HF_HUB_OFFLINE")}
-    done = as_nobody("-m", "pipeline", *settings, HOME="/", TMPDIR=str(folder / "tmp"), TQDM_DISABLE="1", **kept)
-    assert done.returncode == 0, done.stderr
-    tracker = Tracker(connect(Track(root=str(root))), "toy/tiny")
-    assert [run.info.status for run in tracker.client.search_runs([tracker.experiment_id])] == ["FINISHED"]

@@ -22,6 +22,7 @@ from pipeline.steps.prune import Prune
 from pipeline.system.units import BYTES_PER_MB
 from pipeline.training import pruning
 from pipeline.training.pruning import Schedule
+from tests.conftest import composed, small, write_csv
 from tests.training.test_trainer import Interrupted, equal, weights
 
 NETWORKS: dict[str, Callable[[], Any]] = {
@@ -132,39 +133,42 @@ def test_a_small_weight_that_grows_is_kept_by_movement_and_a_large_one_by_magnit
     assert (linear.weight != 0).flatten().tolist() == kept
 
 
-@pytest.fixture
-def context(compose: Callable[..., Config], tiny: list[str], tmp_path: Path) -> Context:
+@pytest.fixture(scope="module")
+def context(tmp_path_factory: pytest.TempPathFactory, toy_rows: list[tuple[str, str]]) -> Context:
     """What the step is given: the toy data, and a tiny network."""
-    config = compose(*tiny)
+    folder = tmp_path_factory.mktemp("pruning")
+    config = composed(*small(folder, write_csv(folder / "toy.csv", toy_rows)))
     splits = config.data.load(0)
     model, tokenizer = start(config.backbone, "teacher", splits.labels, 0)
-    source = tmp_path / "source"
+    source = folder / "source"
     source.mkdir()
     save(model, tokenizer, Description("torch", list(splits.labels), 64), source)
     return Context(splits, config.backbone, 0, source)
 
 
-@pytest.fixture
-def pruned(context: Context, tmp_path: Path) -> Callable[..., tuple[Path, dict[str, Any]]]:
-    """Method, name of the scratch directory -> the artifact and the notes."""
+Pruned = tuple[Path, dict[str, Any]]  # the artifact and the notes
 
-    def make(method: str, scratch: str = "scratch") -> tuple[Path, dict[str, Any]]:
-        artifact = tmp_path / f"artifact-{scratch}"
-        shutil.rmtree(artifact, ignore_errors=True)
-        artifact.mkdir()
-        (tmp_path / scratch).mkdir(exist_ok=True)
-        step = Prune(**{**vars(STEP), "method": method})
-        return artifact, step.make(context, artifact, tmp_path / scratch)
 
-    return make
+def pruned(context: Context, folder: Path, method: str, scratch: str) -> Pruned:
+    """What the step makes, with a scratch directory of this name."""
+    artifact = folder / f"artifact-{scratch}"
+    shutil.rmtree(artifact, ignore_errors=True)
+    artifact.mkdir()
+    (folder / scratch).mkdir(exist_ok=True)
+    return artifact, Prune(**{**vars(STEP), "method": method}).make(context, artifact, folder / scratch)
+
+
+@pytest.fixture(scope="module", params=["magnitude", "movement"])
+def whole(request: pytest.FixtureRequest, context: Context, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Pruned]:
+    """A method, and what it makes when nothing interrupts it."""
+    return request.param, pruned(context, tmp_path_factory.mktemp("whole"), request.param, "whole")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", ["magnitude", "movement"])
 def test_the_artifact_has_the_sparsity_and_the_sizes_that_are_told(
-    method: str, pruned: Callable[..., tuple[Path, dict[str, Any]]], context: Context, tmp_path: Path
+    whole: tuple[str, Pruned], context: Context, tmp_path: Path
 ) -> None:
-    artifact, notes = pruned(method)
+    artifact, notes = whole[1]
     metrics, stored = notes["metrics"], compact.read(artifact)
     zeros = {name: int((tensor == 0).sum()) for name, tensor in matrices(stored).items()}
     sizes = {name: tensor.numel() for name, tensor in matrices(stored).items()}
@@ -187,16 +191,15 @@ def test_the_artifact_has_the_sparsity_and_the_sizes_that_are_told(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("method", ["magnitude", "movement"])
 def test_a_pruning_that_was_killed_ends_as_one_that_was_not(
-    method: str, pruned: Callable[..., tuple[Path, dict[str, Any]]], caplog: pytest.LogCaptureFixture
+    whole: tuple[str, Pruned], context: Context, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    whole, notes = pruned(method)
+    method, (artifact, notes) = whole
     with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr("pipeline.training.trainer.Progress", Interrupted)
-        pruned(method, "killed")
+        pruned(context, tmp_path, method, "killed")
     with caplog.at_level("INFO", logger="pipeline"):
-        resumed, same_notes = pruned(method, "killed")
+        resumed, same_notes = pruned(context, tmp_path, method, "killed")
     assert "resuming the interrupted training" in caplog.text
     assert same_notes == notes
-    assert equal(weights(read(whole)), weights(read(resumed)))
+    assert equal(weights(read(artifact)), weights(read(resumed)))

@@ -1,7 +1,7 @@
 """Training on the tiny backbone: repeatable to the bit, goes on after an interruption, keeps the best epoch."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from pipeline.config import Config, Finetuning
 from pipeline.data.splits import Splits
 from pipeline.models.build import start
 from pipeline.training.trainer import Progress, Recipe, fast_training, newest_checkpoint, train
+from tests.conftest import composed, small, write_csv
 
 pytestmark = pytest.mark.slow
 
@@ -23,31 +24,37 @@ RECIPE = Recipe(
 )  # fmt: skip
 Weights = dict[str, torch.Tensor]
 Curves = list[dict[str, float]]
+Trained = Callable[..., tuple[Any, Curves]]
 
 
-@pytest.fixture
-def config(compose: Callable[..., Config], tiny: list[str]) -> Config:
-    return compose(*tiny)
+@pytest.fixture(scope="module")
+def config(tmp_path_factory: pytest.TempPathFactory, toy_rows: list[tuple[str, str]]) -> Config:
+    folder = tmp_path_factory.mktemp("toy")
+    return composed(*small(folder, write_csv(folder / "toy.csv", toy_rows)))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def splits(config: Config) -> Splits:
     loaded: Splits = config.data.load(config.seed)
     return loaded
 
 
-@pytest.fixture
-def trained(config: Config, splits: Splits, tmp_path: Path) -> Callable[..., tuple[Any, Curves]]:
-    """Settings that differ from RECIPE -> the model and its curves; `scratch` names the directory, a new one otherwise."""
+@pytest.fixture(scope="module")
+def trained(config: Config, splits: Splits, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """Settings that differ from RECIPE -> the model and its curves; `scratch` is the directory, a new one otherwise."""
 
-    def training(scratch: str | None = None, role: str = "teacher", **changes: Any) -> tuple[Any, Curves]:
-        recipe = replace(RECIPE, **changes)
-        directory = tmp_path / (scratch or f"scratch-{len(list(tmp_path.iterdir()))}")
-        directory.mkdir(exist_ok=True)
+    def training(scratch: Path | None = None, role: str = "teacher", **changes: Any) -> tuple[Any, Curves]:
+        recipe, directory = replace(RECIPE, **changes), scratch or tmp_path_factory.mktemp("scratch")
         model, tokenizer = start(config.backbone, role, splits.labels, recipe.seed)
         return model, train(model, tokenizer, splits.train, splits.validation, recipe, directory)
 
     return training
+
+
+@pytest.fixture(scope="module")
+def whole(trained: Trained) -> tuple[Any, Curves]:
+    """What RECIPE trains, without an interruption."""
+    return trained()
 
 
 def weights(model: Any) -> Weights:
@@ -59,9 +66,9 @@ def equal(one: Weights, other: Weights) -> bool:
 
 
 def test_the_same_seed_gives_the_same_weights_to_the_bit_and_another_seed_others(
-    trained: Callable[..., tuple[Any, Curves]],
+    whole: tuple[Any, Curves], trained: Trained
 ) -> None:
-    first, curves = trained()
+    first, curves = whole
     torch.rand(7), np.random.rand(7)  # what happened before must not matter
     second, same_curves = trained()
     other, _ = trained(seed=43)
@@ -70,18 +77,18 @@ def test_the_same_seed_gives_the_same_weights_to_the_bit_and_another_seed_others
 
 
 @pytest.mark.parametrize("role", ["teacher", "student"])
-def test_curves_have_one_entry_an_epoch(role: str, trained: Callable[..., tuple[Any, Curves]]) -> None:
-    model, curves = trained(role=role)
+def test_curves_have_one_entry_an_epoch(role: str, whole: tuple[Any, Curves], trained: Trained) -> None:
+    model, curves = whole if role == "teacher" else trained(role=role)
     assert [entry["epoch"] for entry in curves] == [1, 2, 3]
-    assert curves[-1].pop("selection_optimism_pp") >= 0
+    assert curves[-1]["selection_optimism_pp"] >= 0
     for entry in curves:
-        assert set(entry) == {"epoch", "train_loss", "validation_loss", "validation_accuracy"}
+        assert set(entry) - {"selection_optimism_pp"} == {"epoch", "train_loss", "validation_loss", "validation_accuracy"}
         assert entry["train_loss"] > 0 and 0 <= entry["validation_accuracy"] <= 1
     assert {parameter.dtype for parameter in model.parameters()} == {torch.float32}
 
 
 def embeddings_before_and_after(
-    config: Config, splits: Splits, trained: Callable[..., tuple[Any, Curves]], role: str, freeze: bool
+    config: Config, splits: Splits, trained: Trained, role: str, freeze: bool
 ) -> tuple[torch.Tensor, torch.Tensor, Any]:
     before, _ = start(config.backbone, role, splits.labels, RECIPE.seed)
     after, _ = trained(role=role, freeze_embeddings=freeze, epochs=1)
@@ -92,7 +99,7 @@ def embeddings_before_and_after(
 
 @pytest.mark.parametrize("role", ["teacher", "student"])
 def test_frozen_word_embeddings_do_not_change_and_unfrozen_ones_do(
-    role: str, config: Config, splits: Splits, trained: Callable[..., tuple[Any, Curves]]
+    role: str, config: Config, splits: Splits, trained: Trained
 ) -> None:
     before, frozen, model = embeddings_before_and_after(config, splits, trained, role, freeze=True)
     assert torch.equal(before, frozen)
@@ -113,7 +120,7 @@ def accuracy(model: Any, tokenizer: Any, splits: Splits) -> float:
 
 
 def test_the_model_has_the_weights_of_the_epoch_that_is_best_on_validation(
-    config: Config, splits: Splits, trained: Callable[..., tuple[Any, Curves]]
+    config: Config, splits: Splits, trained: Trained
 ) -> None:
     _, tokenizer = start(config.backbone, "teacher", splits.labels, 0)
     best_was_not_last = False
@@ -136,29 +143,36 @@ class Interrupted(Progress):
             raise KeyboardInterrupt
 
 
-@pytest.fixture
-def interrupted(trained: Callable[..., tuple[Any, Curves]], tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def stopped(trained: Trained, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The scratch directory of a training that was interrupted in its third epoch."""
+    directory = tmp_path_factory.mktemp("stopped")
     with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr("pipeline.training.trainer.Progress", Interrupted)
-        trained("interrupted")
-    return tmp_path / "interrupted"
+        trained(directory)
+    return directory
+
+
+@pytest.fixture
+def interrupted(stopped: Path) -> Iterator[Path]:
+    """The same directory, as it was before each test: checkpoints know their paths."""
+    kept = Path(shutil.copytree(stopped, stopped.with_name("kept")))
+    yield stopped
+    shutil.rmtree(stopped)
+    kept.rename(stopped)
 
 
 def test_an_interrupted_training_that_goes_on_ends_with_the_weights_of_one_that_was_not(
-    trained: Callable[..., tuple[Any, Curves]], interrupted: Path, caplog: pytest.LogCaptureFixture
+    whole: tuple[Any, Curves], trained: Trained, interrupted: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    whole, curves = trained()
     with caplog.at_level("INFO", logger="pipeline"):
-        resumed, same_curves = trained(interrupted.name)
+        resumed, same_curves = trained(interrupted)
     assert "resuming the interrupted training from checkpoint-8" in caplog.text
-    assert same_curves == curves
-    assert equal(weights(whole), weights(resumed))
+    assert same_curves == whole[1]
+    assert equal(weights(whole[0]), weights(resumed))
 
 
-def test_a_half_written_checkpoint_is_removed_and_the_one_before_it_used(
-    trained: Callable[..., tuple[Any, Curves]], interrupted: Path
-) -> None:
+def test_a_half_written_checkpoint_is_removed_and_the_one_before_it_used(trained: Trained, interrupted: Path) -> None:
     last = newest_checkpoint(interrupted)
     assert last is not None
     for number, state in ((900, None), (901, ""), (902, '{"global_step": 9'), (903, "{}")):
@@ -168,7 +182,7 @@ def test_a_half_written_checkpoint_is_removed_and_the_one_before_it_used(
             (torn / "trainer_state.json").write_text(state)
     assert newest_checkpoint(interrupted) == last
     assert not list(interrupted.glob("checkpoint-90*"))
-    assert len(trained(interrupted.name)[1]) == RECIPE.epochs
+    assert len(trained(interrupted)[1]) == RECIPE.epochs
 
 
 def test_the_mark_of_a_whole_checkpoint_is_what_is_written_last(interrupted: Path) -> None:
@@ -178,15 +192,15 @@ def test_the_mark_of_a_whole_checkpoint_is_what_is_written_last(interrupted: Pat
 
 
 def test_without_a_whole_checkpoint_training_begins_anew(
-    trained: Callable[..., tuple[Any, Curves]], interrupted: Path
+    whole: tuple[Any, Curves], trained: Trained, interrupted: Path
 ) -> None:
     for state in interrupted.glob("checkpoint-*/trainer_state.json"):
         state.write_text("")
-    resumed, _ = trained(interrupted.name)
-    assert equal(weights(resumed), weights(trained()[0]))
+    resumed, _ = trained(interrupted)
+    assert equal(weights(resumed), weights(whole[0]))
 
 
-def test_the_head_alone_learns_at_its_own_rate(trained: Callable[..., tuple[Any, Curves]]) -> None:
+def test_the_head_alone_learns_at_its_own_rate(trained: Trained) -> None:
     slow, fast = (weights(trained(epochs=1, learning_rate=1e-4, head_lr_multiplier=rate)[0]) for rate in (1e-6, 100))
     started = weights(start_of(trained))
     moved = {name: float((slow[name] - started[name]).abs().max()) for name in started}
@@ -195,7 +209,7 @@ def test_the_head_alone_learns_at_its_own_rate(trained: Callable[..., tuple[Any,
 
 
 def test_dropout_is_the_recipes_while_it_trains_and_the_networks_own_afterwards(
-    trained: Callable[..., tuple[Any, Curves]], config: Config, splits: Splits
+    whole: tuple[Any, Curves], trained: Trained, config: Config, splits: Splits
 ) -> None:
     model, tokenizer = start(config.backbone, "teacher", splits.labels, 0)
     own = [part.p for part in model.modules() if isinstance(part, torch.nn.Dropout)]
@@ -206,11 +220,11 @@ def test_dropout_is_the_recipes_while_it_trains_and_the_networks_own_afterwards(
         assert bool((once != again).any()) is varies
         assert [part.p for part in model.modules() if isinstance(part, torch.nn.Dropout)] == own and any(own)
         assert model.config._attn_implementation == "sdpa"
-    without, with_own = (weights(trained(dropout=dropout)[0]) for dropout in (0.0, None))
-    assert not equal(without, with_own), "a training takes it"
+    without, with_own = weights(trained(dropout=0.0)[0]), weights(whole[0])
+    assert RECIPE.dropout is None and not equal(without, with_own), "a training takes it"
 
 
-def start_of(trained: Callable[..., tuple[Any, Curves]]) -> Any:
+def start_of(trained: Trained) -> Any:
     """The network before any training."""
     return trained(epochs=1, learning_rate=1e-12)[0]
 

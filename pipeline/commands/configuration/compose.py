@@ -50,6 +50,7 @@ def register_schemas() -> None:
 
     bounds = {key: constraint.default for key, (_, constraint) in constraints().items()}
     store = ConfigStore.instance()
+    vars(store)["__deepcopy__"] = lambda memo: store  # each composing copies what refers to it: a quarter of its time
     if _REGISTERED.get(("schema", "config")) != bounds:
         store.store(group="schema", name="config", node=schema(Config)(constraints=bounds))
         _REGISTERED["schema", "config"] = bounds

@@ -1,0 +1,51 @@
+"""The model card: metadata for the Hub, the table, how the classifier is loaded; and names that the Hub would not take."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+from pipeline.deployment.publish import Card, check, model_card
+from pipeline.errors import PublishError
+from pipeline.runtimes.base import Description, PublishedForm
+
+LABELS = ["weather", "music", "food"]
+CARD = Card(
+    optim="distillation", data="toy", backbone="tiny", steps=("distill", "prune"), plot=Path("comparison.png"),
+    table_markdown="| optimization | accuracy % |\n| --- | ---: |\n| distillation | 91.5 |",
+    metrics={"quality/accuracy": 0.915}, labels=tuple(LABELS), base_models=("google-bert/bert-base-uncased",),
+)  # fmt: skip
+
+
+def test_the_card_has_the_hubs_metadata_the_table_the_steps_and_no_password() -> None:
+    _, front, body = model_card("ada/tiny", Description("torch", LABELS, 8), PublishedForm.STANDARD, CARD).split("---\n", 2)
+    data = yaml.safe_load(front)
+    assert (data["library_name"], data["pipeline_tag"]) == ("transformers", "text-classification")
+    assert data["base_model"] == ["google-bert/bert-base-uncased"] and data["metrics"] == ["accuracy"]
+    result = data["model-index"][0]["results"][0]
+    assert result["dataset"]["name"] == "toy" and result["metrics"] == [
+        {"type": "accuracy", "value": 0.915, "name": "accuracy"}
+    ]
+    assert result["dataset"]["split"] == "test"
+    for part in (CARD.table_markdown, "1. distill\n2. prune\n", "![accuracy over latency](comparison.png)"):
+        assert part in body
+
+
+def test_the_card_says_how_a_decision_rule_is_applied() -> None:
+    rule = {"temperature": 2.0, "oos_score": "energy", "threshold": 1.0}
+    described = [Description("torch", LABELS, 8, 0, decision=decision) for decision in (None, rule)]
+    card = replace(CARD, metrics={**CARD.metrics, "argmax/accuracy": 0.881})
+    plain, ruled = (model_card("ada/tiny", description, PublishedForm.STANDARD, card) for description in described)
+    assert "accuracy without the decision rule 88.1%, accuracy with the decision rule 91.5%" in ruled
+    assert "On the test split, of these weights: accuracy 91.5%." in plain
+    stated = yaml.safe_load(ruled.split("---\n", 2)[1])["model-index"][0]["results"][0]["metrics"]
+    assert [one["value"] for one in stated] == [0.881, 0.915] and "without" in stated[0]["name"]
+    assert "not by transformers" in ruled and "Answerer" in ruled and "text-classification" in ruled
+    assert "Answerer" not in plain
+
+
+@pytest.mark.parametrize("repository", ["", "a/b/c", "ada/", "ada/a b", "ada/über", "-a", "ada/a--b", "ada/x.git", "a" * 97])
+def test_a_name_that_the_hub_would_not_take_is_told(repository: str) -> None:
+    with pytest.raises(PublishError, match=r"^publish error: publish.hub=.*: must be user/name"):
+        check(repository)
