@@ -37,7 +37,7 @@ MAX_TEMPERATURE = 20.0  # temperatures from 1/20 to 20 are tried
 class Calibrate(Step):
     """Settings of `conf/step/calibrate.yaml`."""
 
-    oos_score: str = setting("odds", choices=(*OOS_SCORES, NO_RULE))
+    oos_score: str = setting("energy", choices=(*OOS_SCORES, NO_RULE))
     missed_cost: float = setting(1.0, min=0)
     wrong_cost: float = setting(1.0, min=0)
     oos_share: float | None = setting(0.2, min=0, max=1)

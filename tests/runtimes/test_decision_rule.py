@@ -158,7 +158,7 @@ def calibrated(tmp_path: Path, name: str, splits: Splits, **settings: Any) -> tu
 
 def test_a_rule_is_fitted_on_validation_alone_and_the_weights_stay(tmp_path: Path) -> None:
     splits = splits_of([("rain", "weather"), ("no", "oos")], VALIDATION)
-    target, notes = calibrated(tmp_path, "one", replace(splits, test=Unreadable(), train=Unreadable()))
+    target, notes = calibrated(tmp_path, "one", replace(splits, test=Unreadable(), train=Unreadable()), oos_score="odds")
     rule = Description.read(target).rule
     assert rule.oos_score == "odds" and rule.oos == splits.oos and rule.temperature > 0
     fitted = {
@@ -169,7 +169,7 @@ def test_a_rule_is_fitted_on_validation_alone_and_the_weights_stay(tmp_path: Pat
     assert notes["metrics"] == fitted
     texts, truth = list(splits.validation["text"]), np.array(splits.validation["label"])
     logits, fold_rules = load(target, 1).logits(texts), Description.read(target).fold_rules
-    step = Calibrate("calibrate")
+    step = Calibrate("calibrate", oos_score="odds")
     parts = crossfit.without_each_fold(truth)
     assert fold_rules == [step.fit(logits[rows], truth[rows], splits.oos).described() for rows in parts]
     assert (target / "model.onnx").read_bytes() == (tmp_path / "source" / "model.onnx").read_bytes()
