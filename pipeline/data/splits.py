@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from pipeline.data import hints
 from pipeline.data.drawing import stratified
 from pipeline.errors import DataError, nearest
+from pipeline.tasks import SINGLE_LABEL, Task
 from pipeline.tasks.single_label import LABEL, TEXT
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class Splits:
     oos: int | None  # index of the out-of-scope label
     content_hash: str  # of texts, labels and their order in all splits, without names and paths
     notes: tuple[str, ...] = ()  # what was told about the data: counts of what was changed, and what it looks like
+    task: Task = SINGLE_LABEL  # what goes in and what comes out
 
 
 def typical_texts(*splits: "Dataset") -> list[str]:

@@ -23,9 +23,9 @@ from pipeline.errors import OptimizationError
 from pipeline.models.outline import Outline
 from pipeline.runtimes import crossfit
 from pipeline.runtimes.base import Description
-from pipeline.runtimes.decision_rule import OOS_SCORES, Rule
 from pipeline.steps.base import ANY, Context, versions
 from pipeline.steps.shared.inference import crossfitted_logits_of, logits_of
+from pipeline.tasks.decision_rule import OOS_SCORES, Rule
 from pipeline.tasks.single_label import LABEL, TEXT, out_of_scope
 
 NO_RULE = "none"

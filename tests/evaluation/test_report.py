@@ -10,10 +10,10 @@ import pytest
 from pipeline.evaluation.latency.samples import Block, Pair, Samples
 from pipeline.evaluation.metrics import METRICS, validation_key
 from pipeline.evaluation.quality.paired import PairedQuality
-from pipeline.evaluation.quality.scores import quality_of
 from pipeline.evaluation.report import SPEEDUPS, Comparison, Judged, Latency, Predictions, Report, Size
 from pipeline.evaluation.statistics import Interval
 from pipeline.system.machine import Conditions
+from pipeline.tasks.scores import quality_of
 
 QUIET = Conditions(0.2, 0.0, 0.1, None, 10.0, 0.001)
 

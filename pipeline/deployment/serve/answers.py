@@ -14,7 +14,7 @@ class Answer(NamedTuple):
     """The answer to one text."""
 
     label: str
-    score: float  # 0 to 1, see `pipeline.runtimes.decision_rule`
+    score: float  # 0 to 1, see `pipeline.tasks.decision_rule`
     abstained: bool  # whether the classifier considers the text out of scope
 
 

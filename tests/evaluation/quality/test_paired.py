@@ -10,8 +10,8 @@ from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 from pipeline.evaluation.metrics import METRICS
 from pipeline.evaluation.quality.intervals import bootstrap, mcnemar, tango, wilson
 from pipeline.evaluation.quality.paired import compare, estimate
-from pipeline.evaluation.quality.scores import quality_of
-from pipeline.evaluation.quality.weighted import weighted
+from pipeline.tasks.scores import quality_of
+from pipeline.tasks.weighted import weighted
 
 COUNTS = [(1, 7, 21), (16, 8, 86), (40, 20, 160), (0, 5, 44), (3, 0, 5500), (120, 150, 5500)]  # gained, lost, n
 
