@@ -44,6 +44,7 @@ class Cascade(Step):
     loss: float = setting(0.0, min=0, max=1)
 
     code_version: ClassVar[int] = 5
+    tasks: ClassVar[tuple[str, ...]] = ("single_label",)  # whether the cheap one is sure is a matter of one score
     gives: ClassVar[str] = "cascade"
 
     def needs(self, backbone: Backbone) -> dict[str, Optim]:

@@ -74,6 +74,9 @@ class Task(ABC):
     problem_type: ClassVar[str]  # transformers' name of it, which decides about loss and scores
     best_by: ClassVar[str]  # the metric of a training, which chooses the epoch
     unlabelled: ClassVar[Any]  # stands for the label of a text that has none
+    fields: ClassVar[tuple[str, ...]]  # of an answer that is served
+    service: ClassVar[str]  # the module in `pipeline/deployment/serve/` that MLflow loads
+    transformers_arguments: ClassVar[str] = ""  # of transformers' pipeline, so that it gives all scores
 
     @property
     def name(self) -> str:
@@ -102,6 +105,10 @@ class Task(ABC):
 
         positive_weights: float32 (labels,), of the texts that have a label.
         """
+
+    def positive_weights(self, truth: np.ndarray) -> np.ndarray | None:
+        """Weights that balance each label's texts with the others, float32 (labels,); None: the task has no such weights."""
+        return None
 
     @abstractmethod
     def distillation_loss(self, student: Any, teacher: Any, targets: Any, alpha: float, temperature: float) -> Any:

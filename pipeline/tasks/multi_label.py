@@ -10,6 +10,7 @@ from pipeline.tasks import label_metrics
 from pipeline.tasks.base import LABEL, Answers, LabelChanges, Loss, Task, WrongQueries
 from pipeline.tasks.thresholds import Thresholds
 
+MAX_WEIGHT = 20.0  # a rare label with a larger one would move the network by single texts
 MOST = 255  # labels of a text that are counted for the choice of an epoch: one byte each
 
 
@@ -28,6 +29,9 @@ class MultiLabel(Task):
     problem_type: ClassVar[str] = "multi_label_classification"
     best_by: ClassVar[str] = "f1_micro"
     unlabelled: ClassVar[Any] = None
+    fields: ClassVar[tuple[str, ...]] = SeveralLabels._fields
+    service: ClassVar[str] = "model_several"
+    transformers_arguments: ClassVar[str] = ", top_k=None"
 
     def feature(self, labels: Sequence[str]) -> Any:
         """A list of indices, which has the labels' names."""
@@ -52,6 +56,12 @@ class MultiLabel(Task):
         from pipeline.tasks.losses import binary_cross_entropy
 
         return binary_cross_entropy(None if positive_weights is None else torch.from_numpy(positive_weights))
+
+    def positive_weights(self, truth: np.ndarray) -> np.ndarray | None:
+        """Texts without a label / texts with it, at most MAX_WEIGHT."""
+        texts = truth.sum(axis=0)
+        weights: np.ndarray = np.minimum((len(truth) - texts) / np.maximum(texts, 1), MAX_WEIGHT).astype(np.float32)
+        return weights
 
     def distillation_loss(self, student: Any, teacher: Any, targets: Any, alpha: float, temperature: float) -> Any:
         """See `losses.sigmoid_distillation`."""

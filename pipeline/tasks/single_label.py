@@ -36,6 +36,8 @@ class SingleLabel(Task):
     problem_type: ClassVar[str] = PROBLEM_TYPE
     best_by: ClassVar[str] = "accuracy"
     unlabelled: ClassVar[Any] = -100  # torch's cross-entropy ignores it
+    fields: ClassVar[tuple[str, ...]] = OneLabel._fields
+    service: ClassVar[str] = "model"
 
     def feature(self, labels: Sequence[str]) -> Any:
         """See `Task.feature`."""
