@@ -45,7 +45,8 @@ def _several(labels: Sequence[str]) -> list[str]:
         shared = sum(count > 1 or part in labels for part, count in parts.items())
         if composed and shared >= max(2, len(parts) / 2):
             told = _of(composed, labels, f"look like several labels joined with {separator!r}")
-            return [f"{told}; if a text has several, set data.label_separator='{separator}'"]
+            value = f"'{separator}'" if separator in "|+" else f"\"'{separator}'\""  # Hydra and a shell read the others
+            return [f"{told}; if a text has several, set data.label_separator={value}"]
     return []
 
 

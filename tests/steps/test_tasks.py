@@ -90,9 +90,8 @@ def test_transformers_gives_the_same_scores(matrix: Matrix) -> None:
     theirs = transformers.pipeline("text-classification", model=str(artifact), device="cpu", top_k=None)(TEXTS)
     scores = Description.read(artifact).rule.answer(load(artifact, 1).logits(TEXTS)).scores
     for row, found in enumerate(theirs):
-        assert {each["label"]: each["score"] for each in found} == pytest.approx(
-            dict(zip(LABELS, scores[row], strict=True)), abs=1e-5
-        )
+        ours = dict(zip(LABELS, scores[row], strict=True))
+        assert {each["label"]: each["score"] for each in found} == pytest.approx(ours, abs=1e-5)
 
 
 def test_thresholds_are_fitted_and_crossfitted(matrix: Matrix) -> None:
@@ -109,9 +108,8 @@ def test_answers_are_served_with_their_labels(matrix: Matrix, capsys: pytest.Cap
     assert predict.main(["--model", str(artifact), "play a song and order a pizza"]) == 0
     line = json.loads(capsys.readouterr().out)
     (answer,) = Answerer(artifact)(["play a song and order a pizza"])
-    assert line == {
-        "text": "play a song and order a pizza", "labels": answer.labels, "scores": [round(each, 4) for each in answer.scores],
-    }  # fmt: skip
+    scores = [round(each, 4) for each in answer.scores]
+    assert line == {"text": "play a song and order a pizza", "labels": answer.labels, "scores": scores}
     assert set(answer.labels) == {"music", "food"} and answer.scores == sorted(answer.scores, reverse=True)
     predict.main(["--model", str(artifact), "--format", "csv", "play a song and order a pizza"])
     header, row = csv.reader(capsys.readouterr().out.splitlines())

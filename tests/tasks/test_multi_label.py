@@ -48,9 +48,8 @@ def test_weights_stand_for_texts_that_are_repeated() -> None:
     logits, truth = drawn(50)
     predicted, repeats = TASK.answer(logits), np.random.default_rng(1).integers(0, 4, 50)
     found = label_metrics.weighted(repeats[None].astype(np.float32), predicted, truth)
-    again = label_metrics.weighted(
-        np.ones((1, repeats.sum()), np.float32), predicted.repeat(repeats, 0), truth.repeat(repeats, 0)
-    )
+    ones = np.ones((1, repeats.sum()), np.float32)
+    again = label_metrics.weighted(ones, predicted.repeat(repeats, 0), truth.repeat(repeats, 0))
     assert {name: value[0] for name, value in found.items()} == pytest.approx({name: v[0] for name, v in again.items()})
 
 
@@ -144,12 +143,12 @@ def test_a_student_learns_the_probability_of_each_label_by_itself() -> None:
 
     soft = bernoulli(torch.sigmoid(teacher / 2), torch.sigmoid(student / 2)).mean()
     hard = torch.nn.BCEWithLogitsLoss()(student, targets)
-    assert sigmoid_distillation(student, teacher, targets, 0.3, 2.0) == pytest.approx(
+    assert sigmoid_distillation(student, teacher, targets, 0.3, 2.0).item() == pytest.approx(
         (0.3 * hard + 0.7 * 4 * soft).item(), rel=1e-4
     )
     targets[1] = torch.nan
     known = torch.nn.BCEWithLogitsLoss(reduction="sum")(student[[0, 2, 3, 4]], targets[[0, 2, 3, 4]]) / 15
-    assert sigmoid_distillation(student, teacher, targets, 1.0, 2.0) == pytest.approx(known.item(), rel=1e-5)
+    assert sigmoid_distillation(student, teacher, targets, 1.0, 2.0).item() == pytest.approx(known.item(), rel=1e-5)
 
 
 def test_labels_of_few_texts_get_a_larger_weight_up_to_a_bound() -> None:
