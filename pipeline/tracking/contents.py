@@ -30,10 +30,11 @@ PACKAGES = (
 
 
 def write_predictions(judged: Judged, path: Path) -> None:
-    """One row per text: text, prediction, score, label, correct, abstained, parts (see `Task.parts_of`).
+    """One row per text: text, prediction, score, label, correct, abstained.
 
-    Of several labels prediction, score and label are lists. Where there is a baseline also baseline_correct and
-    baseline_parts, and where there is such a label out_of_scope: whether the label is it.
+    Of several labels prediction, score and label are lists, and parts is what a text adds to the metric that ranks
+    (`Task.parts_of`). Where there is a baseline also baseline_correct, and where there is such a label out_of_scope:
+    whether the label is it.
     """
     predictions, before = judged.predictions, judged.baseline
     predicted, truth, task = predictions.predicted, predictions.truth, predictions.task
@@ -45,8 +46,7 @@ def write_predictions(judged: Judged, path: Path) -> None:
         "correct": predictions.right,
         "abstained": predictions.abstained,
         **({} if before is None else {"baseline_correct": before.right}),
-        "parts": list(task.parts_of(predicted, truth)),
-        **({} if before is None else {"baseline_parts": list(task.parts_of(before.predicted, truth))}),
+        **({} if (parts := task.parts_of(predicted, truth)).shape[1] == 1 else {"parts": list(parts)}),
         **({} if predictions.oos is None else {"out_of_scope": out_of_scope(truth, predictions.oos)}),
     }
     parquet.write_table(pa.table(table), path)

@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +16,7 @@ from mlflow import MlflowClient
 from pipeline.commands import predict
 from pipeline.commands.configuration.compose import configs, parse_arguments
 from pipeline.config import CONF, Config, Decide, Track
+from pipeline.deployment.registry import write_model
 from pipeline.deployment.serve.answers import Answerer
 from pipeline.errors import ConfigError
 from pipeline.run import Outcome, run
@@ -55,6 +57,7 @@ def matrix(tmp_path_factory: pytest.TempPathFactory, ready_database: Path, toy_r
     rows = [(f"{one} {other}", "|".join(sorted({own, its}))) for (one, own), (other, its) in paired]
     file = write_csv(folder / "toy.csv", [*rows, *toy_rows, *[(f"hm {number}", "") for number in range(6)]])
     names = ["-m", "optim=glob(*)", "optim@baseline=baseline_onnx", *small(Path("mlruns"), file), "data.label_separator='|'"]
+    names.append("backbone.teacher.finetune.pos_weight=balanced")
     composed = [replace(job.config, track=Track(root=str(root))) for job in configs(parse_arguments(names))]
     jobs = {config.optim.name: shrunk(config) for config in composed}
     made = {}
@@ -101,7 +104,7 @@ def test_thresholds_are_fitted_and_crossfitted(matrix: Matrix) -> None:
     assert matrix.made["baseline_calibrated"].metrics["calibrate/threshold"] == description.rule.thresholds[0]
 
 
-def test_answers_are_served_with_their_labels(matrix: Matrix, capsys: pytest.CaptureFixture[str]) -> None:
+def test_answers_are_served_with_their_labels(matrix: Matrix, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     from pipeline.deployment.serve.model_several import TextClassifier
 
     artifact = matrix.made["tfidf"].artifact
@@ -114,9 +117,16 @@ def test_answers_are_served_with_their_labels(matrix: Matrix, capsys: pytest.Cap
     predict.main(["--model", str(artifact), "--format", "csv", "play a song and order a pizza"])
     header, row = csv.reader(capsys.readouterr().out.splitlines())
     assert header == ["text", "labels", "scores"] and row[1] == "|".join(answer.labels)
+    write_model(artifact, tmp_path / "bundle", {"threads": 1, "batch_size": 2})
+    assert (tmp_path / "bundle" / "model_several.py").is_file()
     served = TextClassifier()
     served.load_context(SimpleNamespace(model_config={"threads": 1, "batch_size": 2}, artifacts={"classifier": artifact}))
     assert served.predict(TEXTS)[1].labels == answer.labels
+
+
+def test_weights_of_labels_are_for_several_labels(compose: Callable[..., Config], tiny: list[str]) -> None:
+    with pytest.raises(ConfigError, match="pos_weight=balanced: it is for several labels a text"):
+        prepare(compose("optim=baseline", "backbone.teacher.finetune.pos_weight=balanced", *tiny))
 
 
 @pytest.fixture(scope="module")
