@@ -36,10 +36,10 @@ def assemble(parts: Mapping[str, RawSplit | None], oos_label: str | None, cut: S
         _check_texts(part, name)
         tables[name], changed = _tidied(part)
         notes += splits.told([*part.notes, *changed])
-    tables |= _drawn(tables, where, cut)
     labels = splits.sorted_names(pc.unique(tables["train"].column(LABEL).combine_chunks().flatten()).to_pylist())
     if len(labels) < 2:
         raise DataError(f"{where}: its texts have {len(labels)} different labels; a classifier needs at least two")
+    tables |= _drawn(tables, where, cut)
     notes += splits.told(f"{where}: {hint}" for hint in hints.of_spelling(labels))
     encoded = {name: _encoded(tables[name], labels, given.get(name, given["train"])) for name in SPLITS}
     notes += splits.told([*_counts(encoded, labels), *splits.duplicates(encoded)])

@@ -93,9 +93,10 @@ class Tfidf(Step):
 
 
 def _with_both(truth: np.ndarray) -> np.ndarray:
-    """The labels, where one that all texts have is missing in the first: a regression needs texts with and without it."""
+    """The labels, where the first text has another one if all or none have it: a regression needs texts of both kinds."""
     changed = truth.copy()
     changed[0, truth.all(axis=0)] = False
+    changed[0, ~truth.any(axis=0)] = True
     return changed
 
 

@@ -46,16 +46,16 @@ def test_without_flips_a_change_has_an_interval_around_zero() -> None:
 
 
 def test_the_interval_of_micro_f1_holds_what_it_promises() -> None:
-    """Of a population of 4,000 texts 60 samples of 300: about 95 % of the intervals hold its change."""
+    """Of a population of 4,000 texts 40 samples of 300: about 95 % of the intervals hold its change."""
     truth, baseline, candidate = answers(4000, 0.05, seed=1)
     ones = np.ones((1, 4000), np.float32)
     old, new = (label_metrics.weighted(ones, each, truth)["f1_micro"][0] for each in (baseline, candidate))
     rng, missed = np.random.default_rng(2), 0
-    for _ in range(60):
+    for _ in range(40):
         rows = rng.choice(4000, 300)
         found = compare(baseline[rows], candidate[rows], truth[rows], 3, None, TASK).differences["f1_micro"]
         missed += not found.low <= new - old <= found.high
-    assert missed <= 8
+    assert missed <= 6
 
 
 def test_each_label_has_a_test_and_holms_correction() -> None:
