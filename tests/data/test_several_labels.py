@@ -25,7 +25,7 @@ def loaded(path: Path, **settings: object) -> Splits:
 
 def names(splits: Splits) -> dict[str, list[str]]:
     """Each text's labels, over all splits."""
-    found = {}
+    found = dict[str, list[str]]()
     for split in (splits.train, splits.validation, splits.test):
         found |= {row["text"]: [splits.labels[index] for index in row["label"]] for row in split}
     return found

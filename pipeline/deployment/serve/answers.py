@@ -5,12 +5,11 @@ The answer to a text does not depend on the other texts of the call, except in i
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from pipeline.runtimes.base import BATCH_SIZE, Description, load
-from pipeline.tasks.multi_label import SeveralLabels
-from pipeline.tasks.single_label import OneLabel
 
-Answer = OneLabel | SeveralLabels  # what a text gets, by the task of the classifier
+Answer = Any  # a named tuple, by the task of the classifier: `OneLabel` or `SeveralLabels`
 
 
 class Answerer:
