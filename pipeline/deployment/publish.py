@@ -48,7 +48,7 @@ from huggingface_hub import snapshot_download
 from pipeline.deployment.serve.answers import Answerer  # from the project classifier-compression-pipeline
 
 answer = Answerer(Path(snapshot_download("{repository}")))
-print(answer(["a text to classify"])[0])"""
+print(answer(["a text to classify"])[0].{field})"""
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ def _accuracies(description: Description, card: Card) -> dict[str, float]:
 
 
 def _body(repository: str, description: Description, form: PublishedForm, card: Card) -> str:
-    ours = f"```python\n{LOAD_WITH_PROJECT.format(repository=repository)}\n```"
+    ours = f"```python\n{LOAD_WITH_PROJECT.format(repository=repository, field=description.kind.fields[0])}\n```"
     if form is PublishedForm.PROJECT:
         load = ours
     else:

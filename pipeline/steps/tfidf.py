@@ -84,8 +84,11 @@ class Tfidf(Step):
         names = vectorizer.get_feature_names_out().tolist()
         (artifact / FEATURES).write_text(json.dumps(names, ensure_ascii=False, separators=(",", ":")), encoding="utf-8")
         weights, bias = tried[best]
-        idf: np.ndarray = vectorizer.idf_.astype(np.float32)
-        stored = {"weights": weights.astype(np.float16), "bias": bias.astype(np.float32), "idf": idf}
+        stored: dict[str, np.ndarray] = {
+            "weights": weights.astype(np.float16),
+            "bias": bias.astype(np.float32),
+            "idf": vectorizer.idf_.astype(np.float32),
+        }
         save_file(stored, artifact / WEIGHTS)
         length = context.backbone.max_length
         Description("tfidf", list(splits.labels), length, splits.oos, task=task.name).write(artifact)
