@@ -15,8 +15,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from pipeline.config import Config, Optim
 from pipeline.deployment import publish
 from pipeline.errors import ConfigError, nearest
@@ -30,7 +28,7 @@ from pipeline.reporting.comparison import log_comparison, summarize
 from pipeline.reporting.run_plots import log_notes, log_plots
 from pipeline.steps.execute import StepsResult, check_order, check_steps, plan, run_steps
 from pipeline.system import disk, locks, machine
-from pipeline.tasks.single_label import LABEL, TEXT
+from pipeline.tasks.inputs import TEXT
 from pipeline.tracking import server
 from pipeline.tracking.identity import config_yaml, dataset, identity, is_baseline, parameters, settings_for
 from pipeline.tracking.job import Job, Seen, baseline_lock, prepare
@@ -152,7 +150,8 @@ def baseline_reference(job: Job) -> tuple[Reference, StepsResult]:
             made = run_steps(optim, job.context, job.store)
     splits = job.context.splits
     test, validation = (
-        job.tracker.predictions(row.run_id, splits.labels, splits.oos, split) for split in ("test", "validation")
+        job.tracker.predictions(row.run_id, splits.labels, splits.oos, split, splits.task)
+        for split in ("test", "validation")
     )
     return Reference(made.artifact, test, validation), made
 
@@ -197,7 +196,9 @@ def _measure_and_log(job: Job, optim: Optim, made: StepsResult, reference: Refer
     """Measure the artifact and log the report."""
     config, splits = job.config, job.context.splits
     test, validation = (
-        Examples(list(split[TEXT]), np.array(split[LABEL]), list(splits.labels), splits.oos)
+        Examples(
+            list(split[TEXT]), splits.task.truth(split, len(splits.labels)), list(splits.labels), splits.oos, splits.task
+        )
         for split in (splits.test, splits.validation)
     )
     report = measure(optim.name, made.artifact, test, validation, config.measure, reference)

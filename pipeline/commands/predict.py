@@ -14,6 +14,7 @@ tail -f queries.txt | python -m pipeline predict --model DIRECTORY            fr
 --workers N          number of processes for --file, each with its threads; default 1
 -- OVERRIDES         settings that select data and backbone, as for python -m pipeline
 
+Where a text may have several labels, an answer has these with their scores, in a CSV joined with |.
 The classifier abstains if it considers a text out of scope. In a CSV, a text that a spreadsheet would run as a formula
 (it starts with = + - @ or a tab) gets a ' in front.
 """
@@ -27,7 +28,7 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from pipeline.commands.configuration.compose import one_config
 from pipeline.data.formats import TABLES
@@ -56,16 +57,31 @@ def predict(options: argparse.Namespace) -> None:
             raise ConfigError(f"{what}: not an artifact that can be loaded ({why})") from error
         write = csv.writer(sys.stdout, lineterminator="\n")
         if options.format == "csv":
-            write.writerow(["text", "label", "score", "abstained"])
+            write.writerow(["text", *answer.fields])
         for batch, answers in _answered(artifact, answer, options):
             for text, answered in zip(batch, answers, strict=True):
                 if options.format == "csv":
-                    abstained = str(answered.abstained).lower()
-                    write.writerow(safe_cells([text, answered.label, f"{answered.score:.4f}", abstained]))
+                    write.writerow(safe_cells([text, *map(_cell, answered)]))
                 else:
-                    line = {"text": text, **answered._asdict(), "score": round(answered.score, 4)}
+                    line = {"text": text} | {name: _rounded(value) for name, value in answered._asdict().items()}
                     print(json.dumps(line, ensure_ascii=False))
             sys.stdout.flush()
+
+
+def _rounded(value: Any) -> Any:
+    """A value of an answer, its scores with four digits."""
+    if isinstance(value, list):
+        return [_rounded(each) for each in value]
+    return round(value, 4) if isinstance(value, float) else value
+
+
+def _cell(value: Any) -> str:
+    """A value of an answer in a CSV; several labels and their scores are joined with |."""
+    if isinstance(value, list):
+        return "|".join(map(_cell, value))
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
 def _answered(artifact: Path, answer: "Answerer", options: argparse.Namespace) -> Iterator[tuple[list[str], list["Answer"]]]:

@@ -29,7 +29,8 @@ class Finetuning(Training):
     batch_size: int = setting(64, min=1)
     head_lr_multiplier: float = setting(10.0, above=0, max=1000)
     max_steps: int | None = setting(750, min=1)
-    label_smoothing: float = setting(0.1, min=0, max=0.9)
+    label_smoothing: float = setting(0.1, min=0, max=0.9)  # of one label a text
+    pos_weight: str = setting("none", choices=("none", "balanced"))  # of several labels a text
 
     def epochs_on(self, texts: int) -> int:
         """`epochs`, or fewer so that `texts` texts make about `max_steps` steps; at least one."""

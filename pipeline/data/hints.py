@@ -44,7 +44,9 @@ def _several(labels: Sequence[str]) -> list[str]:
         parts = Counter(part.strip() for label in composed for part in label.split(separator))
         shared = sum(count > 1 or part in labels for part, count in parts.items())
         if composed and shared >= max(2, len(parts) / 2):
-            return [_of(composed, labels, f"look like several labels joined with {separator!r}")]
+            told = _of(composed, labels, f"look like several labels joined with {separator!r}")
+            value = f"'{separator}'" if separator in "|+" else f"\"'{separator}'\""  # Hydra and a shell read the others
+            return [f"{told}; if a text has several, set data.label_separator={value}"]
     return []
 
 

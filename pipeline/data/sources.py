@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.config import MISSING, DataSource, kind, setting
-from pipeline.errors import DataError, nearest
+from pipeline.errors import ConfigError, DataError, nearest
 
 if TYPE_CHECKING:
     from pipeline.data.splits import RawSplit, Splits
@@ -32,10 +32,18 @@ class Files(DataSource):
     validation_fraction: float = setting(0.1, above=0, max=0.5)
     test_fraction: float = setting(0.2, above=0, max=0.5)
     quoting: bool | None = None  # a quotation mark at the start of a cell quotes it; None: in .csv yes, in .tsv no
+    label_separator: str | None = setting(None, filled=True)  # between several labels in one cell
+    label_columns: list[str] | None = None  # one column of 0 and 1 for each label, instead of `label_column`
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.label_separator is not None and self.label_columns is not None:
+            raise ConfigError("data.label_separator and data.label_columns: give one of them")
 
     def load(self, seed: int) -> "Splits":
         """Raises DataError, which names file, row and column."""
-        from pipeline.data.splits import SplitFractions, assemble
+        from pipeline.data.several_labels import assemble
+        from pipeline.data.splits import SplitFractions
 
         parts: dict[str, RawSplit | None] = {}
         for split, name in (("train", self.train), ("validation", self.validation), ("test", self.test)):
@@ -46,15 +54,22 @@ class Files(DataSource):
         return assemble(parts, self.oos_label, SplitFractions(self.validation_fraction, self.test_fraction, seed))
 
     def _read(self, path: Path, split: str) -> "RawSplit":
-        from pipeline.data import hints
+        from pipeline.data import hints, label_lists
         from pipeline.data.splits import RawSplit
-        from pipeline.data.tables import read, row_number
+        from pipeline.data.tables import read, read_indicators, row_number
+        from pipeline.tasks.base import LABEL
 
-        found = read(path, self.text_column, self.label_column, self.quoting)
+        if self.label_columns is not None:
+            found = read_indicators(path, self.text_column, self.label_columns, self.quoting)
+        else:
+            found = read(path, self.text_column, self.label_column, self.quoting)
+        table = found.table
+        if self.label_separator is not None:
+            table = table.set_column(1, LABEL, label_lists.split(table.column(LABEL), self.label_separator))
         others = hints.of_columns(found.columns, self.text_column) if split == "train" else []
         notes = (*found.notes, *(f"{path}: {hint}" for hint in others))
         number = functools.partial(row_number, path, quoting=self.quoting)
-        return RawSplit(found.table, str(path), (self.text_column, self.label_column), number, notes)
+        return RawSplit(table, str(path), (self.text_column, self.label_column), number, notes)
 
 
 @kind("data", "quickstart")
@@ -86,7 +101,8 @@ class Hub(DataSource):
 
     def load(self, seed: int) -> "Splits":
         """Raises DataError when the Hub can't be reached, or has no such data set, split or column."""
-        from pipeline.data.splits import SplitFractions, assemble
+        from pipeline.data.several_labels import assemble
+        from pipeline.data.splits import SplitFractions
 
         found = self._download()
         names = {"train": self.train, "validation": self.validation, "test": self.test}
@@ -127,7 +143,8 @@ def _named(rows: Any, text_column: str, label_column: str, where: str) -> Any:
     from pipeline.data.tables import as_strings, name_classes
 
     table = rows.with_format("arrow")[:]
-    names = getattr(rows.features[label_column], "names", None)
+    feature = rows.features[label_column]
+    names = getattr(getattr(feature, "feature", feature), "names", None)
     if names is not None:
         table = name_classes(table, label_column, names, where)
     return as_strings(table, Path(where), text_column, label_column)
@@ -148,7 +165,8 @@ class Clinc150(DataSource):
                 label_column="intent",
             )  # fmt: skip
             return hub.load(seed)
-        from pipeline.data.splits import SplitFractions, assemble
+        from pipeline.data.several_labels import assemble
+        from pipeline.data.splits import SplitFractions
 
         return assemble(_clinc_parts(Path(self.path).expanduser()), self.oos_label, SplitFractions(0.1, 0.2, seed))
 

@@ -6,7 +6,7 @@ The code works on whole Arrow columns; it looks at single rows only to report an
 import hashlib
 import heapq
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from pipeline.data import hints
 from pipeline.data.drawing import stratified
 from pipeline.errors import DataError, nearest
+from pipeline.tasks import SINGLE_LABEL, Task
 from pipeline.tasks.single_label import LABEL, TEXT
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class Splits:
     oos: int | None  # index of the out-of-scope label
     content_hash: str  # of texts, labels and their order in all splits, without names and paths
     notes: tuple[str, ...] = ()  # what was told about the data: counts of what was changed, and what it looks like
+    task: Task = SINGLE_LABEL  # what goes in and what comes out
 
 
 def typical_texts(*splits: "Dataset") -> list[str]:
@@ -85,20 +87,20 @@ def assemble(parts: Mapping[str, RawSplit | None], oos_label: str | None, cut: S
     given = {name: part for name, part in parts.items() if part is not None}
     for name, part in given.items():
         _check_filled(part, name)
-    notes = _told(note for part in given.values() for note in (*part.notes, *_label_spaces(part)))
+    notes = told(note for part in given.values() for note in (*part.notes, *_label_spaces(part)))
     trimmed = {name: _trimmed(part.table) for name, part in given.items()}
     tables = _draw_missing(trimmed, given["train"].where, cut)
-    labels = _label_names(tables["train"])
+    labels = sorted_names([str(name) for name in pc.unique(tables["train"].column(LABEL)).to_pylist()])
     if len(labels) < 2:
         raise DataError(f"{given['train'].where}: only one class ({labels[0]!r}); a classifier needs at least two")
     if oos_label is not None and oos_label not in labels:
         raise DataError(f"data.oos_label={oos_label}: no such label{nearest(oos_label, labels)}")
-    notes += _told(f"{given['train'].where}: {hint}" for hint in _hints(labels, oos_label, tables["train"].num_rows))
+    notes += told(f"{given['train'].where}: {hint}" for hint in _hints(labels, oos_label, tables["train"].num_rows))
     encoded = {}
     for name in SPLITS:
         codes = _encode(tables[name], labels, given.get(name, given["train"]))
         encoded[name] = pa.table({TEXT: tables[name].column(TEXT).combine_chunks(), LABEL: codes})
-    notes += _told([*_missing_classes(encoded, len(labels)), *_duplicates(encoded), *_contradictions(encoded["train"])])
+    notes += told([*_missing_classes(encoded, len(labels)), *duplicates(encoded), *_contradictions(encoded["train"])])
     oos = labels.index(oos_label) if oos_label is not None else None
     return _splits(encoded, labels, oos, tuple(notes))
 
@@ -115,7 +117,7 @@ def _splits(encoded: Mapping[str, pa.Table], labels: list[str], oos: int | None,
     return Splits(**made, labels=tuple(labels), oos=oos, content_hash=content_hash, notes=notes)
 
 
-def _told(notes: Iterable[str]) -> list[str]:
+def told(notes: Iterable[str]) -> list[str]:
     """Log each note as a warning at once: a later error may be explained by it."""
     told = list(notes)
     for note in told:
@@ -173,8 +175,8 @@ def _draw_missing(given: Mapping[str, pa.Table], where: str, cut: SplitFractions
     return tables
 
 
-def _label_names(train: pa.Table) -> list[str]:
-    names = [str(name) for name in pc.unique(train.column(LABEL)).to_pylist()]
+def sorted_names(names: Sequence[str]) -> list[str]:
+    """Names of labels in the order of their numbers: as numbers where all are."""
     numeric = all(name.removeprefix("-").isdecimal() for name in names)
     return sorted(names, key=int) if numeric else sorted(names)
 
@@ -198,7 +200,8 @@ def _missing_classes(tables: Mapping[str, pa.Table], classes: int) -> list[str]:
     ]
 
 
-def _duplicates(tables: Mapping[str, pa.Table]) -> list[str]:
+def duplicates(tables: Mapping[str, pa.Table]) -> list[str]:
+    """Notes about texts that are in several splits."""
     notes = []
     for name, other in (("validation", "train"), ("test", "train"), ("test", "validation")):
         seen = pc.is_in(tables[name].column(TEXT), value_set=tables[other].column(TEXT))

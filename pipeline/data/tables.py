@@ -13,7 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.data import delimited, quotes
+from pipeline.data import delimited, label_lists, quotes
 from pipeline.data.delimited import BLOCK_BYTES, MAX_BLOCK_BYTES, SETTINGS, Dialect, require, require_header
 from pipeline.data.formats import DELIMITERS, JSON_LINES, PARQUET
 from pipeline.errors import DataError
@@ -43,6 +43,15 @@ def read(path: Path, text_column: str, label_column: str, quoting: bool | None =
     return FileTable(as_strings(table, path, text_column, label_column, quoting), tuple(names), tuple(notes))
 
 
+def read_indicators(path: Path, text_column: str, label_columns: Sequence[str], quoting: bool | None = None) -> FileTable:
+    """Read a file with one column of 0 and 1 for each label. Raises DataError as `read`, and for other values."""
+    settings = (SETTINGS[0], *["data.label_columns="] * len(label_columns))
+    table, names, notes = read_raw(path, [text_column, *label_columns], quoting, settings)
+    text = strings(table.column(text_column), path, text_column, quoting)
+    labels = label_lists.from_columns(table, label_columns, str(path))
+    return FileTable(pa.table({TEXT: text, LABEL: labels}), tuple(names), tuple(notes))
+
+
 def read_raw(
     path: Path, columns: Sequence[str], quoting: bool | None, settings: Sequence[str] = SETTINGS
 ) -> tuple[pa.Table, list[str], list[str]]:
@@ -55,7 +64,7 @@ def read_raw(
     suffix = path.suffix.lower()
     try:
         if suffix in DELIMITERS:
-            return _read_delimited(path, columns, Dialect.of(path, quoting))
+            return _read_delimited(path, columns, Dialect.of(path, quoting), settings)
         if suffix in JSON_LINES:
             return _read_json_lines(path, columns, settings)
         if suffix in PARQUET:
@@ -66,7 +75,7 @@ def read_raw(
 
 
 def as_strings(table: pa.Table, where: Path, text_column: str, label_column: str, quoting: bool | None = None) -> pa.Table:
-    """Two columns of a table as `text, label`, both strings. Raises DataError for other types, and unless they are UTF-8."""
+    """Two columns of a table as `text, label`: strings, or lists of strings as labels. Raises DataError for other types."""
     text = strings(table.column(text_column), where, text_column, quoting)
     return pa.table({TEXT: text, LABEL: _labels(table.column(label_column), where, label_column, quoting)})
 
@@ -83,9 +92,11 @@ def _from_one(message: str) -> str:
     return re.sub(r"\bin row (\d+)", lambda found: f"in row {int(found[1]) + 1}", message)
 
 
-def _read_delimited(path: Path, columns: Sequence[str], dialect: Dialect) -> tuple[pa.Table, list[str], list[str]]:
+def _read_delimited(
+    path: Path, columns: Sequence[str], dialect: Dialect, settings: Sequence[str]
+) -> tuple[pa.Table, list[str], list[str]]:
     names = delimited.header(path, dialect)
-    require_header(path, dialect, names, columns)
+    require_header(path, dialect, names, columns, settings)
     notes = quotes.check_marks(path, dialect)
     table = delimited.read_columns(path, dialect, columns)
     return table, names, notes + quotes.check_lines(path, dialect, names, columns[-1], table)
@@ -130,7 +141,7 @@ def _class_names(schema: pa.Schema, column: str) -> list[str] | None:
     """The names of a column's classes where the library `datasets` wrote them into the schema; else None."""
     try:
         feature = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"][column]
-        return list(feature["names"]) if feature["_type"] == "ClassLabel" else None
+        return label_lists.class_names(feature)
     except (KeyError, TypeError, ValueError):
         return None
 
@@ -138,6 +149,9 @@ def _class_names(schema: pa.Schema, column: str) -> list[str] | None:
 def name_classes(table: pa.Table, column: str, names: Sequence[str], where: str) -> pa.Table:
     """Replace the numbers of classes in a column by their names; -1 becomes null. Raises DataError for other numbers."""
     numbers = table.column(column)
+    if label_lists.are_lists(numbers.type):
+        lists = label_lists.from_lists(numbers, names, f"{where}, column {column!r}")
+        return table.set_column(table.column_names.index(column), column, lists)
     if not pa.types.is_integer(numbers.type):  # names already
         return table
     codes = numbers.combine_chunks().cast(pa.int64())
@@ -174,6 +188,8 @@ def _undecodable(value: bytes | None) -> bool:
 
 
 def _labels(column: pa.ChunkedArray, path: Path, name: str, quoting: bool | None) -> pa.ChunkedArray:
+    if label_lists.are_lists(column.type):
+        return label_lists.from_lists(column, None, f"{path}, column {name!r}")
     if pa.types.is_integer(column.type):
         return column.cast(pa.large_string())
     if pa.types.is_floating(column.type) or pa.types.is_boolean(column.type):

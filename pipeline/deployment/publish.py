@@ -42,13 +42,13 @@ ARGMAX = "argmax/accuracy"  # without the decision rule
 RULE_NOTE = "\n\nThe decision rule (`classifier.json`) was measured too. It is applied by this, not by transformers:\n\n"
 LOAD_WITH_TRANSFORMERS = """from transformers import pipeline
 
-print(pipeline("text-classification", model="{repository}")("a text to classify"))"""
+print(pipeline("text-classification", model="{repository}"{arguments})("a text to classify"))"""
 LOAD_WITH_PROJECT = """from pathlib import Path
 from huggingface_hub import snapshot_download
 from pipeline.deployment.serve.answers import Answerer  # from the project classifier-compression-pipeline
 
 answer = Answerer(Path(snapshot_download("{repository}")))
-print(answer(["a text to classify"])[0].label)"""
+print(answer(["a text to classify"])[0].{field})"""
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,7 @@ def model_card(repository: str, description: Description, form: PublishedForm, c
     results = [
         EvalResult(
             task_type="text-classification", dataset_type=card.data, dataset_name=card.data, dataset_split="test",
-            metric_type="accuracy", metric_name=name, metric_value=value,
+            metric_type="f1" if name.endswith("F1") else "accuracy", metric_name=name, metric_value=value,
         )
         for name, value in _accuracies(description, card).items()
     ]  # fmt: skip
@@ -153,17 +153,20 @@ def model_card(repository: str, description: Description, form: PublishedForm, c
 def _accuracies(description: Description, card: Card) -> dict[str, float]:
     """Accuracy on the test split by what it is of: transformers answers without the decision rule."""
     if description.rule.plain:
-        return {"accuracy": card.metrics["quality/accuracy"]}
+        found = {"accuracy": "quality/accuracy", "micro F1": "quality/f1_micro", "macro F1": "quality/f1_macro"}
+        several = "quality/f1_micro" in card.metrics
+        return {name: card.metrics[key] for name, key in found.items() if several or name == "accuracy"}
     without = {"accuracy without the decision rule": card.metrics[ARGMAX]} if ARGMAX in card.metrics else {}
     return without | {"accuracy with the decision rule": card.metrics["quality/accuracy"]}
 
 
 def _body(repository: str, description: Description, form: PublishedForm, card: Card) -> str:
-    ours = f"```python\n{LOAD_WITH_PROJECT.format(repository=repository)}\n```"
+    ours = f"```python\n{LOAD_WITH_PROJECT.format(repository=repository, field=description.kind.fields[0])}\n```"
     if form is PublishedForm.PROJECT:
         load = ours
     else:
-        load = f"```python\n{LOAD_WITH_TRANSFORMERS.format(repository=repository)}\n```"
+        arguments = description.kind.transformers_arguments
+        load = f"```python\n{LOAD_WITH_TRANSFORMERS.format(repository=repository, arguments=arguments)}\n```"
         load += WRITTEN_OUT_NOTE if form is PublishedForm.CONVERTED else ""
         load += "" if description.rule.plain else RULE_NOTE + ours
     steps = "\n".join(f"{number}. {step}" for number, step in enumerate(card.steps, start=1))

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import TrackError
-from pipeline.runtimes.base import packages_of
+from pipeline.runtimes.base import Description, packages_of
 from pipeline.system import locks
 from pipeline.system.packages import version
 from pipeline.tracking.server import Connection, as_track_error, without_password
@@ -124,7 +124,7 @@ class Registry:
         return Path(model) / "artifacts" / ARTIFACT_NAME
 
     def predict(self, number: str, texts: Sequence[str]) -> list[dict[str, Any]]:
-        """The answers of a version to texts: label, score, abstained. MLflow loads it in a new process, with its own code.
+        """The answers of a version to texts, as served. MLflow loads it in a new process, with its own code.
 
         Raises DamagedVersionError if it can't be loaded, TrackError if it takes too long.
         """
@@ -171,8 +171,9 @@ def write_model(artifact: Path, bundle: Path, settings: Mapping[str, int]) -> No
         code = Path(scratch) / PACKAGE.name
         shutil.copytree(PACKAGE, code, ignore=shutil.ignore_patterns("__pycache__", "*.csv", "*.png"))
         named = shutil.copytree(artifact, Path(scratch) / ARTIFACT_NAME)  # MLflow keeps the directory's name
+        service = Description.read(artifact).kind.service
         save_model(
-            str(bundle), python_model=str(PACKAGE / "deployment" / "serve" / "model.py"),
+            str(bundle), python_model=str(PACKAGE / "deployment" / "serve" / f"{service}.py"),
             artifacts={ARTIFACT_NAME: str(named)}, code_paths=[str(code)],
             model_config=dict(settings), pip_requirements=requirements(artifact),
         )  # fmt: skip

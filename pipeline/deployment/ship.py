@@ -34,7 +34,7 @@ def ship(decision: Decision, config: Config, tracker: Tracker) -> Registered:
     row = decision.chosen.best_run()
     run = tracker.client.get_run(row.run_id)
     splits = _require_checkable(run, config)
-    expected = tracker.predictions(row.run_id, splits.labels, splits.oos)
+    expected = tracker.predictions(row.run_id, splits.labels, splits.oos, task=splits.task)
     registry = Registry(tracker.connection, tracker.experiment)
     root = Path(config.track.root).resolve()
     with tempfile.TemporaryDirectory() as name, registry.lock(root):

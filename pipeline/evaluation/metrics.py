@@ -156,6 +156,12 @@ METRICS = declared(
     quality("oos_precision", "out-of-scope precision"),
     quality("f1_macro", "macro F1", "macro F1 %", drop_order=1,
             explanation="harmonic mean of a class's precision and recall, averaged over the classes."),
+    quality("f1_micro", "micro F1", "micro F1 %", drop_order=16, shown_in=(VIEW,),
+            explanation="F1 of all labels of all texts together, where a text may have several; accuracy is then the share "
+                        "of texts whose labels are all right.",
+            change={"shown_in": (VIEW,)}),
+    quality("f1_samples", "samples F1"),
+    quality("average_precision", "macro average precision", compared=False),
     quality("ece", "calibration error", "ECE %", compared=False, direction=LOWER, drop_order=2,
             beside="quality/ece_by_chance",
             explanation="average difference between scores and the share of right answers (expected calibration error); in "

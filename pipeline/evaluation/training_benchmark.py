@@ -60,12 +60,16 @@ class Outcome:
 def benchmark(config: Config, pairs: int = PAIRS, texts: int = TEXTS) -> Outcome:
     """Run the benchmark while no other job of this program measures.
 
-    Raises ConfigError if finetune is not the first step.
+    Raises ConfigError if finetune is not the first step, or a text may have several labels.
     """
     step = next(iter(config.optim.steps.values()), None)
     if not isinstance(step, Finetune):
         raise ConfigError(f"optim={config.optim.name} does not begin with finetune; take optim=baseline")
     context = Context(config.data.load(config.seed), config.backbone, config.seed)
+    if context.splits.task.loss() is not None:
+        raise ConfigError(
+            f"data={config.data.name}: the Trainer's own loss, which this compares with, is for one label a text"
+        )
     train = context.splits.train
     some = train.select(np.random.default_rng(config.seed).permutation(len(train))[:texts])  # it may be sorted by label
     rates: dict[str, list[float]] = {"ours": [], "defaults": []}

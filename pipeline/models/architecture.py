@@ -111,7 +111,9 @@ def importance(model: nn.Module, batches: Iterable[Mapping[str, Tensor]]) -> lis
     try:
         for batch in batches:
             logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
-            loss = nn.functional.cross_entropy(logits, batch["labels"], reduction="sum")
+            several = batch["labels"].is_floating_point()  # as transformers decides
+            of_task = nn.functional.binary_cross_entropy_with_logits if several else nn.functional.cross_entropy
+            loss = of_task(logits, batch["labels"], reduction="sum")
             gradients = torch.autograd.grad(loss, [gates[i] for i in range(len(gated))])  # a row for each text
             for total, gradient in zip(sums, gradients, strict=True):
                 total += gradient.abs().sum(0)

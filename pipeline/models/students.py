@@ -11,7 +11,9 @@ import numpy as np
 import torch
 
 from pipeline.errors import OptimizationError
-from pipeline.tasks.single_label import LABEL, TEXT
+from pipeline.tasks import SINGLE_LABEL, Task
+from pipeline.tasks.base import LABEL
+from pipeline.tasks.inputs import TEXT
 
 BATCH_SIZE = 32  # texts
 
@@ -86,11 +88,13 @@ def prune_by_importance(model: Any, batches: Iterator[dict[str, Any]], heads_kep
     prune(model, select(importance(model, batches), heads_kept, neurons_kept))
 
 
-def sample_batches(tokenizer: Any, train: Any, count: int, max_length: int, seed: int) -> Iterator[dict[str, Any]]:
+def sample_batches(
+    tokenizer: Any, train: Any, count: int, max_length: int, seed: int, task: Task = SINGLE_LABEL, labels: int = 0
+) -> Iterator[dict[str, Any]]:
     """`count` texts of a split, drawn at random, as batches of tensors: input_ids, attention_mask, labels."""
     count = min(count, len(train))
     rows = np.random.default_rng(seed).choice(len(train), count, replace=False)
     for start in range(0, count, BATCH_SIZE):
         batch = train[rows[start : start + BATCH_SIZE]]
         encoded = tokenizer(batch[TEXT], padding=True, truncation=True, max_length=max_length, return_tensors="pt")
-        yield {**encoded, "labels": torch.tensor(batch[LABEL])}
+        yield {**encoded, "labels": torch.from_numpy(task.targets(batch[LABEL], labels))}

@@ -15,8 +15,9 @@ from typing import Any, ClassVar, Literal, TypeVar
 import numpy as np
 
 from pipeline.models.long_texts import LongTexts
-from pipeline.runtimes.decision_rule import Rule
 from pipeline.system.cpu import int8_instructions
+from pipeline.tasks import SINGLE_LABEL, Task, task_of
+from pipeline.tasks.base import DecisionRule
 
 log = logging.getLogger(__name__)
 DESCRIPTION = "classifier.json"
@@ -92,22 +93,28 @@ class Description:
     max_length: int  # tokens; longer texts are cut
     oos: int | None = None  # index of the out-of-scope label
     pad_id: int = 0  # the padding token
-    decision: dict[str, Any] | None = None  # see `pipeline.runtimes.decision_rule`; None: the largest logit
+    decision: dict[str, Any] | None = None  # see `pipeline.tasks.decision_rule`; None: the largest logit
     trained: bool = True  # False: the weights are random, so only size and latency are meaningful
     batched: bool = True  # False: the other texts of a batch change a text's logits, see `Runtime.batch_independent`
     fold_rules: list[dict[str, Any]] | None = None  # `decision` without each fold of the validation split, see `crossfit`
     int8_for: str | None = None  # the int8 instructions of the processor that it was quantized on; None: not in int8
     batch_size: int = 1  # how many texts share a batch where `batched` is False
+    task: str = SINGLE_LABEL.name  # the name of a task in `pipeline.tasks.TASKS`
     format: int = 1
 
     @property
-    def rule(self) -> Rule:
-        """The decision rule, which turns logits into answers. Raises ValueError or TypeError when `decision` is damaged."""
-        return Rule.of(self.decision, self.oos)
+    def kind(self) -> Task:
+        """The task. Raises ValueError for an unknown one."""
+        return task_of(self.task)
 
-    def rule_of(self, fold: int | None) -> Rule:
+    @property
+    def rule(self) -> DecisionRule:
+        """The decision rule, which turns logits into answers. Raises ValueError or TypeError when `decision` is damaged."""
+        return self.kind.rule(self.decision, self.oos)
+
+    def rule_of(self, fold: int | None) -> DecisionRule:
         """The decision rule that was fitted without a fold of the validation split; None: with all of it."""
-        return self.rule if fold is None or self.fold_rules is None else Rule.of(self.fold_rules[fold], self.oos)
+        return self.rule if fold is None or self.fold_rules is None else self.kind.rule(self.fold_rules[fold], self.oos)
 
     def write(self, artifact: Path) -> None:
         """Write `classifier.json` into an artifact directory."""

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.runtimes.base import DESCRIPTION, Classifier, Description, Runtime, checked_open, load, runtime_of
-from pipeline.runtimes.decision_rule import Rule
+from pipeline.tasks.base import DecisionRule
 
 FILE, CHEAP, BETTER = "cascade.json", "cheap", "better"
 MIN_PROBABILITY = 1e-6  # of a label
@@ -57,14 +57,14 @@ class CascadeClassifier(Classifier):
         return result
 
 
-def confidence(logits: np.ndarray, rule: Rule) -> np.ndarray:
+def confidence(logits: np.ndarray, rule: DecisionRule) -> np.ndarray:
     """The scores of the cheap classifier's answers, float64 (n,); 0 where it takes a text as out of scope."""
     labels, scores, _ = rule.answer(logits)
     sure: np.ndarray = scores if rule.oos is None else np.where(labels == rule.oos, 0.0, scores)
     return sure
 
 
-def log_probabilities(logits: np.ndarray, rule: Rule) -> np.ndarray:
+def log_probabilities(logits: np.ndarray, rule: DecisionRule) -> np.ndarray:
     """Log-probabilities, float32 (n, labels): the largest is the rule's answer, and its probability is the rule's score.
 
     The other labels share the remaining probability in proportion to their softmax. The answer always stays the largest.

@@ -19,7 +19,6 @@ from pipeline.runtimes.base import Description, PublishedForm, Runtime, Tokenize
 from pipeline.runtimes.compact import FILE, names
 from pipeline.runtimes.compact import read as read_compact
 from pipeline.runtimes.compact import write as write_compact
-from pipeline.tasks.single_label import PROBLEM_TYPE
 
 
 class TorchClassifier(TokenizedClassifier):
@@ -126,7 +125,7 @@ def save_beside(model: Any, tokenizer: Any, description: Description, artifact: 
     Raises OptimizationError when the artifact makes other tokens of a text than `tokenizer` (see `tokens.write`).
     """
     model.config.architectures = [type(model).__name__]
-    model.config.problem_type = PROBLEM_TYPE  # transformers would take sigmoid, or nothing, for the scores of another
+    model.config.problem_type = description.kind.problem_type  # it decides whether transformers takes softmax or sigmoid
     model.config.save_pretrained(artifact)
     tokens.write(tokenizer, description.max_length, artifact, texts)
     replace(description, pad_id=tokenizer.pad_token_id).write(artifact)

@@ -91,16 +91,18 @@ class Decision:
         return f"no candidate keeps the constraints; the nearest is {closest.name}: {messages}"
 
     def reported(self) -> str:
-        """The accuracy to report, and that on validation; "" where no candidate was chosen."""
+        """The accuracy (or micro F1) to report, and that on validation; "" where no candidate was chosen."""
         picked = self.picked
         if picked is None:
             return ""
         whose = "these weights" if len(picked.rows) == 1 else f"{len(picked.rows)} seeds"
-        test = formatted(picked, "quality/accuracy")
-        change = "" if picked.is_baseline else f" ({formatted(picked, 'delta/accuracy_pp')} against the baseline)"
+        name = "f1_micro" if picked.metric("quality/f1_micro") is not None else "accuracy"
+        key, label = f"quality/{name}", {"f1_micro": "micro F1"}.get(name, name)
+        test = formatted(picked, key)
+        change = "" if picked.is_baseline else f" ({formatted(picked, f'delta/{name}_pp')} against the baseline)"
         return (
-            f"accuracy of {whose} on test: {test}{change}; this is the one to report. On validation, where it "
-            f"{self._how_chosen()}, it is {formatted(picked, validation_key('quality/accuracy'))}"
+            f"{label} of {whose} on test: {test}{change}; this is the one to report. On validation, where it "
+            f"{self._how_chosen()}, it is {formatted(picked, validation_key(key))}"
         )
 
     def _how_often(self) -> str:

@@ -22,11 +22,11 @@ from pipeline.errors import ConfigError, OptimizationError
 from pipeline.runtimes import crossfit
 from pipeline.runtimes.base import Description, load
 from pipeline.runtimes.cascade import BETTER, CHEAP, FILE, confidence
-from pipeline.runtimes.decision_rule import Rule
 from pipeline.steps.base import Context
 from pipeline.steps.calibrate import oos_share_of, sample_weights
 from pipeline.steps.shared.inference import crossfitted_logits_of, logits_of
 from pipeline.system import locks
+from pipeline.tasks.decision_rule import Rule
 from pipeline.tasks.single_label import LABEL, TEXT, out_of_scope
 
 log = logging.getLogger(__name__)
@@ -44,6 +44,7 @@ class Cascade(Step):
     loss: float = setting(0.0, min=0, max=1)
 
     code_version: ClassVar[int] = 5
+    tasks: ClassVar[tuple[str, ...]] = ("single_label",)  # whether the cheap one is sure is a matter of one score
     gives: ClassVar[str] = "cascade"
 
     def needs(self, backbone: Backbone) -> dict[str, Optim]:

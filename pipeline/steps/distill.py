@@ -152,7 +152,10 @@ class Distill(Distilling):
             best = replace(self, **notes["search"]["best"])
             log.info("training with the best hyper-parameters: %s", notes["search"]["best"])
         model, tokenizer, notes["curves"] = best.trained(context, scratch / "training")
-        description = Description("torch", list(context.splits.labels), context.backbone.max_length, context.splits.oos)
+        description = Description(
+            "torch", list(context.splits.labels), context.backbone.max_length, context.splits.oos,
+            task=context.splits.task.name,
+        )  # fmt: skip
         save_fitting(model, tokenizer, description, artifact, context.tokenizer_texts)
         return notes
 
@@ -165,7 +168,8 @@ class Distill(Distilling):
             from pipeline.models.students import prune_by_importance, sample_batches
 
             length = context.backbone.max_length
-            some = sample_batches(tokenizer, context.splits.train, IMPORTANCE_TEXTS, length, context.seed)
+            task, count = context.splits.task, len(context.splits.labels)
+            some = sample_batches(tokenizer, context.splits.train, IMPORTANCE_TEXTS, length, context.seed, task, count)
             prune_by_importance(model, some, self.heads_kept, self.neurons_kept)
         return model, tokenizer, self.learn(model, tokenizer, context, scratch, callbacks)
 
@@ -176,7 +180,9 @@ class Distill(Distilling):
         from pipeline.runtimes.torch import read_tokenizer
 
         if self._starts_from(context.backbone) == "student":
-            model, tokenizer = start(context.backbone, "student", list(context.splits.labels), context.seed)
+            model, tokenizer = start(
+                context.backbone, "student", list(context.splits.labels), context.seed, context.splits.task.problem_type
+            )
         else:
             model = student_from_layers(read_teacher(context, TORCH_TEACHER), self.layers, self.depth)
             tokenizer = read_tokenizer(context.needed["teacher"])
@@ -185,7 +191,7 @@ class Distill(Distilling):
     def _search(self, context: Context, scratch: Path) -> dict[str, Any]:
         from pipeline.training.tuning import Space, search
 
-        ranges = self.search
+        ranges, metric = self.search, context.splits.task.best_by
         spaces = {
             "epochs": Space(ranges.epochs[0], ranges.epochs[1], whole=True),
             "alpha": Space(ranges.alpha[0], ranges.alpha[1]),
@@ -195,6 +201,6 @@ class Distill(Distilling):
 
         def train(settings: dict[str, Any], folder: Path, reporter: Any) -> float:
             _, _, curves = replace(self, **settings).trained(context, folder, (reporter,))
-            return max(epoch["validation_accuracy"] for epoch in curves)
+            return max(epoch[f"validation_{metric}"] for epoch in curves)
 
-        return search(spaces, ranges.n_trials, context.seed, scratch, train, context.on_trial)
+        return search(spaces, ranges.n_trials, context.seed, scratch, train, context.on_trial, metric)

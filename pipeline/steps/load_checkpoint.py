@@ -32,6 +32,7 @@ class LoadCheckpoint(Step):
             "checkpoint": digest({path.name: sha256(path) for path in files}),
             "labels": list(context.splits.labels),
             "oos": context.splits.oos,
+            "task": context.splits.task.name,
             "max_length": context.backbone.max_length,
             "versions": versions("torch", "transformers"),
         }
@@ -60,7 +61,9 @@ def store_checkpoint(directory: Path, context: Context, artifact: Path) -> dict[
     from pipeline.runtimes.torch import save
 
     labels = list(context.splits.labels)
-    model, tokenizer = checkpoint(directory, labels, context.backbone.max_length)
-    description = Description("torch", labels, context.backbone.max_length, context.splits.oos)
+    model, tokenizer = checkpoint(directory, labels, context.backbone.max_length, context.splits.task.problem_type)
+    description = Description(
+        "torch", labels, context.backbone.max_length, context.splits.oos, task=context.splits.task.name
+    )
     save(model, tokenizer, description, artifact, context.tokenizer_texts)
     return {}

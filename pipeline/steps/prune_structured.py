@@ -63,8 +63,9 @@ class PruneStructured(Trained):
 
         before = _counted(model)
         some = sample_batches(
-            tokenizer, context.splits.train, self.importance_samples, context.backbone.max_length, context.seed
-        )
+            tokenizer, context.splits.train, self.importance_samples, context.backbone.max_length, context.seed,
+            context.splits.task, len(context.splits.labels),
+        )  # fmt: skip
         prune_by_importance(model, some, self.heads_kept, self.neurons_kept)
         left = _counted(model)
         log.info("kept: %s", ", ".join(f"{left[name]:,} of {before[name]:,} {name}" for name in before))

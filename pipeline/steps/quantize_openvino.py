@@ -5,6 +5,7 @@ is at most `max_drop`.
 """
 
 import contextlib
+import functools
 import io
 import logging
 import shutil
@@ -21,7 +22,8 @@ from pipeline.steps.base import Context, versions
 from pipeline.steps.export_openvino import require_openvino
 from pipeline.steps.shared.agreement import check_agreement
 from pipeline.system.cpu import int8_instructions, int8_support, warn_if_slow
-from pipeline.tasks.single_label import LABEL, TEXT
+from pipeline.tasks import Task
+from pipeline.tasks.inputs import TEXT
 
 log = logging.getLogger(__name__)
 JUDGED = (
@@ -85,15 +87,19 @@ class QuantizeOpenvino(Step):
         settings = {"model_type": nncf.ModelType.TRANSFORMER, "subset_size": len(drawn)}
         if self.max_drop is None:
             return nncf.quantize(network, measured, **settings)
-        judged = nncf.Dataset(
-            [(encoded(text), label) for text, label in zip(validation[TEXT], validation[LABEL], strict=True)]
-        )
+        truth = context.splits.task.truth(validation, len(context.splits.labels))
+        judged = nncf.Dataset([(encoded(text), own) for text, own in zip(validation[TEXT], truth, strict=True)])
         return nncf.quantize_with_accuracy_control(
-            network, measured, judged, validation_fn=_accuracy, max_drop=self.max_drop, **settings
+            network,
+            measured,
+            judged,
+            validation_fn=functools.partial(_quality, context.splits.task),
+            max_drop=self.max_drop,
+            **settings,
         )
 
 
-def _accuracy(network: Any, rows: Any) -> tuple[float, list[float]]:
-    """The share of right predictions, and for each text 1.0 if it is right."""
-    right = [float(network(inputs)[0].argmax() == label) for inputs, label in rows]
+def _quality(task: Task, network: Any, rows: Any) -> tuple[float, list[float]]:
+    """The mean of `Task.text_scores`, and that of each text."""
+    right = [float(task.text_scores(task.answer(network(inputs)[0]), truth[None])[0]) for inputs, truth in rows]
     return float(np.mean(right)), right

@@ -47,6 +47,7 @@ class RandomInit(Step):
         return {
             "labels": list(context.splits.labels),
             "oos": context.splits.oos,
+            "task": context.splits.task.name,
             "max_length": context.backbone.max_length,
             "tokenizer": identity(context.backbone, "teacher"),
             "versions": versions("torch", "transformers", "tokenizers"),
@@ -73,7 +74,7 @@ class RandomInit(Step):
         _, tokenizer = start(context.backbone, "teacher", labels, context.seed)
         torch.manual_seed(0)
         model = self._network(labels, tokenizer)
-        description = Description("torch", labels, length, context.splits.oos, trained=False)
+        description = Description("torch", labels, length, context.splits.oos, trained=False, task=context.splits.task.name)
         save(model, tokenizer, description, artifact, context.tokenizer_texts)
         return {}
 

@@ -70,5 +70,7 @@ class StaticEmbeddings(Distilling):
         save_file(state, artifact / WEIGHTS)
         (artifact / TOKENIZER).write_bytes((context.needed["teacher"] / TOKENIZER).read_bytes())
         pad_id = tokenizer.pad_token_id
-        Description("static", labels, context.backbone.max_length, context.splits.oos, pad_id).write(artifact)
+        Description(
+            "static", labels, context.backbone.max_length, context.splits.oos, pad_id, task=context.splits.task.name
+        ).write(artifact)
         return {"curves": curves}

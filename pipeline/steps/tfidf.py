@@ -16,7 +16,7 @@ from pipeline.errors import ConfigError
 from pipeline.runtimes.base import Description
 from pipeline.runtimes.crossfit import selection_optimism
 from pipeline.steps.base import Context, versions
-from pipeline.tasks.single_label import LABEL, TEXT
+from pipeline.tasks.inputs import TEXT
 
 log = logging.getLogger(__name__)
 MAX_WEIGHTS = 8_000_000  # features times labels: the solver (L-BFGS) keeps about 25 copies in float64, here 1.6 GB
@@ -30,7 +30,7 @@ class Tfidf(Step):
     features: int = setting(20000, min=1)
     strengths: list[float] = field(default_factory=lambda: [3.0, 10.0, 30.0])
 
-    code_version: ClassVar[int] = 3
+    code_version: ClassVar[int] = 4
     gives: ClassVar[str] = "tfidf"
 
     def __post_init__(self) -> None:
@@ -54,7 +54,6 @@ class Tfidf(Step):
         """Train with each strength and keep the best on validation; metrics: it, how much that flatters, features."""
         from safetensors.numpy import save_file
         from sklearn.feature_extraction.text import TfidfVectorizer
-        from sklearn.linear_model import LogisticRegression
 
         from pipeline.runtimes.tfidf import FEATURES, MAX_CHARACTERS, WEIGHTS, features
         from pipeline.system.progress import bar
@@ -70,32 +69,54 @@ class Tfidf(Step):
                         len(splits.train), MAX_CHARACTERS)  # fmt: skip
         vectorizer = TfidfVectorizer(analyzer=features, max_features=most, sublinear_tf=True)
         train = vectorizer.fit_transform(splits.train[TEXT])
-        validation, truth = vectorizer.transform(splits.validation[TEXT]), np.array(splits.validation[LABEL])
-        tried, right = [], []
+        validation, task, count = vectorizer.transform(splits.validation[TEXT]), splits.task, len(splits.labels)
+        labels, truth = (task.truth(split, count) for split in (splits.train, splits.validation))
+        tried, parts = [], []
         with bar("logistic regression", "strength", len(self.strengths)) as progress:
             for strength in self.strengths:
-                found = LogisticRegression(C=strength, max_iter=1000).fit(train, splits.train[LABEL])
-                tried.append(found)
-                right.append(found.predict(validation) == truth)
-                log.info("strength %g: validation accuracy %.1f %%", strength, 100 * right[-1].mean())
+                tried.append(_fitted(train, labels, strength, count))
+                parts.append(task.parts_of(task.answer(validation @ tried[-1][0] + tried[-1][1]), truth))
+                value = 100 * float(task.score_of(parts[-1].mean(axis=0)))
+                log.info("strength %g: validation %s %.1f %%", strength, task.best_by.replace("_", " "), value)
                 progress.update()
-        best = tried[int(np.mean(right, axis=1).argmax())]
-        optimism = 100 * selection_optimism(np.array(right), truth)
+        best = int(task.score_of(np.mean(parts, axis=1)).argmax())
+        optimism = 100 * selection_optimism(np.array(parts), truth, task.score_of)
         names = vectorizer.get_feature_names_out().tolist()
         (artifact / FEATURES).write_text(json.dumps(names, ensure_ascii=False, separators=(",", ":")), encoding="utf-8")
-        save_file(_all_labels(best, vectorizer.idf_, len(splits.labels)), artifact / WEIGHTS)
-        Description("tfidf", list(splits.labels), context.backbone.max_length, splits.oos).write(artifact)
-        metrics = {"tfidf/strength": float(best.C), "tfidf/features": float(len(names))}
+        weights, bias = tried[best]
+        stored: dict[str, np.ndarray] = {
+            "weights": weights.astype(np.float16),
+            "bias": bias.astype(np.float32),
+            "idf": vectorizer.idf_.astype(np.float32),
+        }
+        save_file(stored, artifact / WEIGHTS)
+        length = context.backbone.max_length
+        Description("tfidf", list(splits.labels), length, splits.oos, task=task.name).write(artifact)
+        metrics = {"tfidf/strength": float(self.strengths[best]), "tfidf/features": float(len(names))}
         return {"metrics": metrics | {"tfidf/selection_optimism_pp": optimism}}
 
 
-def _all_labels(found: Any, idf: np.ndarray, count: int) -> dict[str, np.ndarray]:
-    """Weights (features, labels) and biases; scikit-learn has only one row for two classes."""
-    weights, bias = found.coef_, found.intercept_
-    if count == 2:
-        weights, bias = np.concatenate([-weights / 2, weights / 2]), np.concatenate([-bias / 2, bias / 2])
-    return {
-        "weights": np.ascontiguousarray(weights.T).astype(np.float16),
-        "bias": bias.astype(np.float32),
-        "idf": idf.astype(np.float32),
-    }
+def _with_both(truth: np.ndarray) -> np.ndarray:
+    """The labels, where the first text has another one if all or none have it: a regression needs texts of both kinds."""
+    changed = truth.copy()
+    changed[0, truth.all(axis=0)] = False
+    changed[0, ~truth.any(axis=0)] = True
+    return changed
+
+
+def _fitted(features: Any, truth: np.ndarray, strength: float, count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Weights, float64 (features, labels), and biases of a logistic regression; of one for each of several labels.
+
+    scikit-learn has only one row of weights for two classes. truth: an array of the task.
+    """
+    from sklearn.linear_model import LogisticRegression
+
+    if truth.ndim == 2:
+        models = [LogisticRegression(C=strength, max_iter=1000).fit(features, own) for own in _with_both(truth).T]
+        weights, bias = np.concatenate([each.coef_ for each in models]), np.concatenate([each.intercept_ for each in models])
+    else:
+        model = LogisticRegression(C=strength, max_iter=1000).fit(features, truth)
+        weights, bias = model.coef_, model.intercept_
+        if count == 2:
+            weights, bias = np.concatenate([-weights / 2, weights / 2]), np.concatenate([-bias / 2, bias / 2])
+    return np.ascontiguousarray(weights.T), bias

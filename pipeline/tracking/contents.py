@@ -18,6 +18,7 @@ from pipeline.runtimes.base import all_runtimes
 from pipeline.system.machine import load_average, machine, unknown_facts
 from pipeline.system.packages import version
 from pipeline.system.spreadsheet import safe_cells
+from pipeline.tasks import SINGLE_LABEL, Task
 from pipeline.tasks.single_label import out_of_scope
 
 Split = Literal["test", "validation"]
@@ -31,30 +32,34 @@ PACKAGES = (
 def write_predictions(judged: Judged, path: Path) -> None:
     """One row per text: text, prediction, score, label, correct, abstained.
 
-    Where there is a baseline also baseline_correct, and where there is such a label out_of_scope: whether the label is it.
+    Of several labels prediction, score and label are lists, and parts is what a text adds to the metric that ranks
+    (`Task.parts_of`). Where there is a baseline also baseline_correct, and where there is such a label out_of_scope:
+    whether the label is it.
     """
-    predictions = judged.predictions
-    names = np.array(predictions.labels)
+    predictions, before = judged.predictions, judged.baseline
+    predicted, truth, task = predictions.predicted, predictions.truth, predictions.task
     table = {
         "text": predictions.texts,
-        "prediction": names[predictions.predicted],
-        "score": predictions.scores,
-        "label": names[predictions.truth],
+        "prediction": task.names(predicted, predictions.labels),
+        "score": list(predictions.scores),
+        "label": task.names(truth, predictions.labels),
         "correct": predictions.right,
         "abstained": predictions.abstained,
-        **({} if judged.baseline is None else {"baseline_correct": judged.baseline.right}),
-        **({} if predictions.oos is None else {"out_of_scope": out_of_scope(predictions.truth, predictions.oos)}),
+        **({} if before is None else {"baseline_correct": before.right}),
+        **({} if (parts := task.parts_of(predicted, truth)).shape[1] == 1 else {"parts": list(parts)}),
+        **({} if predictions.oos is None else {"out_of_scope": out_of_scope(truth, predictions.oos)}),
     }
     parquet.write_table(pa.table(table), path)
 
 
-def read_predictions(path: Path, labels: Sequence[str], oos: int | None) -> Predictions:
+def read_predictions(path: Path, labels: Sequence[str], oos: int | None, task: Task = SINGLE_LABEL) -> Predictions:
     """Read a file of `write_predictions`. Raises OSError, ValueError or KeyError if it is damaged or has other labels."""
-    table, place = parquet.read_table(path), {label: index for index, label in enumerate(labels)}
-    predicted, truth = (np.array([place[name] for name in table[key].to_pylist()]) for key in ("prediction", "label"))
+    table = parquet.read_table(path)
+    predicted, truth = (task.indices(table[key].to_pylist(), labels) for key in ("prediction", "label"))
     column = next((name for name in ("abstained", "refused") if name in table.column_names), None)  # as it was called before
     abstained = table[column].to_numpy() if column else np.zeros(len(truth), dtype=bool)
-    return Predictions(table["text"].to_pylist(), truth, predicted, table["score"].to_numpy(), list(labels), oos, abstained)
+    scores = np.array(table["score"].to_pylist(), dtype=np.float64)
+    return Predictions(table["text"].to_pylist(), truth, predicted, scores, list(labels), oos, abstained, task)
 
 
 def write_flips(report: Report, folder: Path) -> None:
@@ -62,7 +67,7 @@ def write_flips(report: Report, folder: Path) -> None:
     after, before = report.test.predictions, report.test.baseline
     if before is None:
         return
-    found = flips.find(after.texts, after.truth, before.predicted, after.predicted, after.labels)
+    found = flips.find(after.texts, after.truth, before.predicted, after.predicted, after.labels, after.task)
     (folder / "flips.md").write_text(flips.markdown(found, report.optim, "the baseline"), encoding="utf-8")
     with (folder / "flips.csv").open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file, lineterminator="\n")

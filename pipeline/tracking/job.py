@@ -13,7 +13,7 @@ from pipeline.models import coverage
 from pipeline.models.outline import Outline
 from pipeline.runtimes.base import TOKENIZER
 from pipeline.steps.base import Context
-from pipeline.steps.execute import check_steps, plan
+from pipeline.steps.execute import check_order, check_steps, plan
 from pipeline.steps.finetune import differences
 from pipeline.steps.store import Store
 from pipeline.system import locks
@@ -78,6 +78,8 @@ def check_before_making(
     have a tokenizer.
     """
     known = {} if known is None else known
+    for where, optim in (("optim", config.optim), ("baseline", config.baseline)):
+        check_order(optim, config.backbone, where, context.splits.task.name)
     planned = []
     for optim in (config.optim, config.baseline):
         recipe = plan(optim, context)[-1]

@@ -84,11 +84,12 @@ class Run:
         tags = {PARENT: self.run_id, "kind": "trial", "state": trial["state"]}
         start, name = now - int(trial["seconds"] * 1000), f"trial {trial['number']}"
         run_id = self._client.create_run(self._experiment_id, start_time=start, tags=tags, run_name=name).info.run_id
+        metric = trial.get("metric", "accuracy")
         points = [
-            Metric("training/validation_accuracy", value, now, epoch) for epoch, value in enumerate(trial["epochs"], 1)
+            Metric(f"training/validation_{metric}", value, now, epoch) for epoch, value in enumerate(trial["epochs"], 1)
         ]
         settings = [Param(key, f"{value:.6g}") for key, value in trial["settings"].items()]
-        self._client.log_batch(run_id, [*points, Metric("search/validation_accuracy", trial["value"], now, 0)], settings)
+        self._client.log_batch(run_id, [*points, Metric(f"search/validation_{metric}", trial["value"], now, 0)], settings)
         self._client.set_terminated(run_id, "FINISHED")
 
     def log_folder(self, folder: Path) -> None:

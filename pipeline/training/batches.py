@@ -3,11 +3,14 @@
 from typing import Any
 
 import numpy as np
+import torch
 from datasets import Dataset, disable_progress_bars, enable_progress_bars
 from transformers import DataCollatorWithPadding
 
 from pipeline.models.long_texts import LongTexts
-from pipeline.tasks.single_label import LABEL, TEXT
+from pipeline.tasks import SINGLE_LABEL, Task
+from pipeline.tasks.base import LABEL
+from pipeline.tasks.inputs import TEXT
 
 LONG_WORK = 50_000  # texts; tokenizing more than this shows a progress bar
 
@@ -37,10 +40,12 @@ def sorted_by_length(split: Dataset) -> Dataset:
 class Collator:
     """Rows of a tokenized split -> one padded batch that includes the row numbers."""
 
-    def __init__(self, tokenizer: Any) -> None:
-        self._pad = DataCollatorWithPadding(tokenizer)
+    def __init__(self, tokenizer: Any, task: Task = SINGLE_LABEL, labels: int = 0) -> None:
+        self._pad, self._task, self._labels = DataCollatorWithPadding(tokenizer), task, labels
 
     def __call__(self, rows: list[dict[str, Any]]) -> dict[str, Any]:
         """The rows as tensors, padded to the longest."""
-        needed = ("input_ids", "attention_mask", LABEL, "row")
-        return dict(self._pad([{key: row[key] for key in needed} for row in rows]))
+        needed = ("input_ids", "attention_mask", "row")
+        batch = dict(self._pad([{key: row[key] for key in needed} for row in rows]))
+        targets = self._task.targets([row[LABEL] for row in rows], self._labels)
+        return batch | {"labels": torch.from_numpy(targets)}

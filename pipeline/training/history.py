@@ -7,35 +7,40 @@ import numpy as np
 from transformers import EvalPrediction
 
 from pipeline.runtimes.crossfit import selection_optimism
-from pipeline.tasks.single_label import answer
+from pipeline.tasks import SINGLE_LABEL, TASKS, Task
+from pipeline.tasks.base import same
 
-RIGHT = "eval_right"  # key of an entry in the log, see `accuracy`
+PARTS = "eval_parts"  # key of an entry in the log, see `judged`
+SHOWN = {"loss", "accuracy", *(task.best_by for task in TASKS.values())}  # metrics of an epoch
 
 
-def accuracy(outcome: EvalPrediction) -> dict[str, Any]:
-    """Accuracy, and which answers are right: one bit a text, in hexadecimal, which the Trainer keeps in its log."""
+def judged(outcome: EvalPrediction, task: Task = SINGLE_LABEL) -> dict[str, Any]:
+    """Accuracy, the metric that chooses the epoch, and what each text adds to that: in hexadecimal, for the log."""
     logits = outcome.predictions[0] if isinstance(outcome.predictions, tuple) else outcome.predictions
-    right = answer(logits) == outcome.label_ids
-    return {"accuracy": float(np.mean(right)), "right": np.packbits(right).tobytes().hex()}
+    answers = task.answer(logits)
+    truth = outcome.label_ids.astype(answers.dtype)
+    parts = task.parts_of(answers, truth)
+    found = {"accuracy": float(np.mean(same(answers, truth))), task.best_by: float(task.score_of(parts.mean(axis=0)))}
+    return found | {"parts": parts.tobytes().hex()}
 
 
 def curves(history: Sequence[Mapping[str, Any]]) -> list[dict[str, float]]:
     """The Trainer's log as one dict an epoch."""
     epochs: dict[int, dict[str, float]] = {}
-    names = {"loss": "train_loss", "eval_loss": "validation_loss", "eval_accuracy": "validation_accuracy"}
     for entry in history:
         number = round(entry.get("epoch", 0))
-        for key, name in names.items():
-            if key in entry:
-                epochs.setdefault(number, {"epoch": number})[name] = float(entry[key])
+        for key, value in entry.items():
+            section, _, name = key.partition("_")
+            known = "train_loss" if key == "loss" else f"validation_{name}" if section == "eval" and name in SHOWN else ""
+            if known:
+                epochs.setdefault(number, {"epoch": number})[known] = float(value)
     return [epochs[number] for number in sorted(epochs)]
 
 
-def selection_optimism_pp(history: Sequence[Mapping[str, Any]], truth: np.ndarray) -> float:
+def selection_optimism_pp(history: Sequence[Mapping[str, Any]], truth: np.ndarray, task: Task = SINGLE_LABEL) -> float:
     """How many percentage points the best epoch looks better on the texts that chose it than on others.
 
-    history: the Trainer's log; truth: int64 (n,), in the order in which they were evaluated.
+    history: the Trainer's log; truth: an array of the task, in the order in which the texts were evaluated.
     """
-    packed = b"".join(bytes.fromhex(entry[RIGHT]) for entry in history if RIGHT in entry)
-    bits = np.frombuffer(packed, np.uint8).reshape(-1, (len(truth) + 7) // 8)
-    return 100 * selection_optimism(np.unpackbits(bits, axis=1, count=len(truth)).astype(bool), truth)
+    logged = [np.frombuffer(bytes.fromhex(entry[PARTS]), np.uint8) for entry in history if PARTS in entry]
+    return 100 * selection_optimism(np.stack(logged).reshape(len(logged), len(truth), -1), truth, task.score_of)

@@ -7,6 +7,7 @@ until the training ends. They hold optimizer states in torch's format; the Train
 """
 
 import contextlib
+import functools
 import json
 import logging
 import shutil
@@ -26,9 +27,10 @@ from pipeline.errors import TrainingError
 from pipeline.runtimes import tokens
 from pipeline.system import cpu, disk
 from pipeline.system.progress import bar
-from pipeline.tasks.single_label import LABEL
+from pipeline.tasks import SINGLE_LABEL, Task
+from pipeline.tasks.base import Loss
 from pipeline.training.batches import Collator, sorted_by_length, tokenized
-from pipeline.training.history import accuracy, curves, selection_optimism_pp
+from pipeline.training.history import curves, judged, selection_optimism_pp
 from pipeline.training.optimizer import adamw
 
 log = logging.getLogger(__name__)
@@ -51,6 +53,9 @@ class Recipe:
     label_smoothing: float = 0.0
     head_lr_multiplier: float = 1.0  # learning-rate multiplier of the last layer, which is new
     dropout: float | None = None  # None: as the network has it
+    task: Task = SINGLE_LABEL
+    labels: int = 0  # their number
+    positive_weights: np.ndarray | None = None  # see `Task.loss`
     keep: str = "best"  # "best": the best epoch on validation; "last": for pruning, whose earlier epochs are less sparse
 
 
@@ -80,7 +85,7 @@ def train(
     """Train `model` in place, on the GPU if there is one, and leave it on the CPU.
 
     It ends with the weights of the best epoch on validation, or of the last one (`recipe.keep`). Without an objective the
-    loss is cross-entropy with label smoothing; without an optimizer AdamW is used.
+    loss is that of the task; without an optimizer AdamW is used.
     Returns one dict an epoch: epoch, train_loss, validation_loss, validation_accuracy (0 to 1); see also `_curves`.
     Raises TrainingError when a checkpoint of an interrupted training does not fit, OptimizationError when an artifact could
     not make the same tokens as `tokenizer`.
@@ -88,32 +93,34 @@ def train(
     tokens.check(tokenizer, recipe.max_length, typical_texts(training, validation))
     embeddings = model.base_model.get_input_embeddings()
     embeddings.requires_grad_(not recipe.freeze_embeddings)
-    progress = Progress()
+    progress = Progress(recipe.task.best_by)
     trainer = _Trainer(
         model=model,
         args=_arguments(recipe, scratch),
         train_dataset=tokenized(training, tokenizer, recipe.max_length),
         eval_dataset=sorted_by_length(tokenized(validation, tokenizer, recipe.max_length)),
-        data_collator=Collator(tokenizer),
-        compute_metrics=accuracy,
+        data_collator=Collator(tokenizer, recipe.task, recipe.labels),
+        compute_metrics=functools.partial(judged, task=recipe.task),
         callbacks=[progress, *callbacks],
         optimizers=(optimizer or _optimizer(model, recipe), None),
     )
     trainer.objective = objective
+    trainer.loss = recipe.task.loss(recipe.positive_weights)
     trainer.remove_callback(ProgressCallback)
     trainer.remove_callback(PrinterCallback)
     with contextlib.closing(progress), fast_training(model, recipe):
         _train_or_resume(trainer, scratch)
     embeddings.requires_grad_()
     model.to("cpu").float()
-    return _curves(trainer, recipe.keep)
+    return _curves(trainer, recipe)
 
 
-def _curves(trainer: Trainer, keep: str) -> list[dict[str, float]]:
+def _curves(trainer: Trainer, recipe: Recipe) -> list[dict[str, float]]:
     """One dict an epoch; where the best is kept, the last has how much better the choice makes it look, in points."""
     found = curves(trainer.state.log_history)
-    if keep == "best":
-        optimism = selection_optimism_pp(trainer.state.log_history, np.array(trainer.eval_dataset[LABEL]))
+    if recipe.keep == "best":
+        truth = recipe.task.truth(trainer.eval_dataset, recipe.labels)
+        optimism = selection_optimism_pp(trainer.state.log_history, truth, recipe.task)
         log.info("the epoch that was kept looks %.2f points better on the validation texts that chose it", optimism)
         found[-1]["selection_optimism_pp"] = optimism
     return found
@@ -137,13 +144,19 @@ def _train_or_resume(trainer: Trainer, scratch: Path) -> None:
 
 
 class _Trainer(Trainer):  # type: ignore[misc]  # transformers is not typed
-    """The Trainer, with an objective that gets the row numbers of the batch."""
+    """The Trainer, with an objective that gets the row numbers of the batch, and the task's loss."""
 
     objective: Objective | None = None
+    loss: Loss | None = None
 
     def compute_loss(self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, **settings: Any) -> Any:
         rows = inputs.pop("row")
         if self.objective is None or not model.training:
+            if self.loss is not None:
+                labels = inputs.pop("labels")
+                outputs = model(**inputs)
+                loss = self.loss(outputs.logits, labels)
+                return (loss, outputs) if return_outputs else loss
             return super().compute_loss(model, inputs, return_outputs, **settings)
         labels = inputs.pop("labels")
         outputs = model(**inputs, **self.objective.forward_arguments)
@@ -190,7 +203,7 @@ def _arguments(recipe: Recipe, scratch: Path) -> TrainingArguments:
         per_device_eval_batch_size=4 * recipe.batch_size,
         weight_decay=recipe.weight_decay,
         warmup_steps=recipe.warmup_ratio,  # below 1: the share of all steps that are warm-up
-        label_smoothing_factor=recipe.label_smoothing,
+        label_smoothing_factor=recipe.label_smoothing if recipe.task.loss() is None else 0.0,  # of the Trainer's own loss
         lr_scheduler_type="linear",
         bf16=takes_bfloat16(recipe.bfloat16),
         use_cpu=not torch.cuda.is_available(),
@@ -199,7 +212,7 @@ def _arguments(recipe: Recipe, scratch: Path) -> TrainingArguments:
         save_strategy="epoch",
         save_total_limit=1,  # besides the best one
         load_best_model_at_end=recipe.keep == "best",
-        metric_for_best_model="accuracy" if recipe.keep == "best" else None,
+        metric_for_best_model=recipe.task.best_by if recipe.keep == "best" else None,
         greater_is_better=True,
         remove_unused_columns=False,
         logging_strategy="epoch",
@@ -240,10 +253,11 @@ def newest_checkpoint(scratch: Path) -> Path | None:
 
 
 class Progress(TrainerCallback):  # type: ignore[misc]  # transformers is not typed
-    """One bar for the whole training; it shows the newest epoch's loss and validation accuracy."""
+    """One bar for the whole training; it shows the newest epoch's loss and validation metric."""
 
-    def __init__(self) -> None:
+    def __init__(self, metric: str = SINGLE_LABEL.best_by) -> None:
         self._bar: Any = None
+        self._metric = f"validation_{metric}"
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Draw the bar; a resumed training starts where it was."""
@@ -256,8 +270,8 @@ class Progress(TrainerCallback):  # type: ignore[misc]  # transformers is not ty
     def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Show the results of the epoch."""
         newest = curves(state.log_history)[-1]
-        loss, accuracy = newest.get("train_loss", float("nan")), newest["validation_accuracy"]
-        self._bar.set_postfix_str(f"epoch {newest['epoch']}, loss {loss:.3f}, validation {accuracy:.3f}", refresh=False)
+        loss, value = newest.get("train_loss", float("nan")), newest[self._metric]
+        self._bar.set_postfix_str(f"epoch {newest['epoch']}, loss {loss:.3f}, validation {value:.3f}", refresh=False)
 
     def close(self) -> None:
         """Close the bar, so that what is told next has a line of its own."""

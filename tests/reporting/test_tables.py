@@ -82,6 +82,7 @@ EVERYTHING = {
     "quality__ece": 0.02, "quality__ece_by_chance": 0.01,
     "argmax__accuracy": 0.88, "delta__accuracy_pp_low": -0.7, "delta__accuracy_pp_high": 0.3,
     "quality__in_scope_accuracy": 0.95, "quality__oos_recall": 0.5, "quality__f1_macro": 0.9, "latency__p95_ms": 9.0,
+    "quality__f1_micro": 0.91,
     "latency__p50_ms": 7.0,
     "throughput__texts_per_s": 250.0, "memory__peak_mb": 300.0, "memory__pss_warm_mb": 250.0, "cost__texts_per_core_s": 24.0,
     "cost__price_per_million_texts": 0.0463, "size__dense_mb": 80.0, "prune__sparsity": 0.6, "delta__accuracy_pp": -0.2,

@@ -15,11 +15,11 @@ from pipeline.config import Config
 from pipeline.errors import OptimizationError
 from pipeline.models.pooling import pool
 from pipeline.models.students import layer_stack
+from pipeline.tasks.losses import softmax_distillation as loss
 from pipeline.training.distillation import (
     Distillation,
     HiddenStateCache,
     hidden_loss,
-    loss,
     map_token_ids,
     relation_loss,
     split_by_text,

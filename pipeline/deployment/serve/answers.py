@@ -5,17 +5,11 @@ The answer to a text does not depend on the other texts of the call, except in i
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 from pipeline.runtimes.base import BATCH_SIZE, Description, load
 
-
-class Answer(NamedTuple):
-    """The answer to one text."""
-
-    label: str
-    score: float  # 0 to 1, see `pipeline.runtimes.decision_rule`
-    abstained: bool  # whether the classifier considers the text out of scope
+Answer = Any  # a named tuple, by the task of the classifier: `OneLabel` or `SeveralLabels`
 
 
 class Answerer:
@@ -27,14 +21,11 @@ class Answerer:
         self._rule = self._description.rule
         self._classifier = load(artifact, threads)
         self._batch_size = batch_size
+        self.fields = self._description.kind.fields
 
     def __call__(self, texts: Sequence[str]) -> list[Answer]:
         """One answer per text, in the same order."""
         if not texts:
             return []
-        labels, scores, _ = self._rule.answer(self._classifier.logits_by_length(texts, self._batch_size))
-        names, oos = self._description.labels, self._description.oos
-        return [
-            Answer(names[label], float(score), label == oos)
-            for label, score in zip(labels.tolist(), scores.tolist(), strict=True)
-        ]
+        answers = self._rule.answer(self._classifier.logits_by_length(texts, self._batch_size))
+        return self._description.kind.served(answers, self._description.labels, self._description.oos)

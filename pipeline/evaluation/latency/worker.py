@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.runtimes.base import Classifier, Description, load
-from pipeline.runtimes.decision_rule import Rule
+from pipeline.tasks.base import DecisionRule
 
 OTHER_ENDED = "the process with which it takes turns has ended"
 resource: ModuleType | None
@@ -42,7 +42,7 @@ class Server:
 
     def __init__(self) -> None:
         self._classifier: Classifier
-        self._rule: Rule
+        self._rule: DecisionRule
 
     def load(self, artifact: str, threads: int, cores: list[int], slowdown: float = 0.0) -> dict[str, Any]:
         """Pin this process and load the classifier. With `slowdown`, its calls take longer by that share of their time."""
@@ -191,13 +191,9 @@ def _switches() -> int | None:
     return int(resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw)
 
 
-def decide(logits: np.ndarray, rule: Rule) -> tuple[int, float]:
-    """Label index and its score, from the logits of one text: float32 (1, n_labels)."""
-    if not rule.plain:
-        labels, scores, _ = rule.answer(logits)
-        return int(labels[0]), float(scores[0])
-    label = int(logits[0].argmax())
-    return label, float(1 / np.exp(logits[0] - logits[0, label]).sum())
+def decide(logits: np.ndarray, rule: DecisionRule) -> object:
+    """The answer to one text and its score, from its logits: float32 (1, n_labels)."""
+    return rule.answer_one(logits)
 
 
 def main() -> None:

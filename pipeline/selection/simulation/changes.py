@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.evaluation.quality.paired import compare
-from pipeline.evaluation.quality.weighted import weighted
 from pipeline.selection.simulation.figures import Figures, percent
+from pipeline.tasks.weighted import weighted
 
 OOS_SHARE = 0.2  # of the texts, where there is an out-of-scope label
 

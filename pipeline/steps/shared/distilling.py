@@ -72,7 +72,7 @@ class Distilling(Trained):
         from pipeline.training.trainer import takes_bfloat16, train
 
         texts, logits = read(context.needed["transfer"])
-        goal = Distillation(logits, self.alpha, self.temperature)
+        goal = Distillation(logits, self.alpha, self.temperature, context.splits.task)
         if self.hidden_loss_weight or self.relation_loss_weight:
             teacher = read_teacher(context, NO_LAYER_LOSSES)
             if takes_bfloat16(self.bfloat16):

@@ -12,7 +12,8 @@ import numpy as np
 from pipeline.errors import OptimizationError
 from pipeline.runtimes.base import Classifier, Description, load
 from pipeline.steps.base import Context
-from pipeline.tasks.single_label import TEXT, answer
+from pipeline.tasks import SINGLE_LABEL, Task
+from pipeline.tasks.inputs import TEXT
 
 TOLERANCE = 1e-3  # of the logits' standard deviation: the largest difference of a logit
 TIE = 1e-4  # of it: labels whose logits are nearer than this may change places
@@ -41,7 +42,9 @@ def compare_with_torch(model: Any, exported: Classifier, context: Context, advic
     description = Description.read(context.source)
     source, texts = load(context.source, torch.get_num_threads()), drawn_texts(list(context.splits.validation[TEXT]))
     on_ids = compare_on_ids(model, exported, description.max_length, description.pad_id)
-    worst = max(require_equal(each, advice) for each in (on_ids, compare_on_texts(source, exported, texts)))
+    worst = max(
+        require_equal(each, advice, description.kind) for each in (on_ids, compare_on_texts(source, exported, texts))
+    )
     return {"export/max_difference": worst}
 
 
@@ -83,7 +86,7 @@ def compare_on_texts(source: Classifier, exported: Classifier, texts: list[str])
         yield Compared(f"texts like {batch[0][:40]!r}", source.logits(batch), exported.logits(batch))
 
 
-def require_equal(batches: Iterable[Compared], advice: str) -> float:
+def require_equal(batches: Iterable[Compared], advice: str, task: Task = SINGLE_LABEL) -> float:
     """The largest absolute difference of a logit.
 
     Raises OptimizationError when it is more than `TOLERANCE` of the standard deviation of the expected logits around the
@@ -94,14 +97,13 @@ def require_equal(batches: Iterable[Compared], advice: str) -> float:
     worst = 0.0
     for where, expected, found in compared:
         scale = np.maximum(deviation, expected.std(axis=1)) + ROUNDING / TOLERANCE * np.abs(expected).max(axis=1)
-        differences, rows = np.abs(expected - found).max(axis=1), np.arange(len(expected))
-        margins = expected.max(axis=1) - expected[rows, answer(found)]  # 0 where the answer is the same
+        differences, margins = np.abs(expected - found).max(axis=1), task.margins(expected, found)
         if np.all(differences <= TOLERANCE * scale) and np.all(margins <= TIE * scale):  # so NaN fails too
             worst = max(worst, float(differences.max()))
             continue
         changed = int(np.sum(margins > 0))
         raise OptimizationError(
             f"the exported network differs from torch: by {differences.max():.2g} in a logit for {where}; logits have a "
-            f"standard deviation of {scale.min():.2g}, and {changed} of {len(rows)} answers differ; {advice}"
+            f"standard deviation of {scale.min():.2g}, and {changed} of {len(margins)} answers differ; {advice}"
         )
     return worst

@@ -20,20 +20,20 @@ from pipeline.models.outline import Outline
 from pipeline.runtimes.base import TOKENIZER, Description
 from pipeline.steps.base import ANY, Context, versions
 from pipeline.steps.shared.inference import logits_of
-from pipeline.tasks.single_label import LABEL, TEXT
+from pipeline.tasks.base import LABEL
+from pipeline.tasks.inputs import TEXT
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
 log = logging.getLogger(__name__)
 TEXTS, LOGITS = "texts.parquet", "logits.npy"
-UNLABELLED = -100  # torch's cross-entropy ignores it
 BATCH = 64  # texts
 
 
 @dataclass(frozen=True)
 class Transfer(Step):
-    """Writes `texts.parquet`: text, label (-100: none), and `logits.npy`: float32 (texts, labels), for any classifier."""
+    """Writes `texts.parquet`: text, label (or `Task.unlabelled`), and `logits.npy`: float32 (texts, labels)."""
 
     kind: str = "transfer"
     augment: Augment = field(default_factory=Augment)
@@ -75,7 +75,7 @@ class Transfer(Step):
         train = context.splits.train
         own = list(train[TEXT])
         added = augment_texts(own, _unknown(context.source), self.augment, context.seed) + self._unlabelled(context)
-        labels = [*train[LABEL], *[UNLABELLED] * len(added)]
+        labels = [*train[LABEL], *[context.splits.task.unlabelled] * len(added)]
         pq.write_table(pa.table({TEXT: pa.array(own + added, pa.large_string()), LABEL: labels}), artifact / TEXTS)
         logits = logits_of(context.source, own + added, "teacher logits", BATCH)
         np.save(artifact / LOGITS, logits, allow_pickle=False)

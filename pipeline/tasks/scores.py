@@ -10,7 +10,7 @@ import evaluate
 import numpy as np
 from sklearn.metrics import f1_score
 
-from pipeline.tasks.single_label import parts
+from pipeline.tasks.weighted import parts
 
 _DESCRIPTION = (
     "Accuracy, macro F1 and, where the data has an out-of-scope label, metrics of in-scope and out-of-scope texts."
