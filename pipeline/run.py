@@ -30,7 +30,9 @@ from pipeline.reporting.comparison import log_comparison, summarize
 from pipeline.reporting.run_plots import log_notes, log_plots
 from pipeline.steps.execute import StepsResult, check_order, check_steps, plan, run_steps
 from pipeline.system import disk, locks, machine
-from pipeline.tasks.single_label import LABEL, TEXT
+from pipeline.tasks import inputs, single_label
+from pipeline.tasks.inputs import inputs_of
+from pipeline.tasks.single_label import LABEL
 from pipeline.tracking import server
 from pipeline.tracking.identity import config_yaml, dataset, identity, is_baseline, parameters, settings_for
 from pipeline.tracking.job import Job, Seen, baseline_lock, prepare
@@ -197,7 +199,7 @@ def _measure_and_log(job: Job, optim: Optim, made: StepsResult, reference: Refer
     """Measure the artifact and log the report."""
     config, splits = job.config, job.context.splits
     test, validation = (
-        Examples(list(split[TEXT]), np.array(split[LABEL]), list(splits.labels), splits.oos)
+        Examples(inputs_of(split), np.array(split[LABEL]), list(splits.labels), splits.oos)
         for split in (splits.test, splits.validation)
     )
     report = measure(optim.name, made.artifact, test, validation, config.measure, reference)
@@ -250,8 +252,9 @@ def disk_told(config: Config) -> AbstractContextManager[None]:
 
 def check(config: Config) -> None:
     """Check the configuration: order of steps, threads, objective, weights, tracking, the Hub. Raises UserError."""
-    check_order(config.optim, config.backbone)
-    check_order(config.baseline, config.backbone, "baseline")
+    task = inputs.task_name(single_label.NAME, pairs=getattr(config.data, "pair_column", None) is not None)
+    check_order(config.optim, config.backbone, task=task)
+    check_order(config.baseline, config.backbone, "baseline", task)
     allowed = machine.machine()["cores"]
     if config.measure.threads > allowed:
         raise ConfigError(f"measure.threads={config.measure.threads}: this machine allows at most {allowed}")

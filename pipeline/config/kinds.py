@@ -40,7 +40,7 @@ class Step(Settings, ABC):
     code_version: ClassVar[int] = 1  # increase it when the same settings give other bytes than before
     takes: ClassVar[tuple[str, ...]] = ()  # forms of classifier that it changes, or `steps.base.ANY`; empty: it makes one
     gives: ClassVar[str] = ""  # the form that it writes: "torch", "torch_int8", "onnx", "onnx_int8", ...
-    tasks: ClassVar[tuple[str, ...]] = ("single_label",)  # tasks whose classifiers it can make or change
+    tasks: ClassVar[tuple[str, ...]] = ("single_label", "single_label_pairs")  # tasks whose classifiers it makes or changes
     ignored: ClassVar[tuple[str, ...]] = ()  # settings that do not influence the bytes, such as a path (`inputs` has a hash)
 
     def role(self, backbone: "Backbone") -> str | None:

@@ -1,4 +1,4 @@
-"""One file of the user -> an Arrow table with the columns `text` and `label`, both strings.
+"""One file of the user -> an Arrow table with the columns `text`, for pairs `text_pair`, and `label`, all strings.
 
 Not here: checks of the values (`splits.py`). Every problem is a DataError that names the file and, if known, the row (as in
 a spreadsheet: the header of a CSV is row 1) and the column.
@@ -14,10 +14,19 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.data import delimited, quotes
-from pipeline.data.delimited import BLOCK_BYTES, MAX_BLOCK_BYTES, SETTINGS, Dialect, require, require_header
+from pipeline.data.delimited import (
+    BLOCK_BYTES,
+    MAX_BLOCK_BYTES,
+    PAIR_SETTINGS,
+    SETTINGS,
+    Dialect,
+    require,
+    require_header,
+)  # fmt: skip
 from pipeline.data.formats import DELIMITERS, JSON_LINES, PARQUET
 from pipeline.errors import DataError
-from pipeline.tasks.single_label import LABEL, TEXT
+from pipeline.tasks.inputs import TEXT, TEXT_PAIR
+from pipeline.tasks.single_label import LABEL
 
 TEXT_TYPES = (
     pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_binary, pa.types.is_large_binary,
@@ -28,25 +37,31 @@ TEXT_TYPES = (
 class FileTable:
     """What was read of a file."""
 
-    table: pa.Table  # `text: large_string, label: string`, in the file's order, nulls kept
+    table: pa.Table  # `text`, for pairs `text_pair`, and `label`, all strings, in the file's order, nulls kept
     columns: tuple[str, ...]  # the names of all columns of the file
     notes: tuple[str, ...] = ()  # sentences about what may be wrong with it
 
 
-def read(path: Path, text_column: str, label_column: str, quoting: bool | None = None) -> FileTable:
-    """Read the two columns of a file; `quoting` is `data.quoting`.
+def read(
+    path: Path, text_column: str, label_column: str, quoting: bool | None = None, pair_column: str | None = None
+) -> FileTable:
+    """Read the columns of a file; `quoting` is `data.quoting`, `pair_column` the second text of pairs.
 
     Raises DataError when the file is missing or not of its format, a column is missing or not UTF-8, or the labels are
     neither strings nor integers.
     """
-    table, names, notes = read_raw(path, [text_column, label_column], quoting)
-    return FileTable(as_strings(table, path, text_column, label_column, quoting), tuple(names), tuple(notes))
+    columns: list[str] = [text_column, label_column]
+    settings: Sequence[str] = SETTINGS
+    if pair_column is not None:
+        columns, settings = [text_column, pair_column, label_column], PAIR_SETTINGS
+    table, names, notes = read_raw(path, columns, quoting, settings)
+    return FileTable(as_strings(table, path, text_column, label_column, quoting, pair_column), tuple(names), tuple(notes))
 
 
 def read_raw(
     path: Path, columns: Sequence[str], quoting: bool | None, settings: Sequence[str] = SETTINGS
 ) -> tuple[pa.Table, list[str], list[str]]:
-    """Columns of a file (text, then label) in their own types, the names of all its columns, notes. Raises DataError.
+    """Columns of a file (the label last) in their own types, the names of all its columns, notes. Raises DataError.
 
     settings: how a user names the columns.
     """
@@ -55,7 +70,7 @@ def read_raw(
     suffix = path.suffix.lower()
     try:
         if suffix in DELIMITERS:
-            return _read_delimited(path, columns, Dialect.of(path, quoting))
+            return _read_delimited(path, columns, Dialect.of(path, quoting), settings)
         if suffix in JSON_LINES:
             return _read_json_lines(path, columns, settings)
         if suffix in PARQUET:
@@ -65,10 +80,17 @@ def read_raw(
     raise DataError(f"{path}: unknown type of file; use .csv, .tsv, .jsonl or .parquet")
 
 
-def as_strings(table: pa.Table, where: Path, text_column: str, label_column: str, quoting: bool | None = None) -> pa.Table:
-    """Two columns of a table as `text, label`, both strings. Raises DataError for other types, and unless they are UTF-8."""
-    text = strings(table.column(text_column), where, text_column, quoting)
-    return pa.table({TEXT: text, LABEL: _labels(table.column(label_column), where, label_column, quoting)})
+def as_strings(
+    table: pa.Table, where: Path, text_column: str, label_column: str, quoting: bool | None = None,
+    pair_column: str | None = None,
+) -> pa.Table:  # fmt: skip
+    """Columns of a table as `text`, for pairs `text_pair`, and `label`, all strings.
+
+    Raises DataError for other types, and unless they are UTF-8.
+    """
+    named = {TEXT: text_column} if pair_column is None else {TEXT: text_column, TEXT_PAIR: pair_column}
+    texts = {name: strings(table.column(column), where, column, quoting) for name, column in named.items()}
+    return pa.table({**texts, LABEL: _labels(table.column(label_column), where, label_column, quoting)})
 
 
 def row_number(path: Path, index: int, quoting: bool | None = None) -> int:
@@ -83,9 +105,11 @@ def _from_one(message: str) -> str:
     return re.sub(r"\bin row (\d+)", lambda found: f"in row {int(found[1]) + 1}", message)
 
 
-def _read_delimited(path: Path, columns: Sequence[str], dialect: Dialect) -> tuple[pa.Table, list[str], list[str]]:
+def _read_delimited(
+    path: Path, columns: Sequence[str], dialect: Dialect, settings: Sequence[str]
+) -> tuple[pa.Table, list[str], list[str]]:
     names = delimited.header(path, dialect)
-    require_header(path, dialect, names, columns)
+    require_header(path, dialect, names, columns, settings)
     notes = quotes.check_marks(path, dialect)
     table = delimited.read_columns(path, dialect, columns)
     return table, names, notes + quotes.check_lines(path, dialect, names, columns[-1], table)

@@ -22,6 +22,7 @@ from pipeline.reporting import noise_floor, tables
 from pipeline.reporting.comparison import others_of
 from pipeline.runtimes.base import DESCRIPTION, Description, PublishedForm, all_runtimes, runtime_of
 from pipeline.steps.execute import StepsResult
+from pipeline.tasks.inputs import takes_pairs
 from pipeline.tracking.identity import base_models
 from pipeline.tracking.job import Job
 from pipeline.tracking.server import without_password
@@ -42,13 +43,15 @@ ARGMAX = "argmax/accuracy"  # without the decision rule
 RULE_NOTE = "\n\nThe decision rule (`classifier.json`) was measured too. It is applied by this, not by transformers:\n\n"
 LOAD_WITH_TRANSFORMERS = """from transformers import pipeline
 
-print(pipeline("text-classification", model="{repository}")("a text to classify"))"""
+print(pipeline("text-classification", model="{repository}")({example}))"""
 LOAD_WITH_PROJECT = """from pathlib import Path
 from huggingface_hub import snapshot_download
 from pipeline.deployment.serve.answers import Answerer  # from the project classifier-compression-pipeline
 
 answer = Answerer(Path(snapshot_download("{repository}")))
-print(answer(["a text to classify"])[0].label)"""
+print(answer([{example}])[0].label)"""
+EXAMPLE = '"a text to classify"'
+PAIR_EXAMPLES = '{"text": "a text", "text_pair": "another"}', '("a text", "another")'  # of transformers, and of ours
 
 
 @dataclass(frozen=True)
@@ -159,11 +162,13 @@ def _accuracies(description: Description, card: Card) -> dict[str, float]:
 
 
 def _body(repository: str, description: Description, form: PublishedForm, card: Card) -> str:
-    ours = f"```python\n{LOAD_WITH_PROJECT.format(repository=repository)}\n```"
+    pairs = takes_pairs(description.task)
+    theirs, own = PAIR_EXAMPLES if pairs else (EXAMPLE, EXAMPLE)
+    ours = f"```python\n{LOAD_WITH_PROJECT.format(repository=repository, example=own)}\n```"
     if form is PublishedForm.PROJECT:
         load = ours
     else:
-        load = f"```python\n{LOAD_WITH_TRANSFORMERS.format(repository=repository)}\n```"
+        load = f"```python\n{LOAD_WITH_TRANSFORMERS.format(repository=repository, example=theirs)}\n```"
         load += WRITTEN_OUT_NOTE if form is PublishedForm.CONVERTED else ""
         load += "" if description.rule.plain else RULE_NOTE + ours
     steps = "\n".join(f"{number}. {step}" for number, step in enumerate(card.steps, start=1))
@@ -171,7 +176,7 @@ def _body(repository: str, description: Description, form: PublishedForm, card: 
     return "\n\n".join(
         [
             f"# {repository.rpartition('/')[2]}",
-            f"A text classifier with {len(card.labels)} labels: optimization `{card.optim}`, backbone `{card.backbone}`, "
+            f"A classifier of {'pairs of texts' if pairs else 'texts'} with {len(card.labels)} labels: optimization `{card.optim}`, backbone `{card.backbone}`, "
             f"trained and measured on `{card.data}`.",
             f"## How to load it\n\n{load}",
             f"## What was measured\n\nOn the test split, of these weights: {measured}.",

@@ -3,6 +3,7 @@
 NumPy and SciPy only: plots, tracking and decisions read reports and never see a model.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,6 +15,7 @@ from pipeline.evaluation.quality.paired import PairedQuality
 from pipeline.evaluation.statistics import verdict
 from pipeline.system.machine import Conditions
 from pipeline.system.units import BYTES_PER_MB
+from pipeline.tasks.inputs import Input
 
 PERCENTILES = (50, 90, 95, 99)
 TAGS = ("verdict", "stopped", "contended", "pinned_to")  # tags of a run; empty ones are left out
@@ -77,7 +79,7 @@ class Size:
 class Predictions:
     """A classifier's predictions for a split, text by text."""
 
-    texts: list[str]
+    texts: Sequence[Input]
     truth: np.ndarray  # int64 (n,), index into labels
     predicted: np.ndarray  # int64 (n,)
     scores: np.ndarray  # float64 (n,), 0 to 1, see `pipeline.runtimes.decision_rule`

@@ -11,7 +11,9 @@ import numpy as np
 import torch
 
 from pipeline.errors import OptimizationError
-from pipeline.tasks.single_label import LABEL, TEXT
+from pipeline.models.token_types import ARGUMENT, kind_for
+from pipeline.tasks.inputs import TEXT_PAIR, columns_of, inputs_of
+from pipeline.tasks.single_label import LABEL
 
 BATCH_SIZE = 32  # texts
 
@@ -86,11 +88,18 @@ def prune_by_importance(model: Any, batches: Iterator[dict[str, Any]], heads_kep
     prune(model, select(importance(model, batches), heads_kept, neurons_kept))
 
 
-def sample_batches(tokenizer: Any, train: Any, count: int, max_length: int, seed: int) -> Iterator[dict[str, Any]]:
-    """`count` texts of a split, drawn at random, as batches of tensors: input_ids, attention_mask, labels."""
+def sample_batches(
+    model: Any, tokenizer: Any, train: Any, count: int, max_length: int, seed: int
+) -> Iterator[dict[str, Any]]:
+    """`count` inputs of a split, drawn at random, as batches of tensors: what `model` takes, and labels."""
+    types = kind_for(model, tokenizer, TEXT_PAIR in train.column_names)
+    names = ["input_ids", "attention_mask", *([ARGUMENT] if types else [])]
     count = min(count, len(train))
     rows = np.random.default_rng(seed).choice(len(train), count, replace=False)
     for start in range(0, count, BATCH_SIZE):
         batch = train[rows[start : start + BATCH_SIZE]]
-        encoded = tokenizer(batch[TEXT], padding=True, truncation=True, max_length=max_length, return_tensors="pt")
-        yield {**encoded, "labels": torch.tensor(batch[LABEL])}
+        encoded = tokenizer(
+            *columns_of(inputs_of(batch)).values(), padding=True, truncation="longest_first", max_length=max_length,
+            return_tensors="pt", return_token_type_ids=True,
+        )  # fmt: skip
+        yield {**{name: encoded[name] for name in names}, "labels": torch.tensor(batch[LABEL])}

@@ -29,7 +29,8 @@ from pipeline.steps.shared.inference import crossfitted_logits_of
 from pipeline.system import locks, machine
 from pipeline.system.progress import bar
 from pipeline.system.units import BYTES_PER_MB
-from pipeline.tasks.single_label import LABEL, TEXT, out_of_scope
+from pipeline.tasks.inputs import inputs_of
+from pipeline.tasks.single_label import LABEL, out_of_scope
 from pipeline.training.study import open_study
 
 log = logging.getLogger(__name__)
@@ -80,7 +81,7 @@ def judge(artifact: Path, baseline: Path, context: Context, config: Config) -> J
 
     Its decision rule was fitted on that split, so the answers are cross-fitted.
     """
-    texts, truth = list(context.splits.validation[TEXT]), np.array(context.splits.validation[LABEL])
+    texts, truth = inputs_of(context.splits.validation), np.array(context.splits.validation[LABEL])
     settings = replace(config.measure, max_seconds=min(config.measure.max_seconds, config.frontier.max_seconds))
     with locks.exclusive(), bar(f"measuring {config.optim.name}", "pair") as progress:
         session = Session(texts, settings, machine.least_busy_cores(settings.threads), progress)

@@ -13,6 +13,7 @@ from pipeline.evaluation.quality.intervals import tango
 from pipeline.evaluation.quality.seeds import change_over_seeds
 from pipeline.evaluation.statistics import Interval, difference_interval
 from pipeline.selection.candidate import Candidate
+from pipeline.tasks.inputs import Input
 
 
 def speed_ratio(one: Candidate, other: Candidate) -> Interval | None:
@@ -53,7 +54,7 @@ def accuracy_difference(one: Candidate, other: Candidate) -> Interval | None:
     return tango(int((ours & ~theirs).sum()), int((theirs & ~ours).sum()), len(ours)).scaled(100)
 
 
-Rights = tuple[tuple[str, ...], np.ndarray, np.ndarray]  # texts, and which answers of both are right, bool (texts,)
+Rights = tuple[tuple[Input, ...], np.ndarray, np.ndarray]  # texts or pairs, and which answers are right, bool (texts,)
 
 
 def _of_common_seeds(one: Candidate, other: Candidate) -> list[Rights]:

@@ -26,7 +26,8 @@ from pipeline.runtimes.base import Description
 from pipeline.runtimes.decision_rule import OOS_SCORES, Rule
 from pipeline.steps.base import ANY, Context, versions
 from pipeline.steps.shared.inference import crossfitted_logits_of, logits_of
-from pipeline.tasks.single_label import LABEL, TEXT, out_of_scope
+from pipeline.tasks.inputs import inputs_of
+from pipeline.tasks.single_label import LABEL, out_of_scope
 
 NO_RULE = "none"
 MAX_TEMPERATURE = 20.0  # temperatures from 1/20 to 20 are tried
@@ -65,7 +66,7 @@ class Calibrate(Step):
         """Fit temperature and threshold; metrics: both. Raises OptimizationError when one kind of text is missing."""
         assert context.source is not None
         validation, description = context.splits.validation, Description.read(context.source)
-        texts, truth, activity = list(validation[TEXT]), np.array(validation[LABEL]), "fitting the decision rule"
+        texts, truth, activity = inputs_of(validation), np.array(validation[LABEL]), "fitting the decision rule"
         logits = logits_of(context.source, texts, activity)
         rule = self.fit(logits, truth, description.oos)
         if description.fold_rules is not None:

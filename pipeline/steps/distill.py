@@ -57,7 +57,7 @@ class Distill(Distilling):
     pooling: str | None = setting(None, choices=("mean",))
     search: Search = field(default_factory=Search)
 
-    code_version: ClassVar[int] = 5
+    code_version: ClassVar[int] = 6
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -115,7 +115,7 @@ class Distill(Distilling):
             student = self._outline_of_layers(teacher)
         if student.network is not None:
             self._check_shape(student.network)
-        self.check_losses(student, teacher)
+        self.check_losses(student, teacher, context.splits.pairs)
         return student
 
     def _check_shape(self, network: Any) -> None:
@@ -152,7 +152,8 @@ class Distill(Distilling):
             best = replace(self, **notes["search"]["best"])
             log.info("training with the best hyper-parameters: %s", notes["search"]["best"])
         model, tokenizer, notes["curves"] = best.trained(context, scratch / "training")
-        description = Description("torch", list(context.splits.labels), context.backbone.max_length, context.splits.oos)
+        length, task = context.backbone.max_length, context.splits.task_name
+        description = Description("torch", list(context.splits.labels), length, context.splits.oos, task=task)
         save_fitting(model, tokenizer, description, artifact, context.tokenizer_texts)
         return notes
 
@@ -165,7 +166,7 @@ class Distill(Distilling):
             from pipeline.models.students import prune_by_importance, sample_batches
 
             length = context.backbone.max_length
-            some = sample_batches(tokenizer, context.splits.train, IMPORTANCE_TEXTS, length, context.seed)
+            some = sample_batches(model, tokenizer, context.splits.train, IMPORTANCE_TEXTS, length, context.seed)
             prune_by_importance(model, some, self.heads_kept, self.neurons_kept)
         return model, tokenizer, self.learn(model, tokenizer, context, scratch, callbacks)
 

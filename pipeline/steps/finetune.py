@@ -27,7 +27,7 @@ class Finetune(Step):
 
     model: str = setting("teacher", choices=("teacher", "student"))
 
-    code_version: ClassVar[int] = 4
+    code_version: ClassVar[int] = 5
     gives: ClassVar[str] = "torch"
 
     def role(self, backbone: Backbone) -> str:
@@ -73,7 +73,8 @@ class Finetune(Step):
             log.info("%d epochs instead of %d, because of max_steps=%d", epochs, how.epochs, how.max_steps)
         recipe = replace(recipe_of(how, context, how.label_smoothing), epochs=epochs)
         curves = train(model, tokenizer, context.splits.train, context.splits.validation, recipe, scratch)
-        description = Description("torch", labels, context.backbone.max_length, context.splits.oos)
+        length, task = context.backbone.max_length, context.splits.task_name
+        description = Description("torch", labels, length, context.splits.oos, task=task)
         save(model, tokenizer, description, artifact, context.tokenizer_texts)
         return {"curves": curves}
 

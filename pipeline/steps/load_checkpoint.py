@@ -20,7 +20,7 @@ class LoadCheckpoint(Step):
     checkpoint: str = MISSING
     revision: str | None = None
 
-    code_version: ClassVar[int] = 2
+    code_version: ClassVar[int] = 3
     gives: ClassVar[str] = "torch"
     ignored: ClassVar[tuple[str, ...]] = ("checkpoint", "revision")
 
@@ -32,6 +32,7 @@ class LoadCheckpoint(Step):
             "checkpoint": digest({path.name: sha256(path) for path in files}),
             "labels": list(context.splits.labels),
             "oos": context.splits.oos,
+            "task": context.splits.task_name,
             "max_length": context.backbone.max_length,
             "versions": versions("torch", "transformers"),
         }
@@ -61,6 +62,7 @@ def store_checkpoint(directory: Path, context: Context, artifact: Path) -> dict[
 
     labels = list(context.splits.labels)
     model, tokenizer = checkpoint(directory, labels, context.backbone.max_length)
-    description = Description("torch", labels, context.backbone.max_length, context.splits.oos)
+    length, task = context.backbone.max_length, context.splits.task_name
+    description = Description("torch", labels, length, context.splits.oos, task=task)
     save(model, tokenizer, description, artifact, context.tokenizer_texts)
     return {}

@@ -63,7 +63,7 @@ class PruneStructured(Trained):
 
         before = _counted(model)
         some = sample_batches(
-            tokenizer, context.splits.train, self.importance_samples, context.backbone.max_length, context.seed
+            model, tokenizer, context.splits.train, self.importance_samples, context.backbone.max_length, context.seed
         )
         prune_by_importance(model, some, self.heads_kept, self.neurons_kept)
         left = _counted(model)

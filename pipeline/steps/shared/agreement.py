@@ -9,13 +9,14 @@ import numpy as np
 from pipeline.runtimes.base import load
 from pipeline.steps.shared.inference import logits_of
 from pipeline.system.progress import bar
+from pipeline.tasks.inputs import Input
 from pipeline.tasks.single_label import answer
 
 log = logging.getLogger(__name__)
 MIN_AGREEMENT = 0.98  # share of predictions; below it there is a warning
 
 
-def check_agreement(source: Path, target: Path, texts: Sequence[str], advice: str) -> dict[str, float]:
+def check_agreement(source: Path, target: Path, texts: Sequence[Input], advice: str) -> dict[str, float]:
     """The agreement as a metric of the step; warns, with `advice`, when too few predictions stay the same."""
     same = agreement(source, target, texts)
     if same < MIN_AGREEMENT:
@@ -23,7 +24,7 @@ def check_agreement(source: Path, target: Path, texts: Sequence[str], advice: st
     return {"quantize/agreement": same}
 
 
-def batch_agreement(artifact: Path, texts: Sequence[str]) -> dict[str, float]:
+def batch_agreement(artifact: Path, texts: Sequence[Input]) -> dict[str, float]:
     """The share of texts that get the same label in batches and alone, as a metric of the step; it is told too."""
     import torch
 
@@ -36,7 +37,7 @@ def batch_agreement(artifact: Path, texts: Sequence[str]) -> dict[str, float]:
     return {"quantize/batch_agreement": same}
 
 
-def agreement(source: Path, target: Path, texts: Sequence[str]) -> float:
+def agreement(source: Path, target: Path, texts: Sequence[Input]) -> float:
     """Share of the texts for which the classifiers in two artifact directories predict the same label: 0 to 1."""
     before, after = (answer(logits_of(artifact, texts, "checking predictions")) for artifact in (source, target))
     return float(np.mean(before == after))
