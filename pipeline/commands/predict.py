@@ -127,7 +127,7 @@ def batches(options: argparse.Namespace, pairs: bool = False) -> Iterator[list[I
 
 
 def _parsed(texts: Iterable[str], where: str, pairs: bool) -> Iterator[Input]:
-    """The texts; where pairs are wanted, what they say as JSON. Raises ConfigError with the number of one that is no pair."""
+    """The texts; where pairs are wanted, what they say as JSON. Raises ConfigError, with its number, for what is no pair."""
     for number, text in enumerate(texts, 1):
         if not pairs:
             yield text

@@ -176,8 +176,8 @@ def _body(repository: str, description: Description, form: PublishedForm, card: 
     return "\n\n".join(
         [
             f"# {repository.rpartition('/')[2]}",
-            f"A classifier of {'pairs of texts' if pairs else 'texts'} with {len(card.labels)} labels: optimization `{card.optim}`, backbone `{card.backbone}`, "
-            f"trained and measured on `{card.data}`.",
+            f"A classifier of {'pairs of texts' if pairs else 'texts'} with {len(card.labels)} labels: optimization "
+            f"`{card.optim}`, backbone `{card.backbone}`, trained and measured on `{card.data}`.",
             f"## How to load it\n\n{load}",
             f"## What was measured\n\nOn the test split, of these weights: {measured}.",
             f"{card.table_markdown}\n\n![accuracy over latency]({card.plot.name})",

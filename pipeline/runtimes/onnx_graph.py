@@ -40,8 +40,8 @@ def quiet() -> Iterator[None]:
 def export(model: Any, path: Path, typed: bool = False) -> None:
     """Write a network as ONNX: input_ids and attention_mask, int64 (batch, length) -> logits, float32 (batch, labels).
 
-    typed: the graph also takes token_type_ids, like them. Batch and length are free. Raises OptimizationError when the network
-    is too large for one file or has a part that ONNX lacks.
+    typed: the graph also takes token_type_ids, like them. Batch and length are free. Raises OptimizationError when the
+    network is too large for one file or has a part that ONNX lacks.
     """
     import torch
 

@@ -3,8 +3,8 @@
 What a call costs depends on the length of its text, or of both its texts. If all pairs of processes answered the same texts,
 the interval over pairs would not cover which texts those were. So each pair draws anew, and both of its processes answer the
 same texts. Within a draw, every length has its share: of the texts in order of length, every k-th is taken, from a random
-start (systematic sampling; Cochran, *Sampling Techniques*, 1977, chapter 8). The means of the pairs then differ little, so the
-interval stays narrow.
+start (systematic sampling; Cochran, *Sampling Techniques*, 1977, chapter 8). The means of the pairs then differ little, so
+the interval stays narrow.
 
 NumPy only.
 """

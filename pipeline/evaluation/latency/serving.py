@@ -27,7 +27,7 @@ def serve(call: Callable[[Input], object], texts: Sequence[Input], clients: int,
     end = warm + seconds
 
     def client(number: int) -> dict[str, Any]:
-        turn = itertools.cycle(texts[number % len(texts) :] + texts[: number % len(texts)])
+        turn = itertools.cycle([*texts[number % len(texts) :], *texts[: number % len(texts)]])
         call(next(turn))
         while time.perf_counter() < warm:
             call(next(turn))

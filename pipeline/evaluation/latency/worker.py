@@ -11,8 +11,8 @@
     {"do": "memory"}                                                   -> {"peak_mb": ...}    where the platform reports it
     {"do": "tasks"}                                                    -> {"tasks": 1}        threads of the process
 
-A text is a string, or a list of the two texts of a pair. The process ends when its standard input closes. It imports only what
-the artifact's runtime needs.
+A text is a string, or a list of the two texts of a pair. The process ends when its standard input closes. It imports only
+what the artifact's runtime needs.
 """
 
 import contextlib
