@@ -17,7 +17,7 @@ from pipeline.runtimes import onnx, onnx_graph, openvino, tokens, torch_int8
 from pipeline.runtimes.base import TOKENIZER, Description, Encoder, load
 from pipeline.runtimes.onnx_dynamic import quantize
 from pipeline.runtimes.tokens import AWKWARD
-from pipeline.runtimes.torch import save, save_compact
+from pipeline.runtimes.torch import read_tokenizer, save, save_compact
 from pipeline.tasks.inputs import Input
 from pipeline.training.batches import Collator, tokenized
 from tests.support.families import LABELS, TEXTS, TOKENIZERS, network
@@ -25,7 +25,7 @@ from tests.support.families import LABELS, TEXTS, TOKENIZERS, network
 LENGTH = 12
 TASK = "single_label_pairs"
 PAIRS: list[Input] = [(one, other) for one in TEXTS[:3] for other in TEXTS[3:]]
-USED = {"bert": TYPES, "albert": TYPES, "roberta": NONE, "deberta-v2": NONE, "gpt2": NONE}
+USED = {"bert": TYPES, "albert": NONE, "roberta": NONE, "deberta-v2": NONE, "gpt2": NONE}  # as transformers has them
 
 
 def by_transformers(tokenizer: Any, pairs: Sequence[Input]) -> Any:
@@ -73,16 +73,24 @@ def test_networks_with_token_types_get_them_and_others_do_not(family: str, kind:
         assert np.allclose(logits, model(**given).logits.numpy(), atol=1e-5)
 
 
+def bert() -> Any:
+    """A BERT to whom token types matter."""
+    model = network("bert")
+    with torch.no_grad():
+        model.bert.embeddings.token_type_embeddings.weight[1] *= 10
+    return model
+
+
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A BERT for pairs whose token types matter."""
-    folder, model = tmp_path_factory.mktemp("bert"), network("bert")
-    save(model, TOKENIZERS["bert"](), Description("torch", LABELS, LENGTH, task=TASK), folder, PAIRS)
+    """Its artifact."""
+    folder = tmp_path_factory.mktemp("bert")
+    save(bert(), TOKENIZERS["bert"](), Description("torch", LABELS, LENGTH, task=TASK), folder, PAIRS)
     return folder
 
 
 def exported(source: Path, folder: Path, how: str) -> Path:
-    onnx_graph.export(network("bert"), folder / "exported.onnx", typed=True)
+    onnx_graph.export(bert(), folder / "exported.onnx", typed=True)
     onnx_graph.fuse(folder / "exported.onnx", folder / onnx.MODEL, LENGTH, how)
     shutil.copy(source / TOKENIZER, folder)
     replace(Description.read(source), runtime="onnx").write(folder)
@@ -90,15 +98,20 @@ def exported(source: Path, folder: Path, how: str) -> Path:
 
 
 def require_same(source: Path, other: Path, tolerance: float) -> None:
-    """Same logits, alone and together, the two texts in either order; and the order and the token types matter."""
+    """Same logits, alone and together, the two texts in either order; and the order and the token types matter.
+
+    tolerance: of what the order and the types change.
+    """
     swapped: list[Input] = [(pair[1], pair[0]) for pair in PAIRS]
     expected, found = (load(artifact, 1) for artifact in (source, other))
+    (ids, mask, types), right = expected.encode(PAIRS), expected.logits(PAIRS)
+    changes = [np.abs(other - right).max() for other in (expected.logits(swapped), expected.forward(ids, mask, 0 * types))]
+    assert min(changes) > 0.01
     for pairs in (PAIRS, swapped):
-        assert np.abs(expected.logits(pairs) - found.logits(pairs)).max() < tolerance
-        assert np.allclose(found.logits(pairs)[:1], found.logits(pairs[:1]), atol=tolerance)
-    ids, mask, types = found.encode(PAIRS)
+        assert np.abs(expected.logits(pairs) - found.logits(pairs)).max() < tolerance * min(changes)
+        assert np.abs(found.logits(pairs)[:1] - found.logits(pairs[:1])).max() < tolerance * min(changes)
     for changed in (found.logits(swapped), found.forward(ids, mask, 0 * types)):
-        assert np.abs(changed - found.logits(PAIRS)).max() > 0.05
+        assert np.abs(changed - found.logits(PAIRS)).max() > 0.5 * min(changes)
 
 
 @pytest.mark.parametrize("how", onnx_graph.FUSED)
@@ -108,7 +121,7 @@ def test_onnx_graphs_take_token_types_and_so_do_their_int8_and_4_bit_forms(how: 
     graph = exported(source, tmp_path, how)
     names = {one.name for one in library.load(graph / onnx.MODEL).graph.input}
     assert names == {"input_ids", "attention_mask", "token_type_ids"}
-    require_same(source, graph, 1e-4)
+    require_same(source, graph, 0.01)
     for batched in (False, True):
         quantized = shutil.copytree(graph, tmp_path / f"int8{batched}")
         quantize(graph / onnx.MODEL, quantized / onnx.MODEL, True, True, tmp_path, batched)
@@ -117,11 +130,11 @@ def test_onnx_graphs_take_token_types_and_so_do_their_int8_and_4_bit_forms(how: 
 
 
 def test_the_other_forms_take_token_types_too(source: Path, tmp_path: Path) -> None:
-    model, tokenizer, described = network("bert"), TOKENIZERS["bert"](), Description.read(source)
-    for name in ("compact", "int8", "openvino"):
+    model, tokenizer, described = bert(), read_tokenizer(source), Description.read(source)
+    for name in ("compact", "int8"):
         (tmp_path / name).mkdir()
     save_compact(model, tokenizer, described, tmp_path / "compact", PAIRS)
-    require_same(source, tmp_path / "compact", 1e-5)
+    require_same(source, tmp_path / "compact", 0.01)
     torch_int8.quantize(model, per_channel=True)
     described = replace(described, runtime="torch_int8", batched=False)
     torch_int8.save(model, tokenizer, described, tmp_path / "int8", PAIRS)
@@ -137,7 +150,7 @@ def test_openvino_takes_token_types(source: Path, tmp_path: Path) -> None:
     )
     (tmp_path / openvino.SETTINGS).write_text('{"precision": "f32"}')
     replace(Description.read(source), runtime="openvino").write(tmp_path)
-    require_same(source, tmp_path, 1e-3)
+    require_same(source, tmp_path, 0.05)
 
 
 def test_token_types_that_get_lost_are_one_line(tmp_path: Path) -> None:

@@ -85,8 +85,10 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
 
 @pytest.mark.parametrize("name", OPTIMS)
 def test_every_optimization_answers_pairs_and_their_order_matters(name: str, made: Made) -> None:
-    artifact = made.artifacts[name]
-    assert Description.read(artifact).task == "single_label_pairs"
+    artifact, types = made.artifacts[name], {"distilbert": "", "static_embeddings": "sides", "tfidf": "", "cascade": ""}
+    described = Description.read(artifact)
+    assert described.task == "single_label_pairs"
+    assert described.token_types == types.get(name, "types")
     classifier = load(artifact, 1)
     logits, swapped = (classifier.logits_by_length(pairs, 2) for pairs in (PAIRS, [(pair[1], pair[0]) for pair in PAIRS]))
     assert logits.shape == (3, 2) and np.isfinite(logits).all() and logits.std() > 0
