@@ -14,15 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.data import delimited, quotes
-from pipeline.data.delimited import (
-    BLOCK_BYTES,
-    MAX_BLOCK_BYTES,
-    PAIR_SETTINGS,
-    SETTINGS,
-    Dialect,
-    require,
-    require_header,
-)  # fmt: skip
+from pipeline.data.delimited import BLOCK_BYTES, MAX_BLOCK_BYTES, PAIR_SETTINGS, SETTINGS, Dialect, require, require_header
 from pipeline.data.formats import DELIMITERS, JSON_LINES, PARQUET
 from pipeline.errors import DataError
 from pipeline.tasks.inputs import TEXT, TEXT_PAIR
