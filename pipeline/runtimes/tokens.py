@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.errors import OptimizationError
+from pipeline.models.token_types import ARGUMENT
 from pipeline.runtimes.base import serving_tokenizer
 from pipeline.tasks import inputs
 from pipeline.tasks.inputs import Input, columns_of
@@ -62,6 +63,11 @@ def _compare(tokenizer: Any, max_length: int, artifact: Path, texts: Sequence[In
 
     served = serving_tokenizer(artifact, max_length, tokenizer.pad_token_id)
     loaded = AutoTokenizer.from_pretrained(artifact, trust_remote_code=False)
+    if len({ARGUMENT in each.model_input_names for each in (tokenizer, loaded)}) > 1:
+        raise OptimizationError(
+            "the tokenizer that transformers loads back passes other inputs than that of the training: only one of them "
+            f"has {ARGUMENT}; use another tokenizer"
+        )
     for start in range(0, len(texts), CHUNK):
         chunk = list(texts[start : start + CHUNK])
         trained = _by_transformers(tokenizer, chunk, max_length)

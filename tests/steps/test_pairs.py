@@ -45,6 +45,7 @@ OPTIMS = (
     "distillation_onnx_int8", "movement_pruning", "static_embeddings", "structured_pruning", "student_2l",
     "student_2l_low_rank", "student_2l_trimmed", "tfidf",
 )  # fmt: skip
+SICK = Path(__file__).resolve().parents[3] / "shared" / "data" / "sick"
 PAIRS: list[Input] = [("rain tomorrow 1", "play a song 2"), ("play a song 2", "is it sunny"), ("a", "a text that is longer")]
 
 
@@ -171,6 +172,22 @@ def test_a_run_measures_and_compares_pairs(tmp_path: Path, root: Path, compose: 
     assert flips[0] == ["kind", "text", "text_pair", "label", "baseline", "candidate"] and len(flips) > 1
     assert {(row[1], row[2]) for row in flips[1:]} <= set(pairs)
     assert outcome.row.metrics["delta/speedup"] > 0
+
+
+@pytest.mark.skipif(not SICK.is_dir(), reason=f"{SICK} is not there")
+@pytest.mark.parametrize("name", ["tfidf", "baseline_onnx_int8"])
+def test_pairs_of_sick_go_from_their_file_to_an_answer(name: str, tmp_path: Path) -> None:
+    for split in ("train", "validation", "test"):
+        lines = (SICK / f"{split}.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+        (tmp_path / f"{split}.csv").write_text("".join(lines[:121]), encoding="utf-8")
+    files = [f"data.{split}={tmp_path / split}.csv" for split in ("validation", "test")]
+    columns = ["data.text_column=sentence1", "data.pair_column=sentence2"]
+    own = [each for each in overrides(tmp_path / "train.csv", tmp_path / "root") if "_column=" not in each]
+    config = shrunk(composed(f"optim={name}", *own, *columns, *files))
+    context = Context(config.data.load(0), config.backbone, 0)
+    done = run_steps(config.optim, context, Store(tmp_path / "root"))
+    answers = Answerer(done.artifact)(inputs_of(context.splits.test))
+    assert len(answers) == 120 and {answer.label for answer in answers} <= set(context.splits.labels)
 
 
 def test_what_takes_no_pairs_is_told_before_anything_is_trained(
