@@ -7,7 +7,7 @@ tail -f queries.txt | python -m pipeline predict --model DIRECTORY            fr
 --file FILE          texts to classify: the text column of a .csv, .tsv, .jsonl or .parquet, else one per line; without
                      texts and --file, standard input is read
 --text-column NAME   the column of such a table; default data.text_column, or "text"; a single column needs no name
---pair-column NAME   the second text's column, where the classifier takes pairs; default data.pair_column, or "text_pair"
+--pair-column NAME   the second text's column, for a classifier of pairs; default data.pair_column, or "text_pair"
 --quoting true|false whether a quotation mark at the start of a cell of a .csv or .tsv quotes it; default data.quoting
 --format FORMAT      format of the answers: jsonl (the default) or csv
 --model DIRECTORY    an artifact directory instead of the champion

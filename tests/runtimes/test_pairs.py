@@ -13,11 +13,12 @@ from datasets import Dataset
 
 from pipeline.errors import OptimizationError
 from pipeline.models.token_types import NONE, SIDES, TYPES, kind_for
-from pipeline.runtimes import onnx, onnx_graph, openvino, tokens, torch_int8
+from pipeline.runtimes import onnx, onnx_graph, openvino, tokens, torch_compiled, torch_int8
 from pipeline.runtimes.base import TOKENIZER, Description, Encoder, load
 from pipeline.runtimes.onnx_dynamic import quantize
 from pipeline.runtimes.tokens import AWKWARD
 from pipeline.runtimes.torch import read_tokenizer, save, save_compact
+from pipeline.steps.compile import COMPILERS, compile_ahead_of_time
 from pipeline.tasks.inputs import Input
 from pipeline.training.batches import Collator, tokenized
 from tests.support.families import LABELS, TEXTS, TOKENIZERS, network
@@ -151,6 +152,15 @@ def test_openvino_takes_token_types(source: Path, tmp_path: Path) -> None:
     (tmp_path / openvino.SETTINGS).write_text('{"precision": "f32"}')
     replace(Description.read(source), runtime="openvino").write(tmp_path)
     require_same(source, tmp_path, 0.05)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not any(map(shutil.which, COMPILERS)), reason="there is no C++ compiler")
+def test_compiled_code_takes_token_types(source: Path, tmp_path: Path) -> None:
+    compile_ahead_of_time(bert(), "float32", LENGTH, tmp_path / torch_compiled.MODEL, typed=True)
+    shutil.copy(source / TOKENIZER, tmp_path)
+    replace(Description.read(source), runtime="torch_compiled").write(tmp_path)
+    require_same(source, tmp_path, 0.01)
 
 
 def test_token_types_that_get_lost_are_one_line(tmp_path: Path) -> None:
