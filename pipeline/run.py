@@ -28,7 +28,7 @@ from pipeline.reporting.comparison import log_comparison, summarize
 from pipeline.reporting.run_plots import log_notes, log_plots
 from pipeline.steps.execute import StepsResult, check_order, check_steps, plan, run_steps
 from pipeline.system import disk, locks, machine
-from pipeline.tasks.inputs import TEXT
+from pipeline.tasks.inputs import inputs_of
 from pipeline.tracking import server
 from pipeline.tracking.identity import config_yaml, dataset, identity, is_baseline, parameters, settings_for
 from pipeline.tracking.job import Job, Seen, baseline_lock, prepare
@@ -197,7 +197,7 @@ def _measure_and_log(job: Job, optim: Optim, made: StepsResult, reference: Refer
     config, splits = job.config, job.context.splits
     test, validation = (
         Examples(
-            list(split[TEXT]), splits.task.truth(split, len(splits.labels)), list(splits.labels), splits.oos, splits.task
+            inputs_of(split), splits.task.truth(split, len(splits.labels)), list(splits.labels), splits.oos, splits.task
         )
         for split in (splits.test, splits.validation)
     )
@@ -251,8 +251,8 @@ def disk_told(config: Config) -> AbstractContextManager[None]:
 
 def check(config: Config) -> None:
     """Check the configuration: order of steps, threads, objective, weights, tracking, the Hub. Raises UserError."""
-    check_order(config.optim, config.backbone)
-    check_order(config.baseline, config.backbone, "baseline")
+    check_order(config.optim, config.backbone, task=config.data.known_task)
+    check_order(config.baseline, config.backbone, "baseline", config.data.known_task)
     allowed = machine.machine()["cores"]
     if config.measure.threads > allowed:
         raise ConfigError(f"measure.threads={config.measure.threads}: this machine allows at most {allowed}")

@@ -7,6 +7,7 @@ tail -f queries.txt | python -m pipeline predict --model DIRECTORY            fr
 --file FILE          texts to classify: the text column of a .csv, .tsv, .jsonl or .parquet, else one per line; without
                      texts and --file, standard input is read
 --text-column NAME   the column of such a table; default data.text_column, or "text"; a single column needs no name
+--pair-column NAME   the second text's column, for a classifier of pairs; default data.pair_column, or "text_pair"
 --quoting true|false whether a quotation mark at the start of a cell of a .csv or .tsv quotes it; default data.quoting
 --format FORMAT      format of the answers: jsonl (the default) or csv
 --model DIRECTORY    an artifact directory instead of the champion
@@ -14,7 +15,9 @@ tail -f queries.txt | python -m pipeline predict --model DIRECTORY            fr
 --workers N          number of processes for --file, each with its threads; default 1
 -- OVERRIDES         settings that select data and backbone, as for python -m pipeline
 
-Where a text may have several labels, an answer has these with their scores, in a CSV joined with |.
+A classifier of pairs of texts takes {"text": ..., "text_pair": ...} as a text of the command line, or as a line. Where a
+text may have several labels, an answer has these with their scores, in a CSV joined with |.
+
 The classifier abstains if it considers a text out of scope. In a CSV, a text that a spreadsheet would run as a formula
 (it starts with = + - @ or a tab) gets a ' in front.
 """
@@ -34,6 +37,7 @@ from pipeline.commands.configuration.compose import one_config
 from pipeline.data.formats import TABLES
 from pipeline.errors import ConfigError, TrackError
 from pipeline.system.spreadsheet import safe_cells
+from pipeline.tasks.inputs import COLUMNS, TEXT_PAIR, Input, named, of_json, parts_of
 
 if TYPE_CHECKING:
     from pipeline.deployment.serve.answers import Answer, Answerer
@@ -57,13 +61,13 @@ def predict(options: argparse.Namespace) -> None:
             raise ConfigError(f"{what}: not an artifact that can be loaded ({why})") from error
         write = csv.writer(sys.stdout, lineterminator="\n")
         if options.format == "csv":
-            write.writerow(["text", *answer.fields])
+            write.writerow([*COLUMNS[: 1 + answer.pairs], *answer.fields])
         for batch, answers in _answered(artifact, answer, options):
             for text, answered in zip(batch, answers, strict=True):
                 if options.format == "csv":
-                    write.writerow(safe_cells([text, *map(_cell, answered)]))
+                    write.writerow(safe_cells([*parts_of(text), *map(_cell, answered)]))
                 else:
-                    line = {"text": text} | {name: _rounded(value) for name, value in answered._asdict().items()}
+                    line = named(text) | {name: _rounded(value) for name, value in answered._asdict().items()}
                     print(json.dumps(line, ensure_ascii=False))
             sys.stdout.flush()
 
@@ -84,16 +88,20 @@ def _cell(value: Any) -> str:
     return f"{value:.4f}" if isinstance(value, float) else str(value)
 
 
-def _answered(artifact: Path, answer: "Answerer", options: argparse.Namespace) -> Iterator[tuple[list[str], list["Answer"]]]:
+Answered = Iterator[tuple[list[Input], list["Answer"]]]  # inputs and their answers
+
+
+def _answered(artifact: Path, answer: "Answerer", options: argparse.Namespace) -> Answered:
     """Each batch with its answers; with several processes there is a progress bar."""
     if options.workers == 1:
-        yield from ((batch, answer(batch)) for batch in batches(options))
+        yield from ((batch, answer(batch)) for batch in batches(options, answer.pairs))
         return
     from pipeline.deployment.serve.workers import answers_of_processes
     from pipeline.system.progress import bar
 
+    given = batches(options, answer.pairs)
     with bar("answering", "text") as progress:
-        for batch, answers in answers_of_processes(artifact, options.threads, options.workers, batches(options)):
+        for batch, answers in answers_of_processes(artifact, options.threads, options.workers, given):
             yield batch, answers
             progress.update(len(batch))
 
@@ -113,33 +121,56 @@ def champion(overrides: list[str], folder: Path) -> Path:
     return registry.fetch(number, folder)
 
 
-def batches(options: argparse.Namespace) -> Iterator[list[str]]:
-    """The texts of the command line, else those of the file, else the lines of standard input, one per batch."""
+def batches(options: argparse.Namespace, pairs: bool = False) -> Iterator[list[Input]]:
+    """The texts of the command line, else those of the file, else the lines of standard input, one per batch.
+
+    pairs: whether they are pairs of texts.
+    """
     if options.text:
         try:
-            yield [text.encode().decode() for text in options.text]
+            yield list(_parsed((text.encode().decode() for text in options.text), "the command line, text", pairs))
         except UnicodeEncodeError as error:
             raise ConfigError("a text on the command line is not UTF-8") from error
     elif options.file and Path(options.file).suffix.lower() in TABLES:
-        yield from _in_batches(iter(_texts_of_table(options)), BATCH_SIZE)
+        yield from _in_batches(iter(_inputs_of_table(options, pairs)), BATCH_SIZE)
     elif options.file:
         try:
             with Path(options.file).open("rb") as file:
-                yield from _in_batches(_lines(file, f"--file {options.file}"), BATCH_SIZE)
+                where = f"--file {options.file}"
+                yield from _in_batches(_parsed(_lines(file, where), f"{where}, line", pairs), BATCH_SIZE)
         except OSError as error:
             raise ConfigError(f"--file {options.file}: can't be read ({error.strerror})") from error
     else:
-        yield from _in_batches(_lines(sys.stdin.buffer, "standard input"), 1)
+        where = "standard input"
+        yield from _in_batches(_parsed(_lines(sys.stdin.buffer, where), f"{where}, line", pairs), 1)
 
 
-def _texts_of_table(options: argparse.Namespace) -> list[str]:
-    """The text column of a table. Raises DataError."""
-    from pipeline.data.queries import texts_of
+def _parsed(texts: Iterable[str], where: str, pairs: bool) -> Iterator[Input]:
+    """The texts; where pairs are wanted, what they say as JSON. Raises ConfigError, with its number, for what is no pair."""
+    for number, text in enumerate(texts, 1):
+        if not pairs:
+            yield text
+            continue
+        try:
+            parsed = of_json(json.loads(text))
+        except ValueError:
+            parsed = ""
+        if isinstance(parsed, str):
+            raise ConfigError(f'{where} {number}: this classifier takes pairs of texts: {{"text": ..., "text_pair": ...}}')
+        yield parsed
+
+
+def _inputs_of_table(options: argparse.Namespace, pairs: bool) -> Sequence[Input]:
+    """The text column of a table, or both columns of its pairs. Raises DataError."""
+    from pipeline.data.queries import pairs_of, texts_of
 
     data = None if options.model else one_config(options.overrides).data
     column = options.text_column or getattr(data, "text_column", "text")
     quoting = options.quoting == "true" if options.quoting else getattr(data, "quoting", None)
-    return texts_of(Path(options.file), column, quoting)
+    if not pairs:
+        return texts_of(Path(options.file), column, quoting)
+    second = options.pair_column or getattr(data, "pair_column", None) or TEXT_PAIR
+    return pairs_of(Path(options.file), [column, second], quoting)
 
 
 def _lines(file: Iterable[bytes], where: str) -> Iterator[str]:
@@ -151,7 +182,7 @@ def _lines(file: Iterable[bytes], where: str) -> Iterator[str]:
             raise ConfigError(f"{where}, line {number}: not UTF-8") from error
 
 
-def _in_batches(texts: Iterator[str], size: int) -> Iterator[list[str]]:
+def _in_batches(texts: Iterator[Input], size: int) -> Iterator[list[Input]]:
     while batch := list(itertools.islice(texts, size)):
         yield batch
 
@@ -179,6 +210,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("text", nargs="*", help="texts to classify; default: --file or standard input")
     parser.add_argument("--file", help="a table, or a file with one text per line")
     parser.add_argument("--text-column", help="the column of a table with the texts")
+    parser.add_argument("--pair-column", help="the column of a table with the second texts of pairs")
     parser.add_argument("--quoting", choices=("true", "false"), help="whether cells of a .csv or .tsv may be quoted")
     parser.add_argument("--format", choices=("jsonl", "csv"), default="jsonl", help="format of the answers (default: jsonl)")
     parser.add_argument("--model", help="an artifact directory instead of the champion")

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from pipeline.data import hints
 from pipeline.data.formats import DELIMITERS
 from pipeline.errors import DataError, nearest
 
 OTHER_DELIMITERS = (";", "\t", ",", "|")  # of files with a wrong suffix
 SETTINGS = ("data.text_column=", "data.label_column=")  # that name the columns
+PAIR_SETTINGS = ("data.text_column=", "data.pair_column=", "data.label_column=")  # where the inputs are pairs
 BLOCK_BYTES = 2**24  # bytes read at once; a file with a longer row is read as one block
 MAX_BLOCK_BYTES = 2**31 - 1
 MAX_SHOWN = 300  # characters of Arrow's messages, which contain the row
@@ -85,10 +87,12 @@ def other_delimiter(names: Sequence[str], dialect: Dialect, columns: Sequence[st
 
 
 def require(path: Path, known: Sequence[str], columns: Sequence[str], settings: Sequence[str] = SETTINGS) -> None:
-    """Raises DataError unless the file has each of the columns (text, then label) exactly once; `settings` name them."""
+    """Raises DataError unless the file has each of the columns exactly once; `settings` name them, in the same order."""
     for column, setting in zip(columns, settings, strict=False):
         if column not in known:
-            raise DataError(f"{path}: no column {column!r}{nearest(column, known)}; name yours with {setting}...")
+            pair = hints.of_pair(known) if setting == SETTINGS[0] else ""
+            way_out = f"name yours with {setting}..." + (f"; {pair}" if pair else "")
+            raise DataError(f"{path}: no column {column!r}{nearest(column, known)}; {way_out}")
         if known.count(column) > 1:
             raise DataError(f"{path}: {known.count(column)} columns are called {column!r}; rename all but one")
 

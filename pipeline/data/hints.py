@@ -14,7 +14,22 @@ MANY_LABELS = 0.5  # of the rows: that many different labels are not labels
 
 
 def of_columns(columns: Sequence[str], text_column: str) -> list[str]:
-    """That the text has a second part in another column."""
+    """That the text has a second part in another column, and how to use it."""
+    return [
+        f"the column {other!r} beside {text_column!r} looks like the second text of a pair; only {text_column!r} is used: "
+        f"for pairs set data.pair_column={other}"
+        for other in _seconds(columns, text_column)[:1]
+    ]
+
+
+def of_pair(columns: Sequence[str]) -> str:
+    """How to use the first two columns that look like the texts of a pair; "" where there are none."""
+    found = next(((one, other) for one in columns for other in _seconds(columns, one)), None)
+    return "" if found is None else f"for pairs set data.text_column={found[0]} data.pair_column={found[1]}"
+
+
+def _seconds(columns: Sequence[str], text_column: str) -> list[str]:
+    """The columns that look like the second text of a pair whose first is in `text_column`."""
     second = {
         name
         for one, other in PAIRS
@@ -23,11 +38,7 @@ def of_columns(columns: Sequence[str], text_column: str) -> list[str]:
     found = re.fullmatch(r"(.*?)([12abAB])", text_column)
     if found:
         second.add(found[1] + {"1": "2", "2": "1", "a": "b", "b": "a", "A": "B", "B": "A"}[found[2]])
-    others = [name for name in columns if name != text_column and (name in second or name.lower() in second)]
-    return [
-        f"the column {other!r} beside {text_column!r} looks like the second text of a pair; only {text_column!r} is used"
-        for other in others[:1]
-    ]
+    return [name for name in columns if name != text_column and (name in second or name.lower() in second)]
 
 
 def of_labels(labels: Sequence[str], rows: int) -> list[str]:

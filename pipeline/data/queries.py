@@ -1,6 +1,7 @@
 """The texts of a file without labels, to be classified."""
 
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -9,9 +10,11 @@ from pipeline.data import delimited, quotes, tables
 from pipeline.data.delimited import Dialect
 from pipeline.data.formats import DELIMITERS
 from pipeline.errors import DataError
+from pipeline.tasks.inputs import Input
 
 log = logging.getLogger(__name__)
 SETTINGS = ("--text-column ",)  # how the command predict names the column
+PAIR_SETTINGS = ("--text-column ", "--pair-column ")
 
 
 def texts_of(path: Path, column: str, quoting: bool | None = None) -> list[str]:
@@ -34,6 +37,13 @@ def texts_of(path: Path, column: str, quoting: bool | None = None) -> list[str]:
     except OSError as error:
         raise DataError(f"{path}: can't be read ({error.strerror})") from error
     return _texts(path, table, column, [*notes, *quotes.check_lines(path, dialect, names, column, table)])
+
+
+def pairs_of(path: Path, columns: Sequence[str], quoting: bool | None = None) -> list[Input]:
+    """The pairs of texts in two columns of any file that training reads, empty texts too. Raises and warns as `texts_of`."""
+    table, _, notes = tables.read_raw(path, columns, quoting, PAIR_SETTINGS)
+    first, second = (_texts(path, table, column, notes * (column == columns[0])) for column in columns)
+    return list(zip(first, second, strict=True))
 
 
 def _is_misread(header: str, dialect: Dialect, column: str) -> bool:

@@ -15,9 +15,9 @@ from pipeline.data.drawing import stratified
 from pipeline.data.label_lists import are_lists
 from pipeline.data.splits import SPLITS, RawSplit, SplitFractions, Splits
 from pipeline.errors import DataError, nearest
-from pipeline.tasks import TASKS
+from pipeline.tasks import MultiLabel
 from pipeline.tasks.base import LABEL
-from pipeline.tasks.inputs import TEXT, TEXT_PAIR
+from pipeline.tasks.inputs import TEXT_PAIR, input_columns
 
 
 def assemble(parts: Mapping[str, RawSplit | None], oos_label: str | None, cut: SplitFractions) -> Splits:
@@ -49,7 +49,7 @@ def assemble(parts: Mapping[str, RawSplit | None], oos_label: str | None, cut: S
 def _check_texts(part: RawSplit, name: str) -> None:
     if part.table.num_rows == 0:
         raise DataError(f"{part.where}: the {name} split is empty")
-    for column in [each for each in part.table.column_names if each != LABEL]:
+    for column in input_columns(part.table.column_names):
         empty = pc.fill_null(pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(part.table.column(column))), 0), True)
         row = pc.index(empty, True).as_py()
         if row >= 0:
@@ -130,8 +130,8 @@ def _splits(encoded: Mapping[str, pa.Table], labels: Sequence[str], notes: tuple
     from datasets import Dataset, DatasetInfo, Features, Value
 
     columns = encoded["train"].column_names
-    task = TASKS["multi_label_pairs" if TEXT_PAIR in columns else "multi_label"]
-    texts = {name: Value("large_string") for name in (TEXT, TEXT_PAIR) if name in columns}
+    task = MultiLabel(pairs=TEXT_PAIR in columns)
+    texts = {name: Value("large_string") for name in input_columns(columns)}
     info = DatasetInfo(features=Features({**texts, LABEL: task.feature(labels)}))
     content_hash = _content_hash(encoded, labels, list(texts))
     made = {

@@ -10,7 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.config import MISSING, DataSource, kind, setting
+from pipeline.data.formats import DELIMITERS
 from pipeline.errors import ConfigError, DataError, nearest
+from pipeline.tasks import MultiLabel, SingleLabel
+from pipeline.tasks.inputs import TEXT_PAIR
 
 if TYPE_CHECKING:
     from pipeline.data.splits import RawSplit, Splits
@@ -34,11 +37,20 @@ class Files(DataSource):
     quoting: bool | None = None  # a quotation mark at the start of a cell quotes it; None: in .csv yes, in .tsv no
     label_separator: str | None = setting(None, filled=True)  # between several labels in one cell
     label_columns: list[str] | None = None  # one column of 0 and 1 for each label, instead of `label_column`
+    pair_column: str | None = None  # the second text, where the inputs are pairs
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.label_separator is not None and self.label_columns is not None:
             raise ConfigError("data.label_separator and data.label_columns: give one of them")
+
+    @property
+    def known_task(self) -> str | None:
+        """Known unless the label column may hold lists."""
+        several, pairs = self.label_separator is not None or self.label_columns is not None, self.pair_column is not None
+        if not several and Path(self.train).suffix.lower() not in DELIMITERS:
+            return None
+        return MultiLabel(pairs).name if several else SingleLabel(pairs).name
 
     def load(self, seed: int) -> "Splits":
         """Raises DataError, which names file, row and column."""
@@ -60,16 +72,20 @@ class Files(DataSource):
         from pipeline.tasks.base import LABEL
 
         if self.label_columns is not None:
-            found = read_indicators(path, self.text_column, self.label_columns, self.quoting)
+            found = read_indicators(path, self.text_column, self.label_columns, self.quoting, self.pair_column)
         else:
-            found = read(path, self.text_column, self.label_column, self.quoting)
+            found = read(path, self.text_column, self.label_column, self.quoting, self.pair_column)
         table = found.table
         if self.label_separator is not None:
-            table = table.set_column(1, LABEL, label_lists.split(table.column(LABEL), self.label_separator))
-        others = hints.of_columns(found.columns, self.text_column) if split == "train" else []
+            lists = label_lists.split(table.column(LABEL), self.label_separator)
+            table = table.set_column(table.column_names.index(LABEL), LABEL, lists)
+        looked = split == "train" and self.pair_column is None
+        others = hints.of_columns(found.columns, self.text_column) if looked else []
         notes = (*found.notes, *(f"{path}: {hint}" for hint in others))
         number = functools.partial(row_number, path, quoting=self.quoting)
-        return RawSplit(table, str(path), (self.text_column, self.label_column), number, notes)
+        return RawSplit(
+            table, str(path), (self.text_column, self.label_column), number, notes, self.pair_column or TEXT_PAIR
+        )
 
 
 @kind("data", "quickstart")
@@ -98,6 +114,7 @@ class Hub(DataSource):
     label_column: str = "label"
     validation_fraction: float = setting(0.1, above=0, max=0.5)
     test_fraction: float = setting(0.2, above=0, max=0.5)
+    pair_column: str | None = None  # the second text, where the inputs are pairs
 
     def load(self, seed: int) -> "Splits":
         """Raises DataError when the Hub can't be reached, or has no such data set, split or column."""
@@ -127,19 +144,21 @@ class Hub(DataSource):
         if name not in found:
             raise DataError(f"data.{split}={name}: {self.dataset} has no such split{nearest(name, found)}")
         rows = found[name]
-        for key in ("text_column", "label_column"):
+        for key in ("text_column", "pair_column", "label_column"):
             column = getattr(self, key)
-            if column not in rows.column_names:
+            if column is not None and column not in rows.column_names:
                 known = nearest(column, rows.column_names)
                 raise DataError(f"data.{key}={column}: {self.dataset} has no such column{known}")
         where, columns = f"{self.dataset}, split {name}", (self.text_column, self.label_column)
-        others = hints.of_columns(rows.column_names, self.text_column) if split == "train" else []
+        looked = split == "train" and self.pair_column is None
+        others = hints.of_columns(rows.column_names, self.text_column) if looked else []
         notes = tuple(f"{where}: {hint}" for hint in others)
-        return RawSplit(_named(rows, *columns, where), where, columns, notes=notes)
+        table = _named(rows, *columns, where, self.pair_column)
+        return RawSplit(table, where, columns, notes=notes, pair_column=self.pair_column or TEXT_PAIR)
 
 
-def _named(rows: Any, text_column: str, label_column: str, where: str) -> Any:
-    """An Arrow table `text, label` of strings; label indices become names if the Hub has them, -1 becomes null."""
+def _named(rows: Any, text_column: str, label_column: str, where: str, pair_column: str | None) -> Any:
+    """An Arrow table of strings (`as_strings`); label indices become names if the Hub has them, -1 becomes null."""
     from pipeline.data.tables import as_strings, name_classes
 
     table = rows.with_format("arrow")[:]
@@ -147,7 +166,7 @@ def _named(rows: Any, text_column: str, label_column: str, where: str) -> Any:
     names = getattr(getattr(feature, "feature", feature), "names", None)
     if names is not None:
         table = name_classes(table, label_column, names, where)
-    return as_strings(table, Path(where), text_column, label_column)
+    return as_strings(table, Path(where), text_column, label_column, pair_column=pair_column)
 
 
 @kind("data", "clinc150")

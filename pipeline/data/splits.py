@@ -17,8 +17,9 @@ import pyarrow.compute as pc
 from pipeline.data import hints
 from pipeline.data.drawing import stratified
 from pipeline.errors import DataError, nearest
-from pipeline.tasks import SINGLE_LABEL, Task
-from pipeline.tasks.single_label import LABEL, TEXT
+from pipeline.tasks import SINGLE_LABEL, SingleLabel, Task, inputs
+from pipeline.tasks.inputs import TEXT, TEXT_PAIR, Input, input_columns, inputs_of
+from pipeline.tasks.single_label import LABEL
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -31,7 +32,11 @@ LONG = 20_000  # characters
 
 @dataclass(frozen=True)
 class Splits:
-    """A data set, ready to use: each split has the columns `text` (string) and `label` (index into `labels`)."""
+    """A data set, ready to use: each split has the columns `text` (string) and `label` (index into `labels`).
+
+    Where the inputs are pairs of texts, it also has `text_pair` (string); where a text may have several labels, `label` has
+    lists of indices.
+    """
 
     train: "Dataset"
     validation: "Dataset"
@@ -43,29 +48,31 @@ class Splits:
     task: Task = SINGLE_LABEL  # what goes in and what comes out
 
 
-def typical_texts(*splits: "Dataset") -> list[str]:
-    """The longest texts of some splits, and others that are drawn evenly: a few hundred, for checks of a tokenizer.
+def typical_texts(*splits: "Dataset") -> list[Input]:
+    """The longest inputs of some splits, and others that are drawn evenly: a few hundred, for checks of a tokenizer.
 
     Of very long texts only the beginning is taken.
     """
-    texts = [text for split in splits for text in split[TEXT]]
-    longest, evenly = heapq.nlargest(LONGEST, texts, key=len), texts[:: max(1, len(texts) // DRAWN)][:DRAWN]
-    return [text[:LONG] for text in dict.fromkeys([*longest, *evenly])]
+    given = [each for split in splits for each in inputs_of(split)]
+    longest, evenly = heapq.nlargest(LONGEST, given, key=inputs.length), given[:: max(1, len(given) // DRAWN)][:DRAWN]
+    return [inputs.cut(each, LONG) for each in dict.fromkeys([*longest, *evenly])]
 
 
 @dataclass(frozen=True)
 class RawSplit:
-    """One split as it was read: a table `text, label` of strings, and its names for messages."""
+    """One split as it was read: a table of strings, `text`, for pairs `text_pair`, and `label`; its names for messages."""
 
     table: pa.Table
     where: str  # the file or data set it came from
     columns: tuple[str, str] = (TEXT, LABEL)  # the names of its columns in that file
     number: Callable[[int], int] = lambda row: row + 1  # index from 0 -> the row number that people see
     notes: tuple[str, ...] = ()  # about how it was read
+    pair_column: str = TEXT_PAIR  # the name of the second text's column in that file
 
     def place(self, row: int, column: str) -> str:
         """File, row and column, for a message."""
-        return f"{self.where}, row {self.number(row)}, column {self.columns[column == LABEL]!r}"
+        name = {TEXT: self.columns[0], TEXT_PAIR: self.pair_column, LABEL: self.columns[1]}[column]
+        return f"{self.where}, row {self.number(row)}, column {name!r}"
 
 
 @dataclass(frozen=True)
@@ -99,22 +106,25 @@ def assemble(parts: Mapping[str, RawSplit | None], oos_label: str | None, cut: S
     encoded = {}
     for name in SPLITS:
         codes = _encode(tables[name], labels, given.get(name, given["train"]))
-        encoded[name] = pa.table({TEXT: tables[name].column(TEXT).combine_chunks(), LABEL: codes})
+        texts = {column: tables[name].column(column).combine_chunks() for column in input_columns(tables[name].column_names)}
+        encoded[name] = pa.table({**texts, LABEL: codes})
     notes += told([*_missing_classes(encoded, len(labels)), *duplicates(encoded), *_contradictions(encoded["train"])])
     oos = labels.index(oos_label) if oos_label is not None else None
     return _splits(encoded, labels, oos, tuple(notes))
 
 
 def _splits(encoded: Mapping[str, pa.Table], labels: list[str], oos: int | None, notes: tuple[str, ...]) -> Splits:
-    from datasets import ClassLabel, Dataset, DatasetInfo, Features, Value
+    from datasets import Dataset, DatasetInfo, Features, Value
 
-    features = Features({TEXT: Value("large_string"), LABEL: ClassLabel(names=labels)})
+    columns = input_columns(encoded["train"].column_names)
+    task = SingleLabel(pairs=TEXT_PAIR in columns)
+    features = Features({**{column: Value("large_string") for column in columns}, LABEL: task.feature(labels)})
     info, content_hash = DatasetInfo(features=features), _content_hash(encoded, labels)
     made = {  # with a fingerprint, datasets does not hash the whole table
         name: Dataset(table.cast(features.arrow_schema), info=info, fingerprint=f"{content_hash[:32]}-{name}")
         for name, table in encoded.items()
     }
-    return Splits(**made, labels=tuple(labels), oos=oos, content_hash=content_hash, notes=notes)
+    return Splits(**made, labels=tuple(labels), oos=oos, content_hash=content_hash, notes=notes, task=task)
 
 
 def told(notes: Iterable[str]) -> list[str]:
@@ -132,7 +142,7 @@ def _hints(labels: list[str], oos_label: str | None, rows: int) -> list[str]:
 def _check_filled(part: RawSplit, name: str) -> None:
     if part.table.num_rows == 0:
         raise DataError(f"{part.where}: the {name} split is empty")
-    for column in (TEXT, LABEL):
+    for column in (*input_columns(part.table.column_names), LABEL):
         values = part.table.column(column)
         empty = pc.fill_null(pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(values)), 0), True)
         row = pc.index(empty, True).as_py()
@@ -204,15 +214,25 @@ def duplicates(tables: Mapping[str, pa.Table]) -> list[str]:
     """Notes about texts that are in several splits."""
     notes = []
     for name, other in (("validation", "train"), ("test", "train"), ("test", "validation")):
-        seen = pc.is_in(tables[name].column(TEXT), value_set=tables[other].column(TEXT))
+        seen = pc.is_in(_whole(tables[name]), value_set=_whole(tables[other]))
         count = pc.sum(seen).as_py() or 0
         if count:
             notes.append(f"{count} of {tables[name].num_rows} {name} texts are also in {other}")
     return notes
 
 
+def _whole(table: pa.Table) -> pa.ChunkedArray:
+    """Each input as one string, equal where all of its texts are."""
+    texts = [table.column(column) for column in input_columns(table.column_names)]
+    if len(texts) == 1:
+        return texts[0]
+    first = pc.cast(pc.utf8_length(texts[0]), pa.large_string())  # tells where the first text ends
+    return pc.binary_join_element_wise(first, *texts, pa.scalar(" ", pa.large_string()))
+
+
 def _contradictions(train: pa.Table) -> list[str]:
-    labels = train.group_by(TEXT).aggregate([(LABEL, "count_distinct")]).column(f"{LABEL}_count_distinct")
+    told = pa.table({TEXT: _whole(train), LABEL: train.column(LABEL)})
+    labels = told.group_by(TEXT).aggregate([(LABEL, "count_distinct")]).column(f"{LABEL}_count_distinct")
     count = pc.sum(pc.greater(labels, 1)).as_py() or 0
     return [f"{count} texts of train occur with different labels"] if count else []
 
@@ -220,10 +240,12 @@ def _contradictions(train: pa.Table) -> list[str]:
 def _content_hash(tables: Mapping[str, pa.Table], labels: list[str]) -> str:
     content = hashlib.sha256(repr(labels).encode())
     for name in SPLITS:
-        text = tables[name].column(TEXT).cast(pa.large_binary()).combine_chunks()
-        content.update(name.encode())
-        for column in (pc.binary_length(text), tables[name].column(LABEL).cast(pa.int64()).combine_chunks()):
+        table = tables[name]
+        texts = [table.column(each).cast(pa.large_binary()).combine_chunks() for each in input_columns(table.column_names)]
+        content.update(f"{name}{TEXT_PAIR if len(texts) > 1 else ''}".encode())
+        for column in (*map(pc.binary_length, texts), table.column(LABEL).cast(pa.int64()).combine_chunks()):
             content.update(np.ascontiguousarray(column.to_numpy(zero_copy_only=False)).tobytes())
-        offsets = np.frombuffer(text.buffers()[1], dtype=np.int64)[text.offset : text.offset + len(text) + 1]
-        content.update(memoryview(text.buffers()[2])[offsets[0] : offsets[-1]])
+        for text in texts:
+            offsets = np.frombuffer(text.buffers()[1], dtype=np.int64)[text.offset : text.offset + len(text) + 1]
+            content.update(memoryview(text.buffers()[2])[offsets[0] : offsets[-1]])
     return content.hexdigest()

@@ -1,4 +1,4 @@
-"""One file of the user -> an Arrow table with the columns `text` and `label`, both strings.
+"""One file of the user -> an Arrow table with the columns `text`, for pairs `text_pair`, and `label`, all strings.
 
 Not here: checks of the values (`splits.py`). Every problem is a DataError that names the file and, if known, the row (as in
 a spreadsheet: the header of a CSV is row 1) and the column.
@@ -14,10 +14,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.data import delimited, label_lists, quotes
-from pipeline.data.delimited import BLOCK_BYTES, MAX_BLOCK_BYTES, SETTINGS, Dialect, require, require_header
+from pipeline.data.delimited import BLOCK_BYTES, MAX_BLOCK_BYTES, PAIR_SETTINGS, SETTINGS, Dialect, require, require_header
 from pipeline.data.formats import DELIMITERS, JSON_LINES, PARQUET
 from pipeline.errors import DataError
-from pipeline.tasks.single_label import LABEL, TEXT
+from pipeline.tasks.inputs import TEXT, TEXT_PAIR
+from pipeline.tasks.single_label import LABEL
 
 TEXT_TYPES = (
     pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_binary, pa.types.is_large_binary,
@@ -28,34 +29,43 @@ TEXT_TYPES = (
 class FileTable:
     """What was read of a file."""
 
-    table: pa.Table  # `text: large_string, label: string`, in the file's order, nulls kept
+    table: pa.Table  # `text`, for pairs `text_pair`, and `label`, strings (or lists), in the file's order, nulls kept
     columns: tuple[str, ...]  # the names of all columns of the file
     notes: tuple[str, ...] = ()  # sentences about what may be wrong with it
 
 
-def read(path: Path, text_column: str, label_column: str, quoting: bool | None = None) -> FileTable:
-    """Read the two columns of a file; `quoting` is `data.quoting`.
+def read(
+    path: Path, text_column: str, label_column: str, quoting: bool | None = None, pair_column: str | None = None
+) -> FileTable:
+    """Read the columns of a file; `quoting` is `data.quoting`, `pair_column` the second text of pairs.
 
     Raises DataError when the file is missing or not of its format, a column is missing or not UTF-8, or the labels are
     neither strings nor integers.
     """
-    table, names, notes = read_raw(path, [text_column, label_column], quoting)
-    return FileTable(as_strings(table, path, text_column, label_column, quoting), tuple(names), tuple(notes))
+    columns: list[str] = [text_column, label_column]
+    settings: Sequence[str] = SETTINGS
+    if pair_column is not None:
+        columns, settings = [text_column, pair_column, label_column], PAIR_SETTINGS
+    table, names, notes = read_raw(path, columns, quoting, settings)
+    return FileTable(as_strings(table, path, text_column, label_column, quoting, pair_column), tuple(names), tuple(notes))
 
 
-def read_indicators(path: Path, text_column: str, label_columns: Sequence[str], quoting: bool | None = None) -> FileTable:
+def read_indicators(
+    path: Path, text_column: str, label_columns: Sequence[str], quoting: bool | None = None, pair_column: str | None = None
+) -> FileTable:
     """Read a file with one column of 0 and 1 for each label. Raises DataError as `read`, and for other values."""
-    settings = (SETTINGS[0], *["data.label_columns="] * len(label_columns))
-    table, names, notes = read_raw(path, [text_column, *label_columns], quoting, settings)
-    text = strings(table.column(text_column), path, text_column, quoting)
+    texts = [text_column] if pair_column is None else [text_column, pair_column]
+    settings = (*PAIR_SETTINGS[: len(texts)], *["data.label_columns="] * len(label_columns))
+    table, names, notes = read_raw(path, [*texts, *label_columns], quoting, settings)
     labels = label_lists.from_columns(table, label_columns, str(path))
-    return FileTable(pa.table({TEXT: text, LABEL: labels}), tuple(names), tuple(notes))
+    columns = {**_texts(table, path, text_column, quoting, pair_column), LABEL: labels}
+    return FileTable(pa.table(columns), tuple(names), tuple(notes))
 
 
 def read_raw(
     path: Path, columns: Sequence[str], quoting: bool | None, settings: Sequence[str] = SETTINGS
 ) -> tuple[pa.Table, list[str], list[str]]:
-    """Columns of a file (text, then label) in their own types, the names of all its columns, notes. Raises DataError.
+    """Columns of a file (the label last) in their own types, the names of all its columns, notes. Raises DataError.
 
     settings: how a user names the columns.
     """
@@ -74,10 +84,23 @@ def read_raw(
     raise DataError(f"{path}: unknown type of file; use .csv, .tsv, .jsonl or .parquet")
 
 
-def as_strings(table: pa.Table, where: Path, text_column: str, label_column: str, quoting: bool | None = None) -> pa.Table:
-    """Two columns of a table as `text, label`: strings, or lists of strings as labels. Raises DataError for other types."""
-    text = strings(table.column(text_column), where, text_column, quoting)
-    return pa.table({TEXT: text, LABEL: _labels(table.column(label_column), where, label_column, quoting)})
+def as_strings(
+    table: pa.Table, where: Path, text_column: str, label_column: str, quoting: bool | None = None,
+    pair_column: str | None = None,
+) -> pa.Table:  # fmt: skip
+    """Columns of a table as `text`, for pairs `text_pair`, and `label`: strings, or lists of strings as labels.
+
+    Raises DataError for other types, and unless they are UTF-8.
+    """
+    texts = _texts(table, where, text_column, quoting, pair_column)
+    return pa.table({**texts, LABEL: _labels(table.column(label_column), where, label_column, quoting)})
+
+
+def _texts(
+    table: pa.Table, where: Path, text_column: str, quoting: bool | None, pair_column: str | None
+) -> dict[str, pa.ChunkedArray]:
+    named = {TEXT: text_column} if pair_column is None else {TEXT: text_column, TEXT_PAIR: pair_column}
+    return {name: strings(table.column(column), where, column, quoting) for name, column in named.items()}
 
 
 def row_number(path: Path, index: int, quoting: bool | None = None) -> int:

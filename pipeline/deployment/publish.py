@@ -42,13 +42,17 @@ ARGMAX = "argmax/accuracy"  # without the decision rule
 RULE_NOTE = "\n\nThe decision rule (`classifier.json`) was measured too. It is applied by this, not by transformers:\n\n"
 LOAD_WITH_TRANSFORMERS = """from transformers import pipeline
 
-print(pipeline("text-classification", model="{repository}"{arguments})("a text to classify"))"""
+print(pipeline("text-classification", model="{repository}"{arguments})({example}))"""
 LOAD_WITH_PROJECT = """from pathlib import Path
 from huggingface_hub import snapshot_download
 from pipeline.deployment.serve.answers import Answerer  # from the project classifier-compression-pipeline
 
 answer = Answerer(Path(snapshot_download("{repository}")))
-print(answer(["a text to classify"])[0].{field})"""
+print(answer([{example}])[0].{field})"""
+EXAMPLES = {  # of transformers, and of ours, by whether the inputs are pairs
+    False: ('"a text to classify"', '"a text to classify"'),
+    True: ('{"text": "a text", "text_pair": "another"}', '("a text", "another")'),
+}
 
 
 @dataclass(frozen=True)
@@ -161,12 +165,14 @@ def _accuracies(description: Description, card: Card) -> dict[str, float]:
 
 
 def _body(repository: str, description: Description, form: PublishedForm, card: Card) -> str:
-    ours = f"```python\n{LOAD_WITH_PROJECT.format(repository=repository, field=description.kind.fields[0])}\n```"
+    task = description.kind
+    theirs, own = EXAMPLES[task.pairs]
+    ours = f"```python\n{LOAD_WITH_PROJECT.format(repository=repository, example=own, field=task.fields[0])}\n```"
     if form is PublishedForm.PROJECT:
         load = ours
     else:
-        arguments = description.kind.transformers_arguments
-        load = f"```python\n{LOAD_WITH_TRANSFORMERS.format(repository=repository, arguments=arguments)}\n```"
+        written = LOAD_WITH_TRANSFORMERS.format(repository=repository, example=theirs, arguments=task.transformers_arguments)
+        load = f"```python\n{written}\n```"
         load += WRITTEN_OUT_NOTE if form is PublishedForm.CONVERTED else ""
         load += "" if description.rule.plain else RULE_NOTE + ours
     steps = "\n".join(f"{number}. {step}" for number, step in enumerate(card.steps, start=1))
@@ -174,8 +180,8 @@ def _body(repository: str, description: Description, form: PublishedForm, card: 
     return "\n\n".join(
         [
             f"# {repository.rpartition('/')[2]}",
-            f"A text classifier with {len(card.labels)} labels: optimization `{card.optim}`, backbone `{card.backbone}`, "
-            f"trained and measured on `{card.data}`.",
+            f"A classifier of {'pairs of texts' if task.pairs else 'texts'} with {len(card.labels)} labels: optimization "
+            f"`{card.optim}`, backbone `{card.backbone}`, trained and measured on `{card.data}`.",
             f"## How to load it\n\n{load}",
             f"## What was measured\n\nOn the test split, of these weights: {measured}.",
             f"{card.table_markdown}\n\n![accuracy over latency]({card.plot.name})",

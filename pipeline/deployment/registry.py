@@ -21,6 +21,7 @@ from pipeline.errors import TrackError
 from pipeline.runtimes.base import Description, packages_of
 from pipeline.system import locks
 from pipeline.system.packages import version
+from pipeline.tasks.inputs import Input, to_json
 from pipeline.tracking.server import Connection, as_track_error, without_password
 
 CHAMPION, PREVIOUS = "champion", "previous"
@@ -123,7 +124,7 @@ class Registry:
             model = download_artifacts(uri, dst_path=str(folder), tracking_uri=self._connection.uri)
         return Path(model) / "artifacts" / ARTIFACT_NAME
 
-    def predict(self, number: str, texts: Sequence[str]) -> list[dict[str, Any]]:
+    def predict(self, number: str, texts: Sequence[Input]) -> list[dict[str, Any]]:
         """The answers of a version to texts, as served. MLflow loads it in a new process, with its own code.
 
         Raises DamagedVersionError if it can't be loaded, TrackError if it takes too long.
@@ -132,7 +133,7 @@ class Registry:
         environment = os.environ | {"MLFLOW_TRACKING_URI": self._connection.uri, "MLFLOW_DISABLE_TELEMETRY": "true"}
         with tempfile.TemporaryDirectory() as scratch:
             texts_file, answers_file = Path(scratch) / "texts.json", Path(scratch) / "answers.json"
-            texts_file.write_text(json.dumps(list(texts)), encoding="utf-8")
+            texts_file.write_text(json.dumps([to_json(text) for text in texts]), encoding="utf-8")
             script = PACKAGE / "deployment" / "serve" / "load_back.py"
             command = [sys.executable, "-I", str(script), uri, str(texts_file), str(answers_file)]
             try:

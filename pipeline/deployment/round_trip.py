@@ -16,6 +16,7 @@ from pipeline.system import locks
 from pipeline.system.machine import least_busy_cores
 from pipeline.system.progress import bar
 from pipeline.tasks.base import Answers
+from pipeline.tasks.inputs import Input
 
 SCORE_TOLERANCE = 1e-4  # largest difference of scores
 
@@ -44,7 +45,7 @@ def _alike(one: Any, other: Any) -> bool:
 
 
 def require_same_speed(
-    registered: Path, baseline: Path, reported: Interval | None, settings: Measure, texts: Sequence[str]
+    registered: Path, baseline: Path, reported: Interval | None, settings: Measure, texts: Sequence[Input]
 ) -> str:
     """Measure the registered artifact in pairs with the baseline: the interval must overlap the reported one.
 

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from pipeline.tasks.inputs import Input
+
 
 @dataclass(frozen=True, eq=False)
 class Answered:
     """Which texts of a split are answered right."""
 
-    texts: tuple[str, ...]
+    texts: tuple[Input, ...]
     right: np.ndarray  # bool (texts,)
     baseline: np.ndarray | None = None  # bool (texts,), by the baseline of this run; None for the baseline itself
     outside: np.ndarray | None = None  # bool (texts,), which are out of scope; None where the data have no such label
@@ -24,7 +26,7 @@ class Answered:
 class Evidence:
     """The evidence of one run. A run that is older than one of its files lacks that part."""
 
-    texts: tuple[str, ...] = ()  # of the validation split
+    texts: tuple[Input, ...] = ()  # of the validation split
     right: np.ndarray | None = None  # bool (texts,): which of them it answers right
     baseline_right: np.ndarray | None = None  # bool (texts,): the same of the baseline that it was compared with
     outside: np.ndarray | None = field(default=None, kw_only=True)  # bool (texts,), which are out of scope

@@ -3,6 +3,7 @@
 NumPy and SciPy only: plots, tracking and decisions read reports and never see a model.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,6 +17,7 @@ from pipeline.system.machine import Conditions
 from pipeline.system.units import BYTES_PER_MB
 from pipeline.tasks import SINGLE_LABEL, Task
 from pipeline.tasks.base import same
+from pipeline.tasks.inputs import Input
 
 PERCENTILES = (50, 90, 95, 99)
 TAGS = ("verdict", "stopped", "contended", "pinned_to")  # tags of a run; empty ones are left out
@@ -79,7 +81,7 @@ class Size:
 class Predictions:
     """A classifier's predictions for a split, text by text."""
 
-    texts: list[str]
+    texts: Sequence[Input]
     truth: np.ndarray  # int64 (n,), index into labels; or bool (n, labels), see `pipeline.tasks`
     predicted: np.ndarray  # the same
     scores: np.ndarray  # float64 (n,) or (n, labels), 0 to 1, see `pipeline.tasks.base.Answers`

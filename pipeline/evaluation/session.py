@@ -5,7 +5,7 @@ memory, throughput in batches and the predictions for the test and the validatio
 decision rule was fitted on the validation split, those for that split are cross-fitted (see `pipeline.runtimes.crossfit`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,13 +26,14 @@ from pipeline.system import locks, machine
 from pipeline.system.progress import bar
 from pipeline.tasks import SINGLE_LABEL, Task
 from pipeline.tasks.base import Answers, DecisionRule
+from pipeline.tasks.inputs import Input
 
 
 @dataclass(frozen=True)
 class Examples:
-    """The texts of a split, with their labels."""
+    """The inputs of a split, with their labels."""
 
-    texts: list[str]
+    texts: Sequence[Input]
     truth: np.ndarray  # int64 (n,), index into labels; or bool (n, labels), see `pipeline.tasks`
     labels: list[str]
     oos: int | None

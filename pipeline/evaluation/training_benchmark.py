@@ -23,7 +23,7 @@ from pipeline.steps.finetune import Finetune
 from pipeline.steps.shared.trained import recipe_of
 from pipeline.system import locks
 from pipeline.system.progress import bar
-from pipeline.tasks.single_label import TEXT
+from pipeline.tasks.inputs import columns_of, input_columns, inputs_of
 from pipeline.training.trainer import train
 
 PAIRS = 5  # pairs of short trainings
@@ -110,9 +110,11 @@ def _by_defaults(
 
     def encoded(split: Any) -> Any:
         def tokens(batch: Any) -> Any:
-            return tokenizer(batch[TEXT], truncation=True, max_length=context.backbone.max_length)
+            texts = columns_of(inputs_of({name: batch[name] for name in names})).values()
+            return tokenizer(*texts, truncation=True, max_length=context.backbone.max_length)
 
-        return split.map(tokens, batched=True, remove_columns=[TEXT], load_from_cache_file=False)
+        names = input_columns(split.column_names)
+        return split.map(tokens, batched=True, remove_columns=list(names), load_from_cache_file=False)
 
     clock = Clock("training with the defaults")
     arguments = TrainingArguments(

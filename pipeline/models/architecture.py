@@ -98,8 +98,8 @@ def importance(model: nn.Module, batches: Iterable[Mapping[str, Tensor]]) -> lis
 
     g is a gate of 1 that multiplies the outputs of one head, or of one neuron after its activation (Michel et al. 2019,
     "Are Sixteen Heads Really Better than One?", equation 2); L is the cross-entropy of one text. The values of a layer are
-    divided by their l2 norm, so that layers can be compared (section 4.1 there). A batch has input_ids, attention_mask
-    (n, length) and labels (n,), all int64. `model` is left in eval mode.
+    divided by their l2 norm, so that layers can be compared (section 4.1 there). A batch has what the network
+    takes, such as input_ids (n, length), and labels (n,), all int64. `model` is left in eval mode.
     """
     model.eval()
     gated: list[tuple[Any, int]] = []
@@ -110,7 +110,7 @@ def importance(model: nn.Module, batches: Iterable[Mapping[str, Tensor]]) -> lis
     sums = [torch.zeros(groups, dtype=torch.float64) for _, groups in gated]
     try:
         for batch in batches:
-            logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
+            logits = model(**{name: values for name, values in batch.items() if name != "labels"}).logits
             several = batch["labels"].is_floating_point()  # as transformers decides
             of_task = nn.functional.binary_cross_entropy_with_logits if several else nn.functional.cross_entropy
             loss = of_task(logits, batch["labels"], reduction="sum")

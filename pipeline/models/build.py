@@ -180,7 +180,8 @@ def distilbert_from(teacher: Model) -> Model:
     """A DistilBERT with every second layer of a BERT: no token-type embeddings, no pooler (Sanh et al. 2019, section 2).
 
     The embedding of token type 0, which BERT adds to every token of a single text, is added to the position embeddings, so
-    that the first layer gets the same input. Raises BackboneError if the teacher is not a BERT.
+    that the first layer gets the same input. Of a pair, it sees the separator only.
+    Raises BackboneError if the teacher is not a BERT.
     """
     if teacher.config.model_type != "bert":
         raise BackboneError(f"from_teacher needs a BERT as teacher, not {teacher.config.model_type!r}")

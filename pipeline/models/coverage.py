@@ -7,6 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from pipeline.tasks import inputs
+from pipeline.tasks.inputs import Given, Input
+
 SAMPLE_TEXTS = 3000
 SAMPLE_CHARACTERS = 2_000_000  # about a second
 MAX_CHARACTERS = 50_000  # of one text; longer ones are counted in proportion
@@ -19,7 +22,7 @@ class Coverage:
 
     texts: int  # in the sample
     max_length: int
-    truncated_share: float  # of the texts: those with more tokens than max_length
+    truncated_share: float  # of the texts, or pairs of texts: those with more tokens than max_length
     lost_token_share: float  # of the tokens: those behind max_length
     unknown_token_share: float  # of the tokens: those that the vocabulary lacks
 
@@ -49,13 +52,15 @@ def lines(metrics: Mapping[str, float], all_cuts: bool = False) -> list[str]:
     return found
 
 
-def measure(texts: Sequence[str], tokenizer: Any, max_length: int) -> Coverage:
+def measure(texts: Sequence[Input], tokenizer: Any, max_length: int) -> Coverage:
     """Count with a tokenizer of the library tokenizers."""
     tokenizer = type(tokenizer).from_str(tokenizer.to_str())
     tokenizer.no_truncation()
     tokenizer.no_padding()
-    encoded = tokenizer.encode_batch_fast([text[:MAX_CHARACTERS] for text in texts])
-    whole = np.array([max(1.0, len(text) / MAX_CHARACTERS) for text in texts])
+    short = [inputs.cut(text, MAX_CHARACTERS) for text in texts]
+    encoded = tokenizer.encode_batch_fast(short)
+    whole = np.array([inputs.length(text) / max(1, inputs.length(part)) for text, part in zip(texts, short, strict=True)])
+    whole = np.maximum(1.0, whole)
     tokens = whole * [len(each.ids) for each in encoded]
     unknown_id = _unknown(tokenizer)
     unknown = whole * [each.ids.count(unknown_id) for each in encoded]
@@ -66,13 +71,13 @@ def measure(texts: Sequence[str], tokenizer: Any, max_length: int) -> Coverage:
     )
 
 
-def sample(texts: Any, seed: int) -> list[str]:
-    """Texts of a column, drawn with the seed, until there are SAMPLE_TEXTS or SAMPLE_CHARACTERS."""
-    drawn, size = [], 0
+def sample(texts: Sequence[Given], seed: int) -> list[Given]:
+    """Inputs of a split, drawn with the seed, until there are SAMPLE_TEXTS or SAMPLE_CHARACTERS."""
+    drawn: list[Given] = []
+    size = 0
     for row in np.random.default_rng(seed).permutation(len(texts))[:SAMPLE_TEXTS].tolist():
-        text = str(texts[row])
-        drawn.append(text)
-        size += min(len(text), MAX_CHARACTERS)
+        drawn.append(texts[row])
+        size += inputs.length(inputs.cut(texts[row], MAX_CHARACTERS))
         if size > SAMPLE_CHARACTERS:
             break
     return drawn

@@ -11,9 +11,10 @@ import numpy as np
 import torch
 
 from pipeline.errors import OptimizationError
+from pipeline.models.token_types import ARGUMENT, kind_for
 from pipeline.tasks import SINGLE_LABEL, Task
 from pipeline.tasks.base import LABEL
-from pipeline.tasks.inputs import TEXT
+from pipeline.tasks.inputs import columns_of, inputs_of
 
 BATCH_SIZE = 32  # texts
 
@@ -89,12 +90,19 @@ def prune_by_importance(model: Any, batches: Iterator[dict[str, Any]], heads_kep
 
 
 def sample_batches(
-    tokenizer: Any, train: Any, count: int, max_length: int, seed: int, task: Task = SINGLE_LABEL, labels: int = 0
-) -> Iterator[dict[str, Any]]:
-    """`count` texts of a split, drawn at random, as batches of tensors: input_ids, attention_mask, labels."""
+    model: Any, tokenizer: Any, train: Any, count: int, max_length: int, seed: int, task: Task = SINGLE_LABEL,
+    labels: int = 0,
+) -> Iterator[dict[str, Any]]:  # fmt: skip
+    """`count` inputs of a split, drawn at random, as batches of tensors: what `model` takes, and labels."""
+    types = kind_for(model, tokenizer, task.pairs)
+    names = ["input_ids", "attention_mask", *([ARGUMENT] if types else [])]
     count = min(count, len(train))
     rows = np.random.default_rng(seed).choice(len(train), count, replace=False)
     for start in range(0, count, BATCH_SIZE):
         batch = train[rows[start : start + BATCH_SIZE]]
-        encoded = tokenizer(batch[TEXT], padding=True, truncation=True, max_length=max_length, return_tensors="pt")
-        yield {**encoded, "labels": torch.from_numpy(task.targets(batch[LABEL], labels))}
+        encoded = tokenizer(
+            *columns_of(inputs_of(batch)).values(), padding=True, truncation="longest_first", max_length=max_length,
+            return_tensors="pt", return_token_type_ids=True,
+        )  # fmt: skip
+        targets = torch.from_numpy(task.targets(batch[LABEL], labels))
+        yield {**{name: encoded[name] for name in names}, "labels": targets}

@@ -14,34 +14,37 @@ from typing import Any, ClassVar, Literal, TypeVar
 
 import numpy as np
 
+from pipeline.models import token_types
 from pipeline.models.long_texts import LongTexts
 from pipeline.system.cpu import int8_instructions
-from pipeline.tasks import SINGLE_LABEL, Task, task_of
+from pipeline.tasks import SINGLE_LABEL, Task, inputs, task_of
 from pipeline.tasks.base import DecisionRule
+from pipeline.tasks.inputs import Input
 
 log = logging.getLogger(__name__)
 DESCRIPTION = "classifier.json"
 TOKENIZER = "tokenizer.json"
 BATCH_SIZE = 32  # texts, where nobody sets another number
+INPUTS = ("input_ids", "attention_mask", token_types.ARGUMENT)  # of a network, in the order of `encode`
 Loaded = TypeVar("Loaded")
 
 
 class Classifier(ABC):
-    """Turns texts into logits; `labels[i]` names column i."""
+    """Turns texts, or pairs of texts, into logits; `labels[i]` names column i."""
 
     labels: list[str]
     batch_independent: bool = True  # False: the other texts of a batch change a text's logits; `load` sets it
     batch_size: int = 1  # texts that share a batch where they change each other's logits; `load` sets it
 
     @abstractmethod
-    def encode(self, texts: Sequence[str]) -> tuple[Any, ...]:
+    def encode(self, texts: Sequence[Input]) -> tuple[Any, ...]:
         """The network's inputs: first token ids and attention mask, int64 (len(texts), tokens of the longest text)."""
 
     @abstractmethod
     def forward(self, *encoded: Any) -> np.ndarray:
         """Logits of the inputs that `encode` returned: float32 (len(texts), len(labels))."""
 
-    def logits(self, texts: Sequence[str]) -> np.ndarray:
+    def logits(self, texts: Sequence[Input]) -> np.ndarray:
         """Encode the texts and compute their logits: float32 (len(texts), len(labels))."""
         return self.forward(*self.encode(texts))
 
@@ -53,7 +56,7 @@ class Classifier(ABC):
         return self
 
     def logits_by_length(
-        self, texts: Sequence[str], batch_size: int, progress: Callable[[int], object] | None = None
+        self, texts: Sequence[Input], batch_size: int, progress: Callable[[int], object] | None = None
     ) -> np.ndarray:
         """Logits of any number of texts, in their order: float32 (len(texts), len(labels)).
 
@@ -63,7 +66,7 @@ class Classifier(ABC):
         """
         size = batch_size if self.batch_independent else self.batch_size
         result = np.empty((len(texts), len(self.labels)), dtype=np.float32)
-        by_length = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+        by_length = sorted(range(len(texts)), key=lambda i: inputs.length(texts[i]))
         for start in range(0, len(texts), size):
             rows = by_length[start : start + size]
             result[rows] = self.logits([texts[i] for i in rows])
@@ -73,14 +76,14 @@ class Classifier(ABC):
 
 
 class TokenizedClassifier(Classifier):
-    """A classifier whose network takes token ids and their mask. A subclass adds the network and `forward`."""
+    """A classifier whose network takes token ids, their mask and maybe token types. A subclass adds it and `forward`."""
 
     def __init__(self, artifact: Path, description: "Description", threads: int) -> None:
         self.labels = description.labels
-        self._encoder = Encoder(artifact, description.max_length, description.pad_id, threads)
+        self._encoder = Encoder.of(artifact, description, threads)
 
-    def encode(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        """Token ids and attention mask, both int64 (len(texts), tokens of the longest text)."""
+    def encode(self, texts: Sequence[Input]) -> tuple[np.ndarray, ...]:
+        """Token ids, attention mask and, where the network takes them, token types: see `Encoder`."""
         return self._encoder(texts)
 
 
@@ -100,6 +103,7 @@ class Description:
     int8_for: str | None = None  # the int8 instructions of the processor that it was quantized on; None: not in int8
     batch_size: int = 1  # how many texts share a batch where `batched` is False
     task: str = SINGLE_LABEL.name  # the name of a task in `pipeline.tasks.TASKS`
+    token_types: str = token_types.NONE  # the network's third input, see `pipeline.models.token_types`
     format: int = 1
 
     @property
@@ -248,21 +252,32 @@ def checked_open(artifact: Path, files: Sequence[str], open_files: Callable[[], 
 
 
 class Encoder:
-    """Texts -> padded token ids. It only needs the `tokenizers` library."""
+    """Texts or pairs of texts -> padded token ids. It only needs the `tokenizers` library."""
 
-    def __init__(self, artifact: Path, max_length: int, pad_id: int, threads: int) -> None:
+    def __init__(self, artifact: Path, max_length: int, pad_id: int, threads: int, third: str = token_types.NONE) -> None:
         os.environ.setdefault("TOKENIZERS_PARALLELISM", "false" if threads == 1 else "true")
         self._tokenizer = serving_tokenizer(artifact, max_length, pad_id)
         self._side = str(self._tokenizer.truncation["direction"]).lower()  # where texts are truncated
         self._long_texts = LongTexts(self._tokenizer, max_length)
+        self._third = third
 
-    def __call__(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        """Token ids and attention mask, both int64 (len(texts), tokens of the longest text)."""
+    @classmethod
+    def of(cls, artifact: Path, description: Description, threads: int) -> "Encoder":
+        """That of an artifact."""
+        return cls(artifact, description.max_length, description.pad_id, threads, description.token_types)
+
+    def __call__(self, texts: Sequence[Input]) -> tuple[np.ndarray, ...]:
+        """Token ids, attention mask and maybe token types, all int64 (len(texts), tokens of the longest text).
+
+        Of a pair with too many tokens, those of its longer text are cut until both are equally long.
+        """
         short = self._long_texts.cut(texts, self._side)
         encodings = self._tokenizer.encode_batch_fast(short)
         ids = np.array([encoding.ids for encoding in encodings], dtype=np.int64)
         mask = np.array([encoding.attention_mask for encoding in encodings], dtype=np.int64)
-        return ids, mask
+        if self._third == token_types.NONE:
+            return ids, mask
+        return ids, mask, np.array(token_types.of_encodings(encodings, self._third), dtype=np.int64)
 
 
 def serving_tokenizer(artifact: Path, max_length: int, pad_id: int) -> Any:
@@ -271,6 +286,6 @@ def serving_tokenizer(artifact: Path, max_length: int, pad_id: int) -> Any:
 
     tokenizer = Tokenizer.from_file(str(artifact / TOKENIZER))
     cut, padded = ((settings or {}).get("direction", "right") for settings in (tokenizer.truncation, tokenizer.padding))
-    tokenizer.enable_truncation(max_length, direction=cut)
+    tokenizer.enable_truncation(max_length, strategy="longest_first", direction=cut)
     tokenizer.enable_padding(direction=padded, pad_id=pad_id, pad_token=tokenizer.id_to_token(pad_id))
     return tokenizer

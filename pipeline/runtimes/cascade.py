@@ -17,6 +17,7 @@ import numpy as np
 
 from pipeline.runtimes.base import DESCRIPTION, Classifier, Description, Runtime, checked_open, load, runtime_of
 from pipeline.tasks.base import DecisionRule
+from pipeline.tasks.inputs import Input
 
 FILE, CHEAP, BETTER = "cascade.json", "cheap", "better"
 MIN_PROBABILITY = 1e-6  # of a label
@@ -42,7 +43,7 @@ class CascadeClassifier(Classifier):
             other._rules = [part.rule_of(fold) for part in self._descriptions]
         return other
 
-    def encode(self, texts: Sequence[str]) -> tuple[Any, ...]:
+    def encode(self, texts: Sequence[Input]) -> tuple[Any, ...]:
         """The inputs of the cheap classifier, and the texts."""
         return (*self._parts[0].encode(texts), list(texts))
 

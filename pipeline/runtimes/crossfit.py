@@ -12,6 +12,7 @@ import numpy as np
 
 from pipeline.runtimes.base import Description
 from pipeline.tasks.base import Answers, strata
+from pipeline.tasks.inputs import Given
 
 FOLDS = 5
 SEED = 0
@@ -41,7 +42,7 @@ def parts(description: Description, truth: np.ndarray) -> Parts:
     return {fold: np.flatnonzero(folds == fold) for fold in range(FOLDS) if (folds == fold).any()}
 
 
-def texts_by_fold(description: Description, texts: Sequence[str], truth: np.ndarray) -> dict[int | None, list[str]]:
+def texts_by_fold(description: Description, texts: Sequence[Given], truth: np.ndarray) -> dict[int | None, list[Given]]:
     """The texts of the validation split that each fold's classifier answers."""
     return {fold: [texts[row] for row in rows] for fold, rows in parts(description, truth).items()}
 

@@ -30,7 +30,7 @@ from pipeline.system import locks, machine
 from pipeline.system.progress import bar
 from pipeline.system.units import BYTES_PER_MB
 from pipeline.tasks import SINGLE_LABEL, Task
-from pipeline.tasks.inputs import TEXT
+from pipeline.tasks.inputs import inputs_of
 from pipeline.tasks.single_label import out_of_scope
 from pipeline.training.study import open_study
 
@@ -82,10 +82,8 @@ def judge(artifact: Path, baseline: Path, context: Context, config: Config) -> J
 
     Its decision rule was fitted on that split, so the answers are cross-fitted.
     """
-    texts, truth = (
-        list(context.splits.validation[TEXT]),
-        context.splits.task.truth(context.splits.validation, len(context.splits.labels)),
-    )
+    validation = context.splits.validation
+    texts, truth = inputs_of(validation), context.splits.task.truth(validation, len(context.splits.labels))
     settings = replace(config.measure, max_seconds=min(config.measure.max_seconds, config.frontier.max_seconds))
     with locks.exclusive(), bar(f"measuring {config.optim.name}", "pair") as progress:
         session = Session(texts, settings, machine.least_busy_cores(settings.threads), progress)

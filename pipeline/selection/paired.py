@@ -13,6 +13,7 @@ from pipeline.evaluation.quality.intervals import bootstrap, tango
 from pipeline.evaluation.quality.seeds import change_over_seeds
 from pipeline.evaluation.statistics import Interval, difference_interval
 from pipeline.selection.candidate import Candidate
+from pipeline.tasks.inputs import Input
 from pipeline.tasks.label_metrics import f1_of_counts
 
 
@@ -86,7 +87,7 @@ def _of_same_texts(one: Candidate, other: Candidate) -> list[tuple[Evidence, Evi
     return [(run, its) for run, its in pairs if run.texts and run.texts == its.texts]
 
 
-Rights = tuple[tuple[str, ...], np.ndarray, np.ndarray]  # texts, and which answers of both are right, bool (texts,)
+Rights = tuple[tuple[Input, ...], np.ndarray, np.ndarray]  # texts or pairs, and which answers are right, bool (texts,)
 
 
 def _of_common_seeds(one: Candidate, other: Candidate) -> list[Rights]:

@@ -29,7 +29,7 @@ from pipeline.steps.shared.inference import crossfitted_logits_of, logits_of
 from pipeline.tasks import threshold_fitting
 from pipeline.tasks.base import DecisionRule
 from pipeline.tasks.decision_rule import OOS_SCORES, Rule
-from pipeline.tasks.inputs import TEXT
+from pipeline.tasks.inputs import inputs_of
 from pipeline.tasks.single_label import out_of_scope
 from pipeline.tasks.threshold_fitting import EACH, ONE
 from pipeline.tasks.thresholds import Thresholds
@@ -73,7 +73,7 @@ class Calibrate(Step):
         """Fit temperature and threshold; metrics: both. Raises OptimizationError when one kind of text is missing."""
         assert context.source is not None
         validation, description = context.splits.validation, Description.read(context.source)
-        texts, truth, activity = list(validation[TEXT]), _truth(context), "fitting the decision rule"
+        texts, truth, activity = inputs_of(validation), _truth(context), "fitting the decision rule"
         logits = logits_of(context.source, texts, activity)
         rule = self.fit(logits, truth, description.oos)
         if description.fold_rules is not None:

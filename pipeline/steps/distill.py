@@ -57,7 +57,7 @@ class Distill(Distilling):
     pooling: str | None = setting(None, choices=("mean",))
     search: Search = field(default_factory=Search)
 
-    code_version: ClassVar[int] = 5
+    code_version: ClassVar[int] = 6
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -115,7 +115,7 @@ class Distill(Distilling):
             student = self._outline_of_layers(teacher)
         if student.network is not None:
             self._check_shape(student.network)
-        self.check_losses(student, teacher)
+        self.check_losses(student, teacher, context.splits.task.pairs)
         return student
 
     def _check_shape(self, network: Any) -> None:
@@ -152,10 +152,8 @@ class Distill(Distilling):
             best = replace(self, **notes["search"]["best"])
             log.info("training with the best hyper-parameters: %s", notes["search"]["best"])
         model, tokenizer, notes["curves"] = best.trained(context, scratch / "training")
-        description = Description(
-            "torch", list(context.splits.labels), context.backbone.max_length, context.splits.oos,
-            task=context.splits.task.name,
-        )  # fmt: skip
+        length, task = context.backbone.max_length, context.splits.task.name
+        description = Description("torch", list(context.splits.labels), length, context.splits.oos, task=task)
         save_fitting(model, tokenizer, description, artifact, context.tokenizer_texts)
         return notes
 
@@ -167,9 +165,10 @@ class Distill(Distilling):
         if self.heads_kept < 1 or self.neurons_kept < 1:
             from pipeline.models.students import prune_by_importance, sample_batches
 
-            length = context.backbone.max_length
-            task, count = context.splits.task, len(context.splits.labels)
-            some = sample_batches(tokenizer, context.splits.train, IMPORTANCE_TEXTS, length, context.seed, task, count)
+            splits, length = context.splits, context.backbone.max_length
+            some = sample_batches(
+                model, tokenizer, splits.train, IMPORTANCE_TEXTS, length, context.seed, splits.task, len(splits.labels)
+            )
             prune_by_importance(model, some, self.heads_kept, self.neurons_kept)
         return model, tokenizer, self.learn(model, tokenizer, context, scratch, callbacks)
 

@@ -20,7 +20,7 @@ class LoadCheckpoint(Step):
     checkpoint: str = MISSING
     revision: str | None = None
 
-    code_version: ClassVar[int] = 2
+    code_version: ClassVar[int] = 3
     gives: ClassVar[str] = "torch"
     ignored: ClassVar[tuple[str, ...]] = ("checkpoint", "revision")
 
@@ -60,10 +60,8 @@ def store_checkpoint(directory: Path, context: Context, artifact: Path) -> dict[
     from pipeline.runtimes.base import Description
     from pipeline.runtimes.torch import save
 
-    labels = list(context.splits.labels)
-    model, tokenizer = checkpoint(directory, labels, context.backbone.max_length, context.splits.task.problem_type)
-    description = Description(
-        "torch", labels, context.backbone.max_length, context.splits.oos, task=context.splits.task.name
-    )
+    labels, length, task = list(context.splits.labels), context.backbone.max_length, context.splits.task
+    model, tokenizer = checkpoint(directory, labels, length, task.problem_type)
+    description = Description("torch", labels, length, context.splits.oos, task=task.name)
     save(model, tokenizer, description, artifact, context.tokenizer_texts)
     return {}

@@ -63,7 +63,7 @@ class PruneStructured(Trained):
 
         before = _counted(model)
         some = sample_batches(
-            tokenizer, context.splits.train, self.importance_samples, context.backbone.max_length, context.seed,
+            model, tokenizer, context.splits.train, self.importance_samples, context.backbone.max_length, context.seed,
             context.splits.task, len(context.splits.labels),
         )  # fmt: skip
         prune_by_importance(model, some, self.heads_kept, self.neurons_kept)

@@ -16,7 +16,7 @@ import numpy as np
 
 from pipeline.config import Step, kind, setting
 from pipeline.models.outline import Outline
-from pipeline.runtimes.base import TOKENIZER, Description, Encoder
+from pipeline.runtimes.base import INPUTS, TOKENIZER, Description, Encoder
 from pipeline.runtimes.onnx_graph import require_fuse
 from pipeline.runtimes.onnx_static import METHODS, Inputs, StaticQuantization
 from pipeline.steps.base import Context, versions
@@ -25,7 +25,7 @@ from pipeline.system.cpu import REDUCE_RANGE, int8_instructions, int8_support, n
 from pipeline.system.progress import bar
 from pipeline.tasks import Task
 from pipeline.tasks.base import same
-from pipeline.tasks.inputs import TEXT
+from pipeline.tasks.inputs import inputs_of
 
 log = logging.getLogger(__name__)
 
@@ -74,20 +74,17 @@ class QuantizeOnnxStatic(Step):
         shutil.copy(context.source / TOKENIZER, artifact)
         replace(Description.read(context.source), int8_for=int8_instructions()).write(artifact)
         kept_answers = check_agreement(
-            context.source, artifact, context.splits.validation[TEXT], "try another method or agreement=1"
+            context.source, artifact, inputs_of(context.splits.validation), "try another method or agreement=1"
         )
         return {"metrics": kept_answers | {"quantize/kept_fp32": float(len(kept))}, "effects": effects}
 
     def _texts(self, context: Context) -> tuple[list[Inputs], list[Inputs]]:
         """Encoded training texts: the calibration samples, and as many others to judge the result."""
         assert context.source is not None
-        description = Description.read(context.source)
-        encode = Encoder(context.source, description.max_length, description.pad_id, threads=1)
-        train = list(context.splits.train[TEXT])
+        encode = Encoder.of(context.source, Description.read(context.source), threads=1)
+        train = inputs_of(context.splits.train)
         drawn = np.random.default_rng(context.seed).permutation(len(train))[: 2 * self.calibration_samples]
-        encoded: list[Inputs] = [
-            dict(zip(("input_ids", "attention_mask"), encode([train[row]]), strict=True)) for row in drawn
-        ]
+        encoded: list[Inputs] = [dict(zip(INPUTS, encode([train[row]]), strict=False)) for row in drawn]
         half = (len(encoded) + 1) // 2
         return encoded[:half], encoded[half:] or encoded
 

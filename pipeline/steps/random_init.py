@@ -26,7 +26,7 @@ class RandomInit(Step):
     intermediate_size: int = setting(3072, min=1)
     max_positions: int = setting(512, min=8)
 
-    code_version: ClassVar[int] = 2
+    code_version: ClassVar[int] = 3
     gives: ClassVar[str] = "torch"
 
     def __post_init__(self) -> None:

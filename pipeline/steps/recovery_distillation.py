@@ -27,7 +27,7 @@ class RecoveryDistillation(Distilling):
     def check(self, context: Context, source: Outline | None, needed: Mapping[str, Outline]) -> Outline | None:
         """Raises OptimizationError if it can't learn from this teacher."""
         if source is not None:
-            self.check_losses(source, needed["teacher"])
+            self.check_losses(source, needed["teacher"], context.splits.task.pairs)
         return source
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:

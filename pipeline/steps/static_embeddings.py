@@ -30,7 +30,7 @@ class StaticEmbeddings(Distilling):
     batch_size: int = setting(64, min=1)
     freeze_embeddings: bool = False
 
-    code_version: ClassVar[int] = 2
+    code_version: ClassVar[int] = 3
     gives: ClassVar[str] = "static"
 
     def __post_init__(self) -> None:
@@ -63,14 +63,14 @@ class StaticEmbeddings(Distilling):
         tokenizer, labels = read_tokenizer(context.needed["teacher"]), list(context.splits.labels)
         vectors = word_piece_vectors(teacher, tokenizer, min(self.hidden_size, teacher.config.hidden_size))
         torch.manual_seed(context.seed)
-        network = StaticNetwork(vectors, self.intermediate_size, len(labels))
+        network = StaticNetwork(vectors, self.intermediate_size, len(labels), context.splits.task.pairs)
         curves = self.learn(network, tokenizer, context, scratch)
         state = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
         state["vectors"], state["scales"] = quantized(state.pop("vectors.weight"))
         save_file(state, artifact / WEIGHTS)
         (artifact / TOKENIZER).write_bytes((context.needed["teacher"] / TOKENIZER).read_bytes())
-        pad_id = tokenizer.pad_token_id
+        length, task = context.backbone.max_length, context.splits.task.name
         Description(
-            "static", labels, context.backbone.max_length, context.splits.oos, pad_id, task=context.splits.task.name
+            "static", labels, length, context.splits.oos, tokenizer.pad_token_id, task=task, token_types=network.token_types
         ).write(artifact)
         return {"curves": curves}

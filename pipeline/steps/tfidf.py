@@ -5,6 +5,7 @@ It has no backbone, needs no GPU and trains in about a minute.
 
 import json
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -15,8 +16,9 @@ from pipeline.config import Step, kind, setting
 from pipeline.errors import ConfigError
 from pipeline.runtimes.base import Description
 from pipeline.runtimes.crossfit import selection_optimism
+from pipeline.runtimes.tfidf import FEATURES, MAX_CHARACTERS, PARTS, WEIGHTS, features
 from pipeline.steps.base import Context, versions
-from pipeline.tasks.inputs import TEXT
+from pipeline.tasks.inputs import Input, inputs_of, texts_of
 
 log = logging.getLogger(__name__)
 MAX_WEIGHTS = 8_000_000  # features times labels: the solver (L-BFGS) keeps about 25 copies in float64, here 1.6 GB
@@ -46,30 +48,33 @@ class Tfidf(Step):
             "versions": versions("numpy", "scikit-learn", "scipy"),
         }
 
-    def features_for(self, labels: int) -> int:
-        """The number of features: with many labels fewer than set, so that the memory of the training has a bound."""
-        return min(self.features, max(1, MAX_WEIGHTS // labels))
+    def features_for(self, labels: int, pairs: bool = False) -> int:
+        """The number of features: with many labels fewer than set, so that the memory of the training has a bound.
+
+        Each feature has as many weights as there are labels, and of pairs three times as many.
+        """
+        return min(self.features, max(1, MAX_WEIGHTS // (labels * (PARTS if pairs else 1))))
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
         """Train with each strength and keep the best on validation; metrics: it, how much that flatters, features."""
         from safetensors.numpy import save_file
         from sklearn.feature_extraction.text import TfidfVectorizer
 
-        from pipeline.runtimes.tfidf import FEATURES, MAX_CHARACTERS, WEIGHTS, features
         from pipeline.system.progress import bar
 
         splits = context.splits
-        most = self.features_for(len(splits.labels))
+        most = self.features_for(len(splits.labels), splits.task.pairs)
         if most < self.features:
             log.warning("warning: with %d labels only the %d most frequent features are used, not %d, to bound the memory",
                         len(splits.labels), most, self.features)  # fmt: skip
-        longer = sum(len(text) > MAX_CHARACTERS for text in splits.train[TEXT])
+        texts = texts_of(inputs_of(splits.train))
+        longer = sum(len(text) > MAX_CHARACTERS for text in texts)
         if longer:
             log.warning("warning: %d of %d training texts have more than %d characters and are cut there", longer,
-                        len(splits.train), MAX_CHARACTERS)  # fmt: skip
-        vectorizer = TfidfVectorizer(analyzer=features, max_features=most, sublinear_tf=True)
-        train = vectorizer.fit_transform(splits.train[TEXT])
-        validation, task, count = vectorizer.transform(splits.validation[TEXT]), splits.task, len(splits.labels)
+                        len(texts), MAX_CHARACTERS)  # fmt: skip
+        vectorizer = TfidfVectorizer(analyzer=features, max_features=most, sublinear_tf=True).fit(texts)
+        train, validation = (_features_of(inputs_of(split), vectorizer) for split in (splits.train, splits.validation))
+        task, count = splits.task, len(splits.labels)
         labels, truth = (task.truth(split, count) for split in (splits.train, splits.validation))
         tried, parts = [], []
         with bar("logistic regression", "strength", len(self.strengths)) as progress:
@@ -94,6 +99,16 @@ class Tfidf(Step):
         Description("tfidf", list(splits.labels), length, splits.oos, task=task.name).write(artifact)
         metrics = {"tfidf/strength": float(self.strengths[best]), "tfidf/features": float(len(names))}
         return {"metrics": metrics | {"tfidf/selection_optimism_pp": optimism}}
+
+
+def _features_of(given: Sequence[Input], vectorizer: Any) -> Any:
+    """Features as a sparse matrix, (inputs, features); of pairs those of each text and what both share, side by side."""
+    from scipy.sparse import hstack
+
+    if all(isinstance(each, str) for each in given):
+        return vectorizer.transform(given)
+    first, second = (vectorizer.transform([pair[side] for pair in given]) for side in (0, 1))
+    return hstack([first, second, first.minimum(second)], format="csr")
 
 
 def _with_both(truth: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ from pipeline.errors import OptimizationError
 from pipeline.models.outline import Outline
 from pipeline.runtimes.base import TOKENIZER, Description
 from pipeline.steps.base import Context, versions
-from pipeline.tasks.single_label import TEXT
+from pipeline.tasks.inputs import inputs_of, texts_of
 
 log = logging.getLogger(__name__)
 
@@ -56,12 +56,12 @@ class TrimVocabulary(Step):
         description, before = Description.read(context.source), Tokenizer.from_file(str(context.source / TOKENIZER))
         before.no_truncation()
         before.no_padding()
-        kept = select_pieces(before, list(context.splits.train[TEXT]), self.vocab_size)
+        kept = select_pieces(before, texts_of(inputs_of(context.splits.train)), self.vocab_size)
         after = trim_tokenizer(before, kept)
         same = [
             one.tokens == other.tokens
             for one, other in zip(
-                *(each.encode_batch(list(context.splits.validation[TEXT])) for each in (before, after)), strict=True
+                *(each.encode_batch(inputs_of(context.splits.validation)) for each in (before, after)), strict=True
             )
         ]
         model = shrink_embeddings(read(context.source), kept, description.max_length)

@@ -7,8 +7,8 @@ their intervals (`evaluation/`).
 """
 
 from pipeline.tasks.base import Task as Task
-from pipeline.tasks.multi_label import MultiLabel
-from pipeline.tasks.single_label import SingleLabel
+from pipeline.tasks.multi_label import MultiLabel as MultiLabel
+from pipeline.tasks.single_label import SingleLabel as SingleLabel
 
 SINGLE_LABEL = SingleLabel()
 TASKS: dict[str, Task] = {

@@ -75,13 +75,18 @@ class Task(ABC):
     best_by: ClassVar[str]  # the metric of a training, which chooses the epoch
     unlabelled: ClassVar[Any]  # stands for the label of a text that has none
     fields: ClassVar[tuple[str, ...]]  # of an answer that is served
-    service: ClassVar[str]  # the module in `pipeline/deployment/serve/` that MLflow loads
+    form: ClassVar[str]  # how an answer is named by what serves it, see `service`
     transformers_arguments: ClassVar[str] = ""  # of transformers' pipeline, so that it gives all scores
 
     @property
     def name(self) -> str:
         """Its name in `TASKS`, in `classifier.json` and in `Step.tasks`."""
         return f"{self.outcome}_pairs" if self.pairs else self.outcome
+
+    @property
+    def service(self) -> str:
+        """The module in `pipeline/deployment/serve/` that MLflow loads."""
+        return f"{'pairs' if self.pairs else 'texts'}_to_{self.form}"
 
     # the columns
 

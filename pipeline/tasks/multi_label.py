@@ -30,7 +30,7 @@ class MultiLabel(Task):
     best_by: ClassVar[str] = "f1_micro"
     unlabelled: ClassVar[Any] = None
     fields: ClassVar[tuple[str, ...]] = SeveralLabels._fields
-    service: ClassVar[str] = "model_several"
+    form: ClassVar[str] = "labels"
     transformers_arguments: ClassVar[str] = ", top_k=None"
 
     def feature(self, labels: Sequence[str]) -> Any:

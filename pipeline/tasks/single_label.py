@@ -37,7 +37,7 @@ class SingleLabel(Task):
     best_by: ClassVar[str] = "accuracy"
     unlabelled: ClassVar[Any] = -100  # torch's cross-entropy ignores it
     fields: ClassVar[tuple[str, ...]] = OneLabel._fields
-    service: ClassVar[str] = "model"
+    form: ClassVar[str] = "label"
 
     def feature(self, labels: Sequence[str]) -> Any:
         """See `Task.feature`."""

@@ -19,6 +19,7 @@ from pipeline.system.machine import load_average, machine, unknown_facts
 from pipeline.system.packages import version
 from pipeline.system.spreadsheet import safe_cells
 from pipeline.tasks import SINGLE_LABEL, Task
+from pipeline.tasks.inputs import Input, columns_of, input_columns, inputs_of, parts_of
 from pipeline.tasks.single_label import out_of_scope
 
 Split = Literal["test", "validation"]
@@ -30,7 +31,7 @@ PACKAGES = (
 
 
 def write_predictions(judged: Judged, path: Path) -> None:
-    """One row per text: text, prediction, score, label, correct, abstained.
+    """One row per text: text, for pairs text_pair, prediction, score, label, correct, abstained.
 
     Of several labels prediction, score and label are lists, and parts is what a text adds to the metric that ranks
     (`Task.parts_of`). Where there is a baseline also baseline_correct, and where there is such a label out_of_scope:
@@ -39,7 +40,7 @@ def write_predictions(judged: Judged, path: Path) -> None:
     predictions, before = judged.predictions, judged.baseline
     predicted, truth, task = predictions.predicted, predictions.truth, predictions.task
     table = {
-        "text": predictions.texts,
+        **columns_of(predictions.texts),
         "prediction": task.names(predicted, predictions.labels),
         "score": list(predictions.scores),
         "label": task.names(truth, predictions.labels),
@@ -59,7 +60,12 @@ def read_predictions(path: Path, labels: Sequence[str], oos: int | None, task: T
     column = next((name for name in ("abstained", "refused") if name in table.column_names), None)  # as it was called before
     abstained = table[column].to_numpy() if column else np.zeros(len(truth), dtype=bool)
     scores = np.array(table["score"].to_pylist(), dtype=np.float64)
-    return Predictions(table["text"].to_pylist(), truth, predicted, scores, list(labels), oos, abstained, task)
+    return Predictions(inputs_in(table), truth, predicted, scores, list(labels), oos, abstained, task)
+
+
+def inputs_in(table: pa.Table) -> list[Input]:
+    """The texts, or pairs of texts, of a table of predictions."""
+    return inputs_of({name: table[name].to_pylist() for name in input_columns(table.column_names)})
 
 
 def write_flips(report: Report, folder: Path) -> None:
@@ -71,8 +77,10 @@ def write_flips(report: Report, folder: Path) -> None:
     (folder / "flips.md").write_text(flips.markdown(found, report.optim, "the baseline"), encoding="utf-8")
     with (folder / "flips.csv").open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(["kind", "text", "label", "baseline", "candidate"])
-        rows.writerows(safe_cells([flip.kind, flip.text, flip.label, flip.baseline, flip.candidate]) for flip in found.flips)
+        rows.writerow(["kind", *columns_of(after.texts), "label", "baseline", "candidate"])
+        rows.writerows(
+            safe_cells([flip.kind, *parts_of(flip.text), flip.label, flip.baseline, flip.candidate]) for flip in found.flips
+        )
 
 
 class Process(NamedTuple):

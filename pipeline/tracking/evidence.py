@@ -11,7 +11,7 @@ import pyarrow.parquet as parquet
 
 from pipeline.errors import TrackError
 from pipeline.evaluation.evidence import Answered, Evidence, from_calls
-from pipeline.tracking.contents import PREDICTIONS
+from pipeline.tracking.contents import PREDICTIONS, inputs_in
 
 CALLS = "latency.parquet"
 
@@ -45,7 +45,7 @@ def _answered(client: Any, run_id: str, name: str) -> Answered:
         table[name].to_numpy() if name in table.column_names else None for name in ("baseline_correct", "out_of_scope")
     )
     parts = np.array(table["parts"].to_pylist()) if "parts" in table.column_names else None
-    return Answered(tuple(table["text"].to_pylist()), table["correct"].to_numpy(), before, outside, parts)
+    return Answered(tuple(inputs_in(table)), table["correct"].to_numpy(), before, outside, parts)
 
 
 def _table(client: Any, run_id: str, name: str, columns: Sequence[str] | None = None) -> pa.Table:

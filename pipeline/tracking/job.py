@@ -9,6 +9,7 @@ from typing import Any
 
 from pipeline.config import Config
 from pipeline.data.splits import Splits
+from pipeline.errors import ConfigError
 from pipeline.models import coverage
 from pipeline.models.outline import Outline
 from pipeline.runtimes.base import TOKENIZER
@@ -17,7 +18,7 @@ from pipeline.steps.execute import check_order, check_steps, plan
 from pipeline.steps.finetune import differences
 from pipeline.steps.store import Store
 from pipeline.system import locks
-from pipeline.tasks.single_label import TEXT
+from pipeline.tasks.inputs import Input, inputs_of
 from pipeline.tracking import view
 from pipeline.tracking.identity import comparable_key
 from pipeline.tracking.runs import Tracker
@@ -59,6 +60,7 @@ class Job:
 def prepare(config: Config) -> Job:
     """Load and check the data, check the steps, then open the store and MLflow."""
     splits: Splits = config.data.load(config.seed)
+    require_fitting_query(config, splits)
     rows = f"{len(splits.train)} train, {len(splits.validation)} validation, {len(splits.test)} test texts"
     log.info("%s: %s, %d labels", config.data.name, rows, len(splits.labels))
     context, store = Context(splits, config.backbone, config.seed), Store(Path(config.track.root))
@@ -67,6 +69,14 @@ def prepare(config: Config) -> Job:
     tracker.close_orphans()
     view.share(tracker.client, tracker.experiment_id)
     return Job(config, context, store, tracker, comparable_key(config, context), seen)
+
+
+def require_fitting_query(config: Config, splits: Splits) -> None:
+    """Raises ConfigError where one text is to be timed, and the classifiers take pairs of texts."""
+    if config.measure.protocol == "book" and config.measure.query is not None and splits.task.pairs:
+        raise ConfigError(
+            "measure.query is one text, and the data has pairs of texts; set measure.query=null for its first pair"
+        )
 
 
 def check_before_making(
@@ -102,7 +112,7 @@ def _stored_tokenizer(path: Path | None) -> Any:
 
 def _seen(planned: Sequence[Planned], splits: Splits, seed: int) -> dict[str, Seen]:
     """By fingerprint, what is cut and unknown of the training texts; told once for those that see the same."""
-    texts = coverage.sample(splits.train[TEXT], seed) if planned else []
+    texts = coverage.sample(inputs_of(splits.train), seed) if planned else []
     seen: dict[str, Seen] = {}
     told: dict[str, Seen] = {}
     for each in planned:
@@ -113,7 +123,7 @@ def _seen(planned: Sequence[Planned], splits: Splits, seed: int) -> dict[str, Se
     return seen
 
 
-def _tell(planned: Planned, texts: list[str], of: int) -> Seen:
+def _tell(planned: Planned, texts: list[Input], of: int) -> Seen:
     """Tells how many texts are cut, and warns where much is cut or unknown."""
     metrics = coverage.measure(texts, planned.tokenizer, planned.max_length).metrics()
     severe, notes = coverage.lines(metrics), []

@@ -24,6 +24,7 @@ from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
 from pipeline.data.splits import typical_texts
 from pipeline.errors import TrainingError
+from pipeline.models.token_types import kind_for
 from pipeline.runtimes import tokens
 from pipeline.system import cpu, disk
 from pipeline.system.progress import bar
@@ -90,15 +91,17 @@ def train(
     Raises TrainingError when a checkpoint of an interrupted training does not fit, OptimizationError when an artifact could
     not make the same tokens as `tokenizer`.
     """
-    tokens.check(tokenizer, recipe.max_length, typical_texts(training, validation))
+    pairs = recipe.task.pairs
+    tokens.check(tokenizer, recipe.max_length, typical_texts(training, validation), pairs)
+    token_types = kind_for(model, tokenizer, pairs)
     embeddings = model.base_model.get_input_embeddings()
     embeddings.requires_grad_(not recipe.freeze_embeddings)
     progress = Progress(recipe.task.best_by)
     trainer = _Trainer(
         model=model,
         args=_arguments(recipe, scratch),
-        train_dataset=tokenized(training, tokenizer, recipe.max_length),
-        eval_dataset=sorted_by_length(tokenized(validation, tokenizer, recipe.max_length)),
+        train_dataset=tokenized(training, tokenizer, recipe.max_length, token_types),
+        eval_dataset=sorted_by_length(tokenized(validation, tokenizer, recipe.max_length, token_types)),
         data_collator=Collator(tokenizer, recipe.task, recipe.labels),
         compute_metrics=functools.partial(judged, task=recipe.task),
         callbacks=[progress, *callbacks],

@@ -11,7 +11,8 @@
     {"do": "memory"}                                                   -> {"peak_mb": ...}    where the platform reports it
     {"do": "tasks"}                                                    -> {"tasks": 1}        threads of the process
 
-It ends when its standard input closes. It imports only what the artifact's runtime needs.
+A text is a string, or a list of the two texts of a pair. The process ends when its standard input closes. It imports only
+what the artifact's runtime needs.
 """
 
 import contextlib
@@ -19,7 +20,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -28,6 +29,7 @@ import numpy as np
 
 from pipeline.runtimes.base import Classifier, Description, load
 from pipeline.tasks.base import DecisionRule
+from pipeline.tasks.inputs import Input, of_json
 
 OTHER_ENDED = "the process with which it takes turns has ended"
 resource: ModuleType | None
@@ -60,7 +62,7 @@ class Server:
                 os.sched_setaffinity(thread, cores)
         return {}
 
-    def time(self, texts: list[str]) -> dict[str, Any]:
+    def time(self, texts: Sequence[Input]) -> dict[str, Any]:
         """Single calls, each from one text to label and score: milliseconds, those of tokenization, number of tokens.
 
         For the whole block it returns wall time, CPU time of the process, and involuntary context switches.
@@ -86,7 +88,9 @@ class Server:
             "tokens": tokens, "wall_ms": wall / 1e6, "cpu_ms": cpu / 1e6, "switches": switched,
         }  # fmt: skip
 
-    def take_turns(self, texts: list[str], blocks: list[list[int]], warm: bool, pipe_ends: list[int]) -> dict[str, Any]:
+    def take_turns(
+        self, texts: Sequence[Input], blocks: list[list[int]], warm: bool, pipe_ends: list[int]
+    ) -> dict[str, Any]:
         """Answer blocks of these texts in turns with another process; each result is like that of `time`.
 
         A block is [start, end, whether to wait for the other process before it, whether to wake the other after it]; an
@@ -112,7 +116,7 @@ class Server:
                 os.close(end)
         return {"blocks": timed}
 
-    def throughput(self, texts: list[str], batch_size: int, seconds: float = 0.0, batches: int = 1) -> dict[str, Any]:
+    def throughput(self, texts: Sequence[Input], batch_size: int, seconds: float = 0.0, batches: int = 1) -> dict[str, Any]:
         """Texts per second in batches, in the given order; one by one where the classifier answers so.
 
         It repeats all texts for at least `seconds` and `batches` batches.
@@ -127,11 +131,11 @@ class Server:
             if spent >= seconds and done >= batches * batch_size:
                 return {"texts_per_s": done / spent}
 
-    def serve(self, texts: list[str], clients: int, seconds: float) -> dict[str, Any]:
+    def serve(self, texts: Sequence[Input], clients: int, seconds: float) -> dict[str, Any]:
         """Several clients at once, see `pipeline.evaluation.latency.serving`."""
         from pipeline.evaluation.latency.serving import serve
 
-        def answer(text: str) -> object:
+        def answer(text: Input) -> object:
             return decide(self._classifier.logits([text]), self._rule)
 
         return {"clients": serve(answer, texts, clients, seconds)}
@@ -141,7 +145,7 @@ class Server:
 
         With `fold` they are those of the classifier without that fold (see `pipeline.runtimes.crossfit`).
         """
-        rows: list[str] = json.loads(Path(texts).read_text(encoding="utf-8"))
+        rows = [of_json(value) for value in json.loads(Path(texts).read_text(encoding="utf-8"))]
         np.save(logits, self._classifier.of_fold(fold).logits_by_length(rows, batch_size), allow_pickle=False)
         return {}
 
@@ -205,6 +209,8 @@ def main() -> None:
         request = json.loads(line)
         method: Callable[..., dict[str, Any]] = getattr(server, request.pop("do"))
         try:
+            if isinstance(request.get("texts"), list):
+                request["texts"] = [of_json(value) for value in request["texts"]]
             answer = method(**request)
         except Exception as error:
             answer = {"error": f"{type(error).__name__}: {error}"}

@@ -7,8 +7,9 @@ import numpy as np
 
 from pipeline.evaluation.quality.intervals import mcnemar
 from pipeline.evaluation.statistics import holm
-from pipeline.tasks import SINGLE_LABEL, Task
+from pipeline.tasks import SINGLE_LABEL, Task, inputs
 from pipeline.tasks.base import same
+from pipeline.tasks.inputs import Input
 
 GAINED, LOST, CHANGED = "gained", "lost", "changed"  # only the candidate is right; only the baseline is right; neither is
 MAX_CLASSES, MAX_QUERIES = 10, 20  # on the page for readers; flips.csv has all
@@ -35,7 +36,7 @@ class Flip:
     """A query with different answers."""
 
     kind: str  # GAINED, LOST or CHANGED
-    text: str
+    text: Input  # one text, or a pair of texts
     label: str
     baseline: str
     candidate: str
@@ -55,7 +56,7 @@ class Flips:
 
 
 def find(
-    texts: Sequence[str], truth: np.ndarray, baseline: np.ndarray, candidate: np.ndarray, labels: Sequence[str],
+    texts: Sequence[Input], truth: np.ndarray, baseline: np.ndarray, candidate: np.ndarray, labels: Sequence[str],
     task: Task = SINGLE_LABEL,
 ) -> Flips:  # fmt: skip
     """Find all flips. The three arrays are those of the task, of the same queries in the same order."""
@@ -94,7 +95,7 @@ def markdown(flips: Flips, candidate: str, baseline: str) -> str:
     lost = [flip for flip in flips.flips if flip.kind == LOST][:MAX_QUERIES]
     if lost:
         head = ["| query | label | answer |", "| --- | --- | --- |"]
-        rows = [f"| {_cell(f.text)} | {_cell(f.label)} | {_cell(f.candidate)} |" for f in lost]
+        rows = [f"| {_cell(inputs.shown(f.text))} | {_cell(f.label)} | {_cell(f.candidate)} |" for f in lost]
         lines += ["## Queries that were right and are wrong now", "\n".join([*head, *rows])]
         more = flips.count(LOST) - len(lost)
         lines += [f"{more} more are in flips.csv."] if more else []

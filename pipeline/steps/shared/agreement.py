@@ -10,12 +10,13 @@ from pipeline.runtimes.base import Description, load
 from pipeline.steps.shared.inference import logits_of
 from pipeline.system.progress import bar
 from pipeline.tasks.base import same
+from pipeline.tasks.inputs import Input
 
 log = logging.getLogger(__name__)
 MIN_AGREEMENT = 0.98  # share of predictions; below it there is a warning
 
 
-def check_agreement(source: Path, target: Path, texts: Sequence[str], advice: str) -> dict[str, float]:
+def check_agreement(source: Path, target: Path, texts: Sequence[Input], advice: str) -> dict[str, float]:
     """The agreement as a metric of the step; warns, with `advice`, when too few predictions stay the same."""
     kept = agreement(source, target, texts)
     if kept < MIN_AGREEMENT:
@@ -23,7 +24,7 @@ def check_agreement(source: Path, target: Path, texts: Sequence[str], advice: st
     return {"quantize/agreement": kept}
 
 
-def batch_agreement(artifact: Path, texts: Sequence[str]) -> dict[str, float]:
+def batch_agreement(artifact: Path, texts: Sequence[Input]) -> dict[str, float]:
     """The share of texts that get the same label in batches and alone, as a metric of the step; it is told too."""
     import torch
 
@@ -37,7 +38,7 @@ def batch_agreement(artifact: Path, texts: Sequence[str]) -> dict[str, float]:
     return {"quantize/batch_agreement": equal}
 
 
-def agreement(source: Path, target: Path, texts: Sequence[str]) -> float:
+def agreement(source: Path, target: Path, texts: Sequence[Input]) -> float:
     """Share of the texts for which the classifiers in two artifact directories predict the same, in all labels: 0 to 1."""
     answer = Description.read(source).kind.answer
     before, after = (answer(logits_of(artifact, texts, "checking predictions")) for artifact in (source, target))

@@ -45,8 +45,11 @@ class Distilling(Trained):
         transfer = Optim(self.teacher.name, {**self.teacher.steps, "transfer": Transfer(augment=self.augment)})
         return {"teacher": self.teacher, "transfer": transfer}
 
-    def check_losses(self, student: Outline, teacher: Outline) -> None:
-        """Raises OptimizationError if the student can't learn this teacher's hidden states or relations."""
+    def check_losses(self, student: Outline, teacher: Outline, pairs: bool = False) -> None:
+        """Raises OptimizationError if the student can't learn this teacher's hidden states or relations.
+
+        pairs: whether the inputs are pairs of texts.
+        """
         if not self.hidden_loss_weight and not self.relation_loss_weight:
             return
         require_torch(teacher.form, NO_LAYER_LOSSES)
@@ -54,8 +57,14 @@ class Distilling(Trained):
             return
         import numpy as np
 
+        from pipeline.models.token_types import kind_for
         from pipeline.training.distillation import Distillation, map_token_ids
 
+        types = [kind_for(each.network, each.tokenizer, pairs) for each in (student, teacher)]
+        if types[0] != types[1]:
+            raise OptimizationError(
+                f"of student and teacher only one has token types, as pairs of texts need; {NO_LAYER_LOSSES}"
+            )
         map_token_ids(student.tokenizer.get_vocab(), teacher.tokenizer.get_vocab())
         goal = Distillation(np.zeros((0, 2), dtype=np.float32), self.alpha, self.temperature)
         try:

@@ -8,11 +8,12 @@ import numpy as np
 from pipeline.runtimes import crossfit
 from pipeline.runtimes.base import Description, load
 from pipeline.system.progress import bar
+from pipeline.tasks.inputs import Input
 
 BATCH = 32  # texts
 
 
-def logits_of(artifact: Path, texts: Sequence[str], activity: str, batch: int = BATCH) -> np.ndarray:
+def logits_of(artifact: Path, texts: Sequence[Input], activity: str, batch: int = BATCH) -> np.ndarray:
     """Logits of the classifier in an artifact directory, with all of torch's threads: float32 (len(texts), n_labels).
 
     The progress bar shows `activity`. The last digits of logits depend on the batch size.
@@ -24,7 +25,7 @@ def logits_of(artifact: Path, texts: Sequence[str], activity: str, batch: int = 
         return classifier.logits_by_length(texts, batch, progress.update)
 
 
-def crossfitted_logits_of(artifact: Path, texts: Sequence[str], truth: np.ndarray, activity: str) -> np.ndarray:
+def crossfitted_logits_of(artifact: Path, texts: Sequence[Input], truth: np.ndarray, activity: str) -> np.ndarray:
     """The same for the validation split, where no text is answered by what was fitted on it (see `runtimes.crossfit`).
 
     truth: int64 (n,).
