@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 
 from pipeline.config.settings import MISSING, Settings, setting
 
+CLASS_WEIGHTS = ("none", "balanced")
+BEST_BY = ("accuracy", "f1_macro", "balanced_accuracy", "loss")  # on validation
+
 
 @dataclass(frozen=True)
 class Training(Settings):
@@ -19,6 +22,8 @@ class Training(Settings):
     head_lr_multiplier: float = setting(1.0, above=0, max=1000)
     dropout: float | None = setting(None, min=0, max=0.9)
     bfloat16: str = setting("auto", choices=("auto", "always", "never"))
+    class_weights: str = setting("none", choices=CLASS_WEIGHTS)  # "balanced": rare classes weigh more in the loss on labels
+    best_by: str = setting("accuracy", choices=BEST_BY)  # the epoch that is kept is the best one by this
 
 
 @dataclass(frozen=True)

@@ -117,8 +117,9 @@ def quality_with_bounds(predictions: Predictions) -> dict[str, float]:
     from pipeline.evaluation.quality.scores import quality_of
 
     truth, labels = predictions.truth, len(predictions.labels)
-    quality = quality_of(predictions.predicted, truth, predictions.oos)
     estimates = estimate(predictions.predicted, truth, labels, predictions.oos)
+    quality = {name: found.value for name, found in estimates.items()}
+    quality |= quality_of(predictions.predicted, truth, predictions.oos)
     bounds = {f"{name}{bound}": value for name in quality for bound, value in estimates[name].bounds().items()}
     scores = predictions.scores
     return quality | bounds | {"ece": binned(scores, predictions.right).ece, "ece_by_chance": ece_by_chance(scores)}

@@ -6,7 +6,7 @@ these rules (`Description.fold_rules`). Each text is answered by the rule that h
 choice and assessment of statistical predictions*). Serving never uses them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -62,15 +62,20 @@ def answer(description: Description, logits: np.ndarray, truth: np.ndarray) -> A
     return Answers(labels, scores, abstained)
 
 
-def selection_optimism(right: np.ndarray, truth: np.ndarray) -> float:
+def selection_optimism(
+    right: np.ndarray, truth: np.ndarray, rank: Callable[[np.ndarray], np.ndarray] | None = None
+) -> float:
     """How much better the best of several candidates looks on the texts that chose it than on others, as a share.
 
     right: bool (candidates, n), the answers of each; truth: int64 (n,). It is the accuracy of the best one minus the
-    cross-fitted accuracy of choosing: on each fold, that of the candidate that is best on the other folds.
+    cross-fitted accuracy of choosing: on each fold, that of the candidate that is best on the other folds. The best one is
+    that of the largest `rank`, which takes the texts that choose, bool (n,), and returns float (candidates,); without it, of
+    the largest accuracy.
     """
-    folds, chosen = folds_of(truth), right[right.mean(axis=1).argmax()].copy()
+    score = rank or (lambda texts: right[:, texts].mean(axis=1))
+    folds, chosen = folds_of(truth), right[score(np.ones(len(truth), dtype=bool)).argmax()].copy()
     found = float(chosen.mean())
     for fold in np.unique(folds) if len(truth) > 1 else ():
         inside = folds == fold
-        chosen[inside] = right[right[:, ~inside].mean(axis=1).argmax(), inside]
+        chosen[inside] = right[score(~inside).argmax(), inside]
     return found - float(chosen.mean())

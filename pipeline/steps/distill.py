@@ -57,7 +57,7 @@ class Distill(Distilling):
     pooling: str | None = setting(None, choices=("mean",))
     search: Search = field(default_factory=Search)
 
-    code_version: ClassVar[int] = 5
+    code_version: ClassVar[int] = 6
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -66,11 +66,18 @@ class Distill(Distilling):
         if self._of_teacher and self.start == "student":
             named = f"depth={self.depth}" if self.layers is None else f"layers={list(self.layers)}"
             raise ConfigError(f"{named} chooses layers of the teacher; remove it, or set start=teacher")
+        if self.search.n_trials and self.best_by != "accuracy":
+            raise ConfigError(f"best_by={self.best_by}: a search compares trials by accuracy; remove it, or search.n_trials")
 
     def decisive(self) -> dict[str, Any]:
         """Without the settings that a search chooses; without a search, without its ranges."""
         hidden = SEARCHED if self.search.n_trials else ("search",)
         return {key: value for key, value in super().decisive().items() if key not in hidden}
+
+    @property
+    def learns_labels(self) -> bool:
+        """Whether the loss on labels has a weight, or a search may give it one."""
+        return self.search.alpha[1] > 0 if self.search.n_trials else super().learns_labels
 
     @property
     def _of_teacher(self) -> bool:

@@ -27,7 +27,7 @@ class Finetune(Step):
 
     model: str = setting("teacher", choices=("teacher", "student"))
 
-    code_version: ClassVar[int] = 4
+    code_version: ClassVar[int] = 5
     gives: ClassVar[str] = "torch"
 
     def role(self, backbone: Backbone) -> str:

@@ -21,7 +21,7 @@ class RecoveryDistillation(Distilling):
 
     freeze_embeddings: bool = False
 
-    code_version: ClassVar[int] = 4
+    code_version: ClassVar[int] = 5
     takes: ClassVar[tuple[str, ...]] = ("torch",)
 
     def check(self, context: Context, source: Outline | None, needed: Mapping[str, Outline]) -> Outline | None:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from pipeline.config import Step, kind, setting
+from pipeline.config import CLASS_WEIGHTS, Step, kind, setting
 from pipeline.errors import ConfigError
 from pipeline.runtimes.base import Description
 from pipeline.runtimes.crossfit import selection_optimism
@@ -29,8 +29,9 @@ class Tfidf(Step):
 
     features: int = setting(20000, min=1)
     strengths: list[float] = field(default_factory=lambda: [3.0, 10.0, 30.0])
+    class_weights: str = setting("none", choices=CLASS_WEIGHTS)
 
-    code_version: ClassVar[int] = 3
+    code_version: ClassVar[int] = 4
     gives: ClassVar[str] = "tfidf"
 
     def __post_init__(self) -> None:
@@ -71,10 +72,10 @@ class Tfidf(Step):
         vectorizer = TfidfVectorizer(analyzer=features, max_features=most, sublinear_tf=True)
         train = vectorizer.fit_transform(splits.train[TEXT])
         validation, truth = vectorizer.transform(splits.validation[TEXT]), np.array(splits.validation[LABEL])
-        tried, right = [], []
+        tried, right, weights = [], [], None if self.class_weights == "none" else self.class_weights
         with bar("logistic regression", "strength", len(self.strengths)) as progress:
             for strength in self.strengths:
-                found = LogisticRegression(C=strength, max_iter=1000).fit(train, splits.train[LABEL])
+                found = LogisticRegression(C=strength, max_iter=1000, class_weight=weights).fit(train, splits.train[LABEL])
                 tried.append(found)
                 right.append(found.predict(validation) == truth)
                 log.info("strength %g: validation accuracy %.1f %%", strength, 100 * right[-1].mean())

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
 
@@ -33,7 +34,7 @@ def evidence_of(client: Any, run_id: str) -> Evidence:
     if validation is not None:
         found = replace(
             found, texts=validation.texts, right=validation.right, baseline_right=validation.baseline,
-            outside=validation.outside,
+            outside=validation.outside, labels=validation.labels,
         )  # fmt: skip
     return replace(found, test=answered["test"])
 
@@ -43,7 +44,8 @@ def _answered(client: Any, run_id: str, name: str) -> Answered:
     before, outside = (
         table[name].to_numpy() if name in table.column_names else None for name in ("baseline_correct", "out_of_scope")
     )
-    return Answered(tuple(table["text"].to_pylist()), table["correct"].to_numpy(), before, outside)
+    labels = np.array(table["label"].to_pylist())
+    return Answered(tuple(table["text"].to_pylist()), table["correct"].to_numpy(), before, outside, labels)
 
 
 def _table(client: Any, run_id: str, name: str, columns: Sequence[str] | None = None) -> pa.Table:

@@ -24,12 +24,18 @@ MAX_MEMORY_SHARE = 0.25  # of the free memory
 
 
 def loss(
-    student: torch.Tensor, teacher: torch.Tensor, labels: torch.Tensor, alpha: float, temperature: float
+    student: torch.Tensor,
+    teacher: torch.Tensor,
+    labels: torch.Tensor,
+    alpha: float,
+    temperature: float,
+    weights: torch.Tensor | None = None,
 ) -> torch.Tensor:
     """alpha * CE(student, labels) + (1 - alpha) * T^2 * KL(teacher / T || student / T), the mean over the batch.
 
     student, teacher: logits, float32 (n, labels); labels: int64 (n,), -100 for a text without a label, whose CE is 0.
     T^2 makes the gradients of the soft targets independent of T (Hinton, Vinyals, Dean 2015, section 2).
+    weights: float32 (labels,), of the classes; a text's CE counts as much as its class weighs. None: all alike.
     """
     soft = F.kl_div(
         F.log_softmax(student / temperature, dim=-1),
@@ -37,17 +43,19 @@ def loss(
         reduction="batchmean",
         log_target=True,
     )
-    hard = F.cross_entropy(student, labels, reduction="sum") / len(labels)
+    hard = F.cross_entropy(student, labels, weight=weights, reduction="sum") / len(labels)
     return alpha * hard + (1 - alpha) * temperature**2 * soft
 
 
 class Distillation:
     """The loss of a training: on logits, and optionally on the teacher's hidden states and its last layer's relations."""
 
-    def __init__(self, teacher_logits: np.ndarray, alpha: float, temperature: float) -> None:
-        """teacher_logits: float32 (texts, labels)."""
+    def __init__(
+        self, teacher_logits: np.ndarray, alpha: float, temperature: float, weights: torch.Tensor | None = None
+    ) -> None:
+        """teacher_logits: float32 (texts, labels); weights: of the classes, see `loss`."""
         self._teacher_logits = torch.from_numpy(teacher_logits)
-        self._alpha, self._temperature = alpha, temperature
+        self._alpha, self._temperature, self._weights = alpha, temperature, weights
         self._teacher: Any = None
         self._hidden = self._relations = 0.0
         self._recorded: dict[str, list[torch.Tensor]] = {}
@@ -107,7 +115,9 @@ class Distillation:
         """The loss of a batch: the student's outputs for `inputs`; labels and rows in the transfer set, both int64 (n,)."""
         logits = outputs.logits.float()
         own, self._recorded = self._recorded.get("student", []), {}
-        total = loss(logits, self._teacher_logits[rows.cpu()].to(logits.device), labels, self._alpha, self._temperature)
+        teacher = self._teacher_logits[rows.cpu()].to(logits.device)
+        weights = None if self._weights is None else self._weights.to(logits.device)
+        total = loss(logits, teacher, labels, self._alpha, self._temperature, weights)
         if self._teacher is None:
             return total
         mask = inputs["attention_mask"].bool()

@@ -28,7 +28,9 @@ from pipeline.system import cpu, disk
 from pipeline.system.progress import bar
 from pipeline.tasks.single_label import LABEL
 from pipeline.training.batches import Collator, sorted_by_length, tokenized
-from pipeline.training.history import accuracy, curves, selection_optimism_pp
+from pipeline.training.best_epoch import BestEpoch
+from pipeline.training.history import curves
+from pipeline.training.imbalance import balanced_cross_entropy
 from pipeline.training.optimizer import adamw
 
 log = logging.getLogger(__name__)
@@ -52,6 +54,8 @@ class Recipe:
     head_lr_multiplier: float = 1.0  # learning-rate multiplier of the last layer, which is new
     dropout: float | None = None  # None: as the network has it
     keep: str = "best"  # "best": the best epoch on validation; "last": for pruning, whose earlier epochs are less sparse
+    class_weights: str = "none"  # of the loss on labels, see `pipeline.training.imbalance`
+    best_by: str = "accuracy"  # what is best of the epochs, see `pipeline.training.best_epoch`
 
 
 class Objective(Protocol):
@@ -80,25 +84,28 @@ def train(
     """Train `model` in place, on the GPU if there is one, and leave it on the CPU.
 
     It ends with the weights of the best epoch on validation, or of the last one (`recipe.keep`). Without an objective the
-    loss is cross-entropy with label smoothing; without an optimizer AdamW is used.
-    Returns one dict an epoch: epoch, train_loss, validation_loss, validation_accuracy (0 to 1); see also `_curves`.
+    loss is cross-entropy with label smoothing and `recipe.class_weights`; without an optimizer AdamW is used.
+    Returns one dict an epoch: epoch, train_loss, validation_loss, validation_accuracy (0 to 1), and validation_NAME where
+    another metric chooses the epoch; see also `_curves`.
     Raises TrainingError when a checkpoint of an interrupted training does not fit, OptimizationError when an artifact could
     not make the same tokens as `tokenizer`.
     """
     tokens.check(tokenizer, recipe.max_length, typical_texts(training, validation))
     embeddings = model.base_model.get_input_embeddings()
     embeddings.requires_grad_(not recipe.freeze_embeddings)
-    progress = Progress()
+    progress, best = Progress(), BestEpoch(recipe.best_by, recipe.label_smoothing)
     trainer = _Trainer(
         model=model,
         args=_arguments(recipe, scratch),
         train_dataset=tokenized(training, tokenizer, recipe.max_length),
         eval_dataset=sorted_by_length(tokenized(validation, tokenizer, recipe.max_length)),
         data_collator=Collator(tokenizer),
-        compute_metrics=accuracy,
+        compute_metrics=best,
         callbacks=[progress, *callbacks],
         optimizers=(optimizer or _optimizer(model, recipe), None),
     )
+    if objective is None and recipe.class_weights == "balanced":
+        objective = balanced_cross_entropy(training[LABEL], recipe.label_smoothing)
     trainer.objective = objective
     trainer.remove_callback(ProgressCallback)
     trainer.remove_callback(PrinterCallback)
@@ -106,15 +113,18 @@ def train(
         _train_or_resume(trainer, scratch)
     embeddings.requires_grad_()
     model.to("cpu").float()
-    return _curves(trainer, recipe.keep)
+    return _curves(trainer, recipe.keep, best)
 
 
-def _curves(trainer: Trainer, keep: str) -> list[dict[str, float]]:
+def _curves(trainer: Trainer, keep: str, best: BestEpoch) -> list[dict[str, float]]:
     """One dict an epoch; where the best is kept, the last has how much better the choice makes it look, in points."""
     found = curves(trainer.state.log_history)
     if keep == "best":
-        optimism = selection_optimism_pp(trainer.state.log_history, np.array(trainer.eval_dataset[LABEL]))
-        log.info("the epoch that was kept looks %.2f points better on the validation texts that chose it", optimism)
+        optimism = best.optimism_pp(trainer.state.log_history, np.array(trainer.eval_dataset[LABEL]))
+        log.info(
+            "the epoch that was kept, the best by %s, looks %.2f points of accuracy better on the validation texts that "
+            "chose it", best.metric, optimism,
+        )  # fmt: skip
         found[-1]["selection_optimism_pp"] = optimism
     return found
 
@@ -199,8 +209,8 @@ def _arguments(recipe: Recipe, scratch: Path) -> TrainingArguments:
         save_strategy="epoch",
         save_total_limit=1,  # besides the best one
         load_best_model_at_end=recipe.keep == "best",
-        metric_for_best_model="accuracy" if recipe.keep == "best" else None,
-        greater_is_better=True,
+        metric_for_best_model=recipe.best_by if recipe.keep == "best" else None,
+        greater_is_better=recipe.best_by != "loss",
         remove_unused_columns=False,
         logging_strategy="epoch",
         report_to="none",

@@ -15,6 +15,7 @@ from pipeline.models.outline import Outline
 from pipeline.steps.base import Context
 from pipeline.steps.shared.trained import Trained
 from pipeline.steps.shared.transfer import Transfer, read
+from pipeline.tasks.single_label import LABEL
 
 NO_LAYER_LOSSES = "set hidden_loss_weight=0 and relation_loss_weight=0"
 
@@ -35,6 +36,19 @@ class Distilling(Trained):
 
     gives: ClassVar[str] = "torch"
     ignored: ClassVar[tuple[str, ...]] = ("augment",)  # it is part of the transfer set's fingerprint
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.class_weights != "none" and not self.learns_labels:
+            raise ConfigError(
+                f"class_weights={self.class_weights}: it is of the loss on labels, which alpha=0 switches off; set alpha "
+                "above 0, for instance 0.5"
+            )
+
+    @property
+    def learns_labels(self) -> bool:
+        """Whether the loss on labels has a weight."""
+        return self.alpha > 0
 
     def needs(self, backbone: Backbone) -> dict[str, Optim]:
         """The teacher, and the transfer set with its logits."""
@@ -72,7 +86,7 @@ class Distilling(Trained):
         from pipeline.training.trainer import takes_bfloat16, train
 
         texts, logits = read(context.needed["transfer"])
-        goal = Distillation(logits, self.alpha, self.temperature)
+        goal = Distillation(logits, self.alpha, self.temperature, self._weights(context))
         if self.hidden_loss_weight or self.relation_loss_weight:
             teacher = read_teacher(context, NO_LAYER_LOSSES)
             if takes_bfloat16(self.bfloat16):
@@ -83,6 +97,13 @@ class Distilling(Trained):
             return train(model, tokenizer, texts, context.splits.validation, self.recipe(context), scratch, goal, callbacks)
         finally:
             goal.close()
+
+    def _weights(self, context: Context) -> Any:
+        """The weights of the classes by the train split, whose labels alone are learned; None where they weigh alike."""
+        from pipeline.training.imbalance import balanced_weights
+
+        splits = context.splits
+        return balanced_weights(splits.train[LABEL], len(splits.labels)) if self.class_weights == "balanced" else None
 
 
 def read_teacher(context: Context, advice: str) -> Any:

@@ -42,5 +42,5 @@ def recipe_of(training: Training, context: Context, label_smoothing: float = 0.0
         weight_decay=training.weight_decay, warmup_ratio=training.warmup_ratio,
         freeze_embeddings=training.freeze_embeddings, bfloat16=training.bfloat16, max_length=context.backbone.max_length,
         seed=context.seed, head_lr_multiplier=training.head_lr_multiplier, dropout=training.dropout,
-        label_smoothing=label_smoothing, keep=keep,
+        label_smoothing=label_smoothing, keep=keep, class_weights=training.class_weights, best_by=training.best_by,
     )  # fmt: skip
