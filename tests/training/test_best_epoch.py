@@ -48,13 +48,11 @@ def test_the_optimism_is_of_the_accuracy_of_the_epoch_that_the_metric_chooses() 
     """Of noise the best by accuracy is flattered; what is chosen by something that knows nothing of accuracy is not."""
     rng, found = np.random.default_rng(0), dict[str, list[float]]()
     for _ in range(60):
-        noise = [np.where(rng.random((20, 1)) < 0.5, [[1.0, 0.0]], [[0.0, 1.0]]) for _ in range(6)]
-        better = noise[0].copy()
-        better[:, 0] *= 1e-3  # nearly undecided where it is wrong or right: by the loss always the best
-        better[:, 1] *= 1e-3
+        noise = [np.where(rng.random((20, 1)) < 0.5, [[10.0, 0.0]], [[0.0, 10.0]]) for _ in range(6)]
+        unsure = 1e-3 * noise[0]  # by the loss it is always the best
         for by in ("accuracy", "f1_macro", "loss"):
-            found.setdefault(by, []).append(evaluated(by, *noise[1:], better)[1])
-    assert np.mean(found["accuracy"]) > 10 and np.mean(found["f1_macro"]) > 5
+            found.setdefault(by, []).append(evaluated(by, *noise[1:], unsure)[1])
+    assert np.mean(found["accuracy"]) > 5 and np.mean(found["f1_macro"]) > 2
     assert found["loss"] == [0.0] * 60
 
 
@@ -71,7 +69,7 @@ def test_a_training_keeps_the_epoch_that_is_best_by_the_metric_and_weighs_classe
         model, tokenizer = start(config.backbone, "teacher", splits.labels, 1)
         recipe = Recipe(4, 2e-2, 16, 0.01, 0.1, True, "never", 64, 1, class_weights=weights, best_by=by)
         curves = train(model, tokenizer, few, splits.validation, recipe, tmp_path / f"{weights}-{by}")
-        inputs = tokenizer(splits.validation["text"], return_tensors="pt", padding=True)
+        inputs = tokenizer(list(splits.validation["text"]), return_tensors="pt", padding=True)
         with torch.inference_mode():
             trained[weights, by] = model.eval()(**inputs).logits.numpy(), curves
     truth = np.array(splits.validation["label"])

@@ -142,16 +142,21 @@ def _flips(tracker: Tracker, row: Row, folder: Path) -> list[dict[str, str]]:
 
 
 def _classes(tracker: Tracker, row: Row, folder: Path) -> list[dict[str, str]]:
-    """The worst classes of a run, then the rarest; shares as percent."""
+    """Of a run's classes those of the lowest recall, those that lost most and the rarest; shares as percent."""
     file = _fetched(tracker, row.run_id, "classes.csv", folder)
     if file is None:
         return []
     with file.open(encoding="utf-8", newline="") as opened:
         found = [{name: original(cell) for name, cell in one.items()} for one in csv.DictReader(opened)]
+    judged = [one for one in found if not one["few"]]
+    losers = sorted((one for one in judged if one["baseline_recall"]), key=_change)[: MAX_WORST // 2]
     rarest = sorted(found, key=lambda one: int(one["texts"]))[:MAX_RAREST]
-    worst = [one for one in found if not one["few"]]
-    kept = [*worst[:MAX_WORST], *(one for one in rarest if one not in worst[:MAX_WORST])]
-    return [one | {name: f"{float(one[name]):.1%}" for name in SHARES if one[name]} for one in kept]
+    kept = {one["class"]: one for one in (*judged[: MAX_WORST // 2], *losers, *rarest)}
+    return [one | {name: f"{float(one[name]):.1%}" for name in SHARES if one[name]} for one in kept.values()]
+
+
+def _change(one: dict[str, str]) -> float:
+    return float(one["recall"]) - float(one["baseline_recall"])
 
 
 def _measured(tracker: Tracker, run_id: str) -> dict[str, str]:

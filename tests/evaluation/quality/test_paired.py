@@ -107,7 +107,7 @@ def test_what_is_right_every_time_is_not_certain_to_be() -> None:
     assert bounds["oos_recall"].value == 1 and bounds["oos_recall"].low == pytest.approx(0.7225, abs=1e-4)
     assert bounds["oos_precision"].low < 0.75 and bounds["accuracy"].low < 0.85
     qualities = [metric.key for metric in METRICS.values() if metric.key.startswith("quality/") and metric.interval]
-    assert {f"quality/{name}" for name in bounds} == set(qualities)
+    assert {f"quality/{name}" for name in bounds} == set(qualities) - {"quality/class_recall"}, "it needs more texts"
 
 
 def test_a_metric_that_one_of_both_lacks_has_no_difference() -> None:
