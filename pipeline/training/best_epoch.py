@@ -48,8 +48,8 @@ class BestEpoch:
     def _rank(self, basis: np.ndarray, truth: np.ndarray) -> Callable[[np.ndarray], np.ndarray] | None:
         """The metric of each epoch on some texts, larger is better; None for accuracy. basis: float32 (epochs, n)."""
         if self.metric in BY_CLASS:
-            score = BY_CLASS[self.metric]
-            return lambda texts: np.array([score(answers[texts], truth[texts]) for answers in basis])
+            score, answers = BY_CLASS[self.metric], basis.astype(np.int64)
+            return lambda texts: np.array([score(epoch[texts], truth[texts]) for epoch in answers])
         if self.metric == "loss":
             return lambda texts: np.array(-basis[:, texts].mean(axis=1))
         return None

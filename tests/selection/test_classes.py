@@ -109,7 +109,7 @@ def test_over_seeds_the_class_is_judged_by_its_mean_with_texts_and_seeds_drawn_t
     before, after = (
         np.stack([np.asarray(getattr(run, name)) for run in both.evidence]) for name in ("baseline_right", "right")
     )
-    of = [TRUTH == place for place in range(3)]
+    of = [place == TRUTH for place in range(3)]
     assert found is not None and found.value == pytest.approx(-100 * 14 / 120)
     assert found.low == pytest.approx(100 * change_over_seeds(before[:, of[2]], after[:, of[2]]).low)
     highs = [change_over_seeds(before[:, mask], after[:, mask], 1 - 0.05 / 3).high for mask in of]
