@@ -34,8 +34,8 @@ def _of_answers(runs: Sequence[Answered], labels: np.ndarray, change: bool) -> W
         return largest_loss(before[0], right[0], labels) if change else lowest_recall(right[0], labels)
     after, old = np.stack(right), np.stack(before) if change else None
     if old is None:
-        return worst(labels, lambda mask, confidence: share_over_seeds(after[:, mask], confidence))
-    return worst(labels, lambda mask, confidence: change_over_seeds(old[:, mask], after[:, mask], confidence))
+        return worst(labels, lambda rows, confidence: share_over_seeds(after[:, rows], confidence))
+    return worst(labels, lambda rows, confidence: change_over_seeds(old[:, rows], after[:, rows], confidence))
 
 
 def told(key: str, runs: Sequence[Evidence]) -> str:

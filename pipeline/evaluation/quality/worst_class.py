@@ -33,34 +33,37 @@ class WorstClass:
 def worst(truth: np.ndarray, interval: Callable[[np.ndarray, float], Interval]) -> WorstClass | None:
     """The worst class; None where no class has `MIN_CLASS_TEXTS` texts.
 
-    truth: (n,), the class of each text, index or name; `interval` takes the texts of a class, bool (n,), and a confidence.
+    truth: (n,), the class of each text, index or name; `interval` takes the places of a class's texts, int64 (m,), and a
+    confidence.
     """
-    counts = {str(name): int(count) for name, count in zip(*np.unique(truth, return_counts=True), strict=True)}
-    masks = {str(name): truth == name for name in np.unique(truth) if counts[str(name)] >= MIN_CLASS_TEXTS}
-    if not masks:
+    names, starts = np.unique(np.sort(truth), return_index=True)
+    places = dict(zip(map(str, names), np.split(np.argsort(truth, kind="stable"), starts[1:]), strict=True))
+    counts = {name: len(rows) for name, rows in places.items()}
+    judged = {name: rows for name, rows in places.items() if len(rows) >= MIN_CLASS_TEXTS}
+    if not judged:
         return None
-    found = {name: interval(mask, CONFIDENCE) for name, mask in masks.items()}
-    corrected = 1 - (1 - CONFIDENCE) / len(masks)
+    found = {name: interval(rows, CONFIDENCE) for name, rows in judged.items()}
+    corrected = 1 - (1 - CONFIDENCE) / len(judged)
     lowest = min(found, key=lambda name: found[name].value)
     least_sure = min(found, key=lambda name: found[name].low)
-    high = min(interval(mask, corrected).high for mask in masks.values())
-    rare = sorted((name for name in counts if name not in masks), key=lambda name: counts[name])
+    high = min(interval(rows, corrected).high for rows in judged.values())
+    rare = sorted((name for name in counts if name not in judged), key=lambda name: counts[name])
     return WorstClass(
         Interval(found[lowest].value, found[least_sure].low, high), lowest, least_sure,
-        {name: counts[name] for name in masks}, {name: counts[name] for name in rare},
+        {name: counts[name] for name in judged}, {name: counts[name] for name in rare},
     )  # fmt: skip
 
 
 def lowest_recall(right: np.ndarray, truth: np.ndarray) -> WorstClass | None:
     """The lowest recall, with Wilson's intervals; right: bool (n,), which texts are answered right; truth: (n,)."""
-    return worst(truth, lambda mask, confidence: wilson(int(right[mask].sum()), int(mask.sum()), confidence))
+    return worst(truth, lambda rows, confidence: wilson(int(right[rows].sum()), len(rows), confidence))
 
 
 def largest_loss(before: np.ndarray, after: np.ndarray, truth: np.ndarray) -> WorstClass | None:
     """The lowest change of recall, with Tango's intervals; before, after: bool (n,), which texts both answer right."""
     gained, lost = after & ~before, before & ~after
 
-    def change(mask: np.ndarray, confidence: float) -> Interval:
-        return tango(int(gained[mask].sum()), int(lost[mask].sum()), int(mask.sum()), confidence)
+    def change(rows: np.ndarray, confidence: float) -> Interval:
+        return tango(int(gained[rows].sum()), int(lost[rows].sum()), len(rows), confidence)
 
     return worst(truth, change)
