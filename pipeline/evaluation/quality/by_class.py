@@ -75,8 +75,11 @@ def by_class(
     judged = [index for index in range(count) if texts[index] >= MIN_CLASS_TEXTS]
     corrected = holm([mcnemar(gained[index], lost[index]) for index in judged])
     p = dict(zip(judged, corrected, strict=True))
-    rows = zip(labels, texts, hits, answered, before, gained, lost, strict=True)
-    return sorted((ClassQuality(*each, p=p.get(index)) for index, each in enumerate(rows)), key=_worst_first)
+    found = [
+        ClassQuality(label, texts[i], hits[i], answered[i], before[i], gained[i], lost[i], p.get(i))
+        for i, label in enumerate(labels)
+    ]
+    return sorted(found, key=_worst_first)
 
 
 def of(judged: Judged) -> list[ClassQuality]:
