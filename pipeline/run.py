@@ -19,7 +19,7 @@ from pipeline.config import Config, Optim
 from pipeline.deployment import publish
 from pipeline.errors import ConfigError, nearest
 from pipeline.evaluation.metrics import METRICS, may_exist, names, validation_key
-from pipeline.evaluation.quality import one_answer
+from pipeline.evaluation.quality import by_class, one_answer
 from pipeline.evaluation.report import Report
 from pipeline.evaluation.rows import Row
 from pipeline.evaluation.session import Examples, Reference, measure
@@ -215,12 +215,13 @@ def _measure_and_log(job: Job, optim: Optim, made: StepsResult, reference: Refer
 
 
 def _answers(report: Report) -> dict[str, float]:
-    """The shares of the most frequent answer and label; warns if there is nearly only one answer."""
+    """The shares of the most frequent answer and label; warns of nearly only one answer, tells the worst classes."""
     if not report.validation.quality:  # random weights
         return {}
     shares = one_answer.shares(report.validation.predictions)
     if message := one_answer.line(shares):
         log.warning("warning: %s: %s", report.optim, message)
+    log.info("%s, classes on test: %s", report.optim, by_class.line(by_class.of(report.test)))
     return shares
 
 

@@ -110,6 +110,7 @@ def test_an_optimization_runs_from_configuration_to_comparison(optim: str, every
         "latency.parquet",
         "blocks.parquet", "classifier",
         "comparison.png", "comparison.svg", "comparison.md", "comparison.csv", "speedup.png", "speedup.svg",
+        "classes.md", "classes.csv",
         "reliability.png", "reliability.svg", *(() if optim == "baseline_onnx" else ("flips.md", "flips.csv")),
     }  # fmt: skip
 

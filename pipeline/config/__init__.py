@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pipeline.config.backbone import CLASS_WEIGHTS as CLASS_WEIGHTS
 from pipeline.config.backbone import Backbone as Backbone
 from pipeline.config.backbone import Finetuning as Finetuning
 from pipeline.config.backbone import Training as Training

@@ -5,6 +5,10 @@ from dataclasses import dataclass, field
 
 from pipeline.config.settings import MISSING, Settings, setting
 
+CLASS_WEIGHTS = ("none", "balanced")
+LOSS = "loss"
+BEST_BY = ("accuracy", "f1_macro", "balanced_accuracy", "f1_micro", "f1_samples", LOSS)  # on validation; a task has some
+
 
 @dataclass(frozen=True)
 class Training(Settings):
@@ -19,6 +23,9 @@ class Training(Settings):
     head_lr_multiplier: float = setting(1.0, above=0, max=1000)
     dropout: float | None = setting(None, min=0, max=0.9)
     bfloat16: str = setting("auto", choices=("auto", "always", "never"))
+    class_weights: str = setting("none", choices=CLASS_WEIGHTS)  # "balanced": rare classes weigh more in the loss on labels
+    pos_weight: str = setting("none", choices=CLASS_WEIGHTS)  # the same of several labels a text
+    best_by: str | None = setting(None, choices=BEST_BY)  # the epoch that is kept is the best by this; None: `Task.best_by`
 
 
 @dataclass(frozen=True)
@@ -30,7 +37,6 @@ class Finetuning(Training):
     head_lr_multiplier: float = setting(10.0, above=0, max=1000)
     max_steps: int | None = setting(750, min=1)
     label_smoothing: float = setting(0.1, min=0, max=0.9)  # of one label a text
-    pos_weight: str = setting("none", choices=("none", "balanced"))  # of several labels a text
 
     def epochs_on(self, texts: int) -> int:
         """`epochs`, or fewer so that `texts` texts make about `max_steps` steps; at least one."""

@@ -118,8 +118,9 @@ def judge(
 def quality_with_bounds(predictions: Predictions) -> dict[str, float]:
     """Each quality with its bounds, the expected calibration error, and how much of that perfect scores would have."""
     truth, labels, task = predictions.truth, len(predictions.labels), predictions.task
-    quality = task.quality(predictions.predicted, truth, predictions.scores, predictions.oos)
     estimates = estimate(predictions.predicted, truth, labels, predictions.oos, task)
+    quality = {name: found.value for name, found in estimates.items()}
+    quality |= task.quality(predictions.predicted, truth, predictions.scores, predictions.oos)
     bounds = {f"{name}{bound}": value for name in estimates for bound, value in estimates[name].bounds().items()}
     scores, right = predictions.calibration()
     return quality | bounds | {"ece": ece_of(scores, right), "ece_by_chance": ece_by_chance(scores)}

@@ -78,7 +78,9 @@ def layer_stack(model: Any) -> Any:
     raise OptimizationError(f"a network of type {model.config.model_type!r} has its layers elsewhere than BERT")
 
 
-def prune_by_importance(model: Any, batches: Iterator[dict[str, Any]], heads_kept: float, neurons_kept: float) -> None:
+def prune_by_importance(
+    model: Any, batches: Iterator[dict[str, Any]], heads_kept: float, neurons_kept: float, task: Task = SINGLE_LABEL
+) -> None:
     """Remove the least important heads and feed-forward neurons, judged on some batches (`architecture.importance`).
 
     Raises OptimizationError when the network does not have the layers of BERT or DistilBERT.
@@ -86,7 +88,7 @@ def prune_by_importance(model: Any, batches: Iterator[dict[str, Any]], heads_kep
     from pipeline.models.architecture import importance, prune, select
 
     require_heads_and_neurons(model)
-    prune(model, select(importance(model, batches), heads_kept, neurons_kept))
+    prune(model, select(importance(model, batches, task), heads_kept, neurons_kept))
 
 
 def sample_batches(

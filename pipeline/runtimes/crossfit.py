@@ -64,19 +64,24 @@ def answer(description: Description, logits: np.ndarray, truth: np.ndarray) -> A
 
 
 def selection_optimism(
-    measured: np.ndarray, truth: np.ndarray, score: Callable[[np.ndarray], np.ndarray] | None = None
+    measured: np.ndarray,
+    truth: np.ndarray,
+    score: Callable[[np.ndarray], np.ndarray] | None = None,
+    rank: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> float:
     """How much better the best of several candidates looks on the texts that chose it than on others, as a share.
 
     measured: bool (candidates, n), which answers of each are right, or uint8 (candidates, n, parts), what each text adds to
     a metric, which `score` makes of their means. It is the metric of the best one minus the cross-fitted metric of choosing:
-    on each fold, that of the candidate that is best on the other folds.
+    on each fold, that of the candidate that is best on the other folds. The best one has the largest `rank`, which takes the
+    texts that choose, bool (n,), and returns float (candidates,); without it, the largest metric.
     """
     parts = measured[..., None] if measured.ndim == 2 else measured
     score = score or (lambda mean: mean[..., 0])
-    folds, chosen = folds_of(truth), parts[score(parts.mean(axis=1)).argmax()].copy()
+    ranked = rank or (lambda texts: score(parts[:, texts].mean(axis=1)))
+    folds, chosen = folds_of(truth), parts[ranked(np.ones(len(truth), dtype=bool)).argmax()].copy()
     found = float(score(chosen.mean(axis=0)))
     for fold in np.unique(folds) if len(truth) > 1 else ():
         inside = folds == fold
-        chosen[inside] = parts[score(parts[:, ~inside].mean(axis=1)).argmax(), inside]
+        chosen[inside] = parts[ranked(~inside).argmax(), inside]
     return found - float(score(chosen.mean(axis=0)))

@@ -11,6 +11,7 @@ from pipeline.errors import nearest as did_you_mean
 from pipeline.evaluation import metrics
 from pipeline.evaluation.metrics import validation_key
 from pipeline.evaluation.rows import Row, averaged
+from pipeline.selection import classes
 from pipeline.selection.candidate import Candidate
 from pipeline.selection.choose import choose, front, whose
 from pipeline.selection.constraints import (
@@ -194,7 +195,8 @@ def decide(experiment: str, candidates: Sequence[Candidate], constraints: Constr
         picked, reasons = choose(kept, settings.prefer) if kept else (None, [])
     missed = judged(picked, TEST) if picked is not None else []
     failed = [missed if candidate is picked else has for candidate, has in zip(candidates, failed, strict=True)]
-    notes = (*_baselines(candidates), *rules.notes(), *flattered(picked, candidates))
+    small = classes.notes((picked or candidates[0]).evidence, list(given(constraints)))
+    notes = (*_baselines(candidates), *rules.notes(), *small, *flattered(picked, candidates))
     return Decision(
         experiment, constraints, settings, tuple(candidates), tuple(map(tuple, failed)), None if missed else picked,
         tuple(reasons), len(asked), picked if missed else None, notes,

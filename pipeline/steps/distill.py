@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from pipeline.config import Backbone, Optim, Settings, kind, setting
+from pipeline.config.backbone import LOSS
 from pipeline.errors import ConfigError
 from pipeline.models.checkpoints import identity, locate
 from pipeline.models.outline import Outline, outline_of_checkpoint, outline_of_start
 from pipeline.steps.base import Context
 from pipeline.steps.load_checkpoint import store_checkpoint
 from pipeline.steps.shared.distilling import Distilling, read_teacher, require_torch
+from pipeline.steps.shared.trained import require_fitting
 
 log = logging.getLogger(__name__)
 
@@ -66,11 +68,18 @@ class Distill(Distilling):
         if self._of_teacher and self.start == "student":
             named = f"depth={self.depth}" if self.layers is None else f"layers={list(self.layers)}"
             raise ConfigError(f"{named} chooses layers of the teacher; remove it, or set start=teacher")
+        if self.search.n_trials and self.best_by == LOSS:
+            raise ConfigError("best_by=loss: a search compares trials by another metric; remove it, or search.n_trials")
 
     def decisive(self) -> dict[str, Any]:
         """Without the settings that a search chooses; without a search, without its ranges."""
         hidden = SEARCHED if self.search.n_trials else ("search",)
         return {key: value for key, value in super().decisive().items() if key not in hidden}
+
+    @property
+    def learns_labels(self) -> bool:
+        """Whether the loss on labels has a weight, or a search may give it one."""
+        return self.search.alpha[1] > 0 if self.search.n_trials else super().learns_labels
 
     @property
     def _of_teacher(self) -> bool:
@@ -107,6 +116,7 @@ class Distill(Distilling):
         backbone, labels = context.backbone, list(context.splits.labels)
         if self._published(backbone):
             return outline_of_checkpoint(locate(backbone.distilled, "distilled"), labels, backbone.max_length)
+        require_fitting(self, context.splits.task)
         teacher = needed["teacher"]
         if self._starts_from(backbone) == "student":
             student = outline_of_start(backbone, "student", labels, context.seed)
@@ -169,7 +179,7 @@ class Distill(Distilling):
             some = sample_batches(
                 model, tokenizer, splits.train, IMPORTANCE_TEXTS, length, context.seed, splits.task, len(splits.labels)
             )
-            prune_by_importance(model, some, self.heads_kept, self.neurons_kept)
+            prune_by_importance(model, some, self.heads_kept, self.neurons_kept, splits.task)
         return model, tokenizer, self.learn(model, tokenizer, context, scratch, callbacks)
 
     def _student(self, context: Context) -> tuple[Any, Any]:
@@ -190,7 +200,7 @@ class Distill(Distilling):
     def _search(self, context: Context, scratch: Path) -> dict[str, Any]:
         from pipeline.training.tuning import Space, search
 
-        ranges, metric = self.search, context.splits.task.best_by
+        ranges, metric = self.search, self.best_by or context.splits.task.best_by
         spaces = {
             "epochs": Space(ranges.epochs[0], ranges.epochs[1], whole=True),
             "alpha": Space(ranges.alpha[0], ranges.alpha[1]),

@@ -10,15 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
-
 from pipeline.config import Backbone, Finetuning, Optim, Step, kind, plain, setting
-from pipeline.errors import ConfigError
 from pipeline.models.checkpoints import identity, locate, weights_of
 from pipeline.models.outline import Outline, outline_of_checkpoint, outline_of_start
 from pipeline.steps.base import Context
 from pipeline.steps.load_checkpoint import LoadCheckpoint, store_checkpoint
-from pipeline.steps.shared.trained import recipe_of, training_inputs
+from pipeline.steps.shared.trained import recipe_of, require_fitting, training_inputs
 
 log = logging.getLogger(__name__)
 
@@ -51,12 +48,15 @@ class Finetune(Step):
         }
 
     def check(self, context: Context, source: Outline | None, needed: Mapping[str, Outline]) -> Outline:
-        """Raises BackboneError when no such network can be made from the weights, or the checkpoint has other labels."""
+        """Raises BackboneError when no such network can be made from the weights, or the checkpoint has other labels.
+
+        Raises ConfigError where a setting is of another task.
+        """
         backbone, labels = context.backbone, list(context.splits.labels)
         weights = weights_of(backbone, self.model)
         if weights.finetuned:
             return outline_of_checkpoint(locate(weights, self.model), labels, backbone.max_length)
-        _positive_weights(weights.finetune, context)
+        require_fitting(weights.finetune, context.splits.task)
         return outline_of_start(backbone, self.model, labels, context.seed)
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
@@ -76,26 +76,11 @@ class Finetune(Step):
         epochs = how.epochs_on(len(context.splits.train))
         if epochs < how.epochs:
             log.info("%d epochs instead of %d, because of max_steps=%d", epochs, how.epochs, how.max_steps)
-        recipe = replace(
-            recipe_of(how, context, how.label_smoothing), epochs=epochs, positive_weights=_positive_weights(how, context)
-        )
+        recipe = replace(recipe_of(how, context, how.label_smoothing), epochs=epochs)
         curves = train(model, tokenizer, context.splits.train, context.splits.validation, recipe, scratch)
         description = Description("torch", labels, context.backbone.max_length, context.splits.oos, task=task.name)
         save(model, tokenizer, description, artifact, context.tokenizer_texts)
         return {"curves": curves}
-
-
-def _positive_weights(how: Finetuning, context: Context) -> np.ndarray | None:
-    """The weights of the texts that have a label, float32 (labels,). Raises ConfigError where a text has one label."""
-    if how.pos_weight == "none":
-        return None
-    task = context.splits.task
-    found = task.positive_weights(task.truth(context.splits.train, len(context.splits.labels)))
-    if found is None:
-        raise ConfigError(
-            f"pos_weight={how.pos_weight}: it is for several labels a text; here a text has one: set it to none"
-        )
-    return found
 
 
 def all_steps(optim: Optim, backbone: Backbone) -> Iterator[Step]:

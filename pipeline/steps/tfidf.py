@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from pipeline.config import Step, kind, setting
+from pipeline.config import CLASS_WEIGHTS, Step, kind, setting
 from pipeline.errors import ConfigError
 from pipeline.runtimes.base import Description
 from pipeline.runtimes.crossfit import selection_optimism
@@ -31,6 +31,7 @@ class Tfidf(Step):
 
     features: int = setting(20000, min=1)
     strengths: list[float] = field(default_factory=lambda: [3.0, 10.0, 30.0])
+    class_weights: str = setting("none", choices=CLASS_WEIGHTS)
 
     code_version: ClassVar[int] = 4
     gives: ClassVar[str] = "tfidf"
@@ -79,7 +80,7 @@ class Tfidf(Step):
         tried, parts = [], []
         with bar("logistic regression", "strength", len(self.strengths)) as progress:
             for strength in self.strengths:
-                tried.append(_fitted(train, labels, strength, count))
+                tried.append(task.regression(train, labels, count, strength, self.class_weights == "balanced"))
                 parts.append(task.parts_of(task.answer(validation @ tried[-1][0] + tried[-1][1]), truth))
                 value = 100 * float(task.score_of(parts[-1].mean(axis=0)))
                 log.info("strength %g: validation %s %.1f %%", strength, task.best_by.replace("_", " "), value)
@@ -109,29 +110,3 @@ def _features_of(given: Sequence[Input], vectorizer: Any) -> Any:
         return vectorizer.transform(given)
     first, second = (vectorizer.transform([pair[side] for pair in given]) for side in (0, 1))
     return hstack([first, second, first.minimum(second)], format="csr")
-
-
-def _with_both(truth: np.ndarray) -> np.ndarray:
-    """The labels, where the first text has another one if all or none have it: a regression needs texts of both kinds."""
-    changed = truth.copy()
-    changed[0, truth.all(axis=0)] = False
-    changed[0, ~truth.any(axis=0)] = True
-    return changed
-
-
-def _fitted(features: Any, truth: np.ndarray, strength: float, count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Weights, float64 (features, labels), and biases of a logistic regression; of one for each of several labels.
-
-    scikit-learn has only one row of weights for two classes. truth: an array of the task.
-    """
-    from sklearn.linear_model import LogisticRegression
-
-    if truth.ndim == 2:
-        models = [LogisticRegression(C=strength, max_iter=1000).fit(features, own) for own in _with_both(truth).T]
-        weights, bias = np.concatenate([each.coef_ for each in models]), np.concatenate([each.intercept_ for each in models])
-    else:
-        model = LogisticRegression(C=strength, max_iter=1000).fit(features, truth)
-        weights, bias = model.coef_, model.intercept_
-        if count == 2:
-            weights, bias = np.concatenate([-weights / 2, weights / 2]), np.concatenate([-bias / 2, bias / 2])
-    return np.ascontiguousarray(weights.T), bias

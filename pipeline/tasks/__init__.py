@@ -1,8 +1,9 @@
 """Tasks: what goes in and what comes out; how logits become an answer, the loss, and what each metric counts.
 
 `base.py` says what a task must have, `single_label.py` and `multi_label.py` are what can come out, `inputs.py` what can go
-in. `decision_rule.py` and `thresholds.py` are their decision rules, `weighted.py`, `scores.py` and `label_metrics.py` their
-metrics, `losses.py` their losses. Not here: how a network computes its logits (`runtimes/`), and how metrics of quality get
+in. `decision_rule.py` and `thresholds.py` are their decision rules, `weighted.py`, `scores.py`, `class_scores.py` and
+`label_metrics.py` their metrics, `losses.py` their losses, `regression.py` their linear classifiers.
+Not here: how a network computes its logits (`runtimes/`), and how metrics of quality get
 their intervals (`evaluation/`).
 """
 

@@ -5,14 +5,13 @@ Imports stay light: NumPy only, torch and scikit-learn inside methods.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 LABEL = "label"  # the column of a split: an index into the labels, or a list of indices
-Loss = Callable[[Any, Any], Any]  # (logits, targets) of a batch, tensors -> a scalar tensor
 
 
 class Answers(NamedTuple):
@@ -72,7 +71,9 @@ class Task(ABC):
 
     outcome: ClassVar[str]  # what comes out
     problem_type: ClassVar[str]  # transformers' name of it, which decides about loss and scores
-    best_by: ClassVar[str]  # the metric of a training, which chooses the epoch
+    best_by: ClassVar[str]  # the metric that ranks: it chooses the epoch of a training unless `Training.best_by` is set
+    scores: ClassVar[tuple[str, ...]]  # what may choose the epoch instead, besides the loss: see `score`
+    balanced_by: ClassVar[str]  # the setting of a training that weighs rare labels more, see `balanced_weights`
     unlabelled: ClassVar[Any]  # stands for the label of a text that has none
     fields: ClassVar[tuple[str, ...]]  # of an answer that is served
     form: ClassVar[str]  # how an answer is named by what serves it, see `service`
@@ -105,22 +106,34 @@ class Task(ABC):
         """What a loss takes for these values of the label column: int64 (n,) or float32 (n, labels)."""
 
     @abstractmethod
-    def loss(self, positive_weights: np.ndarray | None = None) -> Loss | None:
-        """The loss of a training; None: cross-entropy with label smoothing, which is that of the Trainer itself.
-
-        positive_weights: float32 (labels,), of the texts that have a label.
-        """
-
-    def positive_weights(self, truth: np.ndarray) -> np.ndarray | None:
-        """Weights that balance each label's texts with the others, float32 (labels,); None: the task has no such weights."""
-        return None
+    def losses(self, logits: Any, targets: Any, weights: Any = None, label_smoothing: float = 0.0) -> Any:
+        """The loss of each text, a tensor (n,); logits: a tensor (n, labels); weights: float32 (labels,)."""
 
     @abstractmethod
-    def distillation_loss(self, student: Any, teacher: Any, targets: Any, alpha: float, temperature: float) -> Any:
+    def balanced_weights(self, truth: np.ndarray, labels: int) -> np.ndarray:
+        """The weights for `losses` with which rare labels count as much as frequent ones: float32 (labels,)."""
+
+    @abstractmethod
+    def distillation_loss(
+        self, student: Any, teacher: Any, targets: Any, alpha: float, temperature: float, weights: Any = None
+    ) -> Any:
         """alpha * loss of the targets + (1 - alpha) * divergence from the teacher's logits: a scalar tensor.
 
-        student, teacher: logits, float32 tensors (n, labels).
+        student, teacher: logits, float32 tensors (n, labels); weights: as for `losses`.
         """
+
+    @abstractmethod
+    def regression(
+        self, features: Any, truth: np.ndarray, labels: int, strength: float, balanced: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Weights, float64 (features, labels), and biases of a logistic regression on a matrix (n, features).
+
+        balanced: whether a text counts as much as its class is rare.
+        """
+
+    @abstractmethod
+    def score(self, metric: str, predicted: np.ndarray, truth: np.ndarray) -> float:
+        """One of `scores` for some answers, 0 to 1."""
 
     @abstractmethod
     def parts_of(self, predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
@@ -175,6 +188,18 @@ class Task(ABC):
     @abstractmethod
     def calibration(self, scores: np.ndarray, predicted: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The scores whose calibration counts, and whether what they rate is so; (n,), or (n, labels) label by label."""
+
+    @abstractmethod
+    def classes(self, truth: np.ndarray) -> np.ndarray | None:
+        """The class of each text, int64 (n,); None where a text may have several labels."""
+
+    @abstractmethod
+    def found(self, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+        """Which true labels an answer has: bool, of the shape of `truth`."""
+
+    @abstractmethod
+    def by_label(self, of: np.ndarray, chosen: np.ndarray, labels: int) -> np.ndarray:
+        """How often each label stands in `of` (truth or answers) where `chosen`, bool of the same shape: int64 (labels,)."""
 
     @abstractmethod
     def changes_by_label(self, truth: np.ndarray, baseline: np.ndarray, candidate: np.ndarray, labels: int) -> LabelChanges:

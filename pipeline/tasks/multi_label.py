@@ -7,7 +7,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from pipeline.tasks import label_metrics
-from pipeline.tasks.base import LABEL, Answers, LabelChanges, Loss, Task, WrongQueries
+from pipeline.tasks.base import LABEL, Answers, LabelChanges, Task, WrongQueries
 from pipeline.tasks.thresholds import Thresholds
 
 MAX_WEIGHT = 20.0  # a rare label with a larger one would move the network by single texts
@@ -28,6 +28,8 @@ class MultiLabel(Task):
     outcome: ClassVar[str] = "multi_label"
     problem_type: ClassVar[str] = "multi_label_classification"
     best_by: ClassVar[str] = "f1_micro"
+    scores: ClassVar[tuple[str, ...]] = ("f1_micro", "f1_macro", "f1_samples", "accuracy")
+    balanced_by: ClassVar[str] = "pos_weight"
     unlabelled: ClassVar[Any] = None
     fields: ClassVar[tuple[str, ...]] = SeveralLabels._fields
     form: ClassVar[str] = "labels"
@@ -49,25 +51,38 @@ class MultiLabel(Task):
         found[[own is None for own in column]] = np.nan
         return found
 
-    def loss(self, positive_weights: np.ndarray | None = None) -> Loss | None:
-        """Binary cross-entropy."""
-        import torch
+    def losses(self, logits: Any, targets: Any, weights: Any = None, label_smoothing: float = 0.0) -> Any:
+        """See `losses.binary_cross_entropies`; there is no label smoothing."""
+        from pipeline.tasks.losses import binary_cross_entropies
 
-        from pipeline.tasks.losses import binary_cross_entropy
+        return binary_cross_entropies(logits, targets, weights)
 
-        return binary_cross_entropy(None if positive_weights is None else torch.from_numpy(positive_weights))
-
-    def positive_weights(self, truth: np.ndarray) -> np.ndarray | None:
-        """Texts without a label / texts with it, at most MAX_WEIGHT."""
+    def balanced_weights(self, truth: np.ndarray, labels: int) -> np.ndarray:
+        """Of the texts that have a label: texts without it / texts with it, at most MAX_WEIGHT."""
         texts = truth.sum(axis=0)
         weights: np.ndarray = np.minimum((len(truth) - texts) / np.maximum(texts, 1), MAX_WEIGHT).astype(np.float32)
         return weights
 
-    def distillation_loss(self, student: Any, teacher: Any, targets: Any, alpha: float, temperature: float) -> Any:
+    def distillation_loss(
+        self, student: Any, teacher: Any, targets: Any, alpha: float, temperature: float, weights: Any = None
+    ) -> Any:
         """See `losses.sigmoid_distillation`."""
         from pipeline.tasks.losses import sigmoid_distillation
 
-        return sigmoid_distillation(student, teacher, targets, alpha, temperature)
+        return sigmoid_distillation(student, teacher, targets, alpha, temperature, weights)
+
+    def regression(
+        self, features: Any, truth: np.ndarray, labels: int, strength: float, balanced: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """See `regression.of_several_labels`."""
+        from pipeline.tasks.regression import of_several_labels
+
+        return of_several_labels(features, truth, strength, balanced)
+
+    def score(self, metric: str, predicted: np.ndarray, truth: np.ndarray) -> float:
+        """See `label_metrics.weighted`."""
+        once = np.ones((1, len(truth)), dtype=np.float32)
+        return float(label_metrics.weighted(once, predicted, truth)[metric][0])
 
     def parts_of(self, predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
         """Right labels, and answered labels plus true ones."""
@@ -126,6 +141,20 @@ class MultiLabel(Task):
     def calibration(self, scores: np.ndarray, predicted: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The probabilities, and which labels a text has."""
         return scores, truth
+
+    def classes(self, truth: np.ndarray) -> np.ndarray | None:
+        """None: a text may have several labels."""
+        return None
+
+    def found(self, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+        """The true labels that are answered."""
+        hits: np.ndarray = truth & predicted
+        return hits
+
+    def by_label(self, of: np.ndarray, chosen: np.ndarray, labels: int) -> np.ndarray:
+        """See `Task.by_label`."""
+        counts: np.ndarray = (of & chosen).sum(axis=0)
+        return counts
 
     def changes_by_label(self, truth: np.ndarray, baseline: np.ndarray, candidate: np.ndarray, labels: int) -> LabelChanges:
         """Of all texts: whether each has the label."""

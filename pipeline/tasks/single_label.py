@@ -6,8 +6,9 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from pipeline.tasks import class_scores
 from pipeline.tasks.base import LABEL as LABEL
-from pipeline.tasks.base import Answers, LabelChanges, Loss, Task, WrongQueries
+from pipeline.tasks.base import Answers, LabelChanges, Task, WrongQueries
 from pipeline.tasks.decision_rule import Rule
 from pipeline.tasks.inputs import TEXT as TEXT
 from pipeline.tasks.weighted import answer as answer
@@ -35,6 +36,8 @@ class SingleLabel(Task):
     outcome: ClassVar[str] = NAME
     problem_type: ClassVar[str] = PROBLEM_TYPE
     best_by: ClassVar[str] = "accuracy"
+    scores: ClassVar[tuple[str, ...]] = ("accuracy", "f1_macro", "balanced_accuracy")
+    balanced_by: ClassVar[str] = "class_weights"
     unlabelled: ClassVar[Any] = -100  # torch's cross-entropy ignores it
     fields: ClassVar[tuple[str, ...]] = OneLabel._fields
     form: ClassVar[str] = "label"
@@ -53,15 +56,35 @@ class SingleLabel(Task):
         """See `Task.targets`."""
         return np.array(column, dtype=np.int64)
 
-    def loss(self, positive_weights: np.ndarray | None = None) -> Loss | None:
-        """Cross-entropy with label smoothing."""
-        return None
+    def losses(self, logits: Any, targets: Any, weights: Any = None, label_smoothing: float = 0.0) -> Any:
+        """See `losses.cross_entropies`."""
+        from pipeline.tasks.losses import cross_entropies
 
-    def distillation_loss(self, student: Any, teacher: Any, targets: Any, alpha: float, temperature: float) -> Any:
+        return cross_entropies(logits, targets, weights, label_smoothing)
+
+    def balanced_weights(self, truth: np.ndarray, labels: int) -> np.ndarray:
+        """See `class_scores.balanced_weights`."""
+        return class_scores.balanced_weights(truth, labels)
+
+    def distillation_loss(
+        self, student: Any, teacher: Any, targets: Any, alpha: float, temperature: float, weights: Any = None
+    ) -> Any:
         """See `losses.softmax_distillation`."""
         from pipeline.tasks.losses import softmax_distillation
 
-        return softmax_distillation(student, teacher, targets, alpha, temperature)
+        return softmax_distillation(student, teacher, targets, alpha, temperature, weights)
+
+    def regression(
+        self, features: Any, truth: np.ndarray, labels: int, strength: float, balanced: bool
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """See `regression.of_one_label`."""
+        from pipeline.tasks.regression import of_one_label
+
+        return of_one_label(features, truth, labels, strength, balanced)
+
+    def score(self, metric: str, predicted: np.ndarray, truth: np.ndarray) -> float:
+        """See `class_scores`."""
+        return class_scores.SCORES[metric](predicted, truth)
 
     def parts_of(self, predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
         """1 where the answer is right."""
@@ -120,6 +143,19 @@ class SingleLabel(Task):
     def calibration(self, scores: np.ndarray, predicted: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The scores of the answers, and which of these are right."""
         return scores, predicted == truth
+
+    def classes(self, truth: np.ndarray) -> np.ndarray | None:
+        """The label of each text."""
+        return truth
+
+    def found(self, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+        """Which answers are right."""
+        right: np.ndarray = truth == predicted
+        return right
+
+    def by_label(self, of: np.ndarray, chosen: np.ndarray, labels: int) -> np.ndarray:
+        """See `Task.by_label`."""
+        return np.bincount(of[chosen], minlength=labels)
 
     def changes_by_label(self, truth: np.ndarray, baseline: np.ndarray, candidate: np.ndarray, labels: int) -> LabelChanges:
         """Of the texts of each label."""

@@ -50,7 +50,8 @@ def weighted(
     right = predicted == truth
     masks = parts(truth, predicted, oos)
     shares = {name: _share(weights, right & chosen, chosen) for name, chosen in masks.items()}
-    return {**shares, "f1_macro": _f1_macro(weights, predicted, truth, labels)}
+    balanced = _balanced_accuracy(weights, predicted, truth, labels)
+    return {**shares, "f1_macro": _f1_macro(weights, predicted, truth, labels), "balanced_accuracy": balanced}
 
 
 def _share(weights: np.ndarray, part: np.ndarray, whole: np.ndarray) -> np.ndarray:
@@ -72,3 +73,11 @@ def _f1_macro(weights: np.ndarray, predicted: np.ndarray, truth: np.ndarray, lab
     with np.errstate(invalid="ignore"):
         f1: np.ndarray = np.nanmean(2 * hits / occurs, axis=1)
     return f1
+
+
+def _balanced_accuracy(weights: np.ndarray, predicted: np.ndarray, truth: np.ndarray, labels: int) -> np.ndarray:
+    """The mean of hits / true over the labels that occur in truth."""
+    true = truth[:, None] == np.arange(labels)
+    with np.errstate(invalid="ignore"):
+        recall: np.ndarray = np.nanmean(_sum(weights, true & (predicted == truth)[:, None]) / _sum(weights, true), axis=1)
+    return recall

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 
 from pipeline.evaluation.latency.samples import Pair, Samples
-from pipeline.evaluation.quality import flips
+from pipeline.evaluation.quality import by_class, flips
 from pipeline.evaluation.report import Judged, Predictions, Report
 from pipeline.runtimes.base import all_runtimes
 from pipeline.system.machine import load_average, machine, unknown_facts
@@ -81,6 +81,18 @@ def write_flips(report: Report, folder: Path) -> None:
         rows.writerows(
             safe_cells([flip.kind, *parts_of(flip.text), flip.label, flip.baseline, flip.candidate]) for flip in found.flips
         )
+
+
+def write_classes(judged: Judged, name: str, folder: Path) -> None:
+    """Write what each class keeps: the worst and the rarest in classes.md, all of them in classes.csv."""
+    if not judged.quality:
+        return
+    found = by_class.of(judged)
+    (folder / "classes.md").write_text(by_class.markdown(found, name), encoding="utf-8")
+    with (folder / "classes.csv").open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(by_class.COLUMNS)
+        rows.writerows(safe_cells(one.cells()) for one in found)
 
 
 class Process(NamedTuple):

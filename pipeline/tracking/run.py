@@ -97,7 +97,7 @@ class Run:
         self._client.log_artifacts(self.run_id, str(folder))
 
     def log_report(self, report: Report, of_steps: Mapping[str, float]) -> None:
-        """Log final metrics and tags, metrics of the steps, the profile, flips, and predictions and samples as Parquet."""
+        """Log final metrics and tags, metrics of the steps, the profile, flips, classes, predictions and samples."""
         from mlflow.entities import Metric, RunTag
 
         now = int(time.time() * 1000)
@@ -113,6 +113,7 @@ class Run:
             contents.write_predictions(report.test, Path(folder) / PREDICTIONS["test"])
             contents.write_predictions(report.validation, Path(folder) / PREDICTIONS["validation"])
             contents.write_flips(report, Path(folder))
+            contents.write_classes(report.test, report.optim, Path(folder))
             contents.write_latency(report, Path(folder) / "latency.parquet")
             self._client.log_artifacts(self.run_id, folder)
 

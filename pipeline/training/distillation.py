@@ -27,10 +27,14 @@ MAX_MEMORY_SHARE = 0.25  # of the free memory
 class Distillation:
     """The loss of a training: on logits, and optionally on the teacher's hidden states and its last layer's relations."""
 
-    def __init__(self, teacher_logits: np.ndarray, alpha: float, temperature: float, task: Task = SINGLE_LABEL) -> None:
-        """teacher_logits: float32 (texts, labels)."""
+    def __init__(
+        self, teacher_logits: np.ndarray, alpha: float, temperature: float, task: Task = SINGLE_LABEL,
+        weights: np.ndarray | None = None,
+    ) -> None:  # fmt: skip
+        """teacher_logits: float32 (texts, labels); weights: float32 (labels,), see `Task.losses`."""
         self._teacher_logits = torch.from_numpy(teacher_logits)
         self._alpha, self._temperature, self._task = alpha, temperature, task
+        self._weights = None if weights is None else torch.from_numpy(weights)
         self._teacher: Any = None
         self._hidden = self._relations = 0.0
         self._recorded: dict[str, list[torch.Tensor]] = {}
@@ -91,7 +95,8 @@ class Distillation:
         logits = outputs.logits.float()
         own, self._recorded = self._recorded.get("student", []), {}
         teacher = self._teacher_logits[rows.cpu()].to(logits.device)
-        total: torch.Tensor = self._task.distillation_loss(logits, teacher, labels, self._alpha, self._temperature)
+        weights = None if self._weights is None else self._weights.to(logits.device)
+        total: torch.Tensor = self._task.distillation_loss(logits, teacher, labels, self._alpha, self._temperature, weights)
         if self._teacher is None:
             return total
         mask = inputs["attention_mask"].bool()

@@ -7,7 +7,6 @@ until the training ends. They hold optimizer states in torch's format; the Train
 """
 
 import contextlib
-import functools
 import json
 import logging
 import shutil
@@ -22,6 +21,7 @@ from datasets import Dataset
 from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
+from pipeline.config.backbone import LOSS
 from pipeline.data.splits import typical_texts
 from pipeline.errors import TrainingError
 from pipeline.models.token_types import kind_for
@@ -29,9 +29,9 @@ from pipeline.runtimes import tokens
 from pipeline.system import cpu, disk
 from pipeline.system.progress import bar
 from pipeline.tasks import SINGLE_LABEL, Task
-from pipeline.tasks.base import Loss
 from pipeline.training.batches import Collator, sorted_by_length, tokenized
-from pipeline.training.history import curves, judged, selection_optimism_pp
+from pipeline.training.best_epoch import BestEpoch
+from pipeline.training.history import curves
 from pipeline.training.optimizer import adamw
 
 log = logging.getLogger(__name__)
@@ -56,8 +56,9 @@ class Recipe:
     dropout: float | None = None  # None: as the network has it
     task: Task = SINGLE_LABEL
     labels: int = 0  # their number
-    positive_weights: np.ndarray | None = None  # see `Task.loss`
+    weights: np.ndarray | None = None  # float32 (labels,), of the loss on labels, see `Task.losses`
     keep: str = "best"  # "best": the best epoch on validation; "last": for pruning, whose earlier epochs are less sparse
+    best_by: str = SINGLE_LABEL.best_by  # what is best of the epochs, see `pipeline.training.best_epoch`
 
 
 class Objective(Protocol):
@@ -86,8 +87,9 @@ def train(
     """Train `model` in place, on the GPU if there is one, and leave it on the CPU.
 
     It ends with the weights of the best epoch on validation, or of the last one (`recipe.keep`). Without an objective the
-    loss is that of the task; without an optimizer AdamW is used.
-    Returns one dict an epoch: epoch, train_loss, validation_loss, validation_accuracy (0 to 1); see also `_curves`.
+    loss is that of the task, with `recipe.weights` in training; without an optimizer AdamW is used.
+    Returns one dict an epoch: epoch, train_loss, validation_loss, validation_accuracy (0 to 1), and validation_NAME where
+    another metric chooses the epoch; see also `_curves`.
     Raises TrainingError when a checkpoint of an interrupted training does not fit, OptimizationError when an artifact could
     not make the same tokens as `tokenizer`.
     """
@@ -96,35 +98,38 @@ def train(
     token_types = kind_for(model, tokenizer, pairs)
     embeddings = model.base_model.get_input_embeddings()
     embeddings.requires_grad_(not recipe.freeze_embeddings)
-    progress = Progress(recipe.task.best_by)
+    best = BestEpoch(recipe.task, recipe.best_by, recipe.label_smoothing)
+    progress = Progress(recipe.best_by)
     trainer = _Trainer(
         model=model,
         args=_arguments(recipe, scratch),
         train_dataset=tokenized(training, tokenizer, recipe.max_length, token_types),
         eval_dataset=sorted_by_length(tokenized(validation, tokenizer, recipe.max_length, token_types)),
         data_collator=Collator(tokenizer, recipe.task, recipe.labels),
-        compute_metrics=functools.partial(judged, task=recipe.task),
+        compute_metrics=best,
+        preprocess_logits_for_metrics=best.kept,
         callbacks=[progress, *callbacks],
         optimizers=(optimizer or _optimizer(model, recipe), None),
     )
-    trainer.objective = objective
-    trainer.loss = recipe.task.loss(recipe.positive_weights)
+    trainer.objective, trainer.recipe = objective, recipe
     trainer.remove_callback(ProgressCallback)
     trainer.remove_callback(PrinterCallback)
     with contextlib.closing(progress), fast_training(model, recipe):
         _train_or_resume(trainer, scratch)
     embeddings.requires_grad_()
     model.to("cpu").float()
-    return _curves(trainer, recipe)
+    return _curves(trainer, recipe, best)
 
 
-def _curves(trainer: Trainer, recipe: Recipe) -> list[dict[str, float]]:
+def _curves(trainer: Trainer, recipe: Recipe, best: BestEpoch) -> list[dict[str, float]]:
     """One dict an epoch; where the best is kept, the last has how much better the choice makes it look, in points."""
     found = curves(trainer.state.log_history)
     if recipe.keep == "best":
-        truth = recipe.task.truth(trainer.eval_dataset, recipe.labels)
-        optimism = selection_optimism_pp(trainer.state.log_history, truth, recipe.task)
-        log.info("the epoch that was kept looks %.2f points better on the validation texts that chose it", optimism)
+        optimism = best.optimism_pp(trainer.state.log_history, recipe.task.truth(trainer.eval_dataset, recipe.labels))
+        log.info(
+            "the epoch that was kept, the best by %s, looks %.2f points of %s better on the validation texts that chose it",
+            *(best.metric.replace("_", " "), optimism, recipe.task.best_by.replace("_", " ")),
+        )  # fmt: skip
         found[-1]["selection_optimism_pp"] = optimism
     return found
 
@@ -150,21 +155,23 @@ class _Trainer(Trainer):  # type: ignore[misc]  # transformers is not typed
     """The Trainer, with an objective that gets the row numbers of the batch, and the task's loss."""
 
     objective: Objective | None = None
-    loss: Loss | None = None
+    recipe: Recipe
 
     def compute_loss(self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, **settings: Any) -> Any:
-        rows = inputs.pop("row")
+        rows, labels = inputs.pop("row"), inputs.pop("labels")
         if self.objective is None or not model.training:
-            if self.loss is not None:
-                labels = inputs.pop("labels")
-                outputs = model(**inputs)
-                loss = self.loss(outputs.logits, labels)
-                return (loss, outputs) if return_outputs else loss
-            return super().compute_loss(model, inputs, return_outputs, **settings)
-        labels = inputs.pop("labels")
+            outputs = model(**inputs)
+            loss = self._of_labels(outputs.logits, labels, model.training)
+            return (loss, outputs) if return_outputs else loss
         outputs = model(**inputs, **self.objective.forward_arguments)
         loss = self.objective(outputs, inputs, labels, rows)
         return (loss, outputs) if return_outputs else loss
+
+    def _of_labels(self, logits: torch.Tensor, targets: torch.Tensor, training: bool) -> Any:
+        """The loss on labels; its weights are for training only."""
+        how = self.recipe
+        weights = torch.from_numpy(how.weights) if training and how.weights is not None else None
+        return how.task.losses(logits, targets, weights, how.label_smoothing).mean()
 
 
 @contextlib.contextmanager
@@ -206,7 +213,6 @@ def _arguments(recipe: Recipe, scratch: Path) -> TrainingArguments:
         per_device_eval_batch_size=4 * recipe.batch_size,
         weight_decay=recipe.weight_decay,
         warmup_steps=recipe.warmup_ratio,  # below 1: the share of all steps that are warm-up
-        label_smoothing_factor=recipe.label_smoothing if recipe.task.loss() is None else 0.0,  # of the Trainer's own loss
         lr_scheduler_type="linear",
         bf16=takes_bfloat16(recipe.bfloat16),
         use_cpu=not torch.cuda.is_available(),
@@ -215,8 +221,8 @@ def _arguments(recipe: Recipe, scratch: Path) -> TrainingArguments:
         save_strategy="epoch",
         save_total_limit=1,  # besides the best one
         load_best_model_at_end=recipe.keep == "best",
-        metric_for_best_model=recipe.task.best_by if recipe.keep == "best" else None,
-        greater_is_better=True,
+        metric_for_best_model=recipe.best_by if recipe.keep == "best" else None,
+        greater_is_better=recipe.best_by != LOSS,
         remove_unused_columns=False,
         logging_strategy="epoch",
         report_to="none",

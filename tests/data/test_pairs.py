@@ -12,6 +12,7 @@ from pipeline.data.sources import Files
 from pipeline.data.splits import Splits, typical_texts
 from pipeline.errors import DataError
 from pipeline.models import coverage
+from pipeline.tasks import SINGLE_LABEL
 from pipeline.tasks.inputs import inputs_of
 
 SICK = Path(__file__).resolve().parents[3] / "shared" / "data" / "sick"
@@ -31,7 +32,7 @@ def load(train: Path, **more: str | None) -> Splits:
 
 def test_both_columns_are_read_and_another_pairing_is_other_data(tmp_path: Path) -> None:
     splits = load(written(tmp_path / "a.csv", ROWS))
-    assert splits.pairs and splits.task_name == "single_label_pairs"
+    assert splits.task.name == "single_label_pairs"
     given = [each for split in (splits.train, splits.validation, splits.test) for each in inputs_of(split)]
     assert sorted(given) == sorted((first, second) for first, second, _ in ROWS)
     lines = "".join(json.dumps(dict(zip(("premise", "hypothesis", "label"), row, strict=True))) + "\n" for row in ROWS)
@@ -39,7 +40,7 @@ def test_both_columns_are_read_and_another_pairing_is_other_data(tmp_path: Path)
     swapped = load(tmp_path / "a.csv", text_column="hypothesis", pair_column="premise")
     assert load(tmp_path / "a.jsonl").content_hash == splits.content_hash != swapped.content_hash
     single = load(tmp_path / "a.csv", pair_column=None)
-    assert not single.pairs and single.task_name == "single_label" and single.content_hash != splits.content_hash
+    assert single.task == SINGLE_LABEL and single.content_hash != splits.content_hash
     assert typical_texts(splits.train)[0] == max(inputs_of(splits.train), key=lambda pair: len(pair[0]) + len(pair[1]))
 
 

@@ -176,3 +176,15 @@ def test_a_student_without_a_teacher_is_one_line(compose: Callable[..., Config],
     with pytest.raises(ConfigError, match="a distill step has no teacher") as told:
         check_order(orphan.optim, orphan.backbone)
     assert "\n" not in str(told.value)
+
+
+def test_settings_that_would_have_no_effect_are_refused_in_one_line(compose: Callable[..., Config]) -> None:
+    step = "optim.steps.distill"
+    with pytest.raises(ConfigError, match="class_weights=balanced: it is of the loss on labels, which alpha=0 switches off"):
+        compose("optim=distillation", f"{step}.class_weights=balanced")
+    compose("optim=distillation", f"{step}.class_weights=balanced", f"{step}.alpha=0.5")
+    compose("optim=distillation", f"{step}.class_weights=balanced", f"{step}.search.n_trials=2")
+    with pytest.raises(ConfigError, match="best_by=loss: a search compares trials by another metric"):
+        compose("optim=distillation", f"{step}.best_by=loss", f"{step}.search.n_trials=2")
+    with pytest.raises(ConfigError, match="best_by=f1_macro: pruning keeps its last epoch"):
+        compose("optim=magnitude_pruning", "optim.steps.prune.best_by=f1_macro")

@@ -40,6 +40,20 @@ def test_fewer_features_than_set_are_told_and_the_classifier_still_knows_the_dat
     assert (logits.argmax(1) == splits.test["label"]).mean() > 0.8
 
 
+def test_with_balanced_weights_a_rare_class_is_answered_more_often(
+    compose: Callable[..., Config], root: Path, tmp_path: Path
+) -> None:
+    rows = [(f"the song {i}", "b" if i % 6 == 0 else "a") for i in range(240)]
+    config = compose("optim=tfidf", *small(root, write_csv(tmp_path / "rare.csv", rows)))
+    splits, answers = config.data.load(0), {}
+    for weights in ("none", "balanced"):
+        (tmp_path / weights).mkdir()
+        step = Tfidf(kind="tfidf", strengths=[10.0], class_weights=weights)
+        step.make(Context(splits, config.backbone, 0), tmp_path / weights, tmp_path)
+        answers[weights] = (load(tmp_path / weights, threads=1).logits(splits.test["text"]).argmax(1) == 1).sum()
+    assert answers["balanced"] > answers["none"]
+
+
 def test_a_long_text_is_cut_in_training_and_serving_and_told(
     compose: Callable[..., Config], root: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

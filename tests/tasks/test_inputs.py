@@ -1,9 +1,14 @@
 """What goes in: one text or a pair, from columns, from JSON, and back."""
 
+from pathlib import Path
+
 import pytest
 from datasets import Dataset
 
-from pipeline.tasks import inputs
+from pipeline.config import Training
+from pipeline.config.backbone import BEST_BY, LOSS
+from pipeline.deployment.serve import pyfunc
+from pipeline.tasks import TASKS, inputs, task_of
 from pipeline.tasks.inputs import Input
 
 PAIRS: list[Input] = [("a", "bc"), ("def", "")]
@@ -40,6 +45,13 @@ def test_what_is_no_input_is_told(value: object) -> None:
         inputs.of_json(value)
 
 
-def test_the_name_of_a_task_says_what_goes_in() -> None:
-    names = [inputs.task_name("multi_label", pairs) for pairs in (False, True)]
-    assert names == ["multi_label", "multi_label_pairs"] and [inputs.takes_pairs(name) for name in names] == [False, True]
+def test_a_task_is_what_goes_in_and_what_comes_out_and_its_name_says_both() -> None:
+    assert list(TASKS) == ["single_label", "multi_label", "single_label_pairs", "multi_label_pairs"]
+    assert all(task_of(name) is task and task.pairs == name.endswith("_pairs") for name, task in TASKS.items())
+    assert {*(score for task in TASKS.values() for score in task.scores), LOSS} == set(BEST_BY)
+    assert all(task.best_by in task.scores and "accuracy" in task.scores for task in TASKS.values())
+    assert all(hasattr(Training, task.balanced_by) for task in TASKS.values())
+    serve = Path(pyfunc.__file__).parent
+    assert all((serve / f"{task.service}.py").is_file() for task in TASKS.values())
+    with pytest.raises(ValueError, match="unknown task 'ranking'"):
+        task_of("ranking")

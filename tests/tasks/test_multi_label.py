@@ -155,12 +155,14 @@ def test_a_student_learns_the_probability_of_each_label_by_itself() -> None:
 def test_labels_of_few_texts_get_a_larger_weight_up_to_a_bound() -> None:
     truth = np.zeros((100, 2), dtype=bool)
     truth[:50, 0], truth[0, 1] = True, True
-    weights = TASK.positive_weights(truth)
-    assert weights is not None and weights.tolist() == [1.0, 20.0]
-    loss = TASK.loss(weights)
-    assert loss is not None
+    weights = torch.from_numpy(TASK.balanced_weights(truth, 2))
+    assert weights.tolist() == [1.0, 20.0]
     logits, targets = torch.zeros(100, 2), torch.from_numpy(truth.astype(np.float32))
-    assert loss(logits, targets).item() == pytest.approx(np.log(2) * (100 + 99 + 20) / 200)
+    losses = TASK.losses(logits, targets, weights)
+    assert losses.shape == (100,) and losses.mean().item() == pytest.approx(np.log(2) * (100 + 99 + 20) / 200)
+    teacher = torch.randn(100, 2)
+    plain, weighed = (sigmoid_distillation(logits, teacher, targets, 0.5, 2.0, each) for each in (None, weights))
+    assert (weighed - plain).item() == pytest.approx(0.5 * np.log(2) * 19 / 200, rel=1e-4)
 
 
 def test_changes_are_counted_label_by_label() -> None:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.evaluation.quality.intervals import bootstrap, mcnemar, tango, wilson
+from pipeline.evaluation.quality.worst_class import largest_loss, lowest_recall
 from pipeline.evaluation.statistics import Interval
 from pipeline.tasks import SINGLE_LABEL, Task
 from pipeline.tasks.base import same
@@ -45,8 +46,8 @@ def compare(
 
     The bounds come from the paired bootstrap, smoothed by one gained and one lost query: with few flips it would be too
     narrow, and without flips it would have no width. For shares of a fixed set of queries they are widened to Tango's
-    interval. Those of macro F1 are at least as far away as Tango's for accuracy: either of the two alone misses too often
-    (`python -m pipeline simulate changes`).
+    interval. Those of macro F1 and balanced accuracy are at least as far away as Tango's for accuracy: either of the two
+    alone misses too often (`python -m pipeline simulate changes`). The worst class has intervals of its own.
     """
     kinds = smoothed([baseline, candidate], truth, labels, oos, task)
     true, old_answers, new_answers = kinds.values
@@ -61,8 +62,11 @@ def compare(
         if name in differences:
             flips[name] = int((after & ~before & mask).sum()), int((before & ~after & mask).sum())
             differences[name] = differences[name].hull(tango(*flips[name], int(mask.sum())))
-    if "f1_macro" in differences and "accuracy" in flips:
-        differences["f1_macro"] = differences["f1_macro"].at_least(tango(*flips["accuracy"], len(truth)))
+    for name in {"f1_macro", "balanced_accuracy"} & differences.keys() if "accuracy" in flips else ():
+        differences[name] = differences[name].at_least(tango(*flips["accuracy"], len(truth)))
+    classes = task.classes(truth)
+    if classes is not None and (worst := largest_loss(before, after, classes)) is not None:
+        differences["class_recall"] = worst.interval
     return PairedQuality(differences, flips, float(same(baseline, candidate).mean()))
 
 
@@ -79,6 +83,9 @@ def estimate(
     for name, mask in task.parts(truth, predicted, oos).items():
         if name in found:
             found[name] = found[name].hull(wilson(int((same(predicted, truth) & mask).sum()), int(mask.sum())))
+    classes = task.classes(truth)
+    if classes is not None and (worst := lowest_recall(same(predicted, truth), classes)) is not None:
+        found["class_recall"] = worst.interval
     return found
 
 

@@ -13,7 +13,7 @@ from pipeline.data.augmentation import Augment
 from pipeline.errors import ConfigError, OptimizationError
 from pipeline.models.outline import Outline
 from pipeline.steps.base import Context
-from pipeline.steps.shared.trained import Trained
+from pipeline.steps.shared.trained import Trained, balanced_weights
 from pipeline.steps.shared.transfer import Transfer, read
 
 NO_LAYER_LOSSES = "set hidden_loss_weight=0 and relation_loss_weight=0"
@@ -35,6 +35,20 @@ class Distilling(Trained):
 
     gives: ClassVar[str] = "torch"
     ignored: ClassVar[tuple[str, ...]] = ("augment",)  # it is part of the transfer set's fingerprint
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("class_weights", "pos_weight"):
+            if getattr(self, name) != "none" and not self.learns_labels:
+                raise ConfigError(
+                    f"{name}={getattr(self, name)}: it is of the loss on labels, which alpha=0 switches off; set alpha "
+                    "above 0, for instance 0.5"
+                )
+
+    @property
+    def learns_labels(self) -> bool:
+        """Whether the loss on labels has a weight."""
+        return self.alpha > 0
 
     def needs(self, backbone: Backbone) -> dict[str, Optim]:
         """The teacher, and the transfer set with its logits."""
@@ -81,7 +95,8 @@ class Distilling(Trained):
         from pipeline.training.trainer import takes_bfloat16, train
 
         texts, logits = read(context.needed["transfer"])
-        goal = Distillation(logits, self.alpha, self.temperature, context.splits.task)
+        task = context.splits.task
+        goal = Distillation(logits, self.alpha, self.temperature, task, balanced_weights(self, context))
         if self.hidden_loss_weight or self.relation_loss_weight:
             teacher = read_teacher(context, NO_LAYER_LOSSES)
             if takes_bfloat16(self.bfloat16):

@@ -109,7 +109,8 @@ def test_what_is_right_every_time_is_not_certain_to_be() -> None:
     assert bounds["oos_precision"].low < 0.75 and bounds["accuracy"].low < 0.85
     qualities = [metric.key for metric in METRICS.values() if metric.key.startswith("quality/") and metric.interval]
     of_several = estimate(several, several, 3, None, TASKS["multi_label"])
-    assert {f"quality/{name}" for name in (*bounds, *of_several)} == set(qualities)
+    needs_texts = {"quality/class_recall"}  # more of a class than there are here
+    assert {f"quality/{name}" for name in (*bounds, *of_several)} == set(qualities) - needs_texts
 
 
 def test_a_metric_that_one_of_both_lacks_has_no_difference() -> None:
