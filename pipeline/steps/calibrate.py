@@ -26,13 +26,12 @@ from pipeline.runtimes import crossfit
 from pipeline.runtimes.base import Description
 from pipeline.steps.base import ANY, Context, versions
 from pipeline.steps.shared.inference import crossfitted_logits_of, logits_of
-from pipeline.tasks import threshold_fitting
+from pipeline.tasks import SINGLE_LABEL, Task, threshold_fitting
 from pipeline.tasks.base import DecisionRule
 from pipeline.tasks.decision_rule import OOS_SCORES, Rule
 from pipeline.tasks.inputs import inputs_of
 from pipeline.tasks.single_label import out_of_scope
 from pipeline.tasks.threshold_fitting import EACH, ONE
-from pipeline.tasks.thresholds import Thresholds
 
 NO_RULE = "none"
 MAX_TEMPERATURE = 20.0  # temperatures from 1/20 to 20 are tried
@@ -47,7 +46,6 @@ class Calibrate(Step):
     missed_cost: float = setting(1.0, min=0)
     wrong_cost: float = setting(1.0, min=0)
     oos_share: float | None = setting(0.2, min=0, max=1)
-
     thresholds: str = setting(ONE, choices=(ONE, EACH))
 
     code_version: ClassVar[int] = 4
@@ -75,30 +73,29 @@ class Calibrate(Step):
         validation, description = context.splits.validation, Description.read(context.source)
         texts, truth, activity = inputs_of(validation), _truth(context), "fitting the decision rule"
         logits = logits_of(context.source, texts, activity)
-        rule = self.fit(logits, truth, description.oos)
+        task = context.splits.task
+        rule = self.fit(logits, truth, description.oos, task)
         if description.fold_rules is not None:
             logits = crossfitted_logits_of(context.source, texts, truth, activity)
         others = crossfit.without_each_fold(truth)
-        fold_rules = [self.fit(logits[rows], truth[rows], description.oos).described() for rows in others]
+        fold_rules = [self.fit(logits[rows], truth[rows], description.oos, task).described() for rows in others]
         shutil.copytree(context.source, artifact, dirs_exist_ok=True)
         replace(description, decision=rule.described(), fold_rules=fold_rules).write(artifact)
-        metrics = {"calibrate/temperature": rule.temperature}
-        if isinstance(rule, Thresholds):
-            metrics["calibrate/threshold"] = float(np.mean(rule.thresholds))
-        elif isinstance(rule, Rule) and rule.oos_score is not None:
-            metrics["calibrate/threshold"] = rule.threshold
-            metrics |= {"calibrate/weight": rule.weight} if rule.oos_score == "odds" else {}
-        return {"metrics": metrics}
+        return {"metrics": {f"calibrate/{name}": value for name, value in rule.metrics().items()}}
 
-    def fit(self, logits: np.ndarray, truth: np.ndarray, oos: int | None) -> DecisionRule:
+    def fit(self, logits: np.ndarray, truth: np.ndarray, oos: int | None, task: Task = SINGLE_LABEL) -> DecisionRule:
         """The rule that suits some texts best: logits float (n, n_labels), truth as an array of the task.
 
-        oos: the out-of-scope label.
-
-        Raises OptimizationError when one kind of text is missing.
+        oos: the out-of-scope label. Raises OptimizationError when one kind of text is missing.
         """
-        if truth.ndim == 2:
-            return threshold_fitting.fit(logits, truth, self.thresholds)
+        return task.fit_rule(self, logits, truth, oos)
+
+    def several_labels(self, logits: np.ndarray, truth: np.ndarray) -> DecisionRule:
+        """See `threshold_fitting`."""
+        return threshold_fitting.fit(logits, truth, self.thresholds)
+
+    def one_label(self, logits: np.ndarray, truth: np.ndarray, oos: int | None) -> DecisionRule:
+        """A temperature, and a threshold where there is an out-of-scope label. Raises what `fit` raises."""
         rule = Rule(fit_temperature(logits, truth), oos=oos)
         if oos is None or self.oos_score == NO_RULE:
             return rule

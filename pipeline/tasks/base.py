@@ -7,7 +7,7 @@ Imports stay light: NumPy only, torch and scikit-learn inside methods.
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
@@ -42,9 +42,25 @@ class DecisionRule(ABC):
     def answer(self, logits: np.ndarray) -> Answers:
         """The answers to logits, float (n, labels)."""
 
+    @abstractmethod
+    def metrics(self) -> dict[str, float]:
+        """What was fitted, by name."""
+
     def answer_one(self, logits: np.ndarray) -> object:
         """The answer to the logits of one text, float (1, labels), and its score: what a call of a server computes."""
         return self.answer(logits)
+
+
+class RuleFitting(Protocol):
+    """What fits a decision rule to some texts; `Task.fit_rule` says which it needs. Arrays are those of the task."""
+
+    def one_label(self, logits: np.ndarray, truth: np.ndarray, oos: int | None) -> DecisionRule:
+        """A temperature, and where texts may be out of scope a threshold."""
+        ...
+
+    def several_labels(self, logits: np.ndarray, truth: np.ndarray) -> DecisionRule:
+        """A temperature and thresholds of labels."""
+        ...
 
 
 class LabelChanges(NamedTuple):
@@ -156,6 +172,10 @@ class Task(ABC):
     @abstractmethod
     def rule(self, described: Mapping[str, Any] | None, oos: int | None) -> DecisionRule:
         """The decision rule as stored in `classifier.json`; None: none was fitted. Raises ValueError or TypeError."""
+
+    @abstractmethod
+    def fit_rule(self, fitting: RuleFitting, logits: np.ndarray, truth: np.ndarray, oos: int | None) -> DecisionRule:
+        """The rule that suits some texts best. Raises what `fitting` raises."""
 
     # quality
 

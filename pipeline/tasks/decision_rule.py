@@ -99,6 +99,13 @@ class Rule(DecisionRule):
             "weight": self.weight,
         }
 
+    def metrics(self) -> dict[str, float]:
+        """Temperature, and where it abstains threshold and weight."""
+        found = {"temperature": self.temperature}
+        if self.oos_score is None:
+            return found
+        return found | {"threshold": self.threshold} | ({"weight": self.weight} if self.oos_score == "odds" else {})
+
     def oos_scores(self, logits: np.ndarray) -> np.ndarray:
         """The score that is compared with the threshold, for logits float (n, n_labels): float64 (n,)."""
         assert self.oos_score is not None

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from pipeline.tasks import label_metrics
-from pipeline.tasks.base import LABEL, Answers, LabelChanges, Task, WrongQueries
+from pipeline.tasks.base import LABEL, Answers, DecisionRule, LabelChanges, RuleFitting, Task, WrongQueries
 from pipeline.tasks.thresholds import Thresholds
 
 MAX_WEIGHT = 20.0  # a rare label with a larger one would move the network by single texts
@@ -107,6 +107,10 @@ class MultiLabel(Task):
     def rule(self, described: Mapping[str, Any] | None, oos: int | None) -> Thresholds:
         """See `thresholds`."""
         return Thresholds.of(described)
+
+    def fit_rule(self, fitting: RuleFitting, logits: np.ndarray, truth: np.ndarray, oos: int | None) -> DecisionRule:
+        """See `Task.fit_rule`."""
+        return fitting.several_labels(logits, truth)
 
     def quality(self, predicted: np.ndarray, truth: np.ndarray, scores: np.ndarray, oos: int | None) -> dict[str, float]:
         """Subset accuracy, micro, macro and samples F1, macro average precision."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from pipeline.tasks import class_scores
 from pipeline.tasks.base import LABEL as LABEL
-from pipeline.tasks.base import Answers, LabelChanges, Task, WrongQueries
+from pipeline.tasks.base import Answers, DecisionRule, LabelChanges, RuleFitting, Task, WrongQueries
 from pipeline.tasks.decision_rule import Rule
 from pipeline.tasks.inputs import TEXT as TEXT
 from pipeline.tasks.weighted import answer as answer
@@ -108,6 +108,10 @@ class SingleLabel(Task):
     def rule(self, described: Mapping[str, Any] | None, oos: int | None) -> Rule:
         """See `decision_rule`."""
         return Rule.of(described, oos)
+
+    def fit_rule(self, fitting: RuleFitting, logits: np.ndarray, truth: np.ndarray, oos: int | None) -> DecisionRule:
+        """See `Task.fit_rule`."""
+        return fitting.one_label(logits, truth, oos)
 
     def quality(self, predicted: np.ndarray, truth: np.ndarray, scores: np.ndarray, oos: int | None) -> dict[str, float]:
         """See `scores.Quality`."""

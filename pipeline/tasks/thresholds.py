@@ -40,6 +40,10 @@ class Thresholds(DecisionRule):
         """For `classifier.json`."""
         return {"temperature": self.temperature, "thresholds": list(self.thresholds)}
 
+    def metrics(self) -> dict[str, float]:
+        """Temperature, and the mean threshold."""
+        return {"temperature": self.temperature, "threshold": float(np.mean(self.thresholds))}
+
     def answer(self, logits: np.ndarray) -> Answers:
         """The labels of each text, bool (n, labels), and the probability of every label. It never abstains."""
         scores = probabilities(logits, self.temperature)

@@ -1,52 +1,41 @@
-"""Every way of shrinking works for pairs of texts too, from two columns to serving; what does not fit is told before."""
+"""Pairs of texts, from two columns to serving; what does not fit is told before. See also `test_tasks.py`."""
 
 import csv
 import io
-import itertools
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pyarrow.parquet as parquet
 import pytest
-import transformers
 from mlflow import MlflowClient
-from mlflow.pyfunc import load_model
 
 from pipeline.commands import predict
 from pipeline.config import Config
 from pipeline.deployment.publish import Card, model_card
-from pipeline.deployment.registry import write_model
 from pipeline.deployment.serve.answers import Answerer
 from pipeline.errors import ConfigError, OptimizationError
 from pipeline.evaluation.doctor.examine import examine
 from pipeline.evaluation.latency.queries import queries_of
 from pipeline.models.outline import Outline
 from pipeline.run import check, run
-from pipeline.runtimes.base import Description, PublishedForm, load, runtime_of
+from pipeline.runtimes.base import Description, PublishedForm
 from pipeline.steps.base import Context
 from pipeline.steps.distill import Distill
-from pipeline.steps.execute import check_steps, run_steps
+from pipeline.steps.execute import run_steps
 from pipeline.steps.finetune import Finetune
 from pipeline.steps.store import Store
-from pipeline.tasks.inputs import Input, inputs_of, to_json
+from pipeline.tasks.inputs import inputs_of, to_json
 from pipeline.tracking.job import require_fitting_query
 from pipeline.tracking.server import database_uri
-from tests.conftest import TOPICS, composed, shrunk
+from tests.conftest import composed, shrunk
 from tests.support.families import TOKENIZERS, network
+from tests.support.tasks import PAIRS, QUERIES, Maker
 
 pytestmark = pytest.mark.slow
 
-OPTIMS = (
-    "baseline", "baseline_calibrated", "baseline_int8", "baseline_onnx", "baseline_onnx_int8", "baseline_onnx_4bit",
-    "baseline_onnx_static", "baseline_openvino", "baseline_openvino_int8", "bert_base_random", "cascade", "distilbert",
-    "distillation_onnx_int8", "movement_pruning", "static_embeddings", "structured_pruning", "student_2l",
-    "student_2l_low_rank", "student_2l_trimmed", "tfidf",
-)  # fmt: skip
 SICK = Path(__file__).resolve().parents[3] / "shared" / "data" / "sick"
-PAIRS: list[Input] = [("rain tomorrow 1", "play a song 2"), ("play a song 2", "is it sunny"), ("a", "a text that is longer")]
 
 
 def overrides(train: Path, root: Path) -> list[str]:
@@ -56,82 +45,17 @@ def overrides(train: Path, root: Path) -> list[str]:
     ]  # fmt: skip
 
 
-def written(folder: Path) -> Path:
-    """Pairs of short texts, of one topic or of two."""
-    topics = {text: topic for topic, phrases in TOPICS.items() for text in phrases}
-    rows = [
-        (f"{one} {number}", other, "same" if topics[one] == topics[other] else "different")
-        for number, (one, other) in enumerate(itertools.product(topics, topics))
-    ][::2]
-    with (folder / "pairs.csv").open("w", newline="") as file:
-        csv.writer(file).writerows([("first", "second", "label"), *rows])
-    return folder / "pairs.csv"
-
-
-@dataclass(frozen=True)
-class Made:
-    """The artifact of each optimization, and the data they were made for."""
-
-    artifacts: dict[str, Path]
-    context: Context
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
-    folder = tmp_path_factory.mktemp("pairs")
-    train, artifacts = written(folder), {}
-    for name in OPTIMS:
-        config = shrunk(composed(f"optim={name}", *overrides(train, folder / "root")))
-        check(config)
-        context = Context(config.data.load(0), config.backbone, 0)
-        check_steps(config.optim, context)
-        artifacts[name] = run_steps(config.optim, context, Store(folder / "root")).artifact
-    return Made(artifacts, context)
-
-
-@pytest.mark.parametrize("name", OPTIMS)
-def test_every_optimization_answers_pairs_and_their_order_matters(name: str, made: Made) -> None:
-    artifact, types = made.artifacts[name], {"distilbert": "", "static_embeddings": "sides", "tfidf": "", "cascade": ""}
-    described = Description.read(artifact)
-    assert described.task == "single_label_pairs"
-    assert described.token_types == types.get(name, "types")
-    classifier = load(artifact, 1)
-    logits, swapped = (classifier.logits_by_length(pairs, 2) for pairs in (PAIRS, [(pair[1], pair[0]) for pair in PAIRS]))
-    assert logits.shape == (3, 2) and np.isfinite(logits).all() and logits.std() > 0
-    assert not np.allclose(logits, swapped, atol=1e-6)
-
-
-@pytest.mark.parametrize(("name", "source"), [("baseline_onnx", "baseline"), ("baseline_openvino", "baseline")])
-def test_exports_of_pairs_compute_what_torch_does(name: str, source: str, made: Made) -> None:
-    pairs = inputs_of(made.context.splits.test)
-    found, expected = (load(made.artifacts[each], 1).logits_by_length(pairs, 8) for each in (name, source))
-    assert np.abs(found - expected).max() < 1e-4
-
-
-@pytest.mark.parametrize("name", ["baseline", "distilbert"])
-def test_transformers_gives_the_same_scores_to_pairs(name: str, made: Made) -> None:
-    artifact = made.artifacts[name]
-    assert runtime_of(artifact).published_form(artifact) is PublishedForm.STANDARD
-    theirs = transformers.pipeline("text-classification", model=str(artifact), device="cpu")(
-        [to_json(pair) for pair in PAIRS]
-    )
-    ours = Answerer(artifact)(PAIRS)
-    assert [each["label"] for each in theirs] == [each.label for each in ours]
-    assert [each["score"] for each in theirs] == pytest.approx([each.score for each in ours], abs=1e-5)
-
-
-def test_pairs_are_asked_by_json_or_two_columns(
-    made: Made, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    model, lines = ["--model", str(made.artifacts["tfidf"])], [json.dumps(to_json(pair)) for pair in PAIRS]
-    answers = [answer.label for answer in Answerer(made.artifacts["tfidf"])(PAIRS)]
+def test_pairs_are_asked_by_json_or_two_columns(maker: Maker, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    artifact = maker.artifact(PAIRS, "tfidf")
+    model, lines = ["--model", str(artifact)], [json.dumps(to_json(pair)) for pair in QUERIES]
+    answers = [answer.label for answer in Answerer(artifact)(QUERIES)]
     predict.main([*model, *lines])
     told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [(each["text"], each["text_pair"], each["label"]) for each in told] == [
-        (*pair, label) for pair, label in zip(PAIRS, answers, strict=True)
+        (*pair, label) for pair, label in zip(QUERIES, answers, strict=True)
     ]
     with (tmp_path / "a.csv").open("w", newline="") as file:
-        csv.writer(file).writerows([("text", "second"), *PAIRS])
+        csv.writer(file).writerows([("text", "second"), *QUERIES])
     predict.main([*model, "--file", str(tmp_path / "a.csv"), "--pair-column", "second", "--format", "csv"])
     table = list(csv.reader(io.StringIO(capsys.readouterr().out)))
     assert table[0] == ["text", "text_pair", "label", "score", "abstained"] and [row[2] for row in table[1:]] == answers
@@ -139,34 +63,27 @@ def test_pairs_are_asked_by_json_or_two_columns(
     with pytest.raises(ConfigError, match=r'a\.txt, line 2: this classifier takes pairs of texts: \{"text"'):
         predict.main([*model, "--file", str(tmp_path / "a.txt")])
     with pytest.raises(ConfigError, match="pairs of texts, not texts"):
-        Answerer(made.artifacts["tfidf"])(["one text"])
+        Answerer(artifact)(["one text"])
 
 
-def test_mlflow_and_the_model_card_say_that_pairs_go_in(made: Made, tmp_path: Path) -> None:
-    artifact = made.artifacts["baseline_onnx_int8"]
-    write_model(artifact, tmp_path / "model", {"threads": 1, "batch_size": 8})
-    model = load_model(str(tmp_path / "model"))
-    answers = model.predict([to_json(pair) for pair in PAIRS])
-    plain = [each if isinstance(each, dict) else each.model_dump() for each in answers]
-    assert [each["label"] for each in plain] == [each.label for each in Answerer(artifact)(PAIRS)]
-    assert "text_pair" in str(model.metadata.signature.inputs)
+def test_the_model_card_says_that_pairs_go_in(maker: Maker) -> None:
     card = Card("a", "b", "c", (), "", Path("a.png"), {"quality/accuracy": 0.5}, ("same", "different"))
-    text = model_card("me/it", Description.read(made.artifacts["baseline"]), PublishedForm.STANDARD, card)
+    described = Description.read(maker.artifact(PAIRS, "distilbert"))
+    text = model_card("me/it", described, PublishedForm.STANDARD, card)
     assert '({"text": "a text", "text_pair": "another"})' in text and "A classifier of pairs of texts with 2 labels" in text
 
 
-@pytest.mark.parametrize("name", ["baseline", "baseline_onnx_int8", "baseline_openvino", "static_embeddings"])
-def test_the_doctor_examines_what_takes_pairs(name: str, made: Made, tmp_path: Path) -> None:
-    facts = examine(made.artifacts[name], 1, PAIRS, tmp_path)
+@pytest.mark.parametrize("name", ["distilbert", "student_2l_trimmed", "baseline_openvino_int8", "static_embeddings"])
+def test_the_doctor_examines_what_takes_pairs(name: str, maker: Maker, tmp_path: Path) -> None:
+    facts = examine(maker.artifact(PAIRS, name), 1, QUERIES, tmp_path)
     assert 0 < facts.tokenization < 1 and (facts.operators is not None) == (name != "static_embeddings")
 
 
-def test_a_run_measures_and_compares_pairs(tmp_path: Path, root: Path, compose: Callable[..., Config]) -> None:
-    config = compose("optim=tfidf", "optim@baseline=static_embeddings", *overrides(written(tmp_path), root))
-    outcome = run(shrunk(config))
-    client, run_id = MlflowClient(database_uri(root)), outcome.row.run_id
+def test_a_run_measures_and_compares_pairs(tmp_path: Path, maker: Maker) -> None:
+    outcome = run(maker.config(PAIRS, "tfidf", ["optim@baseline=static_embeddings"]))
+    client, run_id = MlflowClient(database_uri(maker.root)), outcome.row.run_id
     table = parquet.read_table(client.download_artifacts(run_id, "predictions.parquet", str(tmp_path)))
-    pairs = inputs_of(config.data.load(config.seed).test)
+    pairs = inputs_of(maker.context(PAIRS).splits.test)
     assert list(zip(table["text"].to_pylist(), table["text_pair"].to_pylist(), strict=True)) == pairs
     flips = list(csv.reader(Path(client.download_artifacts(run_id, "flips.csv", str(tmp_path))).read_text().splitlines()))
     assert flips[0] == ["kind", "text", "text_pair", "label", "baseline", "candidate"] and len(flips) > 1
@@ -199,15 +116,15 @@ def test_what_takes_no_pairs_is_told_before_anything_is_trained(
         check(config)
 
 
-def test_a_query_that_is_one_text_does_not_fit_pairs(made: Made, tmp_path: Path, compose: Callable[..., Config]) -> None:
+def test_a_query_that_is_one_text_does_not_fit_pairs(maker: Maker, tmp_path: Path, compose: Callable[..., Config]) -> None:
     own = [each for each in overrides(tmp_path / "nothing.csv", tmp_path) if each != "measure=quick"]
     config = compose("optim=baseline", *own, "measure=book")
     with pytest.raises(ConfigError, match=r"set measure\.query=null"):
-        require_fitting_query(config, made.context.splits)
+        require_fitting_query(config, maker.context(PAIRS).splits)
     alone = replace(config.measure, query=None)
-    require_fitting_query(replace(config, measure=alone), made.context.splits)
-    drawn = queries_of(PAIRS, replace(alone, protocol="queries", queries=3), 0)
-    assert sorted(drawn.texts) == sorted(PAIRS) and queries_of(PAIRS, alone, 0).texts[0] == PAIRS[0]
+    require_fitting_query(replace(config, measure=alone), maker.context(PAIRS).splits)
+    drawn = queries_of(QUERIES, replace(alone, protocol="queries", queries=3), 0)
+    assert sorted(drawn.texts) == sorted(QUERIES) and queries_of(QUERIES, alone, 0).texts[0] == QUERIES[0]
 
 
 def test_a_student_without_token_types_cannot_learn_hidden_states_of_pairs() -> None:

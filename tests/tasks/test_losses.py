@@ -1,7 +1,5 @@
 """Weights of classes are scikit-learn's, and a text counts in the loss as much as its class weighs."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 import torch
@@ -52,7 +50,5 @@ def test_what_transformers_decides_by_the_problem_type_is_the_loss_of_the_task()
                             num_labels=4, problem_type=task.problem_type)  # fmt: skip
         column = [0, 3] if task.outcome == "single_label" else [[0], [1, 3]]
         targets = torch.from_numpy(task.targets(column, 4))
-        found = SimpleNamespace(
-            **BertForSequenceClassification(config).eval()(torch.tensor([[1, 2], [3, 4]]), labels=targets)
-        )
+        found = BertForSequenceClassification(config).eval()(torch.tensor([[1, 2], [3, 4]]), labels=targets)
         assert task.losses(found.logits, targets).mean().item() == pytest.approx(found.loss.item(), rel=1e-5)

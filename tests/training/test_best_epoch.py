@@ -82,10 +82,8 @@ def test_a_training_keeps_the_epoch_that_is_best_by_the_metric_and_weighs_classe
     splits = config.data.load(config.seed)
     rare = [row for row, label in enumerate(splits.train["label"]) if label]
     few = splits.train.select([row for row in range(len(splits.train)) if row not in rare[6:]])  # one class has most texts
-    trained, weighed = (
-        {},
-        {"none": None, "balanced": SINGLE_LABEL.balanced_weights(np.array(few["label"]), len(splits.labels))},
-    )
+    balanced = SINGLE_LABEL.balanced_weights(np.array(few["label"]), len(splits.labels))
+    trained, weighed = {}, {"none": None, "balanced": balanced}
     for weights, by in (("balanced", "loss"), ("balanced", "f1_macro"), ("none", "f1_macro")):
         model, tokenizer = start(config.backbone, "teacher", splits.labels, 1)
         recipe = Recipe(4, 2e-2, 16, 0.01, 0.1, True, "never", 64, 1, weights=weighed[weights], best_by=by)
