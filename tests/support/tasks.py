@@ -31,10 +31,6 @@ OPTIMS = (  # with every kind of step
 )  # fmt: skip
 TEXTS: list[Input] = ["rain tomorrow", "play a song and order a pizza", "a text that is longer"]
 QUERIES: list[Input] = [("rain tomorrow 1", "play a song 2"), ("play a song 2", "is it sunny"), ("a", "a longer text")]
-    ("rain tomorrow 1", "play a song 2"),
-    ("play a song 2", "is it sunny"),
-    ("a", "a text that is longer"),
-]
 
 
 def rows_of(task: str) -> list[tuple[str, ...]]:
