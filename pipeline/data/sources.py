@@ -3,7 +3,6 @@
 Importing this module is cheap; pyarrow and datasets are imported when a source is loaded.
 """
 
-import functools
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,14 +46,17 @@ class Files(DataSource):
 
     def _read(self, path: Path, split: str) -> "RawSplit":
         from pipeline.data import hints
+        from pipeline.data.columns import as_strings
+        from pipeline.data.formats import Format
         from pipeline.data.splits import RawSplit
-        from pipeline.data.tables import read, row_number
+        from pipeline.data.tables import read
 
-        found = read(path, self.text_column, self.label_column, self.quoting)
+        wanted = {self.text_column: "data.text_column=...", self.label_column: "data.label_column=..."}
+        found = read(path, wanted, Format(self.quoting))
         others = hints.of_columns(found.columns, self.text_column) if split == "train" else []
         notes = (*found.notes, *(f"{path}: {hint}" for hint in others))
-        number = functools.partial(row_number, path, quoting=self.quoting)
-        return RawSplit(found.table, str(path), (self.text_column, self.label_column), number, notes)
+        table = as_strings(found.table, self.text_column, self.label_column, str(path), found.place)
+        return RawSplit(table, str(path), (self.text_column, self.label_column), found.place, notes)
 
 
 @kind("data", "quickstart")
@@ -124,13 +126,13 @@ class Hub(DataSource):
 
 def _named(rows: Any, text_column: str, label_column: str, where: str) -> Any:
     """An Arrow table `text, label` of strings; label indices become names if the Hub has them, -1 becomes null."""
-    from pipeline.data.tables import as_strings, name_classes
+    from pipeline.data.columns import as_strings, name_classes
 
     table = rows.with_format("arrow")[:]
     names = getattr(rows.features[label_column], "names", None)
     if names is not None:
         table = name_classes(table, label_column, names, where)
-    return as_strings(table, Path(where), text_column, label_column)
+    return as_strings(table, text_column, label_column, where)
 
 
 @kind("data", "clinc150")
