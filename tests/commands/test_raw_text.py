@@ -32,6 +32,7 @@ def test_a_label_is_the_text_that_was_typed(value: str) -> None:
         ("decide.only=1e3", "decide.only='1e3'"),
         ("data.oos_label=1e3,oos,true", "data.oos_label='1e3',oos,'true'"),
         *((f"data.oos_label={value}", f"data.oos_label='{value}'") for value in ("FALSE", "1_000", "1.50", "NaN", "-0")),
+        *((f"data.delimiter={mark}", f"data.delimiter='{mark}'") for mark in (",", ";", "|", "\t")),
         # what stays
         ("data.oos_label=null", "data.oos_label=null"),
         ("data.oos_label='1e3'", "data.oos_label='1e3'"),
