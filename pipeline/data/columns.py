@@ -59,17 +59,24 @@ def labels(column: pa.ChunkedArray, name: str, where: str, place: Place | None =
 
 
 def name_classes(table: pa.Table, column: str, names: Sequence[str], where: str) -> pa.Table:
-    """Replace the numbers of classes in a column by their names; -1 becomes null. Raises DataError for other numbers."""
-    numbers = table.column(column)
-    if not pa.types.is_integer(numbers.type):  # names already
+    """Replace the numbers of classes in a column, or in its lists, by their names; -1 becomes null.
+
+    Raises DataError for other numbers.
+    """
+    values = table.column(column).combine_chunks()
+    listed = pa.types.is_list(values.type) or pa.types.is_large_list(values.type)
+    codes = values.values if listed else values
+    if not pa.types.is_integer(codes.type):  # names already
         return table
-    codes = numbers.combine_chunks().cast(pa.int64())
+    codes = codes.cast(pa.int64())
     wrong = pc.index(pc.fill_null(pc.or_(pc.less(codes, -1), pc.greater_equal(codes, len(names))), False), True).as_py()
     if wrong >= 0:
-        raise DataError(f"{where}, row {wrong + 1}, column {column!r}: {codes[wrong]} is none of its {len(names)} classes")
-    known = pc.if_else(pc.greater_equal(codes, 0), codes, None)
-    label = pa.chunked_array([pa.array(names, pa.large_string()).take(known)])
-    return table.set_column(table.column_names.index(column), column, label)
+        place = f"{where}, column {column!r}" if listed else f"{where}, row {wrong + 1}, column {column!r}"
+        raise DataError(f"{place}: {codes[wrong]} is none of its {len(names)} classes")
+    named = pa.array(names, pa.large_string()).take(pc.if_else(pc.greater_equal(codes, 0), codes, None))
+    if listed:
+        named = type(values).from_arrays(values.offsets, named, mask=values.is_null())
+    return table.set_column(table.column_names.index(column), column, pa.chunked_array([named]))
 
 
 def _undecodable(value: bytes | None) -> bool:

@@ -86,11 +86,11 @@ def check_lines(content: Content, dialect: Dialect, names: Sequence[str], table:
     seen = sum(pc.sum(pc.count_substring(column, line_end)).as_py() or 0 for column in table.columns)
     lines = content.count_lines()
     others = [name for name in names if name not in table.column_names and names.count(name) == 1]
-    if others and lines - 1 - table.num_rows > seen:  # rows may be hidden in a column that is not used
+    if others and lines - dialect.header - table.num_rows > seen:  # rows may be hidden in a column that is not used
         table = read_columns(content, dialect, names, [*table.column_names, *others])
-    label, labels = _labels(wanted)
+    label, labels = _labels(wanted) if seen or table is not wanted else ("", set())
     longest = (1, 0)
-    for column in table.columns if seen or others else ():
+    for column in table.columns if labels else ():
         for index, text in _with_line_breaks(column):
             parts = LINE_BREAK.split(text)
             hidden = sum(_is_row(part, dialect.delimiter, names, label, labels) for part in parts)
