@@ -4,6 +4,7 @@ A plain UTF-8 file is mapped into memory and not copied; any other is read and c
 """
 
 import codecs
+import functools
 import gzip
 import io
 import re
@@ -52,15 +53,15 @@ class Content:
         view = memoryview(self.data)
         return (bytes(view[start : start + CHUNK]) for start in range(0, len(view), CHUNK))
 
-    @property
+    @functools.cached_property
     def line_end(self) -> bytes:
-        r"""What ends its lines: b"\n" (also of "\r\n"), or b"\r" where no line ends otherwise."""
-        return b"\n" if re.search(b"\n", memoryview(self.data)) or not self.data.size else b"\r"
+        r"""What ends most of its lines: b"\n" (also of "\r\n") or b"\r"."""
+        counts = [(chunk.count(b"\n"), chunk.count(b"\r")) for chunk in self.chunks()]
+        return b"\r" if sum(carriage - line for line, carriage in counts) > 0 else b"\n"
 
     def count_lines(self) -> int:
         """How many line ends it has."""
-        end = self.line_end
-        return sum(chunk.count(end) for chunk in self.chunks())
+        return sum(chunk.count(self.line_end) for chunk in self.chunks())
 
     def line_at(self, place: int) -> int:
         """The number of the line of the file, from 1, in which a byte lies."""

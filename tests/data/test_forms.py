@@ -195,7 +195,7 @@ def test_columns_keep_their_own_types_and_lists_of_classes_get_names(tmp_path: P
 
 def test_a_stray_mark_is_found_in_every_form(tmp_path: Path) -> None:
     lines = ["text,label,remark", *(f"text {i},l{i % 2},x" for i in range(100))]
-    lines[10], lines[90] = 'text,l1,"x', 'text,l0,y"'
+    lines[10], lines[90], lines[95] = 'text,l1,"x', 'text,l0,y"', '"two\nlines",l1,x'
     forms = {
         "cr.csv": "\r".join(lines).encode(),
         "utf16.csv": "\r\n".join(lines).encode("utf-16"),
