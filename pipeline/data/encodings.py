@@ -10,10 +10,12 @@ from pipeline.errors import DataError
 SHOWN = 30  # characters
 SAMPLE = 2**17  # bytes that are looked at
 USUAL = "cp1252"  # of files of Western languages from Windows; preferred where it reads the same text
+LATIN = (USUAL, "cp1250", "cp1254", "cp1257", "iso8859_2", "mac_roman")
 PLAUSIBLE = (
-    "cp1252", "cp1250", "cp1251", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp1258", "cp874", "iso8859_2",
-    "koi8_r", "koi8_u", "mac_roman", "gb18030", "big5", "cp932", "euc_jp", "cp949",
+    *LATIN, "cp1251", "cp1253", "cp1255", "cp1256", "cp1258", "cp874", "koi8_r", "koi8_u",
+    "gb18030", "big5", "cp932", "euc_jp", "cp949",
 )  # fmt: skip
+FEW = 0.25  # of the bytes in lines that are not ASCII: as many are letters with accents at most, where letters are Latin
 TIE = 0.02  # of coherence: the share of letters that fits a language
 LAST = "latin-1"  # reads any bytes
 
@@ -40,11 +42,15 @@ def guessed(raw: bytes) -> str:
 
     first = re.search(rb"[\x80-\xff]", raw)
     start = max(0, first.start() - SAMPLE) if first else 0
-    found = charset_normalizer.from_bytes(raw[start : start + 2 * SAMPLE], cp_isolation=list(PLAUSIBLE))
-    best = max((match.coherence for match in found), default=0.0)
-    likely = [name for match in found if match.coherence >= best - TIE for name in match.could_be_from_charset]
-    likely.sort(key=lambda name: name != USUAL)
-    return next((name for name in [*likely, USUAL] if decodes(raw, name)), LAST)
+    part = raw[start : start + 2 * SAMPLE]
+    telling = b"".join(line for line in re.split(rb"[\r\n]+", part) if not line.isascii())
+    few = len(re.findall(rb"[\x80-\xff]", telling)) < FEW * len(telling)
+    found = list(charset_normalizer.from_bytes(part, cp_isolation=list(LATIN if few else PLAUSIBLE)))
+    likely = [name for match in found for name in match.could_be_from_charset]
+    tied = [name for match in found if match.coherence > found[0].coherence - TIE for name in match.could_be_from_charset]
+    if not found or USUAL in tied:
+        likely.insert(0, USUAL)
+    return next((name for name in likely if decodes(raw, name)), LAST)
 
 
 def decodes(raw: bytes, encoding: str) -> bool:

@@ -69,9 +69,9 @@ def _warn(notes: tuple[str, ...]) -> None:
 
 
 def _single_column(content: Content, dialect: Dialect, column: str) -> list[str]:
-    """All rows but the header, if there is one; blank lines are empty texts."""
+    """All rows but the header, if there is one; blank lines are empty texts, and what would separate cells is kept."""
     _warn((*content.notes, *quotes.check_marks(content, dialect)))
-    texts = [row[0] if row else "" for row in delimited.rows(content, dialect)]
+    texts = [dialect.delimiter.join(row) for row in delimited.rows(content, dialect)]
     if not dialect.header:
         return texts
     if texts[0] == column:

@@ -88,6 +88,7 @@ def test_other_forms_are_read_as_training_reads_them(tmp_path: Path) -> None:
         assert texts_of(written(tmp_path / "a.csv", "\n".join([header, *rows])), "text") == ["rain"] * 3
     assert texts_of(written(tmp_path / "a.tsv", '"text"\nrain\n'), "text") == ["rain"]
     assert texts_of(written(tmp_path / "a.csv", "rain; snow\nhail\n"), "text") == ["rain; snow", "hail"]
+    assert texts_of(written(tmp_path / "a.csv", "text\nrain, snow\nhail\n"), "text") == ["rain, snow", "hail"]
     table = "text\tid\r\nrain\t1\r\nsnow\t2\r\n"
     (tmp_path / "a.txt.gz").write_bytes(gzip.compress(table.encode("utf-16")))
     assert list(batches(_parse(["--file", str(tmp_path / "a.txt.gz"), "--model", "m"]))) == [["rain", "snow"]]
