@@ -86,15 +86,15 @@ def sample(content: Content, delimiter: str, quoting: bool) -> list[list[str]]:
 
 def _delimiter(content: Content, form: Format, wanted: Mapping[str, str]) -> str:
     usual = DELIMITERS.get(suffix_of(content.path))
-    fitting = []
-    if form.header:
-        heads = {mark: (sample(content, mark, True) or [[]])[0] for mark in NAMES}
-        fitting = [mark for mark, names in heads.items() if set(wanted) <= set(names)]
+    heads = {mark: (sample(content, mark, True) or [[]])[0] for mark in NAMES} if form.header else {}
+    if heads and all(len(names) < 2 for names in heads.values()):  # a single column
+        return usual or "\t"
+    fitting = [mark for mark, names in heads.items() if set(wanted) <= set(names)]
     fitting = fitting or [mark for mark in NAMES if _is_even(content, mark, form)]
     if len(fitting) == 1:
         return fitting[0]
-    if fitting and form.header and all(len(heads[mark]) == 1 for mark in fitting):  # a single column
-        return usual or "\t"
+    if form.header and usual in fitting:  # it does not have the wanted columns, which is told next
+        return usual
     if fitting:
         shown = " and ".join(NAMES[mark] for mark in fitting)
         raise DataError(f"{content.path}: {shown} would each separate its cells; set {_ways(form, fitting)}")
@@ -121,14 +121,16 @@ def _quoting(content: Content, delimiter: str, form: Format) -> bool:
         return form.quoting
     if delimiter != "\t":
         return True
+    rows = sample(content, delimiter, False)
+    if form.header and rows and all(len(cell) > 1 and cell[0] == cell[-1] == '"' for cell in rows[0]):
+        return True
     data = memoryview(content.data)
     first, last = rb'"(?:(?<=[\t\r\n]")|(?<=\A"))', rb"(?=[\t\r\n]|\Z)"
-    if re.search(first + rb'(?!(?:[^"\t\r\n]++|"")*+"' + last + rb")", data):
-        rows = sample(content, delimiter, False)
-        return bool(form.header and rows and all(len(cell) > 1 and cell[0] == cell[-1] == '"' for cell in rows[0]))
-    if re.search(first + rb'(?:[^"\t\r\n]++|"")*?""(?:[^"\t\r\n]++|"")*?"' + last, data):
+    if re.search(first + rb'(?!(?:[^"\t\r\n]++|"")*+"' + last + rb")", data):  # one that opens a cell and does not close it
+        return False
+    if re.search(first + rb'(?:[^"\t\r\n]++|"")*?""(?:[^"\t\r\n]++|"")*?"' + last, data):  # doubled inside of a cell
         return True
-    columns = list(zip(*sample(content, delimiter, False), strict=False))
+    columns = zip(*rows[form.header :], strict=False)
     return any(all(cell.startswith('"') for cell in column) for column in columns)
 
 

@@ -24,8 +24,9 @@ def not_utf8(path: Path, raw: bytes, form: Format) -> DataError:
     """The error for bytes that are not UTF-8, with the setting that makes them read."""
     head = raw[:4096]
     if b"\0" in head:
+        many = head.count(0) > len(head) / 5
         wide = "utf-16-le" if head[1::2].count(0) > head[::2].count(0) else "utf-16-be"
-        if decodes(raw, wide):
+        if many and decodes(raw, wide):
             return DataError(f"{path}: not UTF-8, looks like {wide}: set {form.says('encoding', wide)}")
         return DataError(f"{path}: not a text file: it has bytes that are zero")
     line = _line(raw)
