@@ -16,6 +16,7 @@ PLAUSIBLE = (
     "gb18030", "big5", "cp932", "euc_jp", "cp949",
 )  # fmt: skip
 FEW = 0.25  # of the bytes in lines that are not ASCII: as many are letters with accents at most, where letters are Latin
+FEW_ZEROS = 4  # bytes: ASCII in UTF-16 has more, all of them on one side
 TIE = 0.02  # of coherence: the share of letters that fits a language
 LAST = "latin-1"  # reads any bytes
 
@@ -24,9 +25,9 @@ def not_utf8(path: Path, raw: bytes, form: Format) -> DataError:
     """The error for bytes that are not UTF-8, with the setting that makes them read."""
     head = raw[:4096]
     if b"\0" in head:
-        many = head.count(0) > len(head) / 5
-        wide = "utf-16-le" if head[1::2].count(0) > head[::2].count(0) else "utf-16-be"
-        if many and decodes(raw, wide):
+        even, odd = head[::2].count(0), head[1::2].count(0)
+        wide = "utf-16-le" if odd > even else "utf-16-be"
+        if max(even, odd) >= FEW_ZEROS and min(even, odd) == 0 and decodes(raw, wide):
             return DataError(f"{path}: not UTF-8, looks like {wide}: set {form.says('encoding', wide)}")
         return DataError(f"{path}: not a text file: it has bytes that are zero")
     line = _line(raw)
