@@ -93,7 +93,7 @@ def _delimiter(content: Content, form: Format, wanted: Mapping[str, str]) -> str
     fitting = fitting or [mark for mark in NAMES if _is_even(content, mark, form)]
     if len(fitting) == 1:
         return fitting[0]
-    if form.header and usual in fitting:  # it does not have the wanted columns, which is told next
+    if form.header and usual is not None and usual in fitting:  # it does not have the wanted columns, which is told next
         return usual
     if fitting:
         shown = " and ".join(NAMES[mark] for mark in fitting)

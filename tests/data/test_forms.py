@@ -5,6 +5,7 @@ import json
 import logging
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import openpyxl
 import pyarrow as pa
@@ -40,7 +41,7 @@ def parts(path: Path) -> None:
         path.with_name(name).write_bytes(gzip.compress(content) if name.endswith("gz") else content)
 
 
-PLACES: dict[str, tuple[Callable[[Path], object], dict[str, object], str]] = {
+PLACES: dict[str, tuple[Callable[[Path], object], dict[str, Any], str]] = {
     "sep.csv": (lambda p: p.write_text(f"sep=;\ntext;label\n{cells(BAD, ';')}"), {}, "row 43, column 'text'"),
     "bare.csv": (
         lambda p: p.write_text(f"\n{cells(BAD)}"), {"header": False, "text_column": "1", "label_column": "2"},
@@ -94,7 +95,7 @@ def test_files_of_a_pattern_must_be_alike(contents: dict[str, str], words: list[
     assert all(word in str(caught.value) for word in words), caught.value
 
 
-UNSURE: dict[str, tuple[str, dict[str, object], str]] = {
+UNSURE: dict[str, tuple[str, dict[str, Any], str]] = {
     "two delimiters": ("a.csv", {"header": False}, "comma and semicolon would each.*data.delimiter=comma or semicolon"),
     "no delimiter": ("b.txt", {}, "can't tell what separates.*data.delimiter=comma or semicolon, tab, pipe"),
     "no header": ("c.csv", {}, r"first row looks like data.*1: 'spam', 2: 'win.*data.header=false data.text_column="),

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ MESSY = Path(__file__).resolve().parents[3] / "shared" / "data" / "messy"
 pytestmark = pytest.mark.skipif(not MESSY.is_dir(), reason=f"{MESSY} is missing")
 GERMAN = ("array.json", "records_key.json", "cr_only.csv", "excel_sep_line.csv", "tab_utf16.txt")
 BY_NUMBER = {"header": False, "text_column": "1", "label_column": "2"}
-READ: dict[str, tuple[dict[str, object], int, tuple[str, ...]]] = {
+READ: dict[str, tuple[dict[str, Any], int, tuple[str, ...]]] = {
     **{name: ({}, 300, ("OFFENSE", "OTHER")) for name in (*GERMAN, "lone_quotes.tsv")},
     "germeval_semicolon_bom.csv": ({}, 399, ("OFFENSE", "OTHER")),
     "label_words.csv": ({}, 300, ("1e3", "NA", "None", "nan", "null", "true")),
@@ -28,7 +29,7 @@ READ: dict[str, tuple[dict[str, object], int, tuple[str, ...]]] = {
 @pytest.mark.parametrize("name", READ)
 def test_a_messy_file_reads_or_says_with_which_setting(name: str) -> None:
     settings, count, labels = READ[name]
-    given: dict[str, object] = {}
+    given: dict[str, Any] = {}
     while given != settings:  # each message names the next setting
         with pytest.raises(DataError) as caught:
             load(MESSY / name, **given)
