@@ -148,7 +148,7 @@ def test_what_is_said_is_taken_as_said(tmp_path: Path) -> None:
 
 
 def test_cells_of_excel_are_the_texts_that_they_show(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    values = ["None", "NA", "null", "nan", "1e3", "true", 7, 7.0, "007"]
+    values: list[str | float] = ["None", "NA", "null", "nan", "1e3", "true", 7, 7.0, "007"]
     book = openpyxl.Workbook()
     for row in [("text", "label"), *((f"text {i}", value) for i in range(20) for value in values)]:
         book.worksheets[0].append(row)
