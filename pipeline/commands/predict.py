@@ -4,10 +4,11 @@ python -m pipeline predict "play a song" "will it rain?"                      of
 python -m pipeline predict --file queries.txt --format csv -- data=clinc150   one text per line; CSV on standard output
 tail -f queries.txt | python -m pipeline predict --model DIRECTORY            from standard input; an artifact directory
 
---file FILE          texts to classify: the text column of a .csv, .tsv, .jsonl or .parquet, else one per line; without
-                     texts and --file, standard input is read
+--file FILE          texts to classify: the text column of any table that training reads (.csv, .tsv, .jsonl, .json, .xlsx,
+                     .parquet; .txt with such a column), else one per line; without texts and --file, standard input is read
 --text-column NAME   the column of such a table; default data.text_column, or "text"; a single column needs no name
---quoting true|false whether a quotation mark at the start of a cell of a .csv or .tsv quotes it; default data.quoting
+--delimiter, --quoting, --encoding, --header
+                     how the file is written, as data.delimiter and so on, which are the defaults; else it is detected
 --format FORMAT      format of the answers: jsonl (the default) or csv
 --model DIRECTORY    an artifact directory instead of the champion
 --threads N          number of threads; default 1
@@ -27,16 +28,17 @@ import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from pipeline.commands.configuration.compose import one_config
-from pipeline.data.formats import TABLES
+from pipeline.data.formats import Format
 from pipeline.errors import ConfigError, TrackError
 from pipeline.system.spreadsheet import safe_cells
 
 if TYPE_CHECKING:
     from pipeline.deployment.serve.answers import Answer, Answerer
 
+WRITTEN = ("delimiter", "quoting", "encoding", "header")  # flags, and settings of data=files: how a file is written
 BATCH_SIZE = 32  # texts of a file; those from standard input are answered one by one
 
 
@@ -104,26 +106,26 @@ def batches(options: argparse.Namespace) -> Iterator[list[str]]:
             yield [text.encode().decode() for text in options.text]
         except UnicodeEncodeError as error:
             raise ConfigError("a text on the command line is not UTF-8") from error
-    elif options.file and Path(options.file).suffix.lower() in TABLES:
-        yield from _in_batches(iter(_texts_of_table(options)), BATCH_SIZE)
     elif options.file:
-        try:
-            with Path(options.file).open("rb") as file:
-                yield from _in_batches(_lines(file, f"--file {options.file}"), BATCH_SIZE)
-        except OSError as error:
-            raise ConfigError(f"--file {options.file}: can't be read ({error.strerror})") from error
+        yield from _in_batches(_texts_of_file(options), BATCH_SIZE)
     else:
         yield from _in_batches(_lines(sys.stdin.buffer, "standard input"), 1)
 
 
-def _texts_of_table(options: argparse.Namespace) -> list[str]:
-    """The text column of a table. Raises DataError."""
-    from pipeline.data.queries import texts_of
+def _texts_of_file(options: argparse.Namespace) -> Iterator[str]:
+    """The texts of a table, else the lines. Raises DataError."""
+    from pipeline.data.queries import is_table, lines_of, texts_of
 
+    path = Path(options.file)
     data = None if options.model else one_config(options.overrides).data
     column = options.text_column or getattr(data, "text_column", "text")
-    quoting = options.quoting == "true" if options.quoting else getattr(data, "quoting", None)
-    return texts_of(Path(options.file), column, quoting)
+    flags: dict[str, Any] = {name: getattr(options, name) for name in WRITTEN if getattr(options, name)}
+    given = {name: value == "true" if value in ("true", "false") else value for name, value in flags.items()}
+    known = {name: getattr(data, name) for name in WRITTEN if hasattr(data, name)}
+    form = Format(**known | given, prefix="--")
+    if is_table(path, column, form, bool(options.text_column or given.keys() - {"encoding"})):
+        return iter(texts_of(path, column, form))
+    return lines_of(path, form)
 
 
 def _lines(file: Iterable[bytes], where: str) -> Iterator[str]:
@@ -163,7 +165,10 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("text", nargs="*", help="texts to classify; default: --file or standard input")
     parser.add_argument("--file", help="a table, or a file with one text per line")
     parser.add_argument("--text-column", help="the column of a table with the texts")
-    parser.add_argument("--quoting", choices=("true", "false"), help="whether cells of a .csv or .tsv may be quoted")
+    parser.add_argument("--delimiter", help="of the cells of a table: one character, or comma, semicolon, tab, pipe")
+    parser.add_argument("--quoting", choices=("true", "false"), help="whether cells of a table may be quoted")
+    parser.add_argument("--encoding", help="of the file, if it is not UTF-8 and has no byte order mark")
+    parser.add_argument("--header", choices=("true", "false"), help="whether the first row has the names of the columns")
     parser.add_argument("--format", choices=("jsonl", "csv"), default="jsonl", help="format of the answers (default: jsonl)")
     parser.add_argument("--model", help="an artifact directory instead of the champion")
     parser.add_argument("--threads", type=int, default=1, help="number of threads (default: 1)")

@@ -3,8 +3,8 @@
 Importing this module is cheap; pyarrow and datasets are imported when a source is loaded.
 """
 
-import functools
 import json
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +15,7 @@ from pipeline.errors import DataError, nearest
 if TYPE_CHECKING:
     from pipeline.data.splits import RawSplit, Splits
 
+log = logging.getLogger(__name__)
 QUICKSTART = Path(__file__).parent / "quickstart"
 CLINC_FILE_KEYS = {"train": ("train", "oos_train"), "validation": ("val", "oos_val"), "test": ("test", "oos_test")}
 
@@ -31,30 +32,38 @@ class Files(DataSource):
     label_column: str = "label"
     validation_fraction: float = setting(0.1, above=0, max=0.5)
     test_fraction: float = setting(0.2, above=0, max=0.5)
-    quoting: bool | None = None  # a quotation mark at the start of a cell quotes it; None: in .csv yes, in .tsv no
+    delimiter: str | None = None  # of cells; None: detected, as are the next two
+    quoting: bool | None = None  # a quotation mark at the start of a cell quotes it
+    encoding: str | None = None
+    header: bool = True  # the first row has the names of the columns; else they are 1, 2, ...
 
     def load(self, seed: int) -> "Splits":
         """Raises DataError, which names file, row and column."""
         from pipeline.data.splits import SplitFractions, assemble
 
+        names = {"train": self.train, "validation": self.validation, "test": self.test}
         parts: dict[str, RawSplit | None] = {}
-        for split, name in (("train", self.train), ("validation", self.validation), ("test", self.test)):
+        for split, name in names.items():
             path = Path(name).expanduser() if name is not None else None
-            if path is not None and not path.exists():
-                raise DataError(f"{path}: no such file; set data.{split}=FILE")
             parts[split] = self._read(path, split) if path else None
         return assemble(parts, self.oos_label, SplitFractions(self.validation_fraction, self.test_fraction, seed))
 
     def _read(self, path: Path, split: str) -> "RawSplit":
         from pipeline.data import hints
+        from pipeline.data.columns import as_strings
+        from pipeline.data.formats import Format
         from pipeline.data.splits import RawSplit
-        from pipeline.data.tables import read, row_number
+        from pipeline.data.tables import read
 
-        found = read(path, self.text_column, self.label_column, self.quoting)
-        others = hints.of_columns(found.columns, self.text_column) if split == "train" else []
+        wanted = {self.text_column: "data.text_column=...", self.label_column: "data.label_column=..."}
+        found = read(path, wanted, Format(self.delimiter, self.quoting, self.encoding, self.header))
+        for line in found.found if not path.is_relative_to(QUICKSTART) else ():  # what the program brings is known
+            log.info("%s", line)
+        columns = [name for name in found.columns if name != self.label_column] if split == "train" and self.header else []
+        others = hints.of_columns(columns, self.text_column)
         notes = (*found.notes, *(f"{path}: {hint}" for hint in others))
-        number = functools.partial(row_number, path, quoting=self.quoting)
-        return RawSplit(found.table, str(path), (self.text_column, self.label_column), number, notes)
+        table = as_strings(found.table, self.text_column, self.label_column, str(path), found.place)
+        return RawSplit(table, str(path), (self.text_column, self.label_column), found.place, notes)
 
 
 @kind("data", "quickstart")
@@ -124,13 +133,13 @@ class Hub(DataSource):
 
 def _named(rows: Any, text_column: str, label_column: str, where: str) -> Any:
     """An Arrow table `text, label` of strings; label indices become names if the Hub has them, -1 becomes null."""
-    from pipeline.data.tables import as_strings, name_classes
+    from pipeline.data.columns import as_strings, name_classes
 
     table = rows.with_format("arrow")[:]
     names = getattr(rows.features[label_column], "names", None)
     if names is not None:
         table = name_classes(table, label_column, names, where)
-    return as_strings(table, Path(where), text_column, label_column)
+    return as_strings(table, text_column, label_column, where)
 
 
 @kind("data", "clinc150")

@@ -6,7 +6,7 @@ The code works on whole Arrow columns; it looks at single rows only to report an
 import hashlib
 import heapq
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.data import hints
+from pipeline.data.columns import Place, rows_of
 from pipeline.data.drawing import stratified
 from pipeline.errors import DataError, nearest
 from pipeline.tasks.single_label import LABEL, TEXT
@@ -58,12 +59,12 @@ class RawSplit:
     table: pa.Table
     where: str  # the file or data set it came from
     columns: tuple[str, str] = (TEXT, LABEL)  # the names of its columns in that file
-    number: Callable[[int], int] = lambda row: row + 1  # index from 0 -> the row number that people see
+    row: Place | None = None  # names a row for people; None: its number in `where`
     notes: tuple[str, ...] = ()  # about how it was read
 
     def place(self, row: int, column: str) -> str:
         """File, row and column, for a message."""
-        return f"{self.where}, row {self.number(row)}, column {self.columns[column == LABEL]!r}"
+        return f"{(self.row or rows_of(self.where))(row)}, column {self.columns[column == LABEL]!r}"
 
 
 @dataclass(frozen=True)

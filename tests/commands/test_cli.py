@@ -108,7 +108,7 @@ MISTAKES: list[tuple[str, list[str]]] = [
     # data
     (f"{OWN} data.train=FILES/nowhere.csv", ["nowhere.csv: no such file"]),
     (f"{OWN} data.train=FILES/column.csv", ["column.csv", "no column 'label'", "category", "data.label_column"]),
-    (f"{OWN} data.train=FILES/latin1.csv", ["latin1.csv, row 3, column 'text'", "not UTF-8"]),
+    (f"{OWN} data.train=FILES/latin1.csv", ["latin1.csv, line 3: not UTF-8, looks like cp1252: set data.encoding=cp1252"]),
     (f"{OWN} data.train=FILES/one_class.csv", ["one_class.csv: only one class", "'x'"]),
     (f"{OWN} data.train=FILES/empty.csv", ["empty.csv", "train split is empty"]),
     (f"{OWN} data.train=FILES/blank.csv", ["blank.csv, row 4, column 'text'", "empty text"]),

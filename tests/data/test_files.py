@@ -1,5 +1,6 @@
 """Data from files: every format reads alike, what is cut off and how, and the content hash."""
 
+import gzip
 import json
 import logging
 import tracemalloc
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import openpyxl
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
@@ -30,10 +32,10 @@ def rows_of(splits: Splits, name: str) -> list[tuple[str, str]]:
     return [(text, splits.labels[label]) for text, label in zip(split["text"], split["label"], strict=True)]
 
 
-def separated(delimiter: str, start: str = "", end: str = "\n") -> Callable[[Path, Rows], Path]:
+def separated(delimiter: str, start: str = "", end: str = "\n", encoding: str = "utf-8") -> Callable[[Path, Rows], Path]:
     def write(path: Path, rows: Rows) -> Path:
         lines = [delimiter.join(map(str, row)) + end for row in [("text", "label"), *rows]]
-        path.write_bytes((start + "".join(lines)).encode())
+        path.write_bytes((start + "".join(lines)).encode(encoding))
         return path
 
     return write
@@ -50,9 +52,42 @@ def parquet(path: Path, rows: Rows) -> Path:
     return path
 
 
+def json_array(key: str | None) -> Callable[[Path, Rows], Path]:
+    def write(path: Path, rows: Rows) -> Path:
+        records = [{"id": i, "label": label, "text": text} for i, (text, label) in enumerate(rows)]
+        path.write_text(
+            json.dumps({"version": "1", "empty": [], key: records} if key else records, indent=1), encoding="utf-8"
+        )
+        return path
+
+    return write
+
+
+def workbook(path: Path, rows: Rows) -> Path:
+    book = openpyxl.Workbook()
+    for row in [("text", "label"), *rows]:
+        book.worksheets[0].append(row)
+    book.save(path)
+    return path
+
+
+def zipped(write: Callable[[Path, Rows], Path]) -> Callable[[Path, Rows], Path]:
+    def write_zipped(path: Path, rows: Rows) -> Path:
+        path.write_bytes(gzip.compress(write(path, rows).read_bytes()))
+        return path
+
+    return write_zipped
+
+
 FORMATS: dict[str, Callable[[Path, Rows], Path]] = {
     "a.csv": separated(","), "windows.CSV": separated(",", "\ufeff", "\r\n"), "a.tsv": separated("\t"),
     "a.jsonl": json_lines, "a.parquet": parquet,
+    "semicolon.csv": separated(";", "\ufeff"), "pipe.txt": separated("|"), "tab.csv": separated("\t"),
+    "comma.tsv": separated(","), "sep.csv": separated(";", "sep=;\r\n", "\r\n"), "cr.txt": separated("\t", end="\r"),
+    "utf16.txt": separated("\t", end="\r\n", encoding="utf-16"),
+    "array.json": json_array(None), "records.json": json_array("data"), "lines.json": json_lines,
+    "a.csv.gz": zipped(separated(",")), "a.JSONL.GZ": zipped(json_lines),
+    "utf16.csv.gz": zipped(separated(";", encoding="utf-16")), "a.xlsx": workbook,
 }  # fmt: skip
 
 

@@ -1,0 +1,87 @@
+"""Columns in the types that their file gave them -> columns of strings, checked.
+
+A `Place` names a row for people: its file and its number there. Every problem is a DataError that names row and column.
+"""
+
+from collections.abc import Callable, Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipeline.errors import DataError
+from pipeline.tasks.single_label import LABEL, TEXT
+
+Place = Callable[[int], str]  # index of a row, from 0 -> "a.csv, row 2"
+TEXT_TYPES = (
+    pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_binary, pa.types.is_large_binary,
+)  # fmt: skip
+
+
+def rows_of(where: str) -> Place:
+    """The place of a row where rows are counted from 1."""
+    return lambda index: f"{where}, row {index + 1}"
+
+
+def as_strings(table: pa.Table, text_column: str, label_column: str, where: str, place: Place | None = None) -> pa.Table:
+    """Two columns of a table as `text, label`, both `large_string`.
+
+    where: the file or data set, for messages. Raises DataError for other types than those of texts and labels, and unless
+    they are UTF-8.
+    """
+    place = place or rows_of(where)
+    text = strings(table.column(text_column), text_column, where, place)
+    return pa.table({TEXT: text, LABEL: labels(table.column(label_column), label_column, where, place)})
+
+
+def strings(column: pa.ChunkedArray, name: str, where: str, place: Place | None = None) -> pa.ChunkedArray:
+    """A column of texts as `large_string`; nulls are kept. Raises DataError unless it is text in UTF-8."""
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    if pa.types.is_null(kind):
+        return column.cast(pa.large_string())
+    if not any(test(kind) for test in TEXT_TYPES):
+        raise DataError(f"{where}, column {name!r}: holds {kind}, not text")
+    raw = column.cast(pa.large_binary())
+    try:
+        return raw.cast(pa.large_string())  # checks that it is UTF-8
+    except pa.ArrowInvalid as error:
+        index = next(i for i, value in enumerate(raw) if _undecodable(value.as_py()))
+        row = (place or rows_of(where))(index)
+        raise DataError(f"{row}, column {name!r}: not UTF-8; save the file as UTF-8") from error
+
+
+def labels(column: pa.ChunkedArray, name: str, where: str, place: Place | None = None) -> pa.ChunkedArray:
+    """A column of labels, strings or integers, as `large_string`; nulls are kept. Raises DataError for other types."""
+    if pa.types.is_integer(column.type):
+        return column.cast(pa.large_string())
+    if pa.types.is_floating(column.type) or pa.types.is_boolean(column.type):
+        raise DataError(f"{where}, column {name!r}: labels are {column.type}; they must be strings or integers")
+    return strings(column, name, where, place)
+
+
+def name_classes(table: pa.Table, column: str, names: Sequence[str], where: str) -> pa.Table:
+    """Replace the numbers of classes in a column, or in its lists, by their names; -1 becomes null.
+
+    Raises DataError for other numbers.
+    """
+    values = table.column(column).combine_chunks()
+    listed = pa.types.is_list(values.type) or pa.types.is_large_list(values.type)
+    codes = values.values if listed else values
+    if not pa.types.is_integer(codes.type):  # names already
+        return table
+    codes = codes.cast(pa.int64())
+    wrong = pc.index(pc.fill_null(pc.or_(pc.less(codes, -1), pc.greater_equal(codes, len(names))), False), True).as_py()
+    if wrong >= 0:
+        place = f"{where}, column {column!r}" if listed else f"{where}, row {wrong + 1}, column {column!r}"
+        raise DataError(f"{place}: {codes[wrong]} is none of its {len(names)} classes")
+    named = pa.array(names, pa.large_string()).take(pc.if_else(pc.greater_equal(codes, 0), codes, None))
+    if listed:
+        named = type(values).from_arrays(values.offsets, named, mask=values.is_null())
+    return table.set_column(table.column_names.index(column), column, pa.chunked_array([named]))
+
+
+def _undecodable(value: bytes | None) -> bool:
+    try:
+        (value or b"").decode("utf-8")
+    except UnicodeDecodeError:
+        return True
+    return False
