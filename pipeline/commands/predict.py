@@ -6,7 +6,8 @@ tail -f queries.txt | python -m pipeline predict --model DIRECTORY            fr
 
 --file FILE          texts to classify: the text column of a .csv, .tsv, .jsonl or .parquet, else one per line; without
                      texts and --file, standard input is read
---text-column NAME   the column of such a table; default data.text_column, or "text"; a single column needs no name
+--text-column NAME   the column of such a table; default data.text_column, or "text"; a single column needs no name;
+                     given twice or more: columns that are joined with a space
 --quoting true|false whether a quotation mark at the start of a cell of a .csv or .tsv quotes it; default data.quoting
 --format FORMAT      format of the answers: jsonl (the default) or csv
 --model DIRECTORY    an artifact directory instead of the champion
@@ -30,6 +31,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from pipeline.commands.configuration.compose import one_config
+from pipeline.config import Names
 from pipeline.data.formats import TABLES
 from pipeline.errors import ConfigError, TrackError
 from pipeline.system.spreadsheet import safe_cells
@@ -118,7 +120,7 @@ def _texts_of_table(options: argparse.Namespace) -> list[str]:
     from pipeline.data.queries import texts_of
 
     data = None if options.model else one_config(options.overrides).data
-    column = options.text_column or getattr(data, "text_column", "text")
+    column: Names = tuple(options.text_column) if options.text_column else getattr(data, "text_column", "text")
     quoting = options.quoting == "true" if options.quoting else getattr(data, "quoting", None)
     return texts_of(Path(options.file), column, quoting)
 
@@ -159,7 +161,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser.error = fail  # type: ignore[method-assign]  # one line instead of the usage
     parser.add_argument("text", nargs="*", help="texts to classify; default: --file or standard input")
     parser.add_argument("--file", help="a table, or a file with one text per line")
-    parser.add_argument("--text-column", help="the column of a table with the texts")
+    parser.add_argument("--text-column", action="append", help="the column of a table with the texts")
     parser.add_argument("--quoting", choices=("true", "false"), help="whether cells of a .csv or .tsv may be quoted")
     parser.add_argument("--format", choices=("jsonl", "csv"), default="jsonl", help="format of the answers (default: jsonl)")
     parser.add_argument("--model", help="an artifact directory instead of the champion")

@@ -1,11 +1,13 @@
 """Rows that can't be used: an empty text, an empty label, a label that train lacks."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pipeline.data.columns import blank
 from pipeline.data.raw import Changed, Parts, RawSplit, mask
 from pipeline.errors import DataError, nearest
 from pipeline.tasks.single_label import LABEL
@@ -27,11 +29,14 @@ class BadRows:
         counts = {kind: int(found.sum()) for kind, found in self.of_kind.items()}
         return {kind: count for kind, count in counts.items() if count}
 
-    def first(self, kind: str) -> str:
-        """The place of the first row of a kind, and its label if that is what is wrong."""
+    def first(self, kind: str, known: Sequence[str]) -> str:
+        """The place of the first row of a kind; a label that is not known is named, with the nearest one that is."""
         row = int(self.of_kind[kind].argmax())
         place = self.split.place(row, self.columns[kind])
-        return f"{place}: {self.split.table.column(LABEL)[row].as_py().strip()!r}" if kind == UNKNOWN else place
+        if kind != UNKNOWN:
+            return place
+        label = self.split.table.column(LABEL)[row].as_py()
+        return f"{place}: {label!r}{nearest(label, known)}"
 
 
 def checked(parts: Parts, policy: str) -> Changed:
@@ -42,19 +47,17 @@ def checked(parts: Parts, policy: str) -> Changed:
     found = {name: _with_unknown(bad, known) for name, bad in empty.items()}
     bad = {name: each for name, each in found.items() if each.counted()}
     if bad and policy == ERROR:
-        raise DataError(_problem(list(bad.values()), known))
+        raise DataError(_problem(list(bad.values()), known.to_pylist()))
     kept = {name: part.filter(~_any(bad[name])) if name in bad else part for name, part in parts.items()}
     return kept, [_told(each) for each in bad.values()]
 
 
 def _empty(part: RawSplit) -> BadRows:
-    texts = {name: _blank(part.table.column(name)) for name in part.inputs}
+    texts = {name: mask(blank(part.table.column(name))) for name in part.inputs}
     without_text = np.logical_or.reduce(list(texts.values()))
-    column = next((name for name, blank in texts.items() if blank[without_text.argmax()]), part.inputs[0])
-    without_label = _blank(part.table.column(LABEL)) & ~without_text
-    return BadRows(
-        part, {EMPTY_TEXT: without_text, EMPTY_LABEL: without_label}, {EMPTY_TEXT: column, EMPTY_LABEL: LABEL}
-    )
+    column = next((name for name, found in texts.items() if found[without_text.argmax()]), part.inputs[0])
+    without_label = mask(blank(part.table.column(LABEL))) & ~without_text
+    return BadRows(part, {EMPTY_TEXT: without_text, EMPTY_LABEL: without_label}, {EMPTY_TEXT: column, EMPTY_LABEL: LABEL})
 
 
 def _with_unknown(bad: BadRows, known: pa.Array) -> BadRows:
@@ -67,20 +70,14 @@ def _any(bad: BadRows) -> np.ndarray:
     return found
 
 
-def _blank(column: pa.ChunkedArray) -> np.ndarray:
-    """Whether values are null, empty or white space only."""
-    return mask(pc.fill_null(pc.or_(pc.equal(pc.binary_length(column), 0), pc.utf8_is_space(column)), True))
-
-
-def _problem(bad: list[BadRows], known: pa.Array) -> str:
+def _problem(bad: list[BadRows], known: Sequence[str]) -> str:
     said = []
     for kind in KINDS:
         having = [each for each in bad if kind in each.counted()]
         if not having:
             continue
-        first, count = having[0].first(kind), sum(each.counted()[kind] for each in having)
-        hint = nearest(first.rpartition(": ")[2].strip("'\""), known.to_pylist()) if kind == UNKNOWN else ""
-        said.append(f"{count} with {kind} (first: {first}{hint})")
+        first, count = having[0].first(kind, known), sum(each.counted()[kind] for each in having)
+        said.append(f"{count} with {kind} (first: {first})")
     rows = sum(sum(each.counted().values()) for each in bad)
     what = f"{rows} row{'s' * (rows > 1)} can't be used"
     return f"{what}: {', '.join(said)}; correct them, or set data.on_bad_rows={DROP} to go on without them"

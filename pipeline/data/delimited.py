@@ -2,17 +2,16 @@
 
 import csv
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
 
-from pipeline.data.formats import DELIMITERS
+from pipeline.data.formats import DELIMITERS, Format
 from pipeline.errors import DataError, nearest
 
 OTHER_DELIMITERS = (";", "\t", ",", "|")  # of files with a wrong suffix
-SETTINGS = ("data.text_column=", "data.label_column=")  # that name the columns
 BLOCK_BYTES = 2**24  # bytes read at once; a file with a longer row is read as one block
 MAX_BLOCK_BYTES = 2**31 - 1
 MAX_SHOWN = 300  # characters of Arrow's messages, which contain the row
@@ -25,14 +24,22 @@ class Dialect:
 
     delimiter: str
     quoting: bool
-    given: bool  # the user said which
-    setting: str  # how to say it: this and true or false
+    form: Format  # what the user said
+
+    @property
+    def given(self) -> bool:
+        """Whether the user said if cells are quoted; that is not doubted."""
+        return self.form.quoting is not None
+
+    def says(self, quoting: bool) -> str:
+        """How the user says whether cells are quoted."""
+        return self.form.setting("quoting", str(quoting).lower())
 
     @classmethod
-    def of(cls, path: Path, quoting: bool | None, setting: str = "data.quoting=") -> "Dialect":
-        """By the file's suffix: CSV quotes, TSV does not, unless `quoting` says otherwise."""
+    def of(cls, path: Path, form: Format) -> "Dialect":
+        """By the file's suffix: CSV quotes, TSV does not, unless the user says otherwise."""
         delimiter = DELIMITERS[path.suffix.lower()]
-        return cls(delimiter, delimiter == "," if quoting is None else quoting, quoting is not None, setting)
+        return cls(delimiter, delimiter == "," if form.quoting is None else form.quoting, form)
 
 
 def rows(path: Path, dialect: Dialect) -> Iterator[list[str]]:
@@ -58,11 +65,9 @@ def row_number(path: Path, index: int, dialect: Dialect) -> int:
     return next(itertools.islice(filled, index + 1, None))
 
 
-def require_header(
-    path: Path, dialect: Dialect, names: Sequence[str], columns: Sequence[str], settings: Sequence[str] = SETTINGS
-) -> None:
+def require_header(path: Path, dialect: Dialect, names: Sequence[str], wanted: Mapping[str, str]) -> None:
     """Raises what `require` raises, and where the header has other separators, or quotes that are read as characters."""
-    missing = [column for column in columns if column not in names]
+    missing = [column for column in wanted if column not in names]
     separator = other_delimiter(names, dialect, missing)
     if missing and separator:
         suffix = path.suffix.lower()
@@ -72,9 +77,9 @@ def require_header(
         )
     if any(f'"{column}"' in names for column in missing):
         raise DataError(
-            f"{path}: its header is quoted, but quotation marks are read as characters; set {dialect.setting}true"
+            f"{path}: its header is quoted, but quotation marks are read as characters; set {dialect.says(True)}"
         )
-    require(path, names, columns, settings)
+    require(path, names, wanted)
 
 
 def other_delimiter(names: Sequence[str], dialect: Dialect, columns: Sequence[str] = ()) -> str | None:
@@ -84,16 +89,16 @@ def other_delimiter(names: Sequence[str], dialect: Dialect, columns: Sequence[st
     return next(iter([*fitting, *others]), None)
 
 
-def require(path: Path, known: Sequence[str], columns: Sequence[str], settings: Sequence[str] = SETTINGS) -> None:
-    """Raises DataError unless the file has each of the columns (text, then label) exactly once; `settings` name them."""
-    for column, setting in zip(columns, settings, strict=False):
+def require(path: Path, known: Sequence[str], wanted: Mapping[str, str]) -> None:
+    """Raises DataError unless the file has each of the columns exactly once; `wanted` has the setting of each."""
+    for column, setting in wanted.items():
         if column not in known:
-            raise DataError(f"{path}: no column {column!r}{nearest(column, known)}; name yours with {setting}...")
+            raise DataError(f"{path}: no column {column!r}{nearest(column, known)}; name yours with {setting}")
         if known.count(column) > 1:
             raise DataError(f"{path}: {known.count(column)} columns are called {column!r}; rename all but one")
 
 
-def read_columns(path: Path, dialect: Dialect, columns: Sequence[str]) -> pa.Table:
+def read_columns(path: Path, dialect: Dialect, columns: Iterable[str]) -> pa.Table:
     """Columns as `large_binary`, in the file's order. Raises DataError where a row has too many or too few cells."""
     if not any(itertools.islice(filter(None, rows(path, dialect)), 1, 2)):  # Arrow takes a header alone for an empty file
         return pa.table({name: pa.array([], pa.large_binary()) for name in columns})
@@ -106,11 +111,12 @@ def read_columns(path: Path, dialect: Dialect, columns: Sequence[str]) -> pa.Tab
         except pa.ArrowInvalid as error:
             problem = str(error).replace("Row #", "row ")
             shown = problem[:MAX_SHOWN] + ("..." if len(problem) > MAX_SHOWN else "")
-            hint = "" if dialect.quoting or '"' not in problem else f"; if it quotes its cells, set {dialect.setting}true"
+            way_out = f"; if it quotes its cells, set {dialect.says(True)}"
+            hint = "" if dialect.quoting or '"' not in problem else way_out
             raise DataError(f"{path}: can't be read as {path.suffix[1:].lower()}: {shown}{hint}") from error
 
 
-def _read(path: Path, dialect: Dialect, columns: Sequence[str], block_bytes: int, threads: bool) -> pa.Table:
+def _read(path: Path, dialect: Dialect, columns: Iterable[str], block_bytes: int, threads: bool) -> pa.Table:
     import pyarrow.csv as arrow_csv
 
     wanted = list(dict.fromkeys(columns))

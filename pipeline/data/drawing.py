@@ -7,9 +7,10 @@ import numpy as np
 import pyarrow as pa
 
 from pipeline.data import groups
+from pipeline.data.columns import GROUP
 from pipeline.data.groups import REST
 from pipeline.data.labels import counts_of
-from pipeline.data.raw import GROUP, Changed, Parts, RawSplit
+from pipeline.data.raw import SPLITS, Changed, Parts, RawSplit
 from pipeline.errors import DataError
 from pipeline.tasks.single_label import LABEL
 
@@ -39,7 +40,7 @@ def missing(given: Parts, cut: SplitFractions) -> Changed:
     for name, part in drawn.items():
         _require_classes(part, train, name, wanted[name])
     parts = {**given, **drawn, "train": train.take(rows[REST])}
-    return parts, [_told(train, drawn)] if grouped else []
+    return {name: parts[name] for name in SPLITS}, [_told(train, drawn)] if grouped else []
 
 
 def _grouped(train: RawSplit, shares: Mapping[str, float], rng: np.random.Generator) -> dict[str, np.ndarray]:

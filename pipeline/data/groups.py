@@ -1,12 +1,14 @@
 """Draws missing splits from train so that rows of one group, such as those of one author, never stand in two splits."""
 
+import itertools
 from collections.abc import Mapping
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.data.raw import GROUP, Parts
+from pipeline.data.columns import GROUP
+from pipeline.data.raw import Parts
 
 REST = "rest"
 
@@ -43,7 +45,7 @@ def _members(labels: np.ndarray, groups: np.ndarray, classes: int) -> list[list[
     pairs, counts = np.unique(groups * classes + labels, return_counts=True)
     starts = np.searchsorted(pairs // classes, np.arange(int(groups.max()) + 2)).tolist()
     both = list(zip((pairs % classes).tolist(), counts.tolist(), strict=True))
-    return [both[start:end] for start, end in zip(starts[:-1], starts[1:], strict=True)]
+    return [both[start:end] for start, end in itertools.pairwise(starts)]
 
 
 def _placed(order: np.ndarray, members: list[list[tuple[int, int]]], wanted: np.ndarray) -> np.ndarray:

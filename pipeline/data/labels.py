@@ -61,7 +61,8 @@ def without_rare(parts: Parts, minimum: int | None, how: str, spared: str | None
         kept = {name: part.filter(~found[name]) if found[name].any() else part for name, part in parts.items()}
         return kept, [f"{what} and were dropped ({rows}): {shown(rare)}"]
     merged = {name: part.with_labels(_replaced(part, dict.fromkeys(rare, OTHER))) for name, part in parts.items()}
-    return merged, [f"{what} and were merged into {OTHER!r} ({rows}): {shown(rare)}"]
+    exists = ", which is a class already" if OTHER in counts.keys() - {*rare} else ""
+    return merged, [f"{what} and were merged into {OTHER!r}{exists} ({rows}): {shown(rare)}"]
 
 
 def counts_of(part: RawSplit) -> dict[str, int]:

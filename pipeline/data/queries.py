@@ -3,37 +3,33 @@
 import logging
 from pathlib import Path
 
-import pyarrow as pa
-
+from pipeline.config import Names, names_of
 from pipeline.data import delimited, quotes, tables
+from pipeline.data.columns import joined, strings
 from pipeline.data.delimited import Dialect
-from pipeline.data.formats import DELIMITERS
+from pipeline.data.formats import DELIMITERS, Format
 from pipeline.errors import DataError
 
 log = logging.getLogger(__name__)
-SETTINGS = ("--text-column ",)  # how the command predict names the column
 
 
-def texts_of(path: Path, column: str, quoting: bool | None = None) -> list[str]:
-    """The texts of a column of any file that training reads, empty ones too.
+def texts_of(path: Path, column: Names, quoting: bool | None = None) -> list[str]:
+    """The texts of a column of any file that training reads, or of several, joined as for training; empty ones too.
 
     A CSV or TSV file with one column may have no header: then every row is a text. Raises DataError when the column is
     missing, or the file can't be read; warns about what may be wrong with it.
     """
-    if path.suffix.lower() not in DELIMITERS:
-        table, _, notes = tables.read_raw(path, [column], quoting, SETTINGS)
-        return _texts(path, table, column, notes)
-    dialect = Dialect.of(path, quoting, "--quoting ")
-    try:
+    form, columns = Format(quoting, prefix="--"), names_of(column)
+    if path.suffix.lower() in DELIMITERS and path.is_file():
+        dialect = Dialect.of(path, form)
         names = delimited.header(path, dialect)
-        if len(names) == 1 and not _is_misread(names[0], dialect, column):
-            return _single_column(path, dialect, column)
-        delimited.require_header(path, dialect, names, [column], SETTINGS)
-        notes = quotes.check_marks(path, dialect)
-        table = delimited.read_columns(path, dialect, [column])
-    except OSError as error:
-        raise DataError(f"{path}: can't be read ({error.strerror})") from error
-    return _texts(path, table, column, [*notes, *quotes.check_lines(path, dialect, names, column, table)])
+        if len(names) == len(columns) == 1 and not _is_misread(names[0], dialect, columns[0]):
+            return _single_column(path, dialect, columns[0])
+    found = tables.read(path, dict.fromkeys(columns, "--text-column NAME"), form)
+    for note in found.notes:
+        log.warning("warning: %s", note)
+    texts = joined(strings(found.table.column(name), name, str(path), found.place) for name in columns)
+    return [text or "" for text in texts.to_pylist()]
 
 
 def _is_misread(header: str, dialect: Dialect, column: str) -> bool:
@@ -41,12 +37,6 @@ def _is_misread(header: str, dialect: Dialect, column: str) -> bool:
     separator = delimited.other_delimiter([header], dialect, [column])
     cells = header.split(separator) if separator else [header]
     return header != column and column in {cell.strip('" ') for cell in cells}
-
-
-def _texts(path: Path, table: pa.Table, column: str, notes: list[str]) -> list[str]:
-    for note in notes:
-        log.warning("warning: %s", note)
-    return [text or "" for text in tables.strings(table.column(column), path, column).to_pylist()]
 
 
 def _single_column(path: Path, dialect: Dialect, column: str) -> list[str]:

@@ -24,7 +24,7 @@ QUOTED = rb'"(?:[^"]++|"")*+"'
 
 def _way_out(dialect: Dialect) -> str:
     return (
-        f'double the quotation marks inside of texts (""), or set {dialect.setting}false if they are characters of the texts'
+        f'double the quotation marks inside of texts (""), or set {dialect.says(False)} if they are characters of the texts'
     )
 
 
@@ -75,7 +75,7 @@ def _line(content: mmap.mmap, place: int) -> int:
     return 1 + (before.count(b"\n") or before.count(b"\r"))
 
 
-def check_lines(path: Path, dialect: Dialect, names: Sequence[str], label: str, table: pa.Table) -> list[str]:
+def check_lines(path: Path, dialect: Dialect, names: Sequence[str], table: pa.Table) -> list[str]:
     """Notes about texts of many lines, and about cells that are quoted although the file does not quote.
 
     table: the columns that were read, binary; names: all columns of the file. Raises DataError where a cell holds rows of
@@ -84,13 +84,14 @@ def check_lines(path: Path, dialect: Dialect, names: Sequence[str], label: str, 
     if table.num_rows == 0:
         return []
     if not dialect.quoting:
-        return _kept_marks(path, dialect, table, label)
+        return _kept_marks(path, dialect, table)
+    wanted = table
     seen = sum(_count_line_breaks(column) for column in table.columns)
     lines = _lines_of(path)
     others = [name for name in names if name not in table.column_names and names.count(name) == 1]
     if others and lines - 1 - table.num_rows > seen:  # rows may be hidden in a column that is not used
         table = read_columns(path, dialect, [*table.column_names, *others])
-    labels = set(pc.unique(table.column(label)).to_pylist()[:MAX_LABELS])
+    label, labels = _labels(wanted)
     longest = (1, 0)
     for column in table.columns if seen or others else ():
         for index, text in _with_line_breaks(column):
@@ -101,7 +102,7 @@ def check_lines(path: Path, dialect: Dialect, names: Sequence[str], label: str, 
                 number = row_number(path, index, dialect)
                 raise DataError(
                     f"{path}, row {number}: a quotation mark opens a cell of {len(parts)} lines, {hidden} of which look "
-                    f"like rows of their own; if they are lines of one text, set {dialect.setting}true; if the mark "
+                    f"like rows of their own; if they are lines of one text, set {dialect.says(True)}; if the mark "
                     f"swallows rows, {_way_out(dialect)}"
                 )
     if longest[0] <= MANY_LINES and lines < 2 * table.num_rows + MANY_LINES:
@@ -111,6 +112,13 @@ def check_lines(path: Path, dialect: Dialect, names: Sequence[str], label: str, 
         f"{path}: {table.num_rows} rows in {lines} lines; the longest text has {longest[0]} lines (row {number}). If a "
         f"quotation mark swallows rows, {_way_out(dialect)}"
     ]
+
+
+def _labels(table: pa.Table) -> tuple[str, set[bytes]]:
+    """The column with the fewest different values, and these: the best sign of a row of the file."""
+    values = {name: pc.unique(table.column(name)) for name in table.column_names}
+    label = min(values, key=lambda name: len(values[name]))
+    return label, set(values[label][:MAX_LABELS].to_pylist())
 
 
 def _is_row(line: str, delimiter: str, names: Sequence[str], label: str, labels: set[bytes]) -> bool:
@@ -135,15 +143,14 @@ def _lines_of(path: Path) -> int:
         return sum(chunk.count(b"\n") for chunk in iter(lambda: file.read(2**20), b""))
 
 
-def _kept_marks(path: Path, dialect: Dialect, table: pa.Table, label: str) -> list[str]:
+def _kept_marks(path: Path, dialect: Dialect, table: pa.Table) -> list[str]:
     notes = []
     for name in table.column_names:
         quoted = pc.match_substring_regex(table.column(name), r'(?s)^"([^"]|"")*"$')
         count = pc.sum(quoted).as_py() or 0
         if count:
-            what = "labels" if name == label and table.num_columns > 1 else "texts"
             notes.append(
-                f"{path}: {count} of {table.num_rows} {what} begin and end with a quotation mark, which is kept; if the "
-                f"file quotes its {what}, set {dialect.setting}true"
+                f"{path}: {count} of {table.num_rows} cells of column {name!r} begin and end with a quotation mark, which "
+                f"is kept; if the file quotes its cells, set {dialect.says(True)}"
             )
     return notes

@@ -1,14 +1,15 @@
-"""`RawSplit`: one split as it was read, a table of strings. The verbs of `splits.assemble` keep, drop and change its rows."""
+"""`RawSplit`: one split as it was read, a table of strings. The verbs of `splits.assemble` drop and change its rows."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pyarrow as pa
 
+from pipeline.data.columns import GROUP, Place, rows_of
 from pipeline.tasks.single_label import LABEL
 
-GROUP = "group"  # the column that says which rows belong together
+SPLITS = ("train", "validation", "test")
 SHOWN = 4  # names in a message
 
 Parts = dict[str, "RawSplit"]  # "train", "validation", "test" -> the split
@@ -22,7 +23,7 @@ class RawSplit:
     table: pa.Table  # `text`, `label`, and `group` where rows belong together
     where: str  # the file or data set it came from
     columns: Mapping[str, str] = field(default_factory=dict)  # a column of the table -> its name in that file, if another
-    number: Callable[[int], int] = lambda row: row + 1  # index from 0 -> the row number that people see
+    row: Place | None = None  # names a row for people; None: its number in `where`
     notes: tuple[str, ...] = ()  # about how it was read
 
     @property
@@ -32,7 +33,7 @@ class RawSplit:
 
     def place(self, row: int, column: str) -> str:
         """File, row and column, for a message."""
-        return f"{self.where}, row {self.number(row)}, column {self.columns.get(column, column)!r}"
+        return f"{self._row(row)}, column {self.columns.get(column, column)!r}"
 
     def with_labels(self, labels: pa.ChunkedArray) -> "RawSplit":
         """The same rows with other labels."""
@@ -40,15 +41,17 @@ class RawSplit:
 
     def filter(self, kept: np.ndarray) -> "RawSplit":
         """The rows where `kept`, bool (rows,), is True."""
-        number = self.number
-        return replace(
-            self, table=self.table.filter(pa.array(kept)), number=lambda row: number(int(np.flatnonzero(kept)[row]))
-        )
+        named, table = self._row, self.table.filter(pa.array(kept))
+        return replace(self, table=table, row=lambda row: named(int(np.flatnonzero(kept)[row])))
 
     def take(self, rows: np.ndarray) -> "RawSplit":
         """The rows with these indices, in this order."""
-        number = self.number
-        return replace(self, table=self.table.take(pa.array(rows)), number=lambda row: number(int(rows[row])))
+        named, table = self._row, self.table.take(pa.array(rows))
+        return replace(self, table=table, row=lambda row: named(int(rows[row])))
+
+    @property
+    def _row(self) -> Place:
+        return self.row or rows_of(self.where)
 
 
 def mask(found: pa.ChunkedArray | pa.Array) -> np.ndarray:

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 
 from pipeline.data import bad_rows, drawing, groups, hints, labels, leaks
 from pipeline.data.drawing import SplitFractions as SplitFractions
-from pipeline.data.raw import Changed, Parts
+from pipeline.data.raw import SPLITS, Changed, Parts
 from pipeline.data.raw import RawSplit as RawSplit
 from pipeline.data.renaming import Renaming
 from pipeline.errors import DataError, nearest
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
 log = logging.getLogger(__name__)
-SPLITS = ("train", "validation", "test")
 LONGEST, DRAWN = 50, 200  # texts
 LONG = 20_000  # characters
 

@@ -1,81 +1,53 @@
-"""One file of the user -> an Arrow table with the columns `text` and `label`, both strings.
+"""One file of the user -> an Arrow table of the columns that are wanted, in the types that the file gives them.
 
-Not here: checks of the values (`splits.py`). Every problem is a DataError that names the file and, if known, the row (as in
-a spreadsheet: the header of a CSV is row 1) and the column.
+Not here: their conversion to strings (`columns.py`), checks of the values (`splits.py`). Every problem is a DataError that
+names the file and, if known, the row (as in a spreadsheet: the header of a CSV is row 1) and the column.
 """
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from pipeline.data import delimited, quotes
-from pipeline.data.delimited import BLOCK_BYTES, MAX_BLOCK_BYTES, SETTINGS, Dialect, require, require_header
-from pipeline.data.formats import DELIMITERS, JSON_LINES, PARQUET
+from pipeline.data.columns import Place, name_classes, rows_of
+from pipeline.data.delimited import BLOCK_BYTES, MAX_BLOCK_BYTES, Dialect, require, require_header
+from pipeline.data.formats import DELIMITERS, JSON_LINES, PARQUET, Format
 from pipeline.errors import DataError
-from pipeline.tasks.single_label import LABEL, TEXT
-
-TEXT_TYPES = (
-    pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_binary, pa.types.is_large_binary,
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
 class FileTable:
     """What was read of a file."""
 
-    table: pa.Table  # `text: large_string, label: string`, in the file's order, nulls kept
+    table: pa.Table  # the wanted columns under their own names, in the file's order of rows, nulls kept
     columns: tuple[str, ...]  # the names of all columns of the file
+    place: Place  # names a row for people
     notes: tuple[str, ...] = ()  # sentences about what may be wrong with it
 
 
-def read(path: Path, text_column: str, label_column: str, quoting: bool | None = None) -> FileTable:
-    """Read the two columns of a file; `quoting` is `data.quoting`.
+def read(path: Path, wanted: Mapping[str, str], form: Format) -> FileTable:
+    """Read columns of a file.
 
-    Raises DataError when the file is missing or not of its format, a column is missing or not UTF-8, or the labels are
-    neither strings nor integers.
-    """
-    table, names, notes = read_raw(path, [text_column, label_column], quoting)
-    return FileTable(as_strings(table, path, text_column, label_column, quoting), tuple(names), tuple(notes))
-
-
-def read_raw(
-    path: Path, columns: Sequence[str], quoting: bool | None, settings: Sequence[str] = SETTINGS
-) -> tuple[pa.Table, list[str], list[str]]:
-    """Columns of a file (text, then label) in their own types, the names of all its columns, notes. Raises DataError.
-
-    settings: how a user names the columns.
+    wanted: the names of columns, each with the setting that names it (for messages). Raises DataError when the file is
+    missing or not of its format, or a column is missing.
     """
     if not path.is_file():
         raise DataError(f"{path}: {'is a directory, not a file' if path.is_dir() else 'no such file'}")
     suffix = path.suffix.lower()
     try:
         if suffix in DELIMITERS:
-            return _read_delimited(path, columns, Dialect.of(path, quoting))
+            return _read_delimited(path, wanted, Dialect.of(path, form))
         if suffix in JSON_LINES:
-            return _read_json_lines(path, columns, settings)
+            return _read_json_lines(path, wanted)
         if suffix in PARQUET:
-            return _read_parquet(path, columns, settings)
+            return _read_parquet(path, wanted)
     except (pa.ArrowInvalid, pa.ArrowTypeError, OSError) as error:
         raise DataError(f"{path}: can't be read as {suffix[1:]}: {_from_one(str(error))}") from error
     raise DataError(f"{path}: unknown type of file; use .csv, .tsv, .jsonl or .parquet")
-
-
-def as_strings(table: pa.Table, where: Path, text_column: str, label_column: str, quoting: bool | None = None) -> pa.Table:
-    """Two columns of a table as `text, label`, both strings. Raises DataError for other types, and unless they are UTF-8."""
-    text = strings(table.column(text_column), where, text_column, quoting)
-    return pa.table({TEXT: text, LABEL: _labels(table.column(label_column), where, label_column, quoting)})
-
-
-def row_number(path: Path, index: int, quoting: bool | None = None) -> int:
-    """The row number that people see for a record's index from 0: spreadsheets count the header and blank lines."""
-    if path.suffix.lower() not in DELIMITERS:
-        return index + 1
-    return delimited.row_number(path, index, Dialect.of(path, quoting))
 
 
 def _from_one(message: str) -> str:
@@ -83,15 +55,20 @@ def _from_one(message: str) -> str:
     return re.sub(r"\bin row (\d+)", lambda found: f"in row {int(found[1]) + 1}", message)
 
 
-def _read_delimited(path: Path, columns: Sequence[str], dialect: Dialect) -> tuple[pa.Table, list[str], list[str]]:
+def _read_delimited(path: Path, wanted: Mapping[str, str], dialect: Dialect) -> FileTable:
     names = delimited.header(path, dialect)
-    require_header(path, dialect, names, columns)
+    require_header(path, dialect, names, wanted)
     notes = quotes.check_marks(path, dialect)
-    table = delimited.read_columns(path, dialect, columns)
-    return table, names, notes + quotes.check_lines(path, dialect, names, columns[-1], table)
+    table = delimited.read_columns(path, dialect, list(wanted))
+    notes += quotes.check_lines(path, dialect, names, table)
+
+    def place(index: int) -> str:
+        return f"{path}, row {delimited.row_number(path, index, dialect)}"
+
+    return FileTable(table, tuple(names), place, tuple(notes))
 
 
-def _read_json_lines(path: Path, columns: Sequence[str], settings: Sequence[str]) -> tuple[pa.Table, list[str], list[str]]:
+def _read_json_lines(path: Path, wanted: Mapping[str, str]) -> FileTable:
     import pyarrow.json as arrow_json
 
     with path.open("rb") as file:
@@ -101,12 +78,12 @@ def _read_json_lines(path: Path, columns: Sequence[str], settings: Sequence[str]
     if BLOCK_BYTES < path.stat().st_size < MAX_BLOCK_BYTES and _longest_line(path) > BLOCK_BYTES:
         block = arrow_json.ReadOptions(block_size=path.stat().st_size)
     table = arrow_json.read_json(path, read_options=block)
-    require(path, table.column_names, columns, settings)
-    dates = [name for name in columns if pa.types.is_timestamp(table.schema.field(name).type)]
+    require(path, table.column_names, wanted)
+    dates = [name for name in wanted if pa.types.is_timestamp(table.schema.field(name).type)]
     if dates:  # Arrow takes strings that look like dates for dates, where all do
-        schema = pa.schema([(name, pa.large_string()) for name in dict.fromkeys(dates)])
+        schema = pa.schema([(name, pa.large_string()) for name in dates])
         table = arrow_json.read_json(path, block, arrow_json.ParseOptions(explicit_schema=schema))
-    return table, table.column_names, []
+    return FileTable(table.select(list(wanted)), tuple(table.column_names), rows_of(str(path)))
 
 
 def _longest_line(path: Path) -> int:
@@ -114,16 +91,17 @@ def _longest_line(path: Path) -> int:
         return max(map(len, file), default=0)
 
 
-def _read_parquet(path: Path, columns: Sequence[str], settings: Sequence[str]) -> tuple[pa.Table, list[str], list[str]]:
+def _read_parquet(path: Path, wanted: Mapping[str, str]) -> FileTable:
     import pyarrow.parquet as parquet
 
     schema = parquet.read_schema(path)
-    require(path, schema.names, columns, settings)
-    table = parquet.read_table(path, columns=list(dict.fromkeys(columns)))
-    names = _class_names(schema, columns[-1])
-    if names is not None:
-        table = name_classes(table, columns[-1], names, str(path))
-    return table, schema.names, []
+    require(path, schema.names, wanted)
+    table = parquet.read_table(path, columns=list(wanted))
+    for column in wanted:
+        names = _class_names(schema, column)
+        if names is not None:
+            table = name_classes(table, column, names, str(path))
+    return FileTable(table, tuple(schema.names), rows_of(str(path)))
 
 
 def _class_names(schema: pa.Schema, column: str) -> list[str] | None:
@@ -133,49 +111,3 @@ def _class_names(schema: pa.Schema, column: str) -> list[str] | None:
         return list(feature["names"]) if feature["_type"] == "ClassLabel" else None
     except (KeyError, TypeError, ValueError):
         return None
-
-
-def name_classes(table: pa.Table, column: str, names: Sequence[str], where: str) -> pa.Table:
-    """Replace the numbers of classes in a column by their names; -1 becomes null. Raises DataError for other numbers."""
-    numbers = table.column(column)
-    if not pa.types.is_integer(numbers.type):  # names already
-        return table
-    codes = numbers.combine_chunks().cast(pa.int64())
-    wrong = pc.index(pc.fill_null(pc.or_(pc.less(codes, -1), pc.greater_equal(codes, len(names))), False), True).as_py()
-    if wrong >= 0:
-        raise DataError(f"{where}, row {wrong + 1}, column {column!r}: {codes[wrong]} is none of its {len(names)} classes")
-    known = pc.if_else(pc.greater_equal(codes, 0), codes, None)
-    label = pa.chunked_array([pa.array(names, pa.large_string()).take(known)])
-    return table.set_column(table.column_names.index(column), column, label)
-
-
-def strings(column: pa.ChunkedArray, path: Path, name: str, quoting: bool | None = None) -> pa.ChunkedArray:
-    """A column as `large_string`. Raises DataError unless it is text in UTF-8; `quoting` finds the number of the row."""
-    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
-    if pa.types.is_null(kind):
-        return column.cast(pa.large_string())
-    if not any(test(kind) for test in TEXT_TYPES):
-        raise DataError(f"{path}, column {name!r}: holds {kind}, not text")
-    raw = column.cast(pa.large_binary())
-    try:
-        return raw.cast(pa.large_string())  # checks that it is UTF-8
-    except pa.ArrowInvalid as error:
-        index = next(i for i, value in enumerate(raw) if _undecodable(value.as_py()))
-        row = row_number(path, index, quoting)
-        raise DataError(f"{path}, row {row}, column {name!r}: not UTF-8; save the file as UTF-8") from error
-
-
-def _undecodable(value: bytes | None) -> bool:
-    try:
-        (value or b"").decode("utf-8")
-    except UnicodeDecodeError:
-        return True
-    return False
-
-
-def _labels(column: pa.ChunkedArray, path: Path, name: str, quoting: bool | None) -> pa.ChunkedArray:
-    if pa.types.is_integer(column.type):
-        return column.cast(pa.large_string())
-    if pa.types.is_floating(column.type) or pa.types.is_boolean(column.type):
-        raise DataError(f"{path}, column {name!r}: labels are {column.type}; they must be strings or integers")
-    return strings(column, path, name, quoting)

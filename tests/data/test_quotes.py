@@ -77,7 +77,7 @@ def test_a_tsv_that_quotes_is_told_or_read(quoting: Any, tmp_path: Path) -> None
     splits = load(written(tmp_path / "a.tsv", rows, "text\tlabel"), quoting=quoting)
     assert splits.train["text"][0].startswith('text "' if quoting else '"text ""')
     told = [note for note in splits.notes if "data.quoting=true" in note]
-    assert bool(told) == (quoting is None) and all("40 of 40 texts" in note for note in told)
+    assert bool(told) == (quoting is None) and all("40 of 40 cells" in note for note in told)
 
 
 def test_a_tsv_with_line_breaks_in_quotes_is_told_the_setting(tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ def test_a_quoted_header_or_label_of_a_tsv_is_told(tmp_path: Path) -> None:
         load(written(tmp_path / "a.tsv", rows, '"text"\t"label"'))
     quoted = written(tmp_path / "a.tsv", [f'text {i}\t"l{i % 2}"' for i in range(40)], "text\tlabel")
     [note] = [note for note in load(quoted).notes if "data.quoting=true" in note]
-    assert "40 of 40 labels" in note
+    assert "40 of 40 cells of column 'label'" in note
 
 
 @pytest.mark.parametrize(("separator", "more"), [(";", ""), ("\t", "name it .tsv")])
