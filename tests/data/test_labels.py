@@ -14,7 +14,8 @@ SIZES = {"big": 40, "Big": 20, "no": 30, "rare": 3, "rarer": 2}
 ROWS = [(f"{label} {i}", label) for label, size in SIZES.items() for i in range(size)]
 FILES = {
     "a.csv": "old,new\nBig, big \nno,yes\n", "b.csv": "old;new\r\nBig;big\r\n\r\nno;yes\r\n",
-    "a.tsv": "\ufeffold\tnew\nBig\tbig\nno\tyes\n", "a.yaml": "# merged\nBig: big\nno: 'yes'\n", "a.yml": "{Big: big, no: yes}",
+    "a.tsv": "\ufeffold\tnew\nBig\tbig\nno\tyes\n", "a.yaml": "# merged\nBig: big\nno: 'yes'\n",
+    "a.yml": "{Big: big, no: yes}",
     "a.json": '{"Big": "big", "no": "yes"}',
 }  # fmt: skip
 
