@@ -6,7 +6,8 @@ tail -f queries.txt | python -m pipeline predict --model DIRECTORY            fr
 
 --file FILE          texts to classify: the text column of any table that training reads (.csv, .tsv, .jsonl, .json, .xlsx,
                      .parquet; .txt with such a column), else one per line; without texts and --file, standard input is read
---text-column NAME   the column of such a table; default data.text_column, or "text"; a single column needs no name
+--text-column NAME   the column of such a table; default data.text_column, or "text"; a single column needs no name;
+                     given twice or more: columns that are joined with a space
 --delimiter, --quoting, --encoding, --header
                      how the file is written, as data.delimiter and so on, which are the defaults; else it is detected
 --format FORMAT      format of the answers: jsonl (the default) or csv
@@ -31,6 +32,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from pipeline.commands.configuration.compose import one_config
+from pipeline.config import names_of
 from pipeline.data.formats import Format
 from pipeline.errors import ConfigError, TrackError
 from pipeline.system.spreadsheet import safe_cells
@@ -118,13 +120,13 @@ def _texts_of_file(options: argparse.Namespace) -> Iterator[str]:
 
     path = Path(options.file)
     data = None if options.model else one_config(options.overrides).data
-    column = options.text_column or getattr(data, "text_column", "text")
+    columns = tuple(options.text_column) if options.text_column else names_of(getattr(data, "text_column", "text"))
     flags: dict[str, Any] = {name: getattr(options, name) for name in WRITTEN if getattr(options, name)}
     given = {name: value == "true" if value in ("true", "false") else value for name, value in flags.items()}
     known = {name: getattr(data, name) for name in WRITTEN if hasattr(data, name)}
     form = Format(**known | given, prefix="--")
-    if is_table(path, column, form, bool(options.text_column or given.keys() - {"encoding"})):
-        return iter(texts_of(path, column, form))
+    if is_table(path, columns, form, bool(options.text_column or given.keys() - {"encoding"})):
+        return iter(texts_of(path, columns, form))
     return lines_of(path, form)
 
 
@@ -164,7 +166,7 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser.error = fail  # type: ignore[method-assign]  # one line instead of the usage
     parser.add_argument("text", nargs="*", help="texts to classify; default: --file or standard input")
     parser.add_argument("--file", help="a table, or a file with one text per line")
-    parser.add_argument("--text-column", help="the column of a table with the texts")
+    parser.add_argument("--text-column", action="append", help="the column of a table with the texts")
     parser.add_argument("--delimiter", help="of the cells of a table: one character, or comma, semicolon, tab, pipe")
     parser.add_argument("--quoting", choices=("true", "false"), help="whether cells of a table may be quoted")
     parser.add_argument("--encoding", help="of the file, if it is not UTF-8 and has no byte order mark")

@@ -19,8 +19,10 @@ from pipeline.config.kinds import Optim as Optim
 from pipeline.config.kinds import Step as Step
 from pipeline.config.kinds import kind as kind
 from pipeline.config.settings import MISSING as MISSING
+from pipeline.config.settings import Names as Names
 from pipeline.config.settings import Settings as Settings
 from pipeline.config.settings import digest as digest
+from pipeline.config.settings import names_of as names_of
 from pipeline.config.settings import out_of_bounds as out_of_bounds
 from pipeline.config.settings import plain as plain
 from pipeline.config.settings import setting as setting

@@ -12,6 +12,12 @@ from typing import Any
 from pipeline.errors import ConfigError, nearest
 
 MISSING: Any = "???"  # OmegaConf's marker for a mandatory value
+Names = str | tuple[str, ...]  # a setting with one name, or several in a list
+
+
+def names_of(value: Names | None) -> tuple[str, ...]:
+    """The names in such a setting: one, several, or none."""
+    return () if value is None else (value,) if isinstance(value, str) else value
 
 
 def setting(default: Any, **bounds: Any) -> Any:

@@ -3,7 +3,7 @@
 A `Place` names a row for people: its file and its number there. Every problem is a DataError that names row and column.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -11,6 +11,8 @@ import pyarrow.compute as pc
 from pipeline.errors import DataError
 from pipeline.tasks.single_label import LABEL, TEXT
 
+GROUP = "group"  # the column that says which rows belong together
+SEPARATOR = " "  # between the texts of several columns: the joined text stays one line if its parts are
 Place = Callable[[int], str]  # index of a row, from 0 -> "a.csv, row 2"
 TEXT_TYPES = (
     pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view, pa.types.is_binary, pa.types.is_large_binary,
@@ -22,15 +24,37 @@ def rows_of(where: str) -> Place:
     return lambda index: f"{where}, row {index + 1}"
 
 
-def as_strings(table: pa.Table, text_column: str, label_column: str, where: str, place: Place | None = None) -> pa.Table:
-    """Two columns of a table as `text, label`, both `large_string`.
+def as_strings(
+    table: pa.Table, text_columns: Sequence[str], label_column: str, where: str, place: Place | None = None,
+    group_column: str | None = None,
+) -> pa.Table:  # fmt: skip
+    """Columns of a table as `text`, `label`, and `group` if there is such a column; all `large_string`.
 
     where: the file or data set, for messages. Raises DataError for other types than those of texts and labels, and unless
     they are UTF-8.
     """
     place = place or rows_of(where)
-    text = strings(table.column(text_column), text_column, where, place)
-    return pa.table({TEXT: text, LABEL: labels(table.column(label_column), label_column, where, place)})
+    text = joined(strings(table.column(name), name, where, place) for name in text_columns)
+    made = {TEXT: text, LABEL: labels(table.column(label_column), label_column, where, place)}
+    if group_column is not None:
+        group = table.column(group_column)
+        binary = pa.types.is_binary(group.type) or pa.types.is_large_binary(group.type)
+        made[GROUP] = strings(group, group_column, where, place) if binary else group.cast(pa.large_string())
+    return pa.table(made)
+
+
+def joined(texts: Iterable[pa.ChunkedArray]) -> pa.ChunkedArray:
+    """Columns of texts as one, with SEPARATOR between; blank parts are left out. One column stays as it is."""
+    columns = list(texts)
+    if len(columns) == 1:
+        return columns[0]
+    filled = [pc.if_else(blank(column), pa.scalar(None, column.type), column) for column in columns]
+    return pc.binary_join_element_wise(*filled, pa.scalar(SEPARATOR, pa.large_string()), null_handling="skip")
+
+
+def blank(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Whether strings are null, empty or white space only; no nulls."""
+    return pc.fill_null(pc.or_(pc.equal(pc.binary_length(column), 0), pc.utf8_is_space(column)), True)
 
 
 def strings(column: pa.ChunkedArray, name: str, where: str, place: Place | None = None) -> pa.ChunkedArray:

@@ -13,8 +13,11 @@ SHOWN = 4
 MANY_LABELS = 0.5  # of the rows: that many different labels are not labels
 
 
-def of_columns(columns: Sequence[str], text_column: str) -> list[str]:
-    """That the text has a second part in another column."""
+def of_columns(columns: Sequence[str], text_columns: Sequence[str]) -> list[str]:
+    """That the text has a second part in another column; nothing where several are used already."""
+    if len(text_columns) > 1:
+        return []
+    text_column = text_columns[0]
     second = {
         name
         for one, other in PAIRS

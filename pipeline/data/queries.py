@@ -4,8 +4,9 @@ import logging
 from collections.abc import Iterator
 from pathlib import Path
 
+from pipeline.config import Names, names_of
 from pipeline.data import delimited, quotes, tables
-from pipeline.data.columns import strings
+from pipeline.data.columns import joined, strings
 from pipeline.data.content import Content, load
 from pipeline.data.dialect import Dialect, detect, sample
 from pipeline.data.formats import DELIMITERS, TABLES, Format, suffix_of
@@ -15,41 +16,43 @@ log = logging.getLogger(__name__)
 DETECTED = Format(prefix="--")
 
 
-def is_table(path: Path, column: str, form: Format, given: bool) -> bool:
+def is_table(path: Path, column: Names, form: Format, given: bool) -> bool:
     """Whether a file is read as a table, not as one text a line.
 
-    A .txt is a table if the user has said anything about it as a table (`given`), or if its header has the column beside
-    others. Raises DataError for a .txt that can't be read.
+    A .txt is a table if the user has said anything about it as a table (`given`), or if its header has the column, or the
+    columns, beside others. Raises DataError for a .txt that can't be read.
     """
-    suffix = suffix_of(path)
+    suffix, columns = suffix_of(path), names_of(column)
     if suffix != ".txt" or given or not path.is_file():
         return suffix in TABLES and (suffix != ".txt" or given)
     content = load(path, form)
     try:
-        content, dialect = detect(content, form, {column: ""})
+        content, dialect = detect(content, form, dict.fromkeys(columns, ""))
     except DataError:  # nothing, or several marks, would separate cells: plain text
         return False
     rows = sample(content, dialect.delimiter, dialect.quoting)
-    return bool(rows) and len(rows[0]) > 1 and column in rows[0] and {len(row) for row in rows} == {len(rows[0])}
+    return bool(rows) and len(rows[0]) > 1 and {*columns} <= {*rows[0]} and {len(row) for row in rows} == {len(rows[0])}
 
 
-def texts_of(path: Path, column: str, form: Format = DETECTED) -> list[str]:
-    """The texts of a column of any file that training reads, empty ones too.
+def texts_of(path: Path, column: Names, form: Format = DETECTED) -> list[str]:
+    """The texts of a column of any file that training reads, or of several, joined as for training; empty ones too.
 
     A file of cells with one column may have no header: then every row is a text. Raises DataError when the column is
     missing, or the file can't be read; warns about what may be wrong with it.
     """
-    wanted = {column: "--text-column NAME"}
+    columns = names_of(column)
+    wanted = dict.fromkeys(columns, "--text-column NAME")
     if suffix_of(path) in DELIMITERS and path.is_file():
         content, dialect = detect(load(path, form), form, wanted)
         names = delimited.names_of(content, dialect)
-        if len(names) == 1 and names[0] != f'"{column}"':
-            return _single_column(content, dialect, column)
+        if len(names) == len(columns) == 1 and names[0] != f'"{columns[0]}"':
+            return _single_column(content, dialect, columns[0])
     found = tables.read(path, wanted, form)
     for line in found.found:
         log.info("%s", line)
     _warn(found.notes)
-    return [text or "" for text in strings(found.table.column(column), column, str(path), found.place).to_pylist()]
+    texts = joined(strings(found.table.column(name), name, str(path), found.place) for name in columns)
+    return [text or "" for text in texts.to_pylist()]
 
 
 def lines_of(path: Path, form: Format) -> Iterator[str]:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.config import MISSING, DataSource, kind, setting
+from pipeline.config import MISSING, DataSource, Names, kind, names_of, setting
+from pipeline.data.table_source import TableSource
 from pipeline.errors import DataError, nearest
 
 if TYPE_CHECKING:
@@ -22,13 +23,13 @@ CLINC_FILE_KEYS = {"train": ("train", "oos_train"), "validation": ("val", "oos_v
 
 @kind("data", "files")
 @dataclass(frozen=True)
-class Files(DataSource):
+class Files(TableSource):
     """One to three files of the user; missing splits are drawn from train, stratified by label."""
 
     train: str = MISSING
     validation: str | None = None
     test: str | None = None
-    text_column: str = "text"
+    text_column: Names = "text"  # of several, the texts are joined with a space
     label_column: str = "label"
     validation_fraction: float = setting(0.1, above=0, max=0.5)
     test_fraction: float = setting(0.2, above=0, max=0.5)
@@ -46,7 +47,8 @@ class Files(DataSource):
         for split, name in names.items():
             path = Path(name).expanduser() if name is not None else None
             parts[split] = self._read(path, split) if path else None
-        return assemble(parts, self.oos_label, SplitFractions(self.validation_fraction, self.test_fraction, seed))
+        cut = SplitFractions(self.validation_fraction, self.test_fraction, seed)
+        return assemble(parts, self.oos_label, cut, self.rules())
 
     def _read(self, path: Path, split: str) -> "RawSplit":
         from pipeline.data import hints
@@ -55,15 +57,18 @@ class Files(DataSource):
         from pipeline.data.splits import RawSplit
         from pipeline.data.tables import read
 
-        wanted = {self.text_column: "data.text_column=...", self.label_column: "data.label_column=..."}
+        texts = names_of(self.text_column)
+        wanted = dict.fromkeys(texts, "data.text_column=...") | {self.label_column: "data.label_column=..."}
+        if self.group_column is not None:
+            wanted[self.group_column] = "data.group_column=..."
         found = read(path, wanted, Format(self.delimiter, self.quoting, self.encoding, self.header))
         for line in found.found if not path.is_relative_to(QUICKSTART) else ():  # what the program brings is known
             log.info("%s", line)
         columns = [name for name in found.columns if name != self.label_column] if split == "train" and self.header else []
-        others = hints.of_columns(columns, self.text_column)
+        others = hints.of_columns(columns, texts)
         notes = (*found.notes, *(f"{path}: {hint}" for hint in others))
-        table = as_strings(found.table, self.text_column, self.label_column, str(path), found.place)
-        return RawSplit(table, str(path), (self.text_column, self.label_column), found.place, notes)
+        table = as_strings(found.table, texts, self.label_column, str(path), found.place, self.group_column)
+        return RawSplit(table, str(path), _named_columns(self), found.place, notes)
 
 
 @kind("data", "quickstart")
@@ -74,12 +79,13 @@ class Quickstart(DataSource):
     def load(self, seed: int) -> "Splits":
         """Read the three files in the package."""
         train, validation, test = (str(QUICKSTART / f"{name}.csv") for name in ("train", "validation", "test"))
-        return Files("files", self.name, self.oos_label, train, validation, test).load(seed)
+        files = Files("files", self.name, self.oos_label, train=train, validation=validation, test=test)
+        return files.load(seed)
 
 
 @kind("data", "hub")
 @dataclass(frozen=True)
-class Hub(DataSource):
+class Hub(TableSource):
     """Any data set on the Hugging Face Hub."""
 
     dataset: str = MISSING
@@ -88,7 +94,7 @@ class Hub(DataSource):
     train: str = "train"
     validation: str | None = "validation"
     test: str | None = "test"
-    text_column: str = "text"
+    text_column: Names = "text"  # of several, the texts are joined with a space
     label_column: str = "label"
     validation_fraction: float = setting(0.1, above=0, max=0.5)
     test_fraction: float = setting(0.2, above=0, max=0.5)
@@ -100,7 +106,8 @@ class Hub(DataSource):
         found = self._download()
         names = {"train": self.train, "validation": self.validation, "test": self.test}
         parts = {split: self._part(found, split, name) if name else None for split, name in names.items()}
-        return assemble(parts, self.oos_label, SplitFractions(self.validation_fraction, self.test_fraction, seed))
+        cut = SplitFractions(self.validation_fraction, self.test_fraction, seed)
+        return assemble(parts, self.oos_label, cut, self.rules())
 
     def _download(self) -> Any:
         import datasets
@@ -120,26 +127,34 @@ class Hub(DataSource):
         if name not in found:
             raise DataError(f"data.{split}={name}: {self.dataset} has no such split{nearest(name, found)}")
         rows = found[name]
-        for key in ("text_column", "label_column"):
-            column = getattr(self, key)
-            if column not in rows.column_names:
-                known = nearest(column, rows.column_names)
-                raise DataError(f"data.{key}={column}: {self.dataset} has no such column{known}")
-        where, columns = f"{self.dataset}, split {name}", (self.text_column, self.label_column)
-        others = hints.of_columns(rows.column_names, self.text_column) if split == "train" else []
+        for key in ("text_column", "label_column", "group_column"):
+            for column in names_of(getattr(self, key)):
+                if column not in rows.column_names:
+                    known = nearest(column, rows.column_names)
+                    raise DataError(f"data.{key}={column}: {self.dataset} has no such column{known}")
+        where = f"{self.dataset}, split {name}"
+        others = hints.of_columns(rows.column_names, names_of(self.text_column)) if split == "train" else []
         notes = tuple(f"{where}: {hint}" for hint in others)
-        return RawSplit(_named(rows, *columns, where), where, columns, notes=notes)
+        return RawSplit(self._table(rows, where), where, _named_columns(self), notes=notes)
+
+    def _table(self, rows: Any, where: str) -> Any:
+        """An Arrow table of strings; label indices become names if the Hub has them, -1 becomes null."""
+        from pipeline.data.columns import as_strings, name_classes
+
+        table = rows.with_format("arrow")[:]
+        names = getattr(rows.features[self.label_column], "names", None)
+        if names is not None:
+            table = name_classes(table, self.label_column, names, where)
+        return as_strings(table, names_of(self.text_column), self.label_column, where, group_column=self.group_column)
 
 
-def _named(rows: Any, text_column: str, label_column: str, where: str) -> Any:
-    """An Arrow table `text, label` of strings; label indices become names if the Hub has them, -1 becomes null."""
-    from pipeline.data.columns import as_strings, name_classes
+def _named_columns(source: Files | Hub) -> dict[str, str]:
+    """The user's names for the columns of a `RawSplit`."""
+    from pipeline.data.columns import GROUP
+    from pipeline.tasks.single_label import LABEL, TEXT
 
-    table = rows.with_format("arrow")[:]
-    names = getattr(rows.features[label_column], "names", None)
-    if names is not None:
-        table = name_classes(table, label_column, names, where)
-    return as_strings(table, text_column, label_column, where)
+    named = {TEXT: ", ".join(names_of(source.text_column)), LABEL: source.label_column}
+    return named | ({GROUP: source.group_column} if source.group_column is not None else {})
 
 
 @kind("data", "clinc150")

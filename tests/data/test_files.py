@@ -1,5 +1,6 @@
 """Data from files: every format reads alike, what is cut off and how, and the content hash."""
 
+import csv
 import gzip
 import json
 import logging
@@ -18,6 +19,7 @@ import pytest
 
 from pipeline.data.sources import Files
 from pipeline.data.splits import Splits
+from pipeline.errors import DataError
 from tests.conftest import write_csv
 
 Rows = Sequence[tuple[str, str | int | float]]
@@ -186,10 +188,10 @@ def test_texts_in_two_splits_are_counted_in_a_warning(
         load(toy_csv, validation=str(validation), test=str(test))
     counts = [record.getMessage() for record in caplog.records]
     assert [line.split("warning: ")[1] for line in counts] == [
-        "the validation split (2 texts) lacks 2 of 3 classes",
-        "the test split (4 texts) lacks 1 of 3 classes",
-        "3 of 4 test texts are also in train",
-        "1 of 4 test texts are also in validation",
+        "the validation split (2 texts) lacks 2 of 3 classes: 'music', 'weather'",
+        "the test split (4 texts) lacks 1 of 3 classes: 'music'",
+        "3 of 4 test texts are also in train (3 without regard to case and white space)",
+        "1 of 4 test texts are also in validation (1 without regard to case and white space)",
     ]
 
 
@@ -206,3 +208,16 @@ def test_a_million_rows_do_not_become_python_objects(tmp_path: Path) -> None:
     tracemalloc.stop()
     assert len(splits.train) + len(splits.validation) + len(splits.test) == 1_000_000
     assert peak_mb < 40  # row numbers and codes in NumPy take 25; as strings the texts alone would take 80
+
+
+def test_texts_of_several_columns_are_joined_with_a_space(tmp_path: Path, toy_csv: Path) -> None:
+    rows = [*((f"Title {i}", f"body\n{i}", "ab"[i % 2]) for i in range(40)), ("", "body", "a"), ("Title", " \t", "b")]
+    with (tmp_path / "a.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("title", "body", "label"), *rows])
+    path = tmp_path / "a.csv"
+    splits = load(path, text_column=("title", "body"), validation=str(path), test=str(path))
+    assert splits.train["text"][:2] == ["Title 0 body\n0", "Title 1 body\n1"]
+    assert splits.train["text"][-2:] == ["body", "Title"]
+    (tmp_path / "b.csv").write_text("title,body,label\na,b,x\n , ,y\n")
+    with pytest.raises(DataError, match=r"row 3, column 'title, body'"):
+        load(tmp_path / "b.csv", text_column=("title", "body"))

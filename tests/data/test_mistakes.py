@@ -29,7 +29,10 @@ MISTAKES: dict[str, tuple[str, bytes | None, dict[str, str], list[str]]] = {
     "not packed": ("a.csv.gz", b"\x1f\x8b\x08nothing", {}, ["unpacked"]),
     "a missing column": ("a.csv", b"text,lable\n", {}, ["'label'", "did you mean lable?", "data.label_column"]),
     "a missing column in JSON": ("a.jsonl", b'{"txt": "a", "label": "b"}\n', {}, ["'text'", "txt", "data.text_column"]),
-    "an empty text": ("a.csv", f"text,label\n{SOME} ,l1\n,l1\n".encode(), {}, ["row 42", "'text'", "empty", "1 more"]),
+    "an empty text": (
+        "a.csv", f"text,label\n{SOME} ,l1\n,l1\n".encode(), {},
+        ["2 with an empty text", "row 42", "'text'", "data.on_bad_rows=drop"],
+    ),
     "an empty text under blank lines": ("a.csv", f"text,label\n\n\n{SOME} ,l1\n".encode(), {}, ["row 44", "empty"]),
     "an empty label": ("a.csv", f"text,label\n{SOME}a,\n".encode(), {}, ["row 42", "'label'", "empty"]),
     "no label in JSON": ("a.jsonl", b'{"text": "a", "label": "b"}\n{"text": "a"}\n', {}, ["row 2", "'label'", "empty"]),

@@ -48,6 +48,11 @@ def test_predict_reads_tables_as_tables_and_other_files_by_lines(tmp_path: Path)
     overrides = ["--", "data=files", f"data.train={table}", "data.text_column=query", "backbone=tiny"]
     assert list(batches(_parse(["--file", str(table), *overrides]))) == [["two\nlines", "rain"]]
     assert list(batches(_parse(["--file", str(table), "--text-column", "id", "--model", "m"]))) == [["1", "2"]]
+    both = [["two\nlines 1", "rain 2"]]
+    overrides[-2] = "data.text_column=[query,id]"
+    assert list(batches(_parse(["--file", str(table), *overrides]))) == both
+    given = ["--text-column", "query", "--text-column", "id", "--model", "m"]
+    assert list(batches(_parse(["--file", str(table), *given]))) == both
     assert list(batches(_parse(["--file", str(lines)]))) == [["text,id", "rain", ""]]
 
 

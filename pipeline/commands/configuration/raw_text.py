@@ -11,7 +11,7 @@ import typing
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from pipeline.config import KINDS, Config, DataSource, Optim, Settings
+from pipeline.config import KINDS, Config, DataSource, Names, Optim, Settings
 
 WORD = re.compile(r"(\+{0,2}(?P<key>[\w.]+)=)(?P<value>.*)", re.DOTALL)
 DELIMITERS = (",", ";", "|", "\t")  # Hydra reads them as a list, not at all, or as nothing
@@ -78,6 +78,6 @@ def _text_names(group: str) -> list[str]:
 
 
 def _is_text(hint: Any) -> bool:
-    """`str`, or `str | None`."""
+    """`str`, `str | None` or `Names`."""
     parts = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
-    return set(parts) in ({str}, {str, type(None)})
+    return hint == Names or set(parts) in ({str}, {str, type(None)})

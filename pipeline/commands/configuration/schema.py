@@ -9,7 +9,7 @@ from dataclasses import field
 from typing import Any
 
 from pipeline.commands.configuration.renamed import no_such_key
-from pipeline.config import KINDS, MISSING, Config, DataSource, Settings, Step, out_of_bounds
+from pipeline.config import KINDS, MISSING, Config, DataSource, Names, Settings, Step, out_of_bounds
 from pipeline.errors import ConfigError, nearest
 from pipeline.evaluation import metrics
 
@@ -51,7 +51,7 @@ def _schema_type(hint: Any) -> Any:
     if typing.get_origin(hint) is dict:
         key, value = typing.get_args(hint)
         return types.GenericAlias(dict, (key, _schema_type(value)))
-    return hint
+    return Any if hint == Names else hint  # OmegaConf knows no "string or list"; `_names` checks it
 
 
 def build(values: Mapping[str, Any]) -> Config:
@@ -104,7 +104,18 @@ def _value(hint: Any, key: str, value: Any, where: str) -> Any:
         return dict(sorted(steps.items(), key=lambda item: bool(item[1].takes)))  # what makes a classifier goes first
     if dataclasses.is_dataclass(hint):
         return _build(hint, value, where)
+    if hint == Names:
+        return _names(value, where)
     return tuple(value) if isinstance(value, list) else value
+
+
+def _names(value: Any, where: str) -> Names:
+    """One name, or several in a list. A whole number is a name too, such as that of a column without a header."""
+    listed = value if isinstance(value, list | tuple) else [value]
+    if not listed or not all(isinstance(name, str | int) and not isinstance(name, bool) for name in listed):
+        raise ConfigError(f"{where}={value}: must be a name, or several as [NAME,NAME]; quote what is no word: \"'1e3'\"")
+    names = tuple(map(str, listed))
+    return names if isinstance(value, list | tuple) else names[0]
 
 
 def _join(where: str, key: str) -> str:
