@@ -28,7 +28,7 @@ from pipeline.system import cpu, disk
 from pipeline.system.progress import bar
 from pipeline.tasks.single_label import LABEL
 from pipeline.training.batches import Collator, sorted_by_length, tokenized
-from pipeline.training.history import accuracy, curves, selection_optimism_pp
+from pipeline.training.history import accuracy, answers, curves, selection_optimism_pp
 from pipeline.training.optimizer import adamw
 
 log = logging.getLogger(__name__)
@@ -96,6 +96,7 @@ def train(
         eval_dataset=sorted_by_length(tokenized(validation, tokenizer, recipe.max_length)),
         data_collator=Collator(tokenizer),
         compute_metrics=accuracy,
+        preprocess_logits_for_metrics=answers,
         callbacks=[progress, *callbacks],
         optimizers=(optimizer or _optimizer(model, recipe), None),
     )
