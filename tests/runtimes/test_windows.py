@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from pipeline.config import Backbone, Weights
 from pipeline.deployment.publish import Card, model_card
@@ -15,7 +16,7 @@ from pipeline.models.text_length import require_overlap
 from pipeline.runtimes import windows
 from pipeline.runtimes.base import Classifier, Description, PublishedForm, load
 from pipeline.runtimes.torch import save
-from tests.conftest import Carried
+from tests.conftest import LEARNED, Carried
 
 LABELS = ["a", "b", "c"]
 LENGTH, OVERLAP = 16, 4
@@ -27,6 +28,9 @@ LONG = "abcdefghijklmnopqrstuvwxyz0123456789"
 def artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("windows")
     model, tokenizer = start(Backbone("tiny", teacher=Weights(random=True), max_length=LENGTH), "teacher", LABELS, 0)
+    with torch.no_grad():
+        for weights in model.parameters():
+            weights.mul_(8)  # so that texts differ in their logits
     save(model, tokenizer, Description("torch", LABELS, LENGTH), folder)
     return folder
 
@@ -50,13 +54,13 @@ def test_the_logits_of_windows_are_joined_and_short_texts_stay_as_they_are(artif
     texts = [" ".join(LONG), "a b c", " ".join(LONG[:ROOM]), " ".join(LONG[: ROOM + 1]), ""]
     found = classifier.logits(texts)
     for text, logits in zip(texts, found, strict=True):
-        assert logits == pytest.approx(by_hand(artifact, text.split(), join), abs=1e-5)
-        assert classifier.logits([text])[0] == pytest.approx(logits, abs=1e-5)
+        assert logits == pytest.approx(by_hand(artifact, text.split(), join), abs=1e-4)
+        assert classifier.logits([text])[0] == pytest.approx(logits, abs=1e-4)
     cut = single.logits(texts)
-    assert np.abs(found[0] - cut[0]).max() > 1e-3 and found[1] == pytest.approx(cut[1], abs=1e-5)
+    assert np.abs(found[0] - cut[0]).max() > 1e-3 and found[1] == pytest.approx(cut[1], abs=1e-4)
     ids, mask, owners = classifier.encode(texts)
     assert ids.shape == mask.shape == (len(owners), LENGTH) and owners.tolist() == [0] * 4 + [1, 2, 3, 3, 4]
-    assert classifier.logits_by_length(texts, 2) == pytest.approx(found, abs=1e-5)
+    assert classifier.logits_by_length(texts, 2) == pytest.approx(found, abs=1e-4)
 
 
 def test_a_text_of_megabytes_is_read_up_to_a_number_of_windows(artifact: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,13 +90,12 @@ def test_the_card_says_that_transformers_reads_the_beginning() -> None:
 @pytest.mark.slow
 def test_every_runtime_answers_windows_as_torch_does(carried: Carried) -> None:
     texts = [f"{LONG} {LONG[::-1]} " * 4, "rain tomorrow", "play a song " * 12]
-    settings = ["backbone.window=mean", "backbone.window_overlap=8"]
+    settings = [*LEARNED, "backbone.window=mean", "backbone.window_overlap=8"]
     found = {}
     for name, steps in {"torch": (), "onnx": ("export_onnx",), "int8": ("export_onnx", "quantize_onnx_dynamic")}.items():
         done, _ = carried(*settings, *(f"+step@optim.steps.{step}={step}" for step in steps))
         found[name] = load(done.artifact, 1).logits(texts)
-    cut = load(carried("backbone.window=null")[0].artifact, 1).logits(texts)
-    assert found["onnx"] == pytest.approx(found["torch"], abs=1e-4) and found["int8"] == pytest.approx(
-        found["torch"], abs=0.2
-    )
-    assert np.abs(cut[0] - found["torch"][0]).max() > 1e-4 and cut[1] == pytest.approx(found["torch"][1], abs=1e-5)
+    cut = load(carried(*LEARNED, "backbone.window=null")[0].artifact, 1).logits(texts)
+    assert found["onnx"] == pytest.approx(found["torch"], abs=1e-3)
+    assert found["int8"] == pytest.approx(found["torch"], abs=0.5)
+    assert np.abs(cut[0] - found["torch"][0]).max() > 0.02 and cut[1] == pytest.approx(found["torch"][1], abs=1e-4)
