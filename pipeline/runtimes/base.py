@@ -226,9 +226,8 @@ def load(artifact: Path, threads: int, windows: bool = True) -> Classifier:
     classifier.batch_size = Description.read(artifact).batch_size
     if description.window is None or not windows:
         return classifier
-    from pipeline.runtimes.windows import WindowedClassifier
-
-    windowed = WindowedClassifier(classifier, artifact, description)
+    module = importlib.import_module(f"{__package__}.windows")  # it is made of what is here, as the runtimes are
+    windowed: Classifier = module.WindowedClassifier(classifier, artifact, description)
     windowed.batch_independent, windowed.batch_size = classifier.batch_independent, classifier.batch_size
     return windowed
 
