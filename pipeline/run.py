@@ -83,6 +83,7 @@ def run(config: Config, finished_run_id: str = "", pending_run_id: str = "") -> 
     check(config)
     with locks.shared(), disk_told(config):
         job = prepare_checked(config)
+        config = job.config
         known = find_finished(job, finished_run_id)
         if known is not None:
             return known
@@ -107,6 +108,7 @@ def make_artifact(config: Config, finished_run_id: str = "") -> UnmeasuredRun | 
     check(config)
     with locks.shared(), disk_told(config):
         job = prepare_checked(config)
+        config = job.config
         known = find_finished(job, finished_run_id)
         if known is not None:
             return known

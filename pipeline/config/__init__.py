@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pipeline.config.backbone import AUTO as AUTO
+from pipeline.config.backbone import MAX_LENGTH as MAX_LENGTH
 from pipeline.config.backbone import Backbone as Backbone
 from pipeline.config.backbone import Finetuning as Finetuning
 from pipeline.config.backbone import Training as Training

@@ -4,7 +4,6 @@ The code works on whole Arrow columns; it looks at single rows only to report an
 """
 
 import hashlib
-import heapq
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -48,9 +47,11 @@ def typical_texts(*splits: "Dataset") -> list[str]:
 
     Of very long texts only the beginning is taken.
     """
-    texts = [text for split in splits for text in split[TEXT]]
-    longest, evenly = heapq.nlargest(LONGEST, texts, key=len), texts[:: max(1, len(texts) // DRAWN)][:DRAWN]
-    return [text[:LONG] for text in dict.fromkeys([*longest, *evenly])]
+    texts = pa.chunked_array([part for split in splits for part in split.with_format("arrow")[:].column(TEXT).chunks])
+    by_length = pc.select_k_unstable(pc.utf8_length(texts), LONGEST, [("", "descending")])
+    evenly = pa.array(range(0, len(texts), max(1, len(texts) // DRAWN))[:DRAWN])
+    chosen = pc.utf8_slice_codeunits(texts.take(pa.concat_arrays([by_length.cast(pa.int64()), evenly])), 0, LONG)
+    return list(dict.fromkeys(chosen.to_pylist()))
 
 
 @dataclass(frozen=True)

@@ -219,6 +219,7 @@ METRICS = declared(
     Metric("data/truncated_share", " %", LOWER, 1, 100, always=False),  # of a sample of the training texts
     Metric("data/lost_token_share", " %", LOWER, 1, 100, always=False),
     Metric("data/unknown_token_share", " %", LOWER, 1, 100, always=False),
+    Metric("data/pieces_per_word", "", LOWER, always=False),
     Metric("data/largest_answer_share", " %", decimals=1, scale=100, always=False, needs_training=True),  # validation
     Metric("data/largest_label_share", " %", decimals=1, scale=100, always=False, needs_training=True),
     Metric("cost/price_per_million_texts", "", LOWER, 3, title="price/M", drop_order=9, once=True,

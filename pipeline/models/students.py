@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from pipeline.errors import OptimizationError
+from pipeline.models.long_texts import LongTexts
 from pipeline.tasks.single_label import LABEL, TEXT
 
 BATCH_SIZE = 32  # texts
@@ -88,9 +89,10 @@ def prune_by_importance(model: Any, batches: Iterator[dict[str, Any]], heads_kep
 
 def sample_batches(tokenizer: Any, train: Any, count: int, max_length: int, seed: int) -> Iterator[dict[str, Any]]:
     """`count` texts of a split, drawn at random, as batches of tensors: input_ids, attention_mask, labels."""
-    count = min(count, len(train))
+    count, long_texts = min(count, len(train)), LongTexts(tokenizer.backend_tokenizer, max_length)
     rows = np.random.default_rng(seed).choice(len(train), count, replace=False)
     for start in range(0, count, BATCH_SIZE):
         batch = train[rows[start : start + BATCH_SIZE]]
-        encoded = tokenizer(batch[TEXT], padding=True, truncation=True, max_length=max_length, return_tensors="pt")
+        texts = long_texts.cut(batch[TEXT], tokenizer.truncation_side)
+        encoded = tokenizer(texts, padding=True, truncation=True, max_length=max_length, return_tensors="pt")
         yield {**encoded, "labels": torch.tensor(batch[LABEL])}

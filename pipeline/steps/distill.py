@@ -152,7 +152,9 @@ class Distill(Distilling):
             best = replace(self, **notes["search"]["best"])
             log.info("training with the best hyper-parameters: %s", notes["search"]["best"])
         model, tokenizer, notes["curves"] = best.trained(context, scratch / "training")
-        description = Description("torch", list(context.splits.labels), context.backbone.max_length, context.splits.oos)
+        description = Description(
+            "torch", list(context.splits.labels), context.backbone.max_length, context.splits.oos, **context.backbone.windows
+        )
         save_fitting(model, tokenizer, description, artifact, context.tokenizer_texts)
         return notes
 

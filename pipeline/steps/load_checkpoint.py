@@ -61,6 +61,7 @@ def store_checkpoint(directory: Path, context: Context, artifact: Path) -> dict[
 
     labels = list(context.splits.labels)
     model, tokenizer = checkpoint(directory, labels, context.backbone.max_length)
-    description = Description("torch", labels, context.backbone.max_length, context.splits.oos)
+    backbone = context.backbone
+    description = Description("torch", labels, backbone.max_length, context.splits.oos, **backbone.windows)
     save(model, tokenizer, description, artifact, context.tokenizer_texts)
     return {}

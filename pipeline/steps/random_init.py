@@ -73,7 +73,7 @@ class RandomInit(Step):
         _, tokenizer = start(context.backbone, "teacher", labels, context.seed)
         torch.manual_seed(0)
         model = self._network(labels, tokenizer)
-        description = Description("torch", labels, length, context.splits.oos, trained=False)
+        description = Description("torch", labels, length, context.splits.oos, trained=False, **context.backbone.windows)
         save(model, tokenizer, description, artifact, context.tokenizer_texts)
         return {}
 

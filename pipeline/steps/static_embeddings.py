@@ -70,5 +70,6 @@ class StaticEmbeddings(Distilling):
         save_file(state, artifact / WEIGHTS)
         (artifact / TOKENIZER).write_bytes((context.needed["teacher"] / TOKENIZER).read_bytes())
         pad_id = tokenizer.pad_token_id
-        Description("static", labels, context.backbone.max_length, context.splits.oos, pad_id).write(artifact)
+        backbone, oos = context.backbone, context.splits.oos
+        Description("static", labels, backbone.max_length, oos, pad_id, **backbone.windows).write(artifact)
         return {"curves": curves}

@@ -82,7 +82,7 @@ def parameters(config: Config) -> dict[str, object]:
     return {
         "optim": config.optim.name, "steps": " > ".join(config.optim.steps), "data": config.data.name,
         "backbone": config.backbone.name, "seed": config.seed, "protocol": config.measure.protocol,
-        "threads": config.measure.threads,
+        "max_length": config.backbone.max_length, "threads": config.measure.threads,
     }  # fmt: skip
 
 

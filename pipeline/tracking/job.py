@@ -3,13 +3,13 @@
 import logging
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from pipeline.config import Config
 from pipeline.data.splits import Splits
-from pipeline.models import coverage
+from pipeline.models import coverage, text_length
 from pipeline.models.outline import Outline
 from pipeline.runtimes.base import TOKENIZER
 from pipeline.steps.base import Context
@@ -57,10 +57,15 @@ class Job:
 
 
 def prepare(config: Config) -> Job:
-    """Load and check the data, check the steps, then open the store and MLflow."""
+    """Load and check the data, check the steps, then open the store and MLflow. The job's `config` has no `auto` left."""
     splits: Splits = config.data.load(config.seed)
     rows = f"{len(splits.train)} train, {len(splits.validation)} validation, {len(splits.test)} test texts"
     log.info("%s: %s, %d labels", config.data.name, rows, len(splits.labels))
+    backbone, splits = text_length.resolve(config.backbone, splits, config.seed)
+    if backbone.window is not None:
+        log.info("texts longer than backbone.max_length=%d tokens are answered in windows, joined by their %s; training "
+                 "reads their beginning", backbone.max_length, backbone.window)  # fmt: skip
+    config = replace(config, backbone=backbone)
     context, store = Context(splits, config.backbone, config.seed), Store(Path(config.track.root))
     seen = _seen(check_before_making(config, context, store), splits, config.seed)
     tracker = Tracker(connect(config.track), config.experiment_name)

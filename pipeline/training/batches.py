@@ -1,5 +1,6 @@
 """Batches of a training: texts become token ids once, batches are padded to their longest text and have row numbers."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,14 @@ from pipeline.models.long_texts import LongTexts
 from pipeline.tasks.single_label import LABEL, TEXT
 
 LONG_WORK = 50_000  # texts; tokenizing more than this shows a progress bar
+IN_MEMORY = 20_000  # texts; the tokens of more than these are kept in a file
 
 
-def tokenized(split: Dataset, tokenizer: Any, max_length: int) -> Dataset:
-    """The columns input_ids, attention_mask, label, row and length, in tokens, of a split with text and label."""
+def tokenized(split: Dataset, tokenizer: Any, max_length: int, file: Path) -> Dataset:
+    """The columns input_ids, attention_mask, label, row and length, in tokens, of a split with text and label.
+
+    file: where the tokens of many texts are written, from which they are read; it is needed as long as the result.
+    """
     long_texts = LongTexts(tokenizer.backend_tokenizer, max_length)
 
     def encode(batch: dict[str, list[str]], rows: list[int]) -> dict[str, Any]:
@@ -24,9 +29,11 @@ def tokenized(split: Dataset, tokenizer: Any, max_length: int) -> Dataset:
 
     bars = enable_progress_bars if len(split) > LONG_WORK else disable_progress_bars
     bars()
+    place = str(file) if len(split) > IN_MEMORY else None
     return split.map(
-        encode, batched=True, with_indices=True, remove_columns=[TEXT], load_from_cache_file=False, desc="tokenizing"
-    )
+        encode, batched=True, with_indices=True, remove_columns=[TEXT], load_from_cache_file=False, cache_file_name=place,
+        desc="tokenizing",
+    )  # fmt: skip
 
 
 def sorted_by_length(split: Dataset) -> Dataset:

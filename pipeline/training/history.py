@@ -12,10 +12,20 @@ from pipeline.tasks.single_label import answer
 RIGHT = "eval_right"  # key of an entry in the log, see `accuracy`
 
 
+def answers(logits: Any, labels: Any) -> Any:
+    """The answers of a batch, int64 (batch,): of a large split the Trainer keeps these, not all logits.
+
+    logits: a tensor (batch, labels), or a tuple that begins with it. labels: not used.
+    """
+    return answer(logits[0] if isinstance(logits, tuple) else logits)
+
+
 def accuracy(outcome: EvalPrediction) -> dict[str, Any]:
-    """Accuracy, and which answers are right: one bit a text, in hexadecimal, which the Trainer keeps in its log."""
-    logits = outcome.predictions[0] if isinstance(outcome.predictions, tuple) else outcome.predictions
-    right = answer(logits) == outcome.label_ids
+    """Accuracy, and which answers are right: one bit a text, in hexadecimal, which the Trainer keeps in its log.
+
+    The predictions are those of `answers`.
+    """
+    right = outcome.predictions == outcome.label_ids
     return {"accuracy": float(np.mean(right)), "right": np.packbits(right).tobytes().hex()}
 
 

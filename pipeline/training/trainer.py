@@ -28,7 +28,7 @@ from pipeline.system import cpu, disk
 from pipeline.system.progress import bar
 from pipeline.tasks.single_label import LABEL
 from pipeline.training.batches import Collator, sorted_by_length, tokenized
-from pipeline.training.history import accuracy, curves, selection_optimism_pp
+from pipeline.training.history import accuracy, answers, curves, selection_optimism_pp
 from pipeline.training.optimizer import adamw
 
 log = logging.getLogger(__name__)
@@ -92,10 +92,11 @@ def train(
     trainer = _Trainer(
         model=model,
         args=_arguments(recipe, scratch),
-        train_dataset=tokenized(training, tokenizer, recipe.max_length),
-        eval_dataset=sorted_by_length(tokenized(validation, tokenizer, recipe.max_length)),
+        train_dataset=tokenized(training, tokenizer, recipe.max_length, scratch / "train.arrow"),
+        eval_dataset=sorted_by_length(tokenized(validation, tokenizer, recipe.max_length, scratch / "validation.arrow")),
         data_collator=Collator(tokenizer),
         compute_metrics=accuracy,
+        preprocess_logits_for_metrics=answers,
         callbacks=[progress, *callbacks],
         optimizers=(optimizer or _optimizer(model, recipe), None),
     )
@@ -140,6 +141,12 @@ class _Trainer(Trainer):  # type: ignore[misc]  # transformers is not typed
     """The Trainer, with an objective that gets the row numbers of the batch."""
 
     objective: Objective | None = None
+
+    def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Any:
+        """The Trainer's own, with the lengths as a list: looked up in the data set one by one they take minutes."""
+        sampler = super()._get_train_sampler(train_dataset)
+        sampler.lengths = sampler.lengths[:]
+        return sampler
 
     def compute_loss(self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, **settings: Any) -> Any:
         rows = inputs.pop("row")

@@ -36,7 +36,8 @@ def schema(cls: Any) -> Any:
         else:
             factory: Any = item.default_factory
             copied = field(default_factory=schema(factory) if _is_settings(factory) else factory)
-        copies.append((item.name, _schema_type(hints[item.name]), copied))
+        hint = hints[item.name] | str if "words" in item.metadata else hints[item.name]
+        copies.append((item.name, _schema_type(hint), copied))
     bases = tuple(schema(base) for base in cls.__bases__ if _is_settings(base) and base is not Settings)
     return dataclasses.make_dataclass(cls.__name__, copies, bases=bases)
 
@@ -81,12 +82,13 @@ def check_constraints(given: Mapping[str, float | None]) -> None:
 def _build(cls: Any, values: Mapping[str, Any], where: str) -> Any:
     if not isinstance(values, Mapping):
         raise ConfigError(f"{where}={values}: must be a group of settings")
-    known = {item.name for item in dataclasses.fields(cls)}
+    known = {item.name: item.metadata.get("words", {}) for item in dataclasses.fields(cls)}
     for key in values:
         if key not in known:
             raise ConfigError(no_such_key(_join(where, str(key)), known, values.get("model")))
     hints = typing.get_type_hints(cls)
     made = {key: _value(hints[key], key, value, _join(where, key)) for key, value in values.items()}
+    made |= {key: known[key][value] for key, value in values.items() if known[key] and value in known[key]}
     try:
         return cls(**made)
     except ConfigError as error:
