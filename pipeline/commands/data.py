@@ -4,8 +4,9 @@ python -m pipeline data data=files data.train=tickets.csv data.label_column=cate
 python -m pipeline data data=clinc150 backbone=bert_base backbone.max_length=auto
 
 It also tells what the most frequent answer and tf-idf reach on validation. It prints what it finds, and writes the same
-as one HTML page with plots and as JSON below mlruns/data/. Lengths are in tokens of backbone.teacher. Test texts are
-counted and compared with the others; nothing is learned from them.
+as one HTML page with plots and as JSON below mlruns/data/, and rows and findings as data_report.md, which a run has too.
+Lengths are in tokens of backbone.teacher. Test texts are counted and compared with the others; nothing is learned from
+them.
 Other settings are those of python -m pipeline.
 """
 
@@ -26,6 +27,7 @@ def main(arguments: Sequence[str]) -> None:
 
 def look(config: Config) -> tuple[str, Path, Path]:
     """Look at the data; returns the text, and the paths of page and JSON. Raises UserError for data that can't be used."""
+    from pipeline.data import row_counts
     from pipeline.evaluation.overview.examine import STAGES, examine
     from pipeline.models import checkpoints
     from pipeline.models.outline import outline_of_weights
@@ -49,6 +51,7 @@ def look(config: Config) -> tuple[str, Path, Path]:
     folder = config.folder("data")
     folder.mkdir(parents=True, exist_ok=True)
     page, file = folder / "overview.html", folder / "overview.json"
+    (folder / row_counts.FILE).write_text(row_counts.report(splits.rows, found.findings), encoding="utf-8")
     page.write_text(overview.render(found), encoding="utf-8")
     file.write_text(json.dumps(found.plain(), ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     return overview_text.text(found), page, file

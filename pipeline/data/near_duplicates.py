@@ -7,9 +7,8 @@ Massive Datasets, chapter 3), whose similarity is then computed. Of large sets a
 
 import random
 import zlib
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from datasketch import MinHash
@@ -40,21 +39,23 @@ class Found:
         return (self.looked_at, self.reference_looked_at) != (self.texts, self.reference)
 
 
-def count(reference: Sequence[str], texts: Sequence[str]) -> Found:
-    """How many of `texts` (such as those of test) have a near duplicate in `reference` (such as train)."""
-    known, asked = _sample(reference), _sample(texts)
-    index = _Index()
-    for text in known:
-        index.add(text)
-    pairs = [(text, near) for text in asked if not index.has(text) and (near := index.find(text)) is not None]
+def count(reference: Any, *others: Any) -> list[Found]:
+    """How many texts of `reference` (such as train) have a near duplicate before them, and how many of each other in it.
+
+    Each is a sequence of strings or a column of Arrow.
+    """
+    known, index = _sample(reference), _Index()
+    pairs = [(text, near) for text in known if not index.has(text) and (near := index.add(text)) is not None]
+    found = [_found(pairs, known, reference, known, reference)]
+    for texts in others:
+        asked = _sample(texts)
+        pairs = [(text, near) for text in asked if not index.has(text) and (near := index.find(text)) is not None]
+        found.append(_found(pairs, asked, texts, known, reference))
+    return found
+
+
+def _found(pairs: list[tuple[str, str]], asked: list[str], texts: Any, known: list[str], reference: Any) -> Found:
     return Found(len(pairs), len(asked), len(texts), len(known), len(reference), tuple(pairs[:EXAMPLES]))
-
-
-def count_within(texts: Sequence[str]) -> Found:
-    """How many of the texts have a near duplicate among those before them."""
-    asked, index = _sample(texts), _Index()
-    pairs = [(text, near) for text in asked if not index.has(text) and (near := index.add(text)) is not None]
-    return Found(len(pairs), len(asked), len(texts), len(asked), len(texts), tuple(pairs[:EXAMPLES]))
 
 
 class _Index:
@@ -73,7 +74,7 @@ class _Index:
         return _normalized(text) in self._seen
 
     def add(self, text: str) -> str | None:
-        """Add a text; returns what `find` does."""
+        """Add a text; returns what `find` would have returned before."""
         key = _normalized(text)
         self._seen.add(key)
         minhash = self._minhash(key)
@@ -113,8 +114,8 @@ def _similarity(one: set[str], other: set[str]) -> float:
     return len(one & other) / len(one | other)
 
 
-def _sample(texts: Sequence[str]) -> list[str]:
+def _sample(texts: Any) -> list[str]:
     """All texts, or MAX_TEXTS that are drawn, in their order."""
-    if len(texts) <= MAX_TEXTS:
-        return list(texts)
-    return [texts[place] for place in sorted(random.Random(0).sample(range(len(texts)), MAX_TEXTS))]
+    places = range(len(texts))
+    drawn = places if len(texts) <= MAX_TEXTS else sorted(random.Random(0).sample(places, MAX_TEXTS))
+    return [str(texts[place]) for place in drawn]

@@ -5,19 +5,20 @@ The code works on whole Arrow columns; it looks at single rows only to report an
 
 import hashlib
 import logging
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.data import bad_rows, drawing, groups, hints, labels, leaks
+from pipeline.data import bad_rows, drawing, groups, hints, labels, leaks, row_counts
 from pipeline.data.drawing import SplitFractions as SplitFractions
 from pipeline.data.raw import SPLITS, Changed, Parts
 from pipeline.data.raw import RawSplit as RawSplit
 from pipeline.data.renaming import Renaming
+from pipeline.data.row_counts import BAD, LEAKED, RARE, READ, Rows
 from pipeline.errors import DataError, nearest
 from pipeline.tasks.single_label import LABEL, TEXT
 
@@ -40,6 +41,17 @@ class Splits:
     oos: int | None  # index of the out-of-scope label
     content_hash: str  # of texts, labels and their order in all splits, without names and paths
     notes: tuple[str, ...] = ()  # what was told about the data: counts of what was changed, and what it looks like
+    rows: Rows = field(default_factory=dict)  # how many were read, dropped and drawn
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """How many rows were dropped, if any, by MLflow name."""
+        dropped = row_counts.dropped(self.rows)
+        return {"data/dropped_rows": float(dropped)} if dropped else {}
+
+    def report(self, more: Sequence[str] = ()) -> str:
+        """The text of `data_report.md`; more: notes about the data that were found since."""
+        return row_counts.report(self.rows, [*self.notes, *more])
 
 
 def typical_texts(*splits: "Dataset") -> list[str]:
@@ -76,34 +88,39 @@ def assemble(
     """
     rules, told = rules or Rules(), _Told()
     given = {name: part for name, part in parts.items() if part is not None}
-    given = told.of((given, [note for part in given.values() for note in part.notes]))
+    given = told.of((given, [note for part in given.values() for note in part.notes]), READ)
     given = told.of(labels.trimmed(given))
     given = told.of(labels.renamed(given, rules.renaming))
-    given = told.of(bad_rows.checked(given, rules.on_bad_rows))
-    given = told.of(leaks.dropped(given, rules.on_leaks))
-    given = told.of(labels.without_rare(given, rules.min_class_size, rules.rare_classes, oos_label))
-    full = told.of(drawing.missing(given, cut))
+    given = told.of(bad_rows.checked(given, rules.on_bad_rows), BAD)
+    given = told.of(leaks.dropped(given, rules.on_leaks), LEAKED)
+    given = told.of(labels.without_rare(given, rules.min_class_size, rules.rare_classes, oos_label), RARE)
+    full = told.of(drawing.missing(given, cut), row_counts.DRAWN)
     if full.keys() != given.keys():
-        full = told.of(leaks.dropped(full, rules.on_leaks))
-    full = told.of(bad_rows.checked(full, rules.on_bad_rows))  # train may have lost classes since
+        full = told.of(leaks.dropped(full, rules.on_leaks), LEAKED)
+    full = told.of(bad_rows.checked(full, rules.on_bad_rows), BAD)  # train may have lost classes since
     names = labels.names_of(full["train"])
     oos = _index_of(oos_label, names)
     told.of((full, _looks(full, names, oos_label)))
-    return _splits({name: labels.numbered(full[name], names) for name in SPLITS}, names, oos, tuple(told.notes))
+    return _splits({name: labels.numbered(full[name], names) for name in SPLITS}, names, oos, told)
 
 
 class _Told:
-    """Keeps what the verbs of `assemble` tell."""
+    """Keeps what the verbs of `assemble` tell, and counts the rows that they drop."""
 
     def __init__(self) -> None:
         self.notes: list[str] = []
+        self.counter = row_counts.Counter()
 
-    def of(self, changed: Changed) -> Parts:
-        """Log each note as a warning at once: a later error may be explained by it. Raises DataError for an empty split."""
+    def of(self, changed: Changed, what: str = "") -> Parts:
+        """Log each note as a warning at once: a later error may be explained by it. Raises DataError for an empty split.
+
+        what: the name of what was done to the rows, if they may have become fewer.
+        """
         parts, notes = changed
         for note in notes:
             log.warning("warning: %s", note)
         self.notes += notes
+        self.counter.count(parts, what)
         for name, part in parts.items():
             if part.table.num_rows == 0:
                 raise DataError(f"{part.where}: the {name} split is empty")
@@ -127,7 +144,7 @@ def _looks(parts: Parts, names: list[str], oos_label: str | None) -> list[str]:
     ]  # fmt: skip
 
 
-def _splits(encoded: Mapping[str, pa.Table], names: list[str], oos: int | None, notes: tuple[str, ...]) -> Splits:
+def _splits(encoded: Mapping[str, pa.Table], names: list[str], oos: int | None, told: _Told) -> Splits:
     from datasets import ClassLabel, Dataset, DatasetInfo, Features, Value
 
     features = Features({TEXT: Value("large_string"), LABEL: ClassLabel(names=names)})
@@ -136,7 +153,9 @@ def _splits(encoded: Mapping[str, pa.Table], names: list[str], oos: int | None, 
         name: Dataset(table.cast(features.arrow_schema), info=info, fingerprint=f"{content_hash[:32]}-{name}")
         for name, table in encoded.items()
     }
-    return Splits(**made, labels=tuple(names), oos=oos, content_hash=content_hash, notes=notes)
+    return Splits(
+        **made, labels=tuple(names), oos=oos, content_hash=content_hash, notes=tuple(told.notes), rows=told.counter.done()
+    )
 
 
 def _content_hash(tables: Mapping[str, pa.Table], labels: list[str]) -> str:

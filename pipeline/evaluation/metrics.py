@@ -216,6 +216,7 @@ METRICS = declared(
            explanation="memory after a thousand calls (proportional set size: shared memory is divided among processes)."),
     Metric("memory/pss_peak_mb", " MB", LOWER, 0, once=True, always=False),
     Metric("energy/mj_per_text", " mJ", LOWER, 1, once=True, always=False),
+    Metric("data/dropped_rows", "", LOWER, 0, always=False),  # of all splits
     Metric("data/truncated_share", " %", LOWER, 1, 100, always=False),  # of a sample of the training texts
     Metric("data/lost_token_share", " %", LOWER, 1, 100, always=False),
     Metric("data/unknown_token_share", " %", LOWER, 1, 100, always=False),

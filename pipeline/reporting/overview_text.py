@@ -3,6 +3,7 @@
 import textwrap
 from collections.abc import Iterator, Mapping
 
+from pipeline.data.row_counts import USED
 from pipeline.evaluation.overview.examine import LabelSize, Overview
 from pipeline.evaluation.overview.words import Word
 
@@ -34,6 +35,7 @@ def summary(overview: Overview) -> dict[str, str]:
     unlabelled = f"; {overview.unlabelled:,} training texts have none" if overview.unlabelled else ""
     return {
         "texts": ", ".join(f"{count:,} {name}" for name, count in overview.rows.items()),
+        **_rows(overview.read),
         "labels": f"{len(sizes):,}; training texts of a label: {sizes[-1]:,} to {sizes[0]:,}{unlabelled}",
         "tokens": f"median {at['50']}, 95 % have at most {at['95']}, 99.5 % at most {at['99.5']}, the longest {at['100']} "
         f"({lengths.texts:,} training texts)",
@@ -50,6 +52,16 @@ def summary(overview: Overview) -> dict[str, str]:
 def word_list(words: list[Word], most: int) -> str:
     """Words of a label, each with the share of its texts that have the label."""
     return ", ".join(f"{word.word} ({word.precision:.0%} of {word.texts:,})" for word in words[:most])
+
+
+def _rows(read: Mapping[str, Mapping[str, int]]) -> dict[str, str]:
+    """What was done to the rows that were read, if anything was."""
+    done = [
+        f"{what}: {', '.join(f'{count:,} {name}' for name, count in own.items())}"
+        for what, own in read.items()
+        if what != USED
+    ]
+    return {"rows": "; ".join(done)} if len(done) > 1 else {}
 
 
 def _percent(share: float) -> str:

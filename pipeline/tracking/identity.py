@@ -91,7 +91,7 @@ def dataset(config: Config, splits: Splits) -> dict[str, object]:
     rows = {name: len(getattr(splits, name)) for name in ("train", "validation", "test")}
     source = plain(config.data)
     about = {"name": source["name"], "hash": splits.content_hash, "kind": source["kind"], "source": source, "rows": rows}
-    return about | {"notes": splits.notes}
+    return about | {"report": splits.report()}
 
 
 def base_models(config: Config) -> tuple[str, ...]:

@@ -39,6 +39,7 @@ class Overview:
     name: str
     backbone: str
     rows: dict[str, int]  # by split
+    read: dict[str, dict[str, int]]  # what was done -> split -> rows, see `data.row_counts`
     labels: tuple[LabelSize, ...]  # those with most training texts first
     unlabelled: int  # training texts with no label; 0 where each has one
     lengths: Lengths
@@ -74,7 +75,7 @@ def examine(
     progress("findings")
     counted = {size.label: size.texts for size in sizes}
     found = findings_of(splits.notes, rows, counted, lengths, repeats, words)
-    return Overview(*names, rows, sizes, unlabelled, lengths, repeats, reached, words, tuple(found))
+    return Overview(*names, rows, splits.rows, sizes, unlabelled, lengths, repeats, reached, words, tuple(found))
 
 
 def _sizes(splits: Splits, seed: int) -> tuple[LabelSize, ...]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from pipeline.data.near_duplicates import NGRAM, SIMILARITY, Found
 from pipeline.evaluation.overview.lengths import Lengths
 from pipeline.evaluation.overview.repeats import Repeats
 from pipeline.evaluation.overview.words import Word
@@ -55,6 +56,19 @@ def _repeats(repeats: Repeats, rows: Mapping[str, int]) -> Iterator[str]:
         )
     if repeats.within["test"]:
         yield f"{repeats.within['test']:,} of {rows['test']:,} test texts repeat an earlier test text"
+    for name, found in repeats.near.items():
+        if found.near:
+            yield _near(name, found)
+
+
+def _near(name: str, found: Found) -> str:
+    split, _, other = name.partition(" in ")
+    where = f"a text of {other}" if other else "an earlier one"
+    count = f"{found.near:,} of {found.looked_at:,} texts of {split} nearly repeat {where}"
+    alike = f"at least {SIMILARITY:.0%} of all their runs of {NGRAM} characters are in both"
+    text, near = found.examples[0]
+    sample = f"; looked at with {found.reference_looked_at:,} texts of train, so there are more" if found.sampled else ""
+    return f"{count} ({alike}{sample}), such as {text!r} and {near!r}"
 
 
 def _language(lengths: Lengths) -> Iterator[str]:

@@ -131,6 +131,38 @@ def test_the_command_writes_page_and_json(
     assert figures["rows"] == {"train": 63, "validation": 9, "test": 18} and "max_length=auto is 24" in shown
 
 
+def test_what_was_read_dropped_merged_and_leaked_is_shown(
+    compose: Callable[..., Config], root: Path, tmp_path: Path
+) -> None:
+    sentence = "where is the cheapest café near the old station number"
+    rows = [("", f"{sentence} {i} of line {i % 7}", ("food", "way")[i % 2]) for i in range(40)]
+    rows += [("Title", f"{word} and körper", "rare") for word in ("one", "two", "three")]
+    rows += [("", " ", "food"), ("", "without label", "")]
+    written = "".join(";".join(row) + "\n" for row in [("title", "body", "topic"), *rows])
+    (tmp_path / "train.csv").write_bytes(written.encode("cp1252"))
+    held = [("", f"{sentence} 3 of line 3", "way"), ("", f"{sentence} 4 of line 4!", "food"), ("Title", "new", "rare")]
+    test = tmp_path / "test.csv"
+    test.write_text("".join(";".join(row) + "\n" for row in [("title", "body", "topic"), *held]))
+    settings = [
+        "text_column=[title,body]", "label_column=topic", "encoding=cp1252", "on_bad_rows=drop", "min_class_size=5",
+        f"validation={test}", f"test={test}",
+    ]  # fmt: skip
+    shown, page, values = look(compose(*small(root, tmp_path / "train.csv"), *(f"data.{setting}" for setting in settings)))
+    figures: dict[str, Any] = json.loads(values.read_text(encoding="utf-8"))
+    assert figures["read"]["dropped: bad rows"] == {"train": -2} and figures["repeats"]["near"]["test in train"]["near"] == 1
+    html, report = page.read_text(encoding="utf-8"), (page.parent / "data_report.md").read_text(encoding="utf-8")
+    told = " ".join(shown.split())
+    for words in (
+        "rows read: 45 train, 3 validation, 3 test; dropped: bad rows: -2 train", "1 with an empty text, 1 with an empty label",
+        "were merged into 'other'", "1 of 3 test texts are also in train",
+        "1 of 3 texts of test nearly repeat a text of train",
+    ):  # fmt: skip
+        assert words in told, (words, told)
+    assert "nearly in train" in html and "| dropped: bad rows | -2 |  |  |" in report and "nearly repeat" in report
+    [other] = [each for each in figures["labels"] if each["label"] == "other"]
+    assert all(text.startswith("Title ") and text.endswith("körper") for text in other["examples"])
+
+
 @pytest.mark.slow
 def test_the_quirks_of_trec_are_told(compose: Callable[..., Config], root: Path) -> None:
     folder = SHARED / "trec"
