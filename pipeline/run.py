@@ -81,6 +81,7 @@ def run(config: Config, finished_run_id: str = "", pending_run_id: str = "") -> 
     check(config)
     with locks.shared(), disk_told(config):
         job = prepare_checked(config)
+        config = job.config
         known = find_finished(job, finished_run_id)
         if known is not None:
             return known
@@ -105,6 +106,7 @@ def make_artifact(config: Config, finished_run_id: str = "") -> UnmeasuredRun | 
     check(config)
     with locks.shared(), disk_told(config):
         job = prepare_checked(config)
+        config = job.config
         known = find_finished(job, finished_run_id)
         if known is not None:
             return known
@@ -203,10 +205,10 @@ def _measure_and_log(job: Job, optim: Optim, made: StepsResult, reference: Refer
     )
     report = measure(optim.name, made.artifact, test, validation, config.measure, reference)
     seen = job.seen.get(made.fingerprint, Seen({}, ()))
-    further = {**seen.metrics, **_answers(report), **made.metrics}
+    further = {**splits.metrics, **seen.metrics, **_answers(report), **made.metrics}
     tracked.log_report(report, further)
     if answers := one_answer.line(further):
-        tracked.log_data_notes([*splits.notes, *seen.notes, answers])
+        tracked.log_data_report(splits.report([*seen.notes, answers]))
     log_plots(tracked, report)
     return Row(
         optim.name, {**further, **report.metrics()}, tracked.run_id, reference is None,
@@ -238,7 +240,7 @@ def run_and_log_steps(job: Job, optim: Optim, tracked: Run) -> StepsResult:
     tracked.log_start(config_yaml(config), parameters(config), dataset(config, job.context.splits))
     seen = job.seen.get(plan(optim, job.context)[-1].fingerprint)
     if seen is not None and seen.notes:
-        tracked.log_data_notes([*job.context.splits.notes, *seen.notes])
+        tracked.log_data_report(job.context.splits.report(seen.notes))
     made = run_steps(optim, replace(job.context, on_trial=tracked.log_trial), job.store)
     tracked.log_curves(made.curves)
     log_notes(tracked, made)

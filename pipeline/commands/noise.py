@@ -52,6 +52,7 @@ def noise(config: Config) -> None:
     check(config)
     with locks.shared():
         job = prepare(config)
+    config = job.config
     settings, splits, done = config.noise, job.context.splits, []
     own = identity(config, job.context, config.optim)
     alone = settings.slowdown > 0 or is_baseline(config, job.context, config.optim)

@@ -4,11 +4,13 @@ python -m pipeline predict "play a song" "will it rain?"                      of
 python -m pipeline predict --file queries.txt --format csv -- data=clinc150   one text per line; CSV on standard output
 tail -f queries.txt | python -m pipeline predict --model DIRECTORY            from standard input; an artifact directory
 
---file FILE          texts to classify: the text column of a .csv, .tsv, .jsonl or .parquet, else one per line; without
-                     texts and --file, standard input is read
---text-column NAME   the column of such a table; default data.text_column, or "text"; a single column needs no name
+--file FILE          texts to classify: the text column of any table that training reads (.csv, .tsv, .jsonl, .json, .xlsx,
+                     .parquet; .txt with such a column), else one per line; without texts and --file, standard input is read
+--text-column NAME   the column of such a table; default data.text_column, or "text"; a single column needs no name;
+                     given twice or more: columns that are joined with a space
 --pair-column NAME   the second text's column, for a classifier of pairs; default data.pair_column, or "text_pair"
---quoting true|false whether a quotation mark at the start of a cell of a .csv or .tsv quotes it; default data.quoting
+--delimiter, --quoting, --encoding, --header
+                     how the file is written, as data.delimiter and so on, which are the defaults; else it is detected
 --format FORMAT      format of the answers: jsonl (the default) or csv
 --model DIRECTORY    an artifact directory instead of the champion
 --threads N          number of threads; default 1
@@ -34,7 +36,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from pipeline.commands.configuration.compose import one_config
-from pipeline.data.formats import TABLES
+from pipeline.config import names_of
+from pipeline.data.formats import Format
 from pipeline.errors import ConfigError, TrackError
 from pipeline.system.spreadsheet import safe_cells
 from pipeline.tasks.inputs import COLUMNS, TEXT_PAIR, Input, named, of_json, parts_of
@@ -42,6 +45,7 @@ from pipeline.tasks.inputs import COLUMNS, TEXT_PAIR, Input, named, of_json, par
 if TYPE_CHECKING:
     from pipeline.deployment.serve.answers import Answer, Answerer
 
+WRITTEN = ("delimiter", "quoting", "encoding", "header")  # flags, and settings of data=files: how a file is written
 BATCH_SIZE = 32  # texts of a file; those from standard input are answered one by one
 
 
@@ -131,15 +135,8 @@ def batches(options: argparse.Namespace, pairs: bool = False) -> Iterator[list[I
             yield list(_parsed((text.encode().decode() for text in options.text), "the command line, text", pairs))
         except UnicodeEncodeError as error:
             raise ConfigError("a text on the command line is not UTF-8") from error
-    elif options.file and Path(options.file).suffix.lower() in TABLES:
-        yield from _in_batches(iter(_inputs_of_table(options, pairs)), BATCH_SIZE)
     elif options.file:
-        try:
-            with Path(options.file).open("rb") as file:
-                where = f"--file {options.file}"
-                yield from _in_batches(_parsed(_lines(file, where), f"{where}, line", pairs), BATCH_SIZE)
-        except OSError as error:
-            raise ConfigError(f"--file {options.file}: can't be read ({error.strerror})") from error
+        yield from _in_batches(_inputs_of_file(options, pairs), BATCH_SIZE)
     else:
         where = "standard input"
         yield from _in_batches(_parsed(_lines(sys.stdin.buffer, where), f"{where}, line", pairs), 1)
@@ -160,17 +157,22 @@ def _parsed(texts: Iterable[str], where: str, pairs: bool) -> Iterator[Input]:
         yield parsed
 
 
-def _inputs_of_table(options: argparse.Namespace, pairs: bool) -> Sequence[Input]:
-    """The text column of a table, or both columns of its pairs. Raises DataError."""
-    from pipeline.data.queries import pairs_of, texts_of
+def _inputs_of_file(options: argparse.Namespace, pairs: bool) -> Iterator[Input]:
+    """The texts of a table, or its pairs, else those of the lines. Raises DataError."""
+    from pipeline.data.queries import is_table, lines_of, pairs_of, texts_of
 
+    path = Path(options.file)
     data = None if options.model else one_config(options.overrides).data
-    column = options.text_column or getattr(data, "text_column", "text")
-    quoting = options.quoting == "true" if options.quoting else getattr(data, "quoting", None)
+    columns = tuple(options.text_column) if options.text_column else names_of(getattr(data, "text_column", "text"))
+    flags: dict[str, Any] = {name: getattr(options, name) for name in WRITTEN if getattr(options, name)}
+    given = {name: value == "true" if value in ("true", "false") else value for name, value in flags.items()}
+    known = {name: getattr(data, name) for name in WRITTEN if hasattr(data, name)}
+    form = Format(**known | given, prefix="--")
+    if not is_table(path, columns, form, bool(options.text_column or given.keys() - {"encoding"})):
+        return _parsed(lines_of(path, form), f"--file {options.file}, line", pairs)
     if not pairs:
-        return texts_of(Path(options.file), column, quoting)
-    second = options.pair_column or getattr(data, "pair_column", None) or TEXT_PAIR
-    return pairs_of(Path(options.file), [column, second], quoting)
+        return iter(texts_of(path, columns, form))
+    return iter(pairs_of(path, columns, options.pair_column or getattr(data, "pair_column", None) or TEXT_PAIR, form))
 
 
 def _lines(file: Iterable[bytes], where: str) -> Iterator[str]:
@@ -209,9 +211,12 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser.error = fail  # type: ignore[method-assign]  # one line instead of the usage
     parser.add_argument("text", nargs="*", help="texts to classify; default: --file or standard input")
     parser.add_argument("--file", help="a table, or a file with one text per line")
-    parser.add_argument("--text-column", help="the column of a table with the texts")
+    parser.add_argument("--text-column", action="append", help="the column of a table with the texts")
     parser.add_argument("--pair-column", help="the column of a table with the second texts of pairs")
-    parser.add_argument("--quoting", choices=("true", "false"), help="whether cells of a .csv or .tsv may be quoted")
+    parser.add_argument("--delimiter", help="of the cells of a table: one character, or comma, semicolon, tab, pipe")
+    parser.add_argument("--quoting", choices=("true", "false"), help="whether cells of a table may be quoted")
+    parser.add_argument("--encoding", help="of the file, if it is not UTF-8 and has no byte order mark")
+    parser.add_argument("--header", choices=("true", "false"), help="whether the first row has the names of the columns")
     parser.add_argument("--format", choices=("jsonl", "csv"), default="jsonl", help="format of the answers (default: jsonl)")
     parser.add_argument("--model", help="an artifact directory instead of the champion")
     parser.add_argument("--threads", type=int, default=1, help="number of threads (default: 1)")

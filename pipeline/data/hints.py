@@ -13,8 +13,11 @@ SHOWN = 4
 MANY_LABELS = 0.5  # of the rows: that many different labels are not labels
 
 
-def of_columns(columns: Sequence[str], text_column: str) -> list[str]:
-    """That the text has a second part in another column, and how to use it."""
+def of_columns(columns: Sequence[str], text_columns: Sequence[str]) -> list[str]:
+    """That the text has a second part in another column, and how to use it; nothing where several are used already."""
+    if len(text_columns) > 1:
+        return []
+    text_column = text_columns[0]
     return [
         f"the column {other!r} beside {text_column!r} looks like the second text of a pair; only {text_column!r} is used: "
         f"for pairs set data.pair_column={other}"

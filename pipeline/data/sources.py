@@ -3,89 +3,70 @@
 Importing this module is cheap; pyarrow and datasets are imported when a source is loaded.
 """
 
-import functools
 import json
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.config import MISSING, DataSource, kind, setting
-from pipeline.data.formats import DELIMITERS
-from pipeline.errors import ConfigError, DataError, nearest
+from pipeline.data.formats import DELIMITERS, suffix_of
+from pipeline.data.table_source import TableSource
+from pipeline.errors import DataError, nearest
 from pipeline.tasks import MultiLabel, SingleLabel
-from pipeline.tasks.inputs import TEXT_PAIR
 
 if TYPE_CHECKING:
     from pipeline.data.splits import RawSplit, Splits
 
+log = logging.getLogger(__name__)
 QUICKSTART = Path(__file__).parent / "quickstart"
 CLINC_FILE_KEYS = {"train": ("train", "oos_train"), "validation": ("val", "oos_val"), "test": ("test", "oos_test")}
 
 
 @kind("data", "files")
 @dataclass(frozen=True)
-class Files(DataSource):
+class Files(TableSource):
     """One to three files of the user; missing splits are drawn from train, stratified by label."""
 
     train: str = MISSING
     validation: str | None = None
     test: str | None = None
-    text_column: str = "text"
-    label_column: str = "label"
     validation_fraction: float = setting(0.1, above=0, max=0.5)
     test_fraction: float = setting(0.2, above=0, max=0.5)
-    quoting: bool | None = None  # a quotation mark at the start of a cell quotes it; None: in .csv yes, in .tsv no
-    label_separator: str | None = setting(None, filled=True)  # between several labels in one cell
-    label_columns: list[str] | None = None  # one column of 0 and 1 for each label, instead of `label_column`
-    pair_column: str | None = None  # the second text, where the inputs are pairs
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.label_separator is not None and self.label_columns is not None:
-            raise ConfigError("data.label_separator and data.label_columns: give one of them")
+    delimiter: str | None = None  # of cells; None: detected, as are the next two
+    quoting: bool | None = None  # a quotation mark at the start of a cell quotes it
+    encoding: str | None = None
+    header: bool = True  # the first row has the names of the columns; else they are 1, 2, ...
 
     @property
     def known_task(self) -> str | None:
         """Known unless the label column may hold lists."""
         several, pairs = self.label_separator is not None or self.label_columns is not None, self.pair_column is not None
-        if not several and Path(self.train).suffix.lower() not in DELIMITERS:
+        if not several and suffix_of(Path(self.train)) not in DELIMITERS:
             return None
         return MultiLabel(pairs).name if several else SingleLabel(pairs).name
 
     def load(self, seed: int) -> "Splits":
         """Raises DataError, which names file, row and column."""
-        from pipeline.data.several_labels import assemble
-        from pipeline.data.splits import SplitFractions
+        from pipeline.data.splits import SplitFractions, assemble
 
+        names = {"train": self.train, "validation": self.validation, "test": self.test}
         parts: dict[str, RawSplit | None] = {}
-        for split, name in (("train", self.train), ("validation", self.validation), ("test", self.test)):
+        for split, name in names.items():
             path = Path(name).expanduser() if name is not None else None
-            if path is not None and not path.exists():
-                raise DataError(f"{path}: no such file; set data.{split}=FILE")
             parts[split] = self._read(path, split) if path else None
-        return assemble(parts, self.oos_label, SplitFractions(self.validation_fraction, self.test_fraction, seed))
+        cut = SplitFractions(self.validation_fraction, self.test_fraction, seed)
+        return assemble(parts, self.oos_label, cut, self.rules())
 
     def _read(self, path: Path, split: str) -> "RawSplit":
-        from pipeline.data import hints, label_lists
-        from pipeline.data.splits import RawSplit
-        from pipeline.data.tables import read, read_indicators, row_number
-        from pipeline.tasks.base import LABEL
+        from pipeline.data.formats import Format
+        from pipeline.data.tables import read
 
-        if self.label_columns is not None:
-            found = read_indicators(path, self.text_column, self.label_columns, self.quoting, self.pair_column)
-        else:
-            found = read(path, self.text_column, self.label_column, self.quoting, self.pair_column)
-        table = found.table
-        if self.label_separator is not None:
-            lists = label_lists.split(table.column(LABEL), self.label_separator)
-            table = table.set_column(table.column_names.index(LABEL), LABEL, lists)
-        looked = split == "train" and self.pair_column is None
-        others = hints.of_columns(found.columns, self.text_column) if looked else []
-        notes = (*found.notes, *(f"{path}: {hint}" for hint in others))
-        number = functools.partial(row_number, path, quoting=self.quoting)
-        return RawSplit(
-            table, str(path), (self.text_column, self.label_column), number, notes, self.pair_column or TEXT_PAIR
-        )
+        found = read(path, self.wanted(), Format(self.delimiter, self.quoting, self.encoding, self.header))
+        for line in found.found if not path.is_relative_to(QUICKSTART) else ():  # what the program brings is known
+            log.info("%s", line)
+        columns = found.columns if split == "train" and self.header else ()
+        return self.made(found.table, str(path), columns, found.place, found.notes)
 
 
 @kind("data", "quickstart")
@@ -96,12 +77,13 @@ class Quickstart(DataSource):
     def load(self, seed: int) -> "Splits":
         """Read the three files in the package."""
         train, validation, test = (str(QUICKSTART / f"{name}.csv") for name in ("train", "validation", "test"))
-        return Files("files", self.name, self.oos_label, train, validation, test).load(seed)
+        files = Files("files", self.name, self.oos_label, train=train, validation=validation, test=test)
+        return files.load(seed)
 
 
 @kind("data", "hub")
 @dataclass(frozen=True)
-class Hub(DataSource):
+class Hub(TableSource):
     """Any data set on the Hugging Face Hub."""
 
     dataset: str = MISSING
@@ -110,21 +92,18 @@ class Hub(DataSource):
     train: str = "train"
     validation: str | None = "validation"
     test: str | None = "test"
-    text_column: str = "text"
-    label_column: str = "label"
     validation_fraction: float = setting(0.1, above=0, max=0.5)
     test_fraction: float = setting(0.2, above=0, max=0.5)
-    pair_column: str | None = None  # the second text, where the inputs are pairs
 
     def load(self, seed: int) -> "Splits":
         """Raises DataError when the Hub can't be reached, or has no such data set, split or column."""
-        from pipeline.data.several_labels import assemble
-        from pipeline.data.splits import SplitFractions
+        from pipeline.data.splits import SplitFractions, assemble
 
         found = self._download()
         names = {"train": self.train, "validation": self.validation, "test": self.test}
         parts = {split: self._part(found, split, name) if name else None for split, name in names.items()}
-        return assemble(parts, self.oos_label, SplitFractions(self.validation_fraction, self.test_fraction, seed))
+        cut = SplitFractions(self.validation_fraction, self.test_fraction, seed)
+        return assemble(parts, self.oos_label, cut, self.rules())
 
     def _download(self) -> Any:
         import datasets
@@ -138,35 +117,24 @@ class Hub(DataSource):
             ) from error
 
     def _part(self, found: Any, split: str, name: str) -> "RawSplit":
-        from pipeline.data import hints
-        from pipeline.data.splits import RawSplit
-
         if name not in found:
             raise DataError(f"data.{split}={name}: {self.dataset} has no such split{nearest(name, found)}")
         rows = found[name]
-        for key in ("text_column", "pair_column", "label_column"):
-            column = getattr(self, key)
-            if column is not None and column not in rows.column_names:
+        for column, way in self.wanted().items():
+            if column not in rows.column_names:
                 known = nearest(column, rows.column_names)
-                raise DataError(f"data.{key}={column}: {self.dataset} has no such column{known}")
-        where, columns = f"{self.dataset}, split {name}", (self.text_column, self.label_column)
-        looked = split == "train" and self.pair_column is None
-        others = hints.of_columns(rows.column_names, self.text_column) if looked else []
-        notes = tuple(f"{where}: {hint}" for hint in others)
-        table = _named(rows, *columns, where, self.pair_column)
-        return RawSplit(table, where, columns, notes=notes, pair_column=self.pair_column or TEXT_PAIR)
+                raise DataError(f"{way.replace('...', column)}: {self.dataset} has no such column{known}")
+        where = f"{self.dataset}, split {name}"
+        return self.made(self._table(rows, where), where, rows.column_names if split == "train" else (), None, ())
 
+    def _table(self, rows: Any, where: str) -> Any:
+        """An Arrow table; label indices become names if the Hub has them, -1 becomes null."""
+        from pipeline.data.columns import name_classes
 
-def _named(rows: Any, text_column: str, label_column: str, where: str, pair_column: str | None) -> Any:
-    """An Arrow table of strings (`as_strings`); label indices become names if the Hub has them, -1 becomes null."""
-    from pipeline.data.tables import as_strings, name_classes
-
-    table = rows.with_format("arrow")[:]
-    feature = rows.features[label_column]
-    names = getattr(getattr(feature, "feature", feature), "names", None)
-    if names is not None:
-        table = name_classes(table, label_column, names, where)
-    return as_strings(table, Path(where), text_column, label_column, pair_column=pair_column)
+        table = rows.with_format("arrow")[:]
+        feature = rows.features[self.label_column] if self.label_columns is None else None
+        names = getattr(getattr(feature, "feature", feature), "names", None)
+        return table if names is None else name_classes(table, self.label_column, names, where)
 
 
 @kind("data", "clinc150")
@@ -184,8 +152,7 @@ class Clinc150(DataSource):
                 label_column="intent",
             )  # fmt: skip
             return hub.load(seed)
-        from pipeline.data.several_labels import assemble
-        from pipeline.data.splits import SplitFractions
+        from pipeline.data.splits import SplitFractions, assemble
 
         return assemble(_clinc_parts(Path(self.path).expanduser()), self.oos_label, SplitFractions(0.1, 0.2, seed))
 

@@ -39,6 +39,7 @@ REMEDIES = {
 RUN_IS_KEPT = "; the run itself is kept: repeat the command to publish it without training again"
 WRITTEN_OUT_NOTE = "\n\nA compact form of this network was measured. The form for transformers is larger and not faster."
 ARGMAX = "argmax/accuracy"  # without the decision rule
+WINDOWS_NOTE = "\n\nLong texts were measured in windows, which this joins; transformers reads their beginning:\n\n"
 RULE_NOTE = "\n\nThe decision rule (`classifier.json`) was measured too. It is applied by this, not by transformers:\n\n"
 LOAD_WITH_TRANSFORMERS = """from transformers import pipeline
 
@@ -174,7 +175,9 @@ def _body(repository: str, description: Description, form: PublishedForm, card: 
         written = LOAD_WITH_TRANSFORMERS.format(repository=repository, example=theirs, arguments=task.transformers_arguments)
         load = f"```python\n{written}\n```"
         load += WRITTEN_OUT_NOTE if form is PublishedForm.CONVERTED else ""
-        load += "" if description.rule.plain else RULE_NOTE + ours
+        notes = [] if description.rule.plain else [RULE_NOTE]
+        notes += [] if description.window is None else [WINDOWS_NOTE]
+        load += "".join(notes) + ours if notes else ""
     steps = "\n".join(f"{number}. {step}" for number, step in enumerate(card.steps, start=1))
     measured = ", ".join(f"{name} {value:.1%}" for name, value in _accuracies(description, card).items())
     return "\n\n".join(
@@ -266,6 +269,11 @@ def publish(job: Job, row: Row, made: StepsResult) -> None:
     """Publish the artifact with its model card."""
     config = job.config
     assert config.publish.hub is not None
+    if config.backbone.window is not None:
+        log.warning(
+            "warning: publish.hub=%s: transformers' pipeline answers a long text by its beginning only; this project joins "
+            "its windows (backbone.window=%s)", config.publish.hub, config.backbone.window,
+        )  # fmt: skip
     rows = [row, *(other for other in others_of(job, row) if other.is_baseline)]
     card = Card(
         optim=row.optim, data=config.data.name, backbone=config.backbone.name, steps=tuple(config.optim.steps),

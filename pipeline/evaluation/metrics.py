@@ -232,9 +232,11 @@ METRICS = declared(
            explanation="memory after a thousand calls (proportional set size: shared memory is divided among processes)."),
     Metric("memory/pss_peak_mb", " MB", LOWER, 0, once=True, always=False),
     Metric("energy/mj_per_text", " mJ", LOWER, 1, once=True, always=False),
+    Metric("data/dropped_rows", "", LOWER, 0, always=False),  # of all splits
     Metric("data/truncated_share", " %", LOWER, 1, 100, always=False),  # of a sample of the training texts
     Metric("data/lost_token_share", " %", LOWER, 1, 100, always=False),
     Metric("data/unknown_token_share", " %", LOWER, 1, 100, always=False),
+    Metric("data/pieces_per_word", "", LOWER, always=False),
     Metric("data/largest_answer_share", " %", decimals=1, scale=100, always=False, needs_training=True),  # validation
     Metric("data/largest_label_share", " %", decimals=1, scale=100, always=False, needs_training=True),
     Metric("cost/price_per_million_texts", "", LOWER, 3, title="price/M", drop_order=9, once=True,

@@ -19,6 +19,7 @@ from pipeline.errors import ConfigError
 from pipeline.evaluation.statistics import ratio_interval
 from pipeline.models.build import start
 from pipeline.models.checkpoints import weights_of
+from pipeline.models.text_length import resolve
 from pipeline.steps.base import Context
 from pipeline.steps.finetune import Finetune
 from pipeline.steps.shared.trained import recipe_of
@@ -67,7 +68,8 @@ def benchmark(config: Config, pairs: int = PAIRS, texts: int = TEXTS) -> Outcome
     step = next(iter(config.optim.steps.values()), None)
     if not isinstance(step, Finetune):
         raise ConfigError(f"optim={config.optim.name} does not begin with finetune; take optim=baseline")
-    context = Context(config.data.load(config.seed), config.backbone, config.seed)
+    backbone, splits = resolve(config.backbone, config.data.load(config.seed), config.seed)
+    context = Context(splits, backbone, config.seed)
     train = context.splits.train
     some = train.select(np.random.default_rng(config.seed).permutation(len(train))[:texts])  # it may be sorted by label
     rates: dict[str, list[float]] = {"ours": [], "defaults": []}

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from pipeline.errors import OptimizationError
+from pipeline.models.long_texts import LongTexts
 from pipeline.models.token_types import ARGUMENT, kind_for
 from pipeline.tasks import SINGLE_LABEL, Task
 from pipeline.tasks.base import LABEL
@@ -98,12 +99,13 @@ def sample_batches(
     """`count` inputs of a split, drawn at random, as batches of tensors: what `model` takes, and labels."""
     types = kind_for(model, tokenizer, task.pairs)
     names = ["input_ids", "attention_mask", *([ARGUMENT] if types else [])]
-    count = min(count, len(train))
+    count, long_texts = min(count, len(train)), LongTexts(tokenizer.backend_tokenizer, max_length)
     rows = np.random.default_rng(seed).choice(len(train), count, replace=False)
     for start in range(0, count, BATCH_SIZE):
         batch = train[rows[start : start + BATCH_SIZE]]
+        given = long_texts.cut(inputs_of(batch), tokenizer.truncation_side)
         encoded = tokenizer(
-            *columns_of(inputs_of(batch)).values(), padding=True, truncation="longest_first", max_length=max_length,
+            *columns_of(given).values(), padding=True, truncation="longest_first", max_length=max_length,
             return_tensors="pt", return_token_type_ids=True,
         )  # fmt: skip
         targets = torch.from_numpy(task.targets(batch[LABEL], labels))

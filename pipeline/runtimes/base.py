@@ -56,16 +56,20 @@ class Classifier(ABC):
         return self
 
     def logits_by_length(
-        self, texts: Sequence[Input], batch_size: int, progress: Callable[[int], object] | None = None
+        self,
+        texts: Sequence[Input],
+        batch_size: int,
+        progress: Callable[[int], object] | None = None,
+        into: np.ndarray | None = None,
     ) -> np.ndarray:
         """Logits of any number of texts, in their order: float32 (len(texts), len(labels)).
 
         Texts of similar length share a batch, so there is little padding. Where the other texts of a batch change the
         logits, as with dynamic quantization, the batch size is the classifier's own, mostly 1. `progress` is called with
-        the size of each finished batch.
+        the size of each finished batch. `into`: where the logits are written, such as a file in memory; it is returned.
         """
         size = batch_size if self.batch_independent else self.batch_size
-        result = np.empty((len(texts), len(self.labels)), dtype=np.float32)
+        result = np.empty((len(texts), len(self.labels)), dtype=np.float32) if into is None else into
         by_length = sorted(range(len(texts)), key=lambda i: inputs.length(texts[i]))
         for start in range(0, len(texts), size):
             rows = by_length[start : start + size]
@@ -104,6 +108,8 @@ class Description:
     batch_size: int = 1  # how many texts share a batch where `batched` is False
     task: str = SINGLE_LABEL.name  # the name of a task in `pipeline.tasks.TASKS`
     token_types: str = token_types.NONE  # the network's third input, see `pipeline.models.token_types`
+    window: str | None = None  # "mean" or "max": how windows of longer texts are joined, see `windows`; None: they are cut
+    window_overlap: int = 0  # tokens that two windows share
     format: int = 1
 
     @property
@@ -213,9 +219,10 @@ def all_runtimes() -> list[Runtime]:
     return sorted(runtimes, key=lambda runtime: runtime.name)
 
 
-def load(artifact: Path, threads: int) -> Classifier:
+def load(artifact: Path, threads: int, windows: bool = True) -> Classifier:
     """The classifier of an artifact directory, using at most `threads` threads.
 
+    windows: False for what answers a single window, where long texts are answered in windows.
     Raises what its runtime raises, mostly OSError or ValueError, when the directory is not a complete artifact.
     """
     runtime, description = runtime_of(artifact), Description.read(artifact)
@@ -228,7 +235,12 @@ def load(artifact: Path, threads: int) -> Classifier:
     classifier = runtime.open(artifact, description, threads)
     classifier.batch_independent = runtime.batch_independent(artifact)
     classifier.batch_size = Description.read(artifact).batch_size
-    return classifier
+    if description.window is None or not windows:
+        return classifier
+    module = importlib.import_module(f"{__package__}.windows")  # it is made of what is here, as the runtimes are
+    windowed: Classifier = module.WindowedClassifier(classifier, artifact, description)
+    windowed.batch_independent, windowed.batch_size = classifier.batch_independent, classifier.batch_size
+    return windowed
 
 
 def packages_of(artifact: Path) -> tuple[str, ...]:
@@ -280,12 +292,15 @@ class Encoder:
         return ids, mask, np.array(token_types.of_encodings(encodings, self._third), dtype=np.int64)
 
 
-def serving_tokenizer(artifact: Path, max_length: int, pad_id: int) -> Any:
-    """The tokenizer of an artifact directory. It cuts and pads texts on the sides that `tokenizer.json` says."""
+def serving_tokenizer(artifact: Path, max_length: int, pad_id: int, overlap: int = 0) -> Any:
+    """The tokenizer of an artifact directory. It cuts and pads texts on the sides that `tokenizer.json` says.
+
+    overlap: tokens that what is cut off shares with what is kept.
+    """
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(str(artifact / TOKENIZER))
     cut, padded = ((settings or {}).get("direction", "right") for settings in (tokenizer.truncation, tokenizer.padding))
-    tokenizer.enable_truncation(max_length, strategy="longest_first", direction=cut)
+    tokenizer.enable_truncation(max_length, stride=overlap, strategy="longest_first", direction=cut)
     tokenizer.enable_padding(direction=padded, pad_id=pad_id, pad_token=tokenizer.id_to_token(pad_id))
     return tokenizer

@@ -162,8 +162,10 @@ class Distill(Distilling):
             best = replace(self, **notes["search"]["best"])
             log.info("training with the best hyper-parameters: %s", notes["search"]["best"])
         model, tokenizer, notes["curves"] = best.trained(context, scratch / "training")
-        length, task = context.backbone.max_length, context.splits.task.name
-        description = Description("torch", list(context.splits.labels), length, context.splits.oos, task=task)
+        backbone, task = context.backbone, context.splits.task.name
+        description = Description(
+            "torch", list(context.splits.labels), backbone.max_length, context.splits.oos, task=task, **backbone.windows
+        )
         save_fitting(model, tokenizer, description, artifact, context.tokenizer_texts)
         return notes
 

@@ -76,6 +76,7 @@ def plan(optim: Optim, context: Context) -> list[Recipe]:
     for step in optim.steps.values():
         settings, inputs = step.decisive(), step.inputs(context)
         needed = step.needs(context.backbone)
+        inputs |= context.backbone.windows
         if needed:
             inputs |= {"needs": {name: plan(other, context)[-1].fingerprint for name, other in needed.items()}}
         before = recipes[-1].fingerprint if recipes else ""

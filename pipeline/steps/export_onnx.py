@@ -60,7 +60,7 @@ class ExportOnnx(Step):
         log.info("fused for ONNX Runtime: %s", ", ".join(f"{count} {name}" for name, count in fused.items()) or "nothing")
         shutil.copy(context.source / TOKENIZER, artifact)
         replace(described, runtime="onnx").write(artifact)
-        exported = load(artifact, threads)
+        exported = load(artifact, threads, windows=False)
         assert isinstance(exported, OnnxClassifier)
         less = FUSED[FUSED.index(self.fuse) + 1 :]
         advice = f"set fuse={less[0]} in {self.kind}" if less else f"use export_openvino or compile instead of {self.kind}"

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from pipeline.config import Backbone, Finetuning, Optim, Step, kind, plain, setting
 from pipeline.models.checkpoints import identity, locate, weights_of
-from pipeline.models.outline import Outline, outline_of_checkpoint, outline_of_start
+from pipeline.models.outline import Outline, outline_of_weights
 from pipeline.steps.base import Context
 from pipeline.steps.load_checkpoint import LoadCheckpoint, store_checkpoint
 from pipeline.steps.shared.trained import recipe_of, require_fitting, training_inputs
@@ -52,12 +52,10 @@ class Finetune(Step):
 
         Raises ConfigError where a setting is of another task.
         """
-        backbone, labels = context.backbone, list(context.splits.labels)
-        weights = weights_of(backbone, self.model)
-        if weights.finetuned:
-            return outline_of_checkpoint(locate(weights, self.model), labels, backbone.max_length)
-        require_fitting(weights.finetune, context.splits.task)
-        return outline_of_start(backbone, self.model, labels, context.seed)
+        weights = weights_of(context.backbone, self.model)
+        if not weights.finetuned:
+            require_fitting(weights.finetune, context.splits.task)
+        return outline_of_weights(context.backbone, self.model, list(context.splits.labels), context.seed)
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
         """Train; returns the curves: one entry an epoch (see `pipeline.training.trainer.train`)."""
@@ -78,7 +76,8 @@ class Finetune(Step):
             log.info("%d epochs instead of %d, because of max_steps=%d", epochs, how.epochs, how.max_steps)
         recipe = replace(recipe_of(how, context, how.label_smoothing), epochs=epochs)
         curves = train(model, tokenizer, context.splits.train, context.splits.validation, recipe, scratch)
-        description = Description("torch", labels, context.backbone.max_length, context.splits.oos, task=task.name)
+        backbone, oos = context.backbone, context.splits.oos
+        description = Description("torch", labels, backbone.max_length, oos, task=task.name, **backbone.windows)
         save(model, tokenizer, description, artifact, context.tokenizer_texts)
         return {"curves": curves}
 

@@ -60,8 +60,8 @@ def store_checkpoint(directory: Path, context: Context, artifact: Path) -> dict[
     from pipeline.runtimes.base import Description
     from pipeline.runtimes.torch import save
 
-    labels, length, task = list(context.splits.labels), context.backbone.max_length, context.splits.task
-    model, tokenizer = checkpoint(directory, labels, length, task.problem_type)
-    description = Description("torch", labels, length, context.splits.oos, task=task.name)
+    labels, backbone, task = list(context.splits.labels), context.backbone, context.splits.task
+    model, tokenizer = checkpoint(directory, labels, backbone.max_length, task.problem_type)
+    description = Description("torch", labels, backbone.max_length, context.splits.oos, task=task.name, **backbone.windows)
     save(model, tokenizer, description, artifact, context.tokenizer_texts)
     return {}

@@ -74,7 +74,10 @@ class RandomInit(Step):
         _, tokenizer = start(context.backbone, "teacher", labels, context.seed)
         torch.manual_seed(0)
         model = self._network(labels, tokenizer)
-        description = Description("torch", labels, length, context.splits.oos, trained=False, task=context.splits.task.name)
+        description = Description(
+            "torch", labels, length, context.splits.oos, trained=False, task=context.splits.task.name,
+            **context.backbone.windows,
+        )  # fmt: skip
         save(model, tokenizer, description, artifact, context.tokenizer_texts)
         return {}
 

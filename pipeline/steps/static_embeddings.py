@@ -71,8 +71,9 @@ class StaticEmbeddings(Distilling):
         state["vectors"], state["scales"] = quantized(state.pop("vectors.weight"))
         save_file(state, artifact / WEIGHTS)
         (artifact / TOKENIZER).write_bytes((context.needed["teacher"] / TOKENIZER).read_bytes())
-        length, task = context.backbone.max_length, context.splits.task.name
+        backbone, oos, task = context.backbone, context.splits.oos, context.splits.task.name
         Description(
-            "static", labels, length, context.splits.oos, tokenizer.pad_token_id, task=task, token_types=network.token_types
-        ).write(artifact)
+            "static", labels, backbone.max_length, oos, tokenizer.pad_token_id, task=task,
+            token_types=network.token_types, **backbone.windows,
+        ).write(artifact)  # fmt: skip
         return {"curves": curves}

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -18,10 +18,16 @@ from pipeline.runtimes.base import Description
 from pipeline.runtimes.crossfit import selection_optimism
 from pipeline.runtimes.tfidf import FEATURES, MAX_CHARACTERS, PARTS, WEIGHTS, features
 from pipeline.steps.base import Context, versions
-from pipeline.tasks.inputs import Input, inputs_of, texts_of
+from pipeline.tasks.base import strata
+from pipeline.tasks.inputs import Input, input_columns, inputs_of, texts_of
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 log = logging.getLogger(__name__)
 MAX_WEIGHTS = 8_000_000  # features times labels: the solver (L-BFGS) keeps about 25 copies in float64, here 1.6 GB
+MAX_TRAINING_CHARACTERS = 10_000_000  # of all training texts: about 4 n-grams each, of 12 bytes, and as much on the way
+MAX_ANSWERS = 50_000_000  # training texts times labels: the solver keeps two or three such matrices in float64
 
 
 @kind("step", "tfidf")
@@ -68,15 +74,12 @@ class Tfidf(Step):
         if most < self.features:
             log.warning("warning: with %d labels only the %d most frequent features are used, not %d, to bound the memory",
                         len(splits.labels), most, self.features)  # fmt: skip
-        texts = texts_of(inputs_of(splits.train))
-        longer = sum(len(text) > MAX_CHARACTERS for text in texts)
-        if longer:
-            log.warning("warning: %d of %d training texts have more than %d characters and are cut there", longer,
-                        len(texts), MAX_CHARACTERS)  # fmt: skip
-        vectorizer = TfidfVectorizer(analyzer=features, max_features=most, sublinear_tf=True).fit(texts)
-        train, validation = (_features_of(inputs_of(split), vectorizer) for split in (splits.train, splits.validation))
         task, count = splits.task, len(splits.labels)
-        labels, truth = (task.truth(split, count) for split in (splits.train, splits.validation))
+        some = self._that_fit(splits.train, task.truth(splits.train, count), count)
+        vectorizer = TfidfVectorizer(analyzer=features, max_features=most, sublinear_tf=True)
+        train = _fitted(inputs_of(some), vectorizer)
+        validation = _features_of(inputs_of(splits.validation), vectorizer)
+        labels, truth = (task.truth(split, count) for split in (some, splits.validation))
         tried, parts = [], []
         with bar("logistic regression", "strength", len(self.strengths)) as progress:
             for strength in self.strengths:
@@ -100,6 +103,51 @@ class Tfidf(Step):
         Description("tfidf", list(splits.labels), length, splits.oos, task=task.name).write(artifact)
         metrics = {"tfidf/strength": float(self.strengths[best]), "tfidf/features": float(len(names))}
         return {"metrics": metrics | {"tfidf/selection_optimism_pp": optimism}}
+
+    def _that_fit(self, train: "Dataset", truth: np.ndarray, count: int) -> "Dataset":
+        """The training texts that there is memory for; what is cut or left out is told."""
+        characters = text_lengths(train)
+        longer = int(np.sum(characters > MAX_CHARACTERS))
+        if longer:
+            log.warning("warning: %d of %d training texts have more than %d characters and are cut there", longer,
+                        characters.size, MAX_CHARACTERS)  # fmt: skip
+        rows = rows_that_fit(np.minimum(characters, MAX_CHARACTERS).sum(axis=1), strata(truth), count)
+        if len(rows) == len(train):
+            return train
+        log.warning("warning: tfidf learns from %d of %d training texts, drawn, to bound the memory", len(rows), len(train))
+        return train.select(rows)
+
+
+def text_lengths(split: "Dataset") -> np.ndarray:
+    """Characters of each text, int64 (n, 1), of pairs (n, 2)."""
+    import pyarrow.compute as pc
+
+    table, names = split.with_format("arrow")[:], input_columns(split.column_names)
+    found: np.ndarray = np.stack([pc.utf8_length(table.column(name)).to_numpy().astype(np.int64) for name in names], axis=1)
+    return found
+
+
+def rows_that_fit(characters: np.ndarray, strata: np.ndarray, count: int) -> np.ndarray:
+    """The training texts that there is memory for, in order: all of them, or as many as fit, drawn, some of each stratum.
+
+    characters: of each text, int64 (n,); strata: its label or combination of labels, int64 (n,); count: the labels that
+    there are. Returns rows, int64.
+    """
+    order = np.random.default_rng(0).permutation(len(strata))
+    first = np.zeros(len(strata), dtype=bool)
+    first[np.unique(strata[order], return_index=True)[1]] = True
+    order = np.concatenate([order[first], order[~first]])
+    fits = (np.cumsum(characters[order]) <= MAX_TRAINING_CHARACTERS) & (np.arange(len(order)) < MAX_ANSWERS // count)
+    fits[: first.sum()] = True
+    return np.sort(order[fits])
+
+
+def _fitted(given: Sequence[Input], vectorizer: Any) -> Any:
+    """Fit the features to the texts, and return those of the texts: see `_features_of`."""
+    if all(isinstance(each, str) for each in given):
+        return vectorizer.fit_transform(given)
+    vectorizer.fit(texts_of(given))
+    return _features_of(given, vectorizer)
 
 
 def _features_of(given: Sequence[Input], vectorizer: Any) -> Any:

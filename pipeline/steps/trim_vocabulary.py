@@ -28,7 +28,7 @@ class TrimVocabulary(Step):
 
     vocab_size: int = setting(16000, min=1)
 
-    code_version: ClassVar[int] = 3
+    code_version: ClassVar[int] = 4
     takes: ClassVar[tuple[str, ...]] = ("torch",)
     gives: ClassVar[str] = "torch"
 
@@ -49,7 +49,7 @@ class TrimVocabulary(Step):
         """Trim; metrics: the number of pieces left, and the share of validation texts that are tokenized as before."""
         from tokenizers import Tokenizer
 
-        from pipeline.models.vocabulary import select_pieces, trim_tokenizer
+        from pipeline.models.vocabulary import beginnings, select_pieces, trim_tokenizer
         from pipeline.runtimes.torch import read, read_tokenizer, save_fitting
 
         assert context.source is not None
@@ -60,9 +60,8 @@ class TrimVocabulary(Step):
         after = trim_tokenizer(before, kept)
         same = [
             one.tokens == other.tokens
-            for one, other in zip(
-                *(each.encode_batch(inputs_of(context.splits.validation)) for each in (before, after)), strict=True
-            )
+            for some in beginnings(texts_of(inputs_of(context.splits.validation)))
+            for one, other in zip(*(each.encode_batch(some) for each in (before, after)), strict=True)
         ]
         model = shrink_embeddings(read(context.source), kept, description.max_length)
         share = sum(same) / len(same)

@@ -14,6 +14,8 @@ import numpy as np
 
 from pipeline.tasks.base import Answers, DecisionRule
 
+CHUNK = 8192  # texts that are computed together: float64 copies of all logits of a large split would not fit
+
 
 class InScopeLogits(NamedTuple):
     """The in-scope logits of some texts, float64, from which the scores are computed."""
@@ -131,6 +133,10 @@ class Rule(DecisionRule):
         The score is the softmax probability of the label at the rule's temperature. Where the rule abstains, the score is
         1 - the probability of the best in-scope label: the confidence that no in-scope label fits.
         """
+        parts = [self._answer(logits[start : start + CHUNK]) for start in range(0, max(1, len(logits)), CHUNK)]
+        return Answers(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+    def _answer(self, logits: np.ndarray) -> Answers:
         if self.oos_score is None or self.oos is None:
             wide = logits.astype(np.float64)
             scores = 1 / np.exp((wide - wide.max(axis=1, keepdims=True)) / self.temperature).sum(axis=1)

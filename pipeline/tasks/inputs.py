@@ -28,6 +28,23 @@ def inputs_of(split: Any) -> list[Input]:
     return list(zip(texts, split[TEXT_PAIR], strict=True)) if pairs else texts
 
 
+class Inputs(Sequence[Input]):
+    """The inputs of a split, each read when it is asked for: of a large split not all are in memory."""
+
+    def __init__(self, split: Any) -> None:
+        self._split, self._names = split, input_columns(split.column_names)
+
+    def __len__(self) -> int:
+        """How many there are."""
+        return len(self._split)
+
+    def __getitem__(self, row: Any) -> Any:
+        """The input of a row."""
+        given = self._split[row]
+        parts = [given[name] for name in self._names]
+        return parts[0] if len(parts) == 1 else tuple(parts)
+
+
 def columns_of(inputs: Sequence[Input]) -> dict[str, list[str]]:
     """The inputs as columns by name: what `inputs_of` reads."""
     parts = [parts_of(each) for each in inputs]

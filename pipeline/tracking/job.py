@@ -3,14 +3,14 @@
 import logging
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from pipeline.config import Config
 from pipeline.data.splits import Splits
 from pipeline.errors import ConfigError
-from pipeline.models import coverage
+from pipeline.models import coverage, text_length
 from pipeline.models.outline import Outline
 from pipeline.runtimes.base import TOKENIZER
 from pipeline.steps.base import Context
@@ -18,7 +18,7 @@ from pipeline.steps.execute import check_order, check_steps, plan
 from pipeline.steps.finetune import differences
 from pipeline.steps.store import Store
 from pipeline.system import locks
-from pipeline.tasks.inputs import Input, inputs_of
+from pipeline.tasks.inputs import Input, Inputs
 from pipeline.tracking import view
 from pipeline.tracking.identity import comparable_key
 from pipeline.tracking.runs import Tracker
@@ -58,11 +58,16 @@ class Job:
 
 
 def prepare(config: Config) -> Job:
-    """Load and check the data, check the steps, then open the store and MLflow."""
+    """Load and check the data, check the steps, then open the store and MLflow. The job's `config` has no `auto` left."""
     splits: Splits = config.data.load(config.seed)
     require_fitting_query(config, splits)
     rows = f"{len(splits.train)} train, {len(splits.validation)} validation, {len(splits.test)} test texts"
     log.info("%s: %s, %d labels", config.data.name, rows, len(splits.labels))
+    backbone, splits = text_length.resolve(config.backbone, splits, config.seed)
+    if backbone.window is not None:
+        log.info("texts longer than backbone.max_length=%d tokens are answered in windows, joined by their %s; training "
+                 "reads their beginning", backbone.max_length, backbone.window)  # fmt: skip
+    config = replace(config, backbone=backbone)
     context, store = Context(splits, config.backbone, config.seed), Store(Path(config.track.root))
     seen = _seen(check_before_making(config, context, store), splits, config.seed)
     tracker = Tracker(connect(config.track), config.experiment_name)
@@ -112,7 +117,7 @@ def _stored_tokenizer(path: Path | None) -> Any:
 
 def _seen(planned: Sequence[Planned], splits: Splits, seed: int) -> dict[str, Seen]:
     """By fingerprint, what is cut and unknown of the training texts; told once for those that see the same."""
-    texts = coverage.sample(inputs_of(splits.train), seed) if planned else []
+    texts = coverage.sample(Inputs(splits.train), seed) if planned else []
     seen: dict[str, Seen] = {}
     told: dict[str, Seen] = {}
     for each in planned:

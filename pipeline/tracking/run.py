@@ -2,16 +2,16 @@
 
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pipeline.data import row_counts
 from pipeline.evaluation.report import Report
 from pipeline.tracking import contents
 from pipeline.tracking.contents import PREDICTIONS
 
 NOTE = "mlflow.note.content"  # the run's description, shown as Markdown
-DATA_NOTES = "data_notes.txt"  # what was told about the data
 DATASET_ATTEMPTS = 5
 PARENT = "mlflow.parentRunId"  # nests a run in another
 
@@ -25,7 +25,7 @@ class Run:
         self.run_id = run_id
 
     def log_start(self, config_yaml: str, parameters: Mapping[str, Any], data: Mapping[str, Any]) -> None:
-        """Log configuration, parameters, machine and versions, and the data set (name, hash, source, rows, notes)."""
+        """Log configuration, parameters, machine and versions, and the data set (name, hash, source, rows, report)."""
         import json
 
         from mlflow.entities import Dataset, DatasetInput, InputTag, Param
@@ -37,13 +37,13 @@ class Run:
             name=data["name"], digest=data["hash"][:36], source_type=data["kind"], source=json.dumps(data["source"]),
             profile=json.dumps(data["rows"]),
         )  # fmt: skip
-        if data.get("notes"):
-            self.log_data_notes(data["notes"])
+        if data.get("report"):
+            self.log_data_report(data["report"])
         self._log_dataset(DatasetInput(dataset, [InputTag("mlflow.data.context", "train and test")]))
 
-    def log_data_notes(self, notes: Sequence[str]) -> None:
-        """Write what was told about the data, in the place of what was written before."""
-        self._client.log_text(self.run_id, "\n".join(notes) + "\n", DATA_NOTES)
+    def log_data_report(self, text: str) -> None:
+        """Write the report about the data, in the place of what was written before."""
+        self._client.log_text(self.run_id, text, row_counts.FILE)
 
     def _log_dataset(self, dataset: Any) -> None:
         """Two jobs that log the same data set at the same moment collide in MLflow's database: the second then finds it."""

@@ -1,6 +1,7 @@
 """Batches of a training: texts become token ids once, batches are padded to their longest text and have row numbers."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,11 +16,13 @@ from pipeline.tasks.base import LABEL
 from pipeline.tasks.inputs import Input, columns_of, input_columns, inputs_of
 
 LONG_WORK = 50_000  # texts; tokenizing more than this shows a progress bar
+IN_MEMORY = 20_000  # texts; the tokens of more than these are kept in a file
 
 
-def tokenized(split: Dataset, tokenizer: Any, max_length: int, token_types: str = NONE) -> Dataset:
+def tokenized(split: Dataset, tokenizer: Any, max_length: int, file: Path, token_types: str = NONE) -> Dataset:
     """The columns input_ids, attention_mask, label, row and length, in tokens, of a split with text and label.
 
+    file: where the tokens of many texts are written, from which they are read; it is needed as long as the result.
     token_types: what `pipeline.models.token_types.kind_for` says; unless it is NONE, there is also a column token_type_ids.
     """
     long_texts, names = LongTexts(tokenizer.backend_tokenizer, max_length), input_columns(split.column_names)
@@ -31,9 +34,11 @@ def tokenized(split: Dataset, tokenizer: Any, max_length: int, token_types: str 
 
     bars = enable_progress_bars if len(split) > LONG_WORK else disable_progress_bars
     bars()
+    place = str(file) if len(split) > IN_MEMORY else None
     return split.map(
-        encode, batched=True, with_indices=True, remove_columns=list(names), load_from_cache_file=False, desc="tokenizing"
-    )
+        encode, batched=True, with_indices=True, remove_columns=list(names), load_from_cache_file=False,
+        cache_file_name=place, desc="tokenizing",
+    )  # fmt: skip
 
 
 def encode_with(tokenizer: Any, given: Sequence[Input], max_length: int, token_types: str) -> dict[str, list[list[int]]]:

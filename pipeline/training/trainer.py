@@ -103,8 +103,10 @@ def train(
     trainer = _Trainer(
         model=model,
         args=_arguments(recipe, scratch),
-        train_dataset=tokenized(training, tokenizer, recipe.max_length, token_types),
-        eval_dataset=sorted_by_length(tokenized(validation, tokenizer, recipe.max_length, token_types)),
+        train_dataset=tokenized(training, tokenizer, recipe.max_length, scratch / "train.arrow", token_types),
+        eval_dataset=sorted_by_length(
+            tokenized(validation, tokenizer, recipe.max_length, scratch / "validation.arrow", token_types)
+        ),
         data_collator=Collator(tokenizer, recipe.task, recipe.labels),
         compute_metrics=best,
         preprocess_logits_for_metrics=best.kept,
@@ -156,6 +158,12 @@ class _Trainer(Trainer):  # type: ignore[misc]  # transformers is not typed
 
     objective: Objective | None = None
     recipe: Recipe
+
+    def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Any:
+        """The Trainer's own, with the lengths as a list: looked up in the data set one by one they take minutes."""
+        sampler = super()._get_train_sampler(train_dataset)
+        sampler.lengths = sampler.lengths[:]
+        return sampler
 
     def compute_loss(self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, **settings: Any) -> Any:
         rows, labels = inputs.pop("row"), inputs.pop("labels")

@@ -25,7 +25,7 @@ from tests.data.test_files import load, rows_of
     ],
 )
 def test_a_second_text_beside_the_first_is_named(columns: list[str], text: str, other: str) -> None:
-    found = hints.of_columns(columns, text)
+    found = hints.of_columns(columns, [text])
     assert [f"the column {other!r}" in line for line in found] == [True] * bool(other)
 
 

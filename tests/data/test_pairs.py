@@ -27,7 +27,7 @@ def written(path: Path, rows: list[tuple[str, str, str]], header: str = HEADER) 
 
 def load(train: Path, **more: str | None) -> Splits:
     settings = {"text_column": "premise", "pair_column": "hypothesis"} | more
-    return Files("files", "any", None, str(train), **settings).load(0)  # type: ignore[arg-type]
+    return Files("files", "any", None, train=str(train), **settings).load(0)  # type: ignore[arg-type]
 
 
 def test_both_columns_are_read_and_another_pairing_is_other_data(tmp_path: Path) -> None:
@@ -98,9 +98,9 @@ def test_pairs_without_labels_are_lines_with_a_tab(tmp_path: Path) -> None:
 
 def test_pairs_to_classify_come_from_two_columns(tmp_path: Path) -> None:
     file = written(tmp_path / "a.csv", [("one", "two", "x"), ("", "three", "y")])
-    assert pairs_of(file, ["premise", "hypothesis"]) == [("one", "two"), ("", "three")]
+    assert pairs_of(file, "premise", "hypothesis") == [("one", "two"), ("", "three")]
     with pytest.raises(DataError, match="--pair-column"):
-        pairs_of(file, ["premise", "second"])
+        pairs_of(file, "premise", "second")
 
 
 def test_what_is_cut_of_a_pair_is_counted_over_both_texts() -> None:

@@ -20,7 +20,7 @@ ROWS = [(f"text {number}", OWN[number % 5]) for number in range(100)]
 
 
 def loaded(path: Path, **settings: object) -> Splits:
-    return Files("files", "toy", None, str(path), **settings).load(0)  # type: ignore[arg-type]
+    return Files("files", "toy", None, train=str(path), **settings).load(0)  # type: ignore[arg-type]
 
 
 def names(splits: Splits) -> dict[str, list[str]]:
@@ -84,7 +84,7 @@ def test_other_labels_or_another_order_are_other_data(tmp_path: Path) -> None:
 def test_a_mistake_is_one_line(tmp_path: Path, content: str, settings: dict[str, object], message: str) -> None:
     path = tmp_path / "data.csv"
     path.write_text(content)
-    source = Files("files", "toy", settings.pop("oos_label", None), str(path), **settings)  # type: ignore[arg-type]
+    source = Files("files", "toy", settings.pop("oos_label", None), train=str(path), **settings)  # type: ignore[arg-type]
     with pytest.raises(DataError, match=message):
         source.load(0)
 
@@ -98,7 +98,7 @@ def test_a_label_that_train_lacks_is_told_with_its_row(tmp_path: Path) -> None:
 
 def test_a_separator_and_columns_exclude_each_other_and_lists_need_none(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="give one of them"):
-        Files("files", "toy", None, "train.csv", label_separator="|", label_columns=["a"])
+        Files("files", "toy", None, train="train.csv", label_separator="|", label_columns=["a"])
     (tmp_path / "lists.jsonl").write_text('{"text": "a", "label": ["x"]}\n')
     with pytest.raises(DataError, match="holds lists already; remove the setting"):
         loaded(tmp_path / "lists.jsonl", label_separator="|")

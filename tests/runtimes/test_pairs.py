@@ -47,7 +47,7 @@ def test_pairs_are_cut_and_typed_as_transformers_does_it(family: str, tmp_path: 
     assert np.array_equal(types * mask, np.array(expected["token_type_ids"]) * mask)
     assert sides.tolist() == [[0 if s is None else s + 1 for s in each.sequence_ids] for each in expected.encodings]
     given = Dataset.from_dict({"text": AWKWARD, "text_pair": AWKWARD[::-1], "label": [0] * len(AWKWARD)})
-    trained = tokenized(given, tokenizer, LENGTH, SIDES)
+    trained = tokenized(given, tokenizer, LENGTH, tmp_path / "tokens.arrow", SIDES)
     batch = Collator(tokenizer)([trained[row] for row in range(len(trained))])
     assert batch["input_ids"].tolist() == ids.tolist() and np.array_equal(batch["token_type_ids"] * mask, sides)
 

@@ -21,7 +21,7 @@ def examine(artifact: Path, threads: int, texts: Sequence[Input], scratch: Path)
     Raises OptimizationError when it can't be loaded.
     """
     try:
-        runtime, classifier = runtime_of(artifact), load(artifact, threads)
+        runtime, classifier = runtime_of(artifact), load(artifact, threads, windows=False)
     except (OSError, ValueError, TypeError, ImportError) as error:
         raise OptimizationError(f"{artifact}: {error}") from error
     inputs = [classifier.encode([text]) for text in texts]

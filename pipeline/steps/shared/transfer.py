@@ -78,8 +78,7 @@ class Transfer(Step):
         labels = [*train[LABEL], *[context.splits.task.unlabelled] * len(added)]
         texts = {name: pa.array(column, pa.large_string()) for name, column in columns_of(own + added).items()}
         pq.write_table(pa.table({**texts, LABEL: labels}), artifact / TEXTS)
-        logits = logits_of(context.source, own + added, "teacher logits", BATCH)
-        np.save(artifact / LOGITS, logits, allow_pickle=False)
+        logits_of(context.source, own + added, "teacher logits", BATCH, artifact / LOGITS)
         return {"runtime": Description.read(context.source).runtime, "texts": len(own), "added": len(added)}
 
     def _unlabelled(self, context: Context) -> list[Input]:
@@ -96,11 +95,11 @@ class Transfer(Step):
 
 
 def read(artifact: Path) -> tuple["Dataset", np.ndarray]:
-    """The texts with their labels, and the teacher's logits: float32 (texts, labels)."""
+    """The texts with their labels, and the teacher's logits: float32 (texts, labels), which stay in their file."""
     import pyarrow.parquet as pq
     from datasets import Dataset
 
-    return Dataset(pq.read_table(artifact / TEXTS)), np.load(artifact / LOGITS, allow_pickle=False)
+    return Dataset(pq.read_table(artifact / TEXTS)), np.load(artifact / LOGITS, mmap_mode="c", allow_pickle=False)
 
 
 def _unknown(artifact: Path) -> str:
