@@ -70,7 +70,9 @@ def distinct(column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, int]:
 
 def whole(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """The labels of each row as one string, for comparison."""
-    return pc.binary_join(column, BETWEEN) if are_lists(column.type) else column
+    if not are_lists(column.type):
+        return column
+    return pa.chunked_array([pa.array(map(BETWEEN.join, column.to_pylist()), pa.large_string())])
 
 
 def _is_string(kind: pa.DataType) -> bool:
