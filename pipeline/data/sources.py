@@ -44,13 +44,18 @@ class Files(TableSource):
 
         names = {"train": self.train, "validation": self.validation, "test": self.test}
         parts: dict[str, RawSplit | None] = {}
+        detected: list[str] = []
         for split, name in names.items():
             path = Path(name).expanduser() if name is not None else None
-            parts[split] = self._read(path, split) if path else None
+            parts[split] = self._read(path, split, detected) if path else None
         cut = SplitFractions(self.validation_fraction, self.test_fraction, seed)
-        return assemble(parts, self.oos_label, cut, self.rules())
+        splits = assemble(parts, self.oos_label, cut, self.rules())
+        for line in detected:  # now that there is no mistake, which would be one line
+            log.info("%s", line)
+        return splits
 
-    def _read(self, path: Path, split: str) -> "RawSplit":
+    def _read(self, path: Path, split: str, detected: list[str]) -> "RawSplit":
+        """Adds to `detected` how the file is written."""
         from pipeline.data import hints
         from pipeline.data.columns import as_strings
         from pipeline.data.formats import Format
@@ -62,8 +67,7 @@ class Files(TableSource):
         if self.group_column is not None:
             wanted[self.group_column] = "data.group_column=..."
         found = read(path, wanted, Format(self.delimiter, self.quoting, self.encoding, self.header))
-        for line in found.found if not path.is_relative_to(QUICKSTART) else ():  # what the program brings is known
-            log.info("%s", line)
+        detected += found.found if not path.is_relative_to(QUICKSTART) else ()  # what the program brings is known
         columns = [name for name in found.columns if name != self.label_column] if split == "train" and self.header else []
         others = hints.of_columns(columns, texts)
         notes = (*found.notes, *(f"{path}: {hint}" for hint in others))

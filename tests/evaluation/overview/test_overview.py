@@ -153,8 +153,8 @@ def test_what_was_read_dropped_merged_and_leaked_is_shown(
     html, report = page.read_text(encoding="utf-8"), (page.parent / "data_report.md").read_text(encoding="utf-8")
     told = " ".join(shown.split())
     for words in (
-        "rows read: 45 train, 3 validation, 3 test; dropped: bad rows: -2 train", "1 with an empty text, 1 with an empty label",
-        "were merged into 'other'", "1 of 3 test texts are also in train",
+        "rows read: 45 train, 3 validation, 3 test; dropped: bad rows: -2 train",
+        "1 with an empty text, 1 with an empty label", "were merged into 'other'", "1 of 3 test texts are also in train",
         "1 of 3 texts of test nearly repeat a text of train",
     ):  # fmt: skip
         assert words in told, (words, told)
