@@ -3,10 +3,10 @@
 python -m pipeline data data=files data.train=tickets.csv data.label_column=category
 python -m pipeline data data=clinc150 backbone=bert_base backbone.max_length=auto
 
-It also tells what the most frequent answer and tf-idf reach on validation. It prints what it finds, and writes the same
-as one HTML page with plots and as JSON below mlruns/data/, and rows and findings as data_report.md, which a run has too.
-Lengths are in tokens of backbone.teacher. Test texts are counted and compared with the others; nothing is learned from
-them.
+It also tells what the most frequent answer and tf-idf reach on validation. It prints what it finds, and writes the
+same as one HTML page with plots and as JSON below mlruns/data/; rows and findings also as data_report.md, as a run has
+it. Lengths are in tokens of backbone.teacher. Test texts are counted and compared with the others; nothing is learned
+from them.
 Other settings are those of python -m pipeline.
 """
 

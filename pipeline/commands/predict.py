@@ -4,8 +4,9 @@ python -m pipeline predict "play a song" "will it rain?"                      of
 python -m pipeline predict --file queries.txt --format csv -- data=clinc150   one text per line; CSV on standard output
 tail -f queries.txt | python -m pipeline predict --model DIRECTORY            from standard input; an artifact directory
 
---file FILE          texts to classify: the text column of any table that training reads (.csv, .tsv, .jsonl, .json, .xlsx,
-                     .parquet; .txt with such a column), else one per line; without texts and --file, standard input is read
+--file FILE          texts to classify: the text column of any table that training reads (.csv, .tsv, .jsonl, .json,
+                     .xlsx, .parquet; .txt with such a column), else one per line; without texts and --file, standard
+                     input is read
 --text-column NAME   the column of such a table; default data.text_column, or "text"; a single column needs no name;
                      given twice or more: columns that are joined with a space
 --pair-column NAME   the second text's column, for a classifier of pairs; default data.pair_column, or "text_pair"

@@ -3,6 +3,7 @@
 A `Place` names a row for people: its file and its number there. Every problem is a DataError that names row and column.
 """
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -53,7 +54,7 @@ def as_strings(
     if group_column is not None:
         group = table.column(group_column)
         binary = pa.types.is_binary(group.type) or pa.types.is_large_binary(group.type)
-        made[GROUP] = strings(group, group_column, where, place) if binary else group.cast(pa.large_string())
+        made[GROUP] = _or_null(strings(group, group_column, where, place) if binary else group.cast(pa.large_string()))
     return pa.table(made)
 
 
@@ -62,8 +63,15 @@ def joined(texts: Iterable[pa.ChunkedArray]) -> pa.ChunkedArray:
     columns = list(texts)
     if len(columns) == 1:
         return columns[0]
-    filled = [pc.if_else(blank(column), pa.scalar(None, column.type), column) for column in columns]
+    filled = [_or_null(column) for column in columns]
+    nothing = functools.reduce(pc.and_, map(pc.is_null, filled))
+    filled[0] = pc.if_else(nothing, "", filled[0])  # where Arrow could skip all parts of a row, it would drop the row
     return pc.binary_join_element_wise(*filled, pa.scalar(SEPARATOR, pa.large_string()), null_handling="skip")
+
+
+def _or_null(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The strings, those that are blank as null."""
+    return pc.if_else(blank(column), pa.scalar(None, column.type), column)
 
 
 def blank(column: pa.ChunkedArray) -> pa.ChunkedArray:

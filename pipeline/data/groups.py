@@ -26,14 +26,14 @@ def divide(
 ) -> dict[str, np.ndarray]:
     """Row numbers, in rising order, of each share and of the "rest"; labels, groups: numbers from 0, int64 (rows,).
 
-    The largest group is placed first, groups of equal size in drawn order. Each goes where it lowers the sum, over parts and
-    classes, of squared differences between wanted and placed rows the most. The rest gets at least one row of every class,
-    and no part stays empty if there are groups enough.
+    The largest groups are placed first, those of about the same size (up to twice as large) in drawn order. Each goes where
+    it lowers the sum, over parts and classes, of squared differences between wanted and placed rows the most. The rest gets
+    at least one row of every class, and no part stays empty if there are groups enough.
     """
     classes, count = int(labels.max()) + 1, int(groups.max()) + 1
     sizes = np.bincount(groups, minlength=count)
     order = rng.permutation(count)
-    order = order[np.argsort(-sizes[order], kind="stable")]
+    order = order[np.argsort(-np.frexp(sizes[order])[1], kind="stable")]
     wanted = np.array([*shares.values(), 1 - sum(shares.values())])
     part_of = _placed(order, _members(labels, groups, classes), np.bincount(labels)[:, None] * wanted)
     names = [*shares, REST]

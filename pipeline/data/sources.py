@@ -52,19 +52,23 @@ class Files(TableSource):
 
         names = {"train": self.train, "validation": self.validation, "test": self.test}
         parts: dict[str, RawSplit | None] = {}
+        detected: list[str] = []
         for split, name in names.items():
             path = Path(name).expanduser() if name is not None else None
-            parts[split] = self._read(path, split) if path else None
+            parts[split] = self._read(path, split, detected) if path else None
         cut = SplitFractions(self.validation_fraction, self.test_fraction, seed)
-        return assemble(parts, self.oos_label, cut, self.rules())
+        splits = assemble(parts, self.oos_label, cut, self.rules())
+        for line in detected:  # now that there is no mistake, which would be one line
+            log.info("%s", line)
+        return splits
 
-    def _read(self, path: Path, split: str) -> "RawSplit":
+    def _read(self, path: Path, split: str, detected: list[str]) -> "RawSplit":
+        """Adds to `detected` how the file is written."""
         from pipeline.data.formats import Format
         from pipeline.data.tables import read
 
         found = read(path, self.wanted(), Format(self.delimiter, self.quoting, self.encoding, self.header))
-        for line in found.found if not path.is_relative_to(QUICKSTART) else ():  # what the program brings is known
-            log.info("%s", line)
+        detected += found.found if not path.is_relative_to(QUICKSTART) else ()  # what the program brings is known
         columns = found.columns if split == "train" and self.header else ()
         return self.made(found.table, str(path), columns, found.place, found.notes)
 

@@ -34,7 +34,8 @@ def test_bad_rows_are_one_error_with_counts_places_and_the_setting(files: dict[s
         "data error: 7 rows can't be used: "
         f"4 with an empty text (first: {files['train']}, row 42, column 'text'), "
         f"1 with an empty label (first: {files['validation']}, row 3, column 'label'), "
-        f"2 with a label that train lacks (first: {files['validation']}, row 4, column 'label': 'bb' (known: a, b, c)); "
+        f"2 with a label that train lacks (first: {files['validation']}, row 4, column 'label': 'bb'; "
+        "did you mean b? (known: a, b, c)); "
         "correct them, or set data.on_bad_rows=drop to go on without them"
     )
 

@@ -13,7 +13,7 @@ from pipeline.data.splits import Splits, typical_texts
 from pipeline.errors import DataError
 from pipeline.models import coverage
 from pipeline.tasks import SINGLE_LABEL
-from pipeline.tasks.inputs import inputs_of
+from pipeline.tasks.inputs import inputs_of, length
 
 SICK = Path(__file__).resolve().parents[3] / "shared" / "data" / "sick"
 HEADER = "premise,hypothesis,label\n"
@@ -41,7 +41,7 @@ def test_both_columns_are_read_and_another_pairing_is_other_data(tmp_path: Path)
     assert load(tmp_path / "a.jsonl").content_hash == splits.content_hash != swapped.content_hash
     single = load(tmp_path / "a.csv", pair_column=None)
     assert single.task == SINGLE_LABEL and single.content_hash != splits.content_hash
-    assert typical_texts(splits.train)[0] == max(inputs_of(splits.train), key=lambda pair: len(pair[0]) + len(pair[1]))
+    assert length(typical_texts(splits.train)[0]) == max(map(length, inputs_of(splits.train)))
 
 
 def test_leaks_and_contradictions_are_those_of_whole_pairs(tmp_path: Path) -> None:
@@ -50,12 +50,13 @@ def test_leaks_and_contradictions_are_those_of_whole_pairs(tmp_path: Path) -> No
     notes = load(
         written(tmp_path / "a.csv", train), test=str(written(tmp_path / "b.csv", test)), validation=str(tmp_path / "b.csv")
     ).notes
-    assert "1 of 3 test texts are also in train" in notes and "1 texts of train occur with different labels" in notes
+    assert any(note.startswith("1 of 3 test texts are also in train") for note in notes)
+    assert "1 texts of train occur with different labels" in notes
 
 
 def test_an_empty_second_text_and_a_missing_column_are_one_line(tmp_path: Path) -> None:
     written(tmp_path / "a.csv", [*ROWS, ("text", " ", "yes")])
-    with pytest.raises(DataError, match=r"row 42, column 'hypothesis': empty text_pair"):
+    with pytest.raises(DataError, match=r"with an empty text .*row 42, column 'hypothesis'"):
         load(tmp_path / "a.csv")
     with pytest.raises(DataError, match=r"no column 'second'.*data\.pair_column="):
         load(tmp_path / "a.csv", pair_column="second")
@@ -117,4 +118,4 @@ def test_sick_is_read_and_its_leaks_are_told() -> None:
     splits = load(SICK / "train.csv", text_column="sentence1", pair_column="sentence2", **files)
     assert [len(split) for split in (splits.train, splits.validation, splits.test)] == [4500, 500, 4927]
     assert splits.labels == ("contradiction", "entailment", "neutral")
-    assert "49 of 4927 test texts are also in train" in splits.notes
+    assert any(note.startswith("49 of 4927 test texts are also in train") for note in splits.notes)

@@ -1,6 +1,7 @@
 """Rows that were read, dropped for each reason, and drawn are counted; `data_report.md` shows them beside the notes."""
 
 from pathlib import Path
+from typing import Any
 
 from tests.conftest import write_csv
 from tests.data.test_files import load
@@ -11,8 +12,8 @@ GOOD = [(f"text number {i}", "ab"[i % 2]) for i in range(40)]
 def test_rows_are_counted_by_what_was_done_to_them(tmp_path: Path) -> None:
     train = write_csv(tmp_path / "a.csv", [*GOOD, ("", "a"), ("no label", ""), ("seldom", "c"), ("held", "b")])
     test = write_csv(tmp_path / "b.csv", [("held", "b"), ("new", "a"), ("what", "d"), ("rare", "c")])
-    dropped = {"on_bad_rows": "drop", "on_leaks": "drop_train", "rare_classes": "drop"}
-    splits = load(train, test=str(test), min_class_size=2, **dropped)  # type: ignore[arg-type]
+    settings: dict[str, Any] = {"on_bad_rows": "drop", "on_leaks": "drop_train", "min_class_size": 2, "rare_classes": "drop"}
+    splits = load(train, test=str(test), **settings)
     assert splits.rows == {
         "read": {"train": 44, "test": 4},
         "dropped: bad rows": {"train": -2, "test": -1},

@@ -138,24 +138,23 @@ def test_what_was_read_dropped_merged_and_leaked_is_shown(
     rows = [("", f"{sentence} {i} of line {i % 7}", ("food", "way")[i % 2]) for i in range(40)]
     rows += [("Title", f"{word} and körper", "rare") for word in ("one", "two", "three")]
     rows += [("", " ", "food"), ("", "without label", "")]
-    written = "".join(";".join(row) + "\n" for row in [("title", "body", "topic"), *rows])
-    (tmp_path / "train.csv").write_bytes(written.encode("cp1252"))
     held = [("", f"{sentence} 3 of line 3", "way"), ("", f"{sentence} 4 of line 4!", "food"), ("Title", "new", "rare")]
-    test = tmp_path / "test.csv"
-    test.write_text("".join(";".join(row) + "\n" for row in [("title", "body", "topic"), *held]))
+    train, test = tmp_path / "train.csv", tmp_path / "test.csv"
+    for path, written in ((train, rows), (test, held)):
+        lines = (";".join(row) + "\n" for row in [("title", "body", "topic"), *written])
+        path.write_text("".join(lines), encoding="cp1252")
     settings = [
         "text_column=[title,body]", "label_column=topic", "encoding=cp1252", "on_bad_rows=drop", "min_class_size=5",
         f"validation={test}", f"test={test}",
     ]  # fmt: skip
-    shown, page, values = look(compose(*small(root, tmp_path / "train.csv"), *(f"data.{setting}" for setting in settings)))
+    shown, page, values = look(compose(*small(root, train), *(f"data.{setting}" for setting in settings)))
     figures: dict[str, Any] = json.loads(values.read_text(encoding="utf-8"))
     assert figures["read"]["dropped: bad rows"] == {"train": -2} and figures["repeats"]["near"]["test in train"]["near"] == 1
     html, report = page.read_text(encoding="utf-8"), (page.parent / "data_report.md").read_text(encoding="utf-8")
     told = " ".join(shown.split())
     for words in (
         "rows read: 45 train, 3 validation, 3 test; dropped: bad rows: -2 train",
-        "1 with an empty text, 1 with an empty label",
-        "were merged into 'other'", "1 of 3 test texts are also in train",
+        "1 with an empty text, 1 with an empty label", "were merged into 'other'", "1 of 3 test texts are also in train",
         "1 of 3 texts of test nearly repeat a text of train",
     ):  # fmt: skip
         assert words in told, (words, told)
