@@ -4,7 +4,6 @@ import enum
 import importlib
 import json
 import logging
-import os
 import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -15,7 +14,8 @@ from typing import Any, ClassVar, Literal, TypeVar
 import numpy as np
 
 from pipeline.models import token_types
-from pipeline.models.long_texts import LongTexts
+from pipeline.runtimes.encoder import TOKENIZER as TOKENIZER
+from pipeline.runtimes.encoder import Encoder
 from pipeline.system.cpu import int8_instructions
 from pipeline.tasks import SINGLE_LABEL, Task, inputs, task_of
 from pipeline.tasks.base import DecisionRule
@@ -23,7 +23,6 @@ from pipeline.tasks.inputs import Input
 
 log = logging.getLogger(__name__)
 DESCRIPTION = "classifier.json"
-TOKENIZER = "tokenizer.json"
 BATCH_SIZE = 32  # texts, where nobody sets another number
 INPUTS = ("input_ids", "attention_mask", token_types.ARGUMENT)  # of a network, in the order of `encode`
 Loaded = TypeVar("Loaded")
@@ -84,7 +83,7 @@ class TokenizedClassifier(Classifier):
 
     def __init__(self, artifact: Path, description: "Description", threads: int) -> None:
         self.labels = description.labels
-        self._encoder = Encoder.of(artifact, description, threads)
+        self._encoder = encoder_of(artifact, description, threads)
 
     def encode(self, texts: Sequence[Input]) -> tuple[np.ndarray, ...]:
         """Token ids, attention mask and, where the network takes them, token types: see `Encoder`."""
@@ -137,6 +136,11 @@ class Description:
         Raises OSError, ValueError or TypeError when it is missing or damaged.
         """
         return cls(**json.loads((artifact / DESCRIPTION).read_text(encoding="utf-8")))
+
+
+def encoder_of(artifact: Path, description: Description, threads: int) -> Encoder:
+    """What makes the network's inputs from texts."""
+    return Encoder(artifact, description.max_length, description.pad_id, threads, description.token_types)
 
 
 class PublishedForm(enum.Enum):
@@ -261,46 +265,3 @@ def checked_open(artifact: Path, files: Sequence[str], open_files: Callable[[], 
     except Exception as error:  # each library raises its own types, which only share Exception
         first = next(iter(str(error).splitlines()), type(error).__name__)
         raise ValueError(f"{artifact}: the classifier can't be read: {first}") from error
-
-
-class Encoder:
-    """Texts or pairs of texts -> padded token ids. It only needs the `tokenizers` library."""
-
-    def __init__(self, artifact: Path, max_length: int, pad_id: int, threads: int, third: str = token_types.NONE) -> None:
-        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false" if threads == 1 else "true")
-        self._tokenizer = serving_tokenizer(artifact, max_length, pad_id)
-        self._side = str(self._tokenizer.truncation["direction"]).lower()  # where texts are truncated
-        self._long_texts = LongTexts(self._tokenizer, max_length)
-        self._third = third
-
-    @classmethod
-    def of(cls, artifact: Path, description: Description, threads: int) -> "Encoder":
-        """That of an artifact."""
-        return cls(artifact, description.max_length, description.pad_id, threads, description.token_types)
-
-    def __call__(self, texts: Sequence[Input]) -> tuple[np.ndarray, ...]:
-        """Token ids, attention mask and maybe token types, all int64 (len(texts), tokens of the longest text).
-
-        Of a pair with too many tokens, those of its longer text are cut until both are equally long.
-        """
-        short = self._long_texts.cut(texts, self._side)
-        encodings = self._tokenizer.encode_batch_fast(short)
-        ids = np.array([encoding.ids for encoding in encodings], dtype=np.int64)
-        mask = np.array([encoding.attention_mask for encoding in encodings], dtype=np.int64)
-        if self._third == token_types.NONE:
-            return ids, mask
-        return ids, mask, np.array(token_types.of_encodings(encodings, self._third), dtype=np.int64)
-
-
-def serving_tokenizer(artifact: Path, max_length: int, pad_id: int, overlap: int = 0) -> Any:
-    """The tokenizer of an artifact directory. It cuts and pads texts on the sides that `tokenizer.json` says.
-
-    overlap: tokens that what is cut off shares with what is kept.
-    """
-    from tokenizers import Tokenizer
-
-    tokenizer = Tokenizer.from_file(str(artifact / TOKENIZER))
-    cut, padded = ((settings or {}).get("direction", "right") for settings in (tokenizer.truncation, tokenizer.padding))
-    tokenizer.enable_truncation(max_length, stride=overlap, strategy="longest_first", direction=cut)
-    tokenizer.enable_padding(direction=padded, pad_id=pad_id, pad_token=tokenizer.id_to_token(pad_id))
-    return tokenizer

@@ -14,7 +14,7 @@ import numpy as np
 
 from pipeline.errors import OptimizationError
 from pipeline.models.token_types import ARGUMENT
-from pipeline.runtimes.base import serving_tokenizer
+from pipeline.runtimes.encoder import serving_tokenizer
 from pipeline.tasks import inputs
 from pipeline.tasks.inputs import Input, columns_of
 

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from pipeline.models.long_texts import LongTexts
-from pipeline.runtimes.base import BATCH_SIZE, Classifier, Description, serving_tokenizer
+from pipeline.runtimes.base import BATCH_SIZE, Classifier, Description
+from pipeline.runtimes.encoder import serving_tokenizer
 from pipeline.tasks.inputs import Input
 
 JOINS = {"mean": np.add, "max": np.maximum}

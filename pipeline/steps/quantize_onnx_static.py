@@ -16,7 +16,7 @@ import numpy as np
 
 from pipeline.config import Step, kind, setting
 from pipeline.models.outline import Outline
-from pipeline.runtimes.base import INPUTS, TOKENIZER, Description, Encoder
+from pipeline.runtimes.base import INPUTS, TOKENIZER, Description, encoder_of
 from pipeline.runtimes.onnx_graph import require_fuse
 from pipeline.runtimes.onnx_static import METHODS, Inputs, StaticQuantization
 from pipeline.steps.base import Context, versions
@@ -81,7 +81,7 @@ class QuantizeOnnxStatic(Step):
     def _texts(self, context: Context) -> tuple[list[Inputs], list[Inputs]]:
         """Encoded training texts: the calibration samples, and as many others to judge the result."""
         assert context.source is not None
-        encode = Encoder.of(context.source, Description.read(context.source), threads=1)
+        encode = encoder_of(context.source, Description.read(context.source), threads=1)
         train = inputs_of(context.splits.train)
         drawn = np.random.default_rng(context.seed).permutation(len(train))[: 2 * self.calibration_samples]
         encoded: list[Inputs] = [dict(zip(INPUTS, encode([train[row]]), strict=False)) for row in drawn]

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from pipeline.config import Step, kind, setting
-from pipeline.runtimes.base import INPUTS, TOKENIZER, Description, Encoder
+from pipeline.runtimes.base import INPUTS, TOKENIZER, Description, encoder_of
 from pipeline.runtimes.openvino import MODEL, SETTINGS, library
 from pipeline.steps.base import Context, versions
 from pipeline.steps.export_openvino import require_openvino
@@ -75,7 +75,7 @@ class QuantizeOpenvino(Step):
 
         assert context.source is not None
         logging.getLogger("nncf").setLevel(logging.ERROR)  # nncf.set_log_level would silence all handlers
-        encode = Encoder.of(context.source, Description.read(context.source), threads=1)
+        encode = encoder_of(context.source, Description.read(context.source), threads=1)
 
         def encoded(text: Input) -> Row:
             return dict(zip(INPUTS, encode([text]), strict=False))

@@ -14,7 +14,8 @@ from datasets import Dataset
 from pipeline.errors import OptimizationError
 from pipeline.models.token_types import NONE, SIDES, TYPES, kind_for
 from pipeline.runtimes import onnx, onnx_graph, openvino, tokens, torch_compiled, torch_int8
-from pipeline.runtimes.base import TOKENIZER, Description, Encoder, load
+from pipeline.runtimes.base import TOKENIZER, Description, load
+from pipeline.runtimes.encoder import Encoder
 from pipeline.runtimes.onnx_dynamic import quantize
 from pipeline.runtimes.tokens import AWKWARD
 from pipeline.runtimes.torch import read_tokenizer, save, save_compact
