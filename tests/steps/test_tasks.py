@@ -30,7 +30,7 @@ LEFT_OUT = {"compile", "load_checkpoint"}  # a minute of a compiler; tested belo
 EXPORTS = {"baseline_onnx_static": "onnx", "baseline_openvino_int8": "openvino"}  # of the same network
 RAW = {"bert_base_random": "types", "distilbert": "", "static_embeddings": "sides", "tfidf": "", "cascade": ""}
 TEACHER = "backbone.teacher.finetune"
-REFUSED = (
+REFUSED: tuple[tuple[str, str, list[str], str], ...] = (
     (SEVERAL, "cascade", [], "cascade does not support the task multi_label, only single_label"),
     (BOTH, "cascade", [], "cascade does not support the task multi_label_pairs, only single_label"),
     (SEVERAL, "baseline", [f"{TEACHER}.class_weights=balanced"], "no effect on the task multi_label; set pos_weight"),

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from pipeline.config import Config
 from pipeline.data.sources import Files
@@ -48,7 +49,7 @@ def rows_of(task: str) -> list[tuple[str, ...]]:
     return [("first", "second", "label"), *rows]
 
 
-def settings_of(task: str) -> dict[str, str]:
+def settings_of(task: str) -> dict[str, Any]:
     """The settings of the data besides the file."""
     columns = {} if task == SEVERAL else {"text_column": "first", "pair_column": "second"}
     return columns if task == PAIRS else columns | {"label_separator": "|"}
@@ -101,7 +102,7 @@ class Maker:
 @functools.cache
 def _context(maker: Maker, task: str) -> Context:
     config = maker.config(task, "tfidf")
-    return Context(config.data.load(0), config.backbone, 0)
+    return Context(config.data.load(config.seed), config.backbone, config.seed)
 
 
 @functools.cache
