@@ -45,5 +45,5 @@ def balanced_weights(truth: np.ndarray, labels: int) -> np.ndarray:
     """
     counts = np.bincount(truth, minlength=labels)
     weights = np.divide(len(truth), np.count_nonzero(counts) * counts, out=np.zeros(len(counts)), where=counts > 0)
-    single: np.ndarray = weights.astype(np.float32)
-    return single
+    narrow: np.ndarray = weights.astype(np.float32)
+    return narrow

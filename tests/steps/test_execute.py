@@ -76,7 +76,7 @@ def test_a_fingerprint_changes_with_every_setting_the_seed_the_data_and_the_orde
     other: dict[str, Any] = {
         "epochs": 3, "learning_rate": 1e-4, "batch_size": 8, "weight_decay": 0.02, "warmup_ratio": 0.2,
         "label_smoothing": 0.3, "freeze_embeddings": False, "bfloat16": "never", "head_lr_multiplier": 1, "max_steps": 20,
-        "dropout": 0.0, "pos_weight": "balanced",
+        "dropout": 0.0, "pos_weight": "balanced", "class_weights": "balanced", "best_by": "f1_macro",
     }  # fmt: skip
     assert set(other) == {item.name for item in fields(Finetuning)}
     splits, backbone = context.splits, context.backbone

@@ -102,7 +102,7 @@ class Maker:
 @functools.cache
 def _context(maker: Maker, task: str) -> Context:
     config = maker.config(task, "tfidf")
-    return Context(config.data.load(0), config.backbone, 0)
+    return Context(config.data.load(config.seed), config.backbone, config.seed)
 
 
 @functools.cache
