@@ -96,6 +96,27 @@ def test_a_label_that_train_lacks_is_told_with_its_row(tmp_path: Path) -> None:
         loaded(train, test=str(test), label_separator="|")
 
 
+def test_labels_in_lists_are_renamed_merged_and_dropped_and_rows_that_are_bad_too(tmp_path: Path) -> None:
+    own = ["joy|bliss", "anger", "love", "", "joy"] * 20
+    rows = [(f"text {number}", each) for number, each in enumerate(own)]
+    train = write_csv(tmp_path / "train.csv", [*rows, ("seldom", "love|rare"), ("", "joy")])
+    test = write_csv(tmp_path / "test.csv", [("a", "joy"), ("b", "joy|fear"), ("c", "love|bliss|rare")])
+    renaming = write_csv(tmp_path / "names.csv", [("bliss", "joy")], ("old", "new"))
+    settings: dict[str, object] = {
+        "test": str(test), "label_separator": "|", "on_bad_rows": "drop", "rename_labels": str(renaming),
+    }  # fmt: skip
+    splits = loaded(train, **settings)
+    assert splits.labels == ("anger", "joy", "love", "rare") and len(splits.test) == 2
+    assert splits.rows["dropped: bad rows"] == {"train": -1, "test": -1}
+    assert names(splits)["c"] == ["joy", "love", "rare"] and names(splits)["text 5"] == ["joy"], "two of one name are one"
+    assert any("'bliss' to 'joy' (21 rows); 6 labels are 5 now" in note for note in splits.notes), splits.notes
+    dropped = loaded(train, **settings, min_class_size=2, rare_classes="drop")
+    assert dropped.labels == ("anger", "joy", "love")
+    assert names(dropped)["c"] == ["joy", "love"] and names(dropped)["seldom"] == ["love"], "the rows stay"
+    merged = loaded(train, **settings, min_class_size=2)
+    assert merged.labels == ("anger", "joy", "love", "other") and names(merged)["seldom"] == ["love", "other"]
+
+
 def test_a_separator_and_columns_exclude_each_other_and_lists_need_none(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="give one of them"):
         Files("files", "toy", None, train="train.csv", label_separator="|", label_columns=["a"])
