@@ -18,8 +18,8 @@ tail -f queries.txt | python -m pipeline predict --model DIRECTORY            fr
 --workers N          number of processes for --file, each with its threads; default 1
 -- OVERRIDES         settings that select data and backbone, as for python -m pipeline
 
-A classifier of pairs of texts takes {"text": ..., "text_pair": ...} as a text of the command line, or as a line. Where a
-text may have several labels, an answer has these with their scores, in a CSV joined with |.
+A classifier of pairs of texts takes {"text": ..., "text_pair": ...} as a text of the command line, or as a line. Where
+a text may have several labels, an answer has these with their scores, in a CSV joined with |.
 
 The classifier abstains if it considers a text out of scope. In a CSV, a text that a spreadsheet would run as a formula
 (it starts with = + - @ or a tab) gets a ' in front.

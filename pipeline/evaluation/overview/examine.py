@@ -15,6 +15,7 @@ from pipeline.evaluation.overview.reach import Reached, reach
 from pipeline.evaluation.overview.repeats import Repeats, repeats_of
 from pipeline.evaluation.overview.words import Word
 from pipeline.models import coverage
+from pipeline.tasks.inputs import Inputs
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -64,8 +65,8 @@ def examine(
     progress("labels")
     sizes = _sizes(splits, seed)
     progress("tokens")
-    texts = coverage.sample(columns.keys(splits.train), seed, MAX_TEXTS, MAX_CHARACTERS)
-    lengths = lengths_of([text.replace(columns.BETWEEN, " ") for text in texts], tokenizer, max_length)
+    given = coverage.sample(Inputs(splits.train), seed, MAX_TEXTS, MAX_CHARACTERS)
+    lengths = lengths_of(given, tokenizer, max_length)
     progress("repeated texts")
     repeats = repeats_of(splits)
     progress("words and tf-idf")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.models import coverage
+from pipeline.tasks.inputs import Input, parts_of, texts_of
 
 MAX_TEXTS, MAX_CHARACTERS = 20_000, 5_000_000  # that are tokenized: a few seconds
 PERCENTILES = (5, 25, 50, 75, 90, 95, 99, 99.5, 100)
@@ -43,19 +44,20 @@ class Lengths:
         ).metrics()  # fmt: skip
 
 
-def lengths_of(texts: Sequence[str], tokenizer: Any, max_length: int) -> Lengths:
-    """Look at texts with a tokenizer of the library tokenizers."""
-    counts = coverage.count(texts, tokenizer)
+def lengths_of(given: Sequence[Input], tokenizer: Any, max_length: int) -> Lengths:
+    """Look at texts, or pairs of them, with a tokenizer of the library tokenizers."""
+    counts, texts = coverage.count(given, tokenizer), texts_of(given)
     shares = coverage.of_counts(counts, max_length)
     tokens = counts.tokens
     in_bins, edges = np.histogram(tokens, bins=min(BINS, max(1, int(np.ptp(tokens)))))
-    doubtful = [texts[row] for row in np.flatnonzero(counts.unknown > 0)[:MAX_UNKNOWN_TEXTS]]
+    doubtful = texts_of(given[row] for row in np.flatnonzero(counts.unknown > 0)[:MAX_UNKNOWN_TEXTS])
     return Lengths(
-        len(texts), max_length,
+        len(given), max_length,
         {f"{p:g}": int(np.ceil(np.percentile(tokens, p))) for p in PERCENTILES},
         tuple(round(float(edge), 2) for edge in edges), tuple(int(count) for count in in_bins),
         shares.truncated_share, shares.lost_token_share, shares.unknown_token_share, shares.pieces_per_word,
-        _unknown(doubtful, tokenizer), _scripts(texts), float(np.mean([_has_emoji(text) for text in texts])),
+        _unknown(doubtful, tokenizer), _scripts(texts),
+        float(np.mean([any(map(_has_emoji, parts_of(each))) for each in given])),
     )  # fmt: skip
 
 
