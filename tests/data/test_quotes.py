@@ -67,7 +67,7 @@ def test_without_quoting_a_mark_is_a_character(tmp_path: Path) -> None:
 def test_a_tsv_does_not_quote(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     rows = [row.replace(",", "\t") for row in swallowing('"oh what,l1', 'he said "hi there,l0')]
     splits = load(written(tmp_path / "a.tsv", rows, "text\tlabel"))
-    assert count(splits) == 1000 and not caplog.records
+    assert count(splits) == 1000 and not [each for each in caplog.records if each.levelname == "WARNING"]
 
 
 @pytest.mark.parametrize("rows", [['"text ""{}"""\tl{}', "plain {}\tl{}"], ['"text {}"\t"l{}"'], ['"text {}"\tl{}']])
@@ -106,7 +106,7 @@ def test_texts_of_many_lines_are_told_and_kept(tmp_path: Path) -> None:
 
 def test_texts_of_a_few_lines_are_not_worth_a_word(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert count(load(written(tmp_path / "a.csv", ['"two, or\n""more"" lines",l1', "one,l2"] * 20))) == 40
-    assert [r for r in caplog.records if "line" in r.getMessage()] == []
+    assert [r for r in caplog.records if r.levelname == "WARNING" and "line" in r.getMessage()] == []
 
 
 def test_given_quoting_is_a_word_to_be_believed(tmp_path: Path) -> None:
