@@ -12,6 +12,8 @@ from pipeline.tracking import contents
 from pipeline.tracking.contents import PREDICTIONS
 
 NOTE = "mlflow.note.content"  # the run's description, shown as Markdown
+MAX_NOTE = 8000  # characters that MLflow keeps of a tag
+NOTE_CUT = "\n\nThe rest is in comparison.md, among the artifacts."
 DATASET_ATTEMPTS = 5
 PARENT = "mlflow.parentRunId"  # nests a run in another
 
@@ -120,7 +122,7 @@ class Run:
     def log_comparison(self, folder: Path, markdown: str) -> None:
         """Log the files of the comparison, and its table as the run's description."""
         self._client.log_artifacts(self.run_id, str(folder))
-        self._client.set_tag(self.run_id, NOTE, markdown)
+        self._client.set_tag(self.run_id, NOTE, fitting_note(markdown))
 
     def log_classifier(self, artifact: Path) -> None:
         """Log the artifact directory as `classifier/`."""
@@ -130,3 +132,11 @@ class Run:
 def digits(value: float) -> float:
     """Round to five significant digits, since MLflow's UI shows all digits."""
     return float(f"{value:.5g}")
+
+
+def fitting_note(markdown: str) -> str:
+    """A run's description that MLflow keeps whole: lines beyond its limit are left out, which the last line says."""
+    if len(markdown) <= MAX_NOTE:
+        return markdown
+    kept = markdown[: MAX_NOTE - len(NOTE_CUT)]
+    return kept[: max(0, kept.rfind("\n"))].rstrip() + NOTE_CUT

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pipeline.system.processes import this_process
-from pipeline.tracking.run import NOTE, PARENT
+from pipeline.tracking.run import NOTE, PARENT, fitting_note
 from pipeline.tracking.runs import UNFINISHED, Tracker
 
 
@@ -52,7 +52,7 @@ def close_sweep(tracker: Tracker, sweep_id: str, status: str, folder: Path, note
     if run_id is None:
         return
     tracker.client.log_artifacts(run_id, str(folder))
-    tracker.client.set_tag(run_id, NOTE, note)
+    tracker.client.set_tag(run_id, NOTE, fitting_note(note))
     for name, value in metrics.items():
         tracker.client.log_metric(run_id, name, value)
     tracker.client.set_terminated(run_id, status)

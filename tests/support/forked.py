@@ -11,6 +11,7 @@ import runpy
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Mapping, Sequence
 from multiprocessing import forkserver, util
 from multiprocessing.connection import Connection
@@ -111,7 +112,10 @@ def _program(arguments: tuple[str, ...], env: dict[str, str], directory: str, st
     sys.argv[1:] = arguments
     workers().start()
     _fork_server()
-    runpy.run_module("pipeline", run_name="__main__", alter_sys=True)
+    try:
+        runpy.run_module("pipeline", run_name="__main__", alter_sys=True)
+    finally:  # as a program ends: pools end their processes; a child process would wait for them first
+        threading._shutdown()  # type: ignore[attr-defined]
 
 
 def _enter(env: Mapping[str, str], streams: Sequence[str]) -> None:

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow.parquet as parquet
+from mlflow.utils.validation import MAX_TAG_VAL_LENGTH
 
 from pipeline.evaluation.latency.samples import Samples
 from pipeline.tracking import contents
+from pipeline.tracking.run import MAX_NOTE, NOTE_CUT, fitting_note
 from tests.tracking.test_runs import against, report
 
 
@@ -79,3 +81,11 @@ def test_a_flipped_text_that_looks_like_a_formula_is_safe_to_open(tmp_path: Path
     with (tmp_path / "flips.csv").open(encoding="utf-8", newline="") as file:
         flips = list(csv.DictReader(file))
     assert flips and {flip["text"] for flip in flips} == {"'=cmd|'/c calc'!A0"}
+
+
+def test_a_description_is_cut_at_a_line_and_says_so() -> None:
+    assert MAX_NOTE == MAX_TAG_VAL_LENGTH and fitting_note("short\n") == "short\n"
+    long = "".join(f"| line {number} |\n" for number in range(2000))
+    note = fitting_note(long)
+    kept = note.removesuffix(NOTE_CUT)
+    assert MAX_NOTE - 20 < len(note) <= MAX_NOTE and kept != note and long.startswith(f"{kept}\n")
