@@ -96,7 +96,7 @@ class Server:
         A block is [start, end, whether to wait for the other process before it, whether to wake the other after it]; an
         empty block only waits. Processes wake each other by one byte through the pipes in `pipe_ends`, so no third process
         is busy. With `warm`, an untimed call (the text before the block) comes first, so the caches hold this classifier's
-        data. At the end the pipes are closed, also after an error, so the other process never waits forever.
+        data. Afterwards `main` closes the pipes, also after an error, so the other process never waits forever.
         """
         timed = []
         try:
@@ -111,9 +111,6 @@ class Server:
                     os.write(pipe_ends[1], b".")
         except BrokenPipeError:
             raise EOFError(OTHER_ENDED) from None
-        finally:
-            for end in pipe_ends:
-                os.close(end)
         return {"blocks": timed}
 
     def throughput(self, texts: Sequence[Input], batch_size: int, seconds: float = 0.0, batches: int = 1) -> dict[str, Any]:
@@ -214,6 +211,9 @@ def main() -> None:
             answer = method(**request)
         except Exception as error:
             answer = {"error": f"{type(error).__name__}: {error}"}
+        finally:
+            for end in request.get("pipe_ends", ()):
+                os.close(end)
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
 
