@@ -15,13 +15,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from pipeline.config import Config, Optim
 from pipeline.deployment import publish
 from pipeline.errors import ConfigError, nearest
 from pipeline.evaluation.metrics import METRICS, may_exist, names, validation_key
-from pipeline.evaluation.quality import one_answer
+from pipeline.evaluation.quality import by_class, one_answer
 from pipeline.evaluation.report import Report
 from pipeline.evaluation.rows import Row
 from pipeline.evaluation.session import Examples, Reference, measure
@@ -30,7 +28,7 @@ from pipeline.reporting.comparison import log_comparison, summarize
 from pipeline.reporting.run_plots import log_notes, log_plots
 from pipeline.steps.execute import StepsResult, check_order, check_steps, plan, run_steps
 from pipeline.system import disk, locks, machine
-from pipeline.tasks.single_label import LABEL, TEXT
+from pipeline.tasks.inputs import inputs_of
 from pipeline.tracking import server
 from pipeline.tracking.identity import config_yaml, dataset, identity, is_baseline, parameters, settings_for
 from pipeline.tracking.job import Job, Seen, baseline_lock, prepare
@@ -83,6 +81,7 @@ def run(config: Config, finished_run_id: str = "", pending_run_id: str = "") -> 
     check(config)
     with locks.shared(), disk_told(config):
         job = prepare_checked(config)
+        config = job.config
         known = find_finished(job, finished_run_id)
         if known is not None:
             return known
@@ -107,6 +106,7 @@ def make_artifact(config: Config, finished_run_id: str = "") -> UnmeasuredRun | 
     check(config)
     with locks.shared(), disk_told(config):
         job = prepare_checked(config)
+        config = job.config
         known = find_finished(job, finished_run_id)
         if known is not None:
             return known
@@ -152,7 +152,8 @@ def baseline_reference(job: Job) -> tuple[Reference, StepsResult]:
             made = run_steps(optim, job.context, job.store)
     splits = job.context.splits
     test, validation = (
-        job.tracker.predictions(row.run_id, splits.labels, splits.oos, split) for split in ("test", "validation")
+        job.tracker.predictions(row.run_id, splits.labels, splits.oos, split, splits.task)
+        for split in ("test", "validation")
     )
     return Reference(made.artifact, test, validation), made
 
@@ -197,15 +198,17 @@ def _measure_and_log(job: Job, optim: Optim, made: StepsResult, reference: Refer
     """Measure the artifact and log the report."""
     config, splits = job.config, job.context.splits
     test, validation = (
-        Examples(list(split[TEXT]), np.array(split[LABEL]), list(splits.labels), splits.oos)
+        Examples(
+            inputs_of(split), splits.task.truth(split, len(splits.labels)), list(splits.labels), splits.oos, splits.task
+        )
         for split in (splits.test, splits.validation)
     )
     report = measure(optim.name, made.artifact, test, validation, config.measure, reference)
     seen = job.seen.get(made.fingerprint, Seen({}, ()))
-    further = {**seen.metrics, **_answers(report), **made.metrics}
+    further = {**splits.metrics, **seen.metrics, **_answers(report), **made.metrics}
     tracked.log_report(report, further)
     if answers := one_answer.line(further):
-        tracked.log_data_notes([*splits.notes, *seen.notes, answers])
+        tracked.log_data_report(splits.report([*seen.notes, answers]))
     log_plots(tracked, report)
     return Row(
         optim.name, {**further, **report.metrics()}, tracked.run_id, reference is None,
@@ -214,12 +217,13 @@ def _measure_and_log(job: Job, optim: Optim, made: StepsResult, reference: Refer
 
 
 def _answers(report: Report) -> dict[str, float]:
-    """The shares of the most frequent answer and label; warns if there is nearly only one answer."""
+    """The shares of the most frequent answer and label; warns of nearly only one answer, tells the worst classes."""
     if not report.validation.quality:  # random weights
         return {}
     shares = one_answer.shares(report.validation.predictions)
     if message := one_answer.line(shares):
         log.warning("warning: %s: %s", report.optim, message)
+    log.info("%s, classes on test: %s", report.optim, by_class.line(by_class.of(report.test)))
     return shares
 
 
@@ -236,7 +240,7 @@ def run_and_log_steps(job: Job, optim: Optim, tracked: Run) -> StepsResult:
     tracked.log_start(config_yaml(config), parameters(config), dataset(config, job.context.splits))
     seen = job.seen.get(plan(optim, job.context)[-1].fingerprint)
     if seen is not None and seen.notes:
-        tracked.log_data_notes([*job.context.splits.notes, *seen.notes])
+        tracked.log_data_report(job.context.splits.report(seen.notes))
     made = run_steps(optim, replace(job.context, on_trial=tracked.log_trial), job.store)
     tracked.log_curves(made.curves)
     log_notes(tracked, made)
@@ -250,8 +254,8 @@ def disk_told(config: Config) -> AbstractContextManager[None]:
 
 def check(config: Config) -> None:
     """Check the configuration: order of steps, threads, objective, weights, tracking, the Hub. Raises UserError."""
-    check_order(config.optim, config.backbone)
-    check_order(config.baseline, config.backbone, "baseline")
+    check_order(config.optim, config.backbone, task=config.data.known_task)
+    check_order(config.baseline, config.backbone, "baseline", config.data.known_task)
     allowed = machine.machine()["cores"]
     if config.measure.threads > allowed:
         raise ConfigError(f"measure.threads={config.measure.threads}: this machine allows at most {allowed}")

@@ -147,6 +147,18 @@ def test_a_value_out_of_bounds_is_told_with_its_full_key(compose: Callable[..., 
         build(values)
 
 
+def test_a_setting_may_have_one_name_or_several(compose: Callable[..., Config]) -> None:
+    def column(value: str) -> Any:
+        return compose("data=files", "data.train=a.csv", f"data.text_column={value}").data.text_column  # type: ignore[attr-defined]
+
+    assert [column(value) for value in ("body", "1e3", "7")] == ["body", "1e3", "7"]
+    config = compose("data=files", "data.train=a.csv", "data.text_column=[title,body]")
+    assert plain(config)["data"]["text_column"] == ["title", "body"] and build(plain(config)) == config
+    for wrong in ("[]", "null", "{a: b}", "[1.5]"):
+        with pytest.raises(ConfigError, match=r"data\.text_column=.*must be a name, or several"):
+            column(wrong)
+
+
 @pytest.mark.parametrize("group", ["step", "data"])
 def test_an_unknown_or_missing_kind_is_refused(group: str, compose: Callable[..., Config]) -> None:
     for kind in ("quickstrt", None):

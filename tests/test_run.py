@@ -106,10 +106,11 @@ def test_an_optimization_runs_from_configuration_to_comparison(optim: str, every
     assert metrics["delta/speedup"] == 1 if optim == "baseline_onnx" else metrics["delta/speedup"] > 0
     artifacts = {a.path for a in MlflowClient(database_uri(root)).list_artifacts(run.info.run_id)}
     assert artifacts == {
-        "config.yaml", "environment.json", "data_notes.txt", "predictions.parquet", "validation_predictions.parquet",
+        "config.yaml", "environment.json", "data_report.md", "predictions.parquet", "validation_predictions.parquet",
         "latency.parquet",
         "blocks.parquet", "classifier",
         "comparison.png", "comparison.svg", "comparison.md", "comparison.csv", "speedup.png", "speedup.svg",
+        "classes.md", "classes.csv",
         "reliability.png", "reliability.svg", *(() if optim == "baseline_onnx" else ("flips.md", "flips.csv")),
     }  # fmt: skip
 

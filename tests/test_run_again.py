@@ -72,7 +72,7 @@ def again(tmp_path_factory: pytest.TempPathFactory, ready_database: Path, toy_ro
 def test_what_is_cut_is_told_in_both_runs(again: Again, tmp_path: Path) -> None:
     client = MlflowClient(database_uri(again.root))
     for stored in runs_of(again.root)[:2]:
-        file = client.download_artifacts(stored.info.run_id, "data_notes.txt", str(tmp_path))
+        file = client.download_artifacts(stored.info.run_id, "data_report.md", str(tmp_path))
         notes = Path(file).read_text(encoding="utf-8")
         assert "longer than backbone.max_length" in notes and "max_length=10; counted on" in notes
         told, share = stored.data.tags["mlflow.note.content"], stored.data.metrics["data/truncated_share"]

@@ -61,11 +61,18 @@ def help_text() -> str:
 
 
 def help_of(name: str) -> str:
-    """One line for each choice of a group, or the help of a subcommand. Raises ConfigError for other names."""
-    if name in names():
-        return docstring(name)
-    if name not in GROUPS:
+    """The help of a subcommand, or one line for each choice of a group; both for a name of both.
+
+    Raises ConfigError for other names.
+    """
+    if name not in GROUPS and name not in names():
         raise ConfigError(f"help {name}: neither a group nor a subcommand{nearest(name, [*GROUPS, *names()])}")
+    parts = [docstring(name)] if name in names() else []
+    return "\n\n".join([*parts, group_help(name)] if name in GROUPS else parts)
+
+
+def group_help(name: str) -> str:
+    """One line for each choice of a group."""
     width = max(map(len, choices(name)))
     return "\n".join(
         [f"{name}: {GROUPS[name]}"]

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.commands.configuration.compose import configs, parse_arguments
 from pipeline.config import Config
-from pipeline.tasks.single_label import TEXT
+from pipeline.tasks.inputs import inputs_of
 
 if TYPE_CHECKING:
     from pipeline.evaluation.noise.summary import Findings
@@ -52,6 +52,7 @@ def noise(config: Config) -> None:
     check(config)
     with locks.shared():
         job = prepare(config)
+    config = job.config
     settings, splits, done = config.noise, job.context.splits, []
     own = identity(config, job.context, config.optim)
     alone = settings.slowdown > 0 or is_baseline(config, job.context, config.optim)
@@ -62,7 +63,7 @@ def noise(config: Config) -> None:
             artifact = run_steps(config.optim, job.context, job.store).artifact
             baseline = None if alone else run_steps(config.baseline, job.context, job.store).artifact
         folder = noise_record.folder_of(config.track.root, run.run_id)
-        for each in repeat(artifact, baseline, list(splits.test[TEXT]), config.measure, settings):
+        for each in repeat(artifact, baseline, inputs_of(splits.test), config.measure, settings):
             done.append(each)
             findings = Findings(
                 config.optim.name, config.measure, settings.slowdown, tuple(each.itself for each in done),

@@ -6,6 +6,7 @@ python -m pipeline simulate ties --cases 500         one of them, with fewer cas
 decisions     is something shipped that loses too much, and is what is reported of it true?
 ties          are two candidates that truly differ told apart?
 changes       how often do intervals of a change of quality miss the truth?
+classes       is a class that was truly lost let pass, and one that was not rejected?
 seeds         does the interval of a mean over seeds have the true mean?
 crossfitting  is what is said of the validation split what new texts show?
 queries       how often do 95 % intervals of speed-ups miss, with queries drawn once and for each pair?

@@ -9,6 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pipeline.config.backbone import AUTO as AUTO
+from pipeline.config.backbone import CLASS_WEIGHTS as CLASS_WEIGHTS
+from pipeline.config.backbone import MAX_LENGTH as MAX_LENGTH
 from pipeline.config.backbone import Backbone as Backbone
 from pipeline.config.backbone import Finetuning as Finetuning
 from pipeline.config.backbone import Training as Training
@@ -19,8 +22,10 @@ from pipeline.config.kinds import Optim as Optim
 from pipeline.config.kinds import Step as Step
 from pipeline.config.kinds import kind as kind
 from pipeline.config.settings import MISSING as MISSING
+from pipeline.config.settings import Names as Names
 from pipeline.config.settings import Settings as Settings
 from pipeline.config.settings import digest as digest
+from pipeline.config.settings import names_of as names_of
 from pipeline.config.settings import out_of_bounds as out_of_bounds
 from pipeline.config.settings import plain as plain
 from pipeline.config.settings import setting as setting

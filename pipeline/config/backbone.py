@@ -2,8 +2,15 @@
 
 import math
 from dataclasses import dataclass, field
+from typing import Any
 
 from pipeline.config.settings import MISSING, Settings, setting
+
+CLASS_WEIGHTS = ("none", "balanced")
+LOSS = "loss"
+BEST_BY = ("accuracy", "f1_macro", "balanced_accuracy", "f1_micro", "f1_samples", LOSS)  # on validation; a task has some
+AUTO = 0  # the number that stands for `max_length: auto`; `pipeline.models.text_length` puts the real one in its place
+MAX_LENGTH = 8192
 
 
 @dataclass(frozen=True)
@@ -19,6 +26,9 @@ class Training(Settings):
     head_lr_multiplier: float = setting(1.0, above=0, max=1000)
     dropout: float | None = setting(None, min=0, max=0.9)
     bfloat16: str = setting("auto", choices=("auto", "always", "never"))
+    class_weights: str = setting("none", choices=CLASS_WEIGHTS)  # "balanced": rare classes weigh more in the loss on labels
+    pos_weight: str = setting("none", choices=CLASS_WEIGHTS)  # the same of several labels a text
+    best_by: str | None = setting(None, choices=BEST_BY)  # the epoch that is kept is the best by this; None: `Task.best_by`
 
 
 @dataclass(frozen=True)
@@ -29,7 +39,7 @@ class Finetuning(Training):
     batch_size: int = setting(64, min=1)
     head_lr_multiplier: float = setting(10.0, above=0, max=1000)
     max_steps: int | None = setting(750, min=1)
-    label_smoothing: float = setting(0.1, min=0, max=0.9)
+    label_smoothing: float = setting(0.1, min=0, max=0.9)  # of one label a text
 
     def epochs_on(self, texts: int) -> int:
         """`epochs`, or fewer so that `texts` texts make about `max_steps` steps; at least one."""
@@ -66,4 +76,11 @@ class Backbone(Settings):
     teacher: Weights = field(default_factory=Weights)
     student: Weights = field(default_factory=Weights)
     distilled: Weights = field(default_factory=Weights)  # a published distilled classifier, if there is one
-    max_length: int = setting(128, min=8, max=8192)  # tokens; longer texts are cut
+    max_length: int = setting(128, min=8, max=MAX_LENGTH, words={"auto": AUTO})  # tokens; longer texts are cut
+    window: str | None = setting(None, choices=("mean", "max"))  # of logits: how windows are joined; None: no windows
+    window_overlap: int = setting(32, min=0, max=MAX_LENGTH // 2)  # tokens that two windows share
+
+    @property
+    def windows(self) -> dict[str, Any]:
+        """What `classifier.json` says about windows; empty where longer texts are cut."""
+        return {} if self.window is None else {"window": self.window, "window_overlap": self.window_overlap}

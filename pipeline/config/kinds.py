@@ -40,7 +40,7 @@ class Step(Settings, ABC):
     code_version: ClassVar[int] = 1  # increase it when the same settings give other bytes than before
     takes: ClassVar[tuple[str, ...]] = ()  # forms of classifier that it changes, or `steps.base.ANY`; empty: it makes one
     gives: ClassVar[str] = ""  # the form that it writes: "torch", "torch_int8", "onnx", "onnx_int8", ...
-    tasks: ClassVar[tuple[str, ...]] = ("single_label",)  # tasks whose classifiers it can make or change
+    tasks: ClassVar[tuple[str, ...]] = ()  # names of the tasks whose classifiers it can make or change; empty: all
     ignored: ClassVar[tuple[str, ...]] = ()  # settings that do not influence the bytes, such as a path (`inputs` has a hash)
 
     def role(self, backbone: "Backbone") -> str | None:
@@ -96,6 +96,11 @@ class DataSource(Settings, ABC):
     kind: str = MISSING
     name: str = setting(MISSING, name=True)  # with the backbone's name, it names the MLflow experiment
     oos_label: str | None = None  # the label that means "out of scope", if there is one
+
+    @property
+    def known_task(self) -> str | None:
+        """The name of the task where the settings say it; None: the data must be read to know it."""
+        return None
 
     @abstractmethod
     def load(self, seed: int) -> "Splits":

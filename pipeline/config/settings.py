@@ -12,11 +12,18 @@ from typing import Any
 from pipeline.errors import ConfigError, nearest
 
 MISSING: Any = "???"  # OmegaConf's marker for a mandatory value
+Names = str | tuple[str, ...]  # a setting with one name, or several in a list
+
+
+def names_of(value: Names | None) -> tuple[str, ...]:
+    """The names in such a setting: one, several, or none."""
+    return () if value is None else (value,) if isinstance(value, str) else value
 
 
 def setting(default: Any, **bounds: Any) -> Any:
     """A dataclass field with bounds: `min` and `max` (inclusive), `above` (exclusive), `choices`,
-    `filled` (not empty), `name` (valid in MLflow).
+    `filled` (not empty), `name` (valid in MLflow), `words` (what may be written instead of a number -> the number that the
+    code gets).
 
     Creating an object with a value out of bounds raises ConfigError (see `Settings`).
     """
@@ -37,6 +44,11 @@ class Settings:
 
 def out_of_bounds(value: Any, bounds: Mapping[str, Any]) -> str | None:
     """A phrase that says which bound a value violates; None if it violates none (see `setting`)."""
+    words = bounds.get("words", {})
+    if value in words.values():
+        return None
+    if words and isinstance(value, str):
+        return f"must be a whole number or {' or '.join(words)}"
     if isinstance(value, float) and not math.isfinite(value):
         return "must be a finite number"
     if bounds.get("filled") and not str(value).strip():

@@ -1,9 +1,71 @@
 """Draws missing splits from train, stratified by label."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+
+from pipeline.data import groups
+from pipeline.data.columns import GROUP
+from pipeline.data.groups import REST
+from pipeline.data.labels import counts_of, strata
+from pipeline.data.raw import SPLITS, Changed, Parts, RawSplit
+from pipeline.errors import DataError
+
+
+@dataclass(frozen=True)
+class SplitFractions:
+    """How missing splits are drawn from train: their shares of it, and a seed."""
+
+    validation_fraction: float
+    test_fraction: float
+    seed: int
+
+
+def missing(given: Parts, cut: SplitFractions) -> Changed:
+    """Draw from train the splits that are not given; rows of one group go into one split.
+
+    Raises DataError where a drawn split would lack most classes.
+    """
+    shares = {"test": cut.test_fraction, "validation": cut.validation_fraction}
+    wanted = {name: share for name, share in shares.items() if name not in given}
+    if not wanted:
+        return given, []
+    train, rng = given["train"], np.random.default_rng(cut.seed)
+    grouped = GROUP in train.table.column_names
+    rows = _grouped(train, wanted, rng) if grouped else stratified(strata(train), wanted, rng)
+    drawn = {name: train.take(rows[name]) for name in wanted}
+    for name, part in drawn.items():
+        _require_classes(part, train, name, wanted[name])
+    parts = {**given, **drawn, "train": train.take(rows[REST])}
+    return {name: parts[name] for name in SPLITS}, [_told(train, drawn)] if grouped else []
+
+
+def _grouped(train: RawSplit, shares: Mapping[str, float], rng: np.random.Generator) -> dict[str, np.ndarray]:
+    labels = strata(train).combine_chunks().dictionary_encode().indices.to_numpy()
+    return groups.divide(labels.astype(np.int64), groups.codes_of(train.table.column(GROUP)), shares, rng)
+
+
+def _require_classes(part: RawSplit, train: RawSplit, name: str, share: float) -> None:
+    found, classes = len(counts_of(part)), len(counts_of(train))
+    if 2 * found >= classes:
+        return
+    problem = f"{train.table.num_rows} rows in {classes} classes are too few to draw a {name} split"
+    covered = f"{part.table.num_rows} rows of {found} classes" if found else "it would be empty"
+    way_out = f"give data.{name}, or raise data.{name}_fraction"
+    if GROUP in train.table.column_names:
+        problem += f" by the groups of column {train.columns.get(GROUP, GROUP)!r}"
+    raise DataError(f"{train.where}: {problem} with data.{name}_fraction={share}: {covered}; {way_out}")
+
+
+def _told(train: RawSplit, drawn: Parts) -> str:
+    """How near a grouped draw came to the shares."""
+    column, rows = train.table.column(GROUP), train.table.num_rows
+    got = " and ".join(f"{part.table.num_rows / rows:.1%} of the rows for {name}" for name, part in drawn.items())
+    alone = f"; {column.null_count} rows without a group are a group each" if column.null_count else ""
+    count = len(column.unique().drop_null())
+    return f"{train.where}: {got} were drawn by the {count} groups of column {train.columns.get(GROUP, GROUP)!r}{alone}"
 
 
 def stratified(labels: pa.ChunkedArray, shares: Mapping[str, float], rng: np.random.Generator) -> dict[str, np.ndarray]:
@@ -22,7 +84,7 @@ def stratified(labels: pa.ChunkedArray, shares: Mapping[str, float], rng: np.ran
         counts = largest_remainder(sizes, share, sizes - 1 - taken, rng)
         parts[name] = _rows(order, starts + taken, counts)
         taken += counts
-    return parts | {"rest": _rows(order, starts + taken, sizes - taken)}
+    return parts | {REST: _rows(order, starts + taken, sizes - taken)}
 
 
 def largest_remainder(sizes: np.ndarray, share: float, free: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -13,8 +13,26 @@ SHOWN = 4
 MANY_LABELS = 0.5  # of the rows: that many different labels are not labels
 
 
-def of_columns(columns: Sequence[str], text_column: str) -> list[str]:
-    """That the text has a second part in another column."""
+def of_columns(columns: Sequence[str], text_columns: Sequence[str]) -> list[str]:
+    """That the text has a second part in another column, and how to use it; nothing where several are used already."""
+    if len(text_columns) > 1:
+        return []
+    text_column = text_columns[0]
+    return [
+        f"the column {other!r} beside {text_column!r} looks like the second text of a pair; only {text_column!r} is used: "
+        f"for pairs set data.pair_column={other}"
+        for other in _seconds(columns, text_column)[:1]
+    ]
+
+
+def of_pair(columns: Sequence[str]) -> str:
+    """How to use the first two columns that look like the texts of a pair; "" where there are none."""
+    found = next(((one, other) for one in columns for other in _seconds(columns, one)), None)
+    return "" if found is None else f"for pairs set data.text_column={found[0]} data.pair_column={found[1]}"
+
+
+def _seconds(columns: Sequence[str], text_column: str) -> list[str]:
+    """The columns that look like the second text of a pair whose first is in `text_column`."""
     second = {
         name
         for one, other in PAIRS
@@ -23,11 +41,7 @@ def of_columns(columns: Sequence[str], text_column: str) -> list[str]:
     found = re.fullmatch(r"(.*?)([12abAB])", text_column)
     if found:
         second.add(found[1] + {"1": "2", "2": "1", "a": "b", "b": "a", "A": "B", "B": "A"}[found[2]])
-    others = [name for name in columns if name != text_column and (name in second or name.lower() in second)]
-    return [
-        f"the column {other!r} beside {text_column!r} looks like the second text of a pair; only {text_column!r} is used"
-        for other in others[:1]
-    ]
+    return [name for name in columns if name != text_column and (name in second or name.lower() in second)]
 
 
 def of_labels(labels: Sequence[str], rows: int) -> list[str]:
@@ -44,7 +58,9 @@ def _several(labels: Sequence[str]) -> list[str]:
         parts = Counter(part.strip() for label in composed for part in label.split(separator))
         shared = sum(count > 1 or part in labels for part, count in parts.items())
         if composed and shared >= max(2, len(parts) / 2):
-            return [_of(composed, labels, f"look like several labels joined with {separator!r}")]
+            told = _of(composed, labels, f"look like several labels joined with {separator!r}")
+            value = f"'{separator}'" if separator in "|+" else f"\"'{separator}'\""  # Hydra and a shell read the others
+            return [f"{told}; if a text has several, set data.label_separator={value}"]
     return []
 
 

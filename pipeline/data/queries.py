@@ -1,62 +1,98 @@
 """The texts of a file without labels, to be classified."""
 
 import logging
+from collections.abc import Iterator
 from pathlib import Path
 
-import pyarrow as pa
-
+from pipeline.config import Names, names_of
 from pipeline.data import delimited, quotes, tables
-from pipeline.data.delimited import Dialect
-from pipeline.data.formats import DELIMITERS
+from pipeline.data.columns import joined, strings
+from pipeline.data.content import Content, load
+from pipeline.data.dialect import Dialect, detect, sample
+from pipeline.data.formats import DELIMITERS, TABLES, Format, suffix_of
 from pipeline.errors import DataError
+from pipeline.tasks.inputs import Input
 
 log = logging.getLogger(__name__)
-SETTINGS = ("--text-column ",)  # how the command predict names the column
+DETECTED = Format(prefix="--")
 
 
-def texts_of(path: Path, column: str, quoting: bool | None = None) -> list[str]:
-    """The texts of a column of any file that training reads, empty ones too.
+def is_table(path: Path, column: Names, form: Format, given: bool) -> bool:
+    """Whether a file is read as a table, not as one text a line.
 
-    A CSV or TSV file with one column may have no header: then every row is a text. Raises DataError when the column is
+    A .txt is a table if the user has said anything about it as a table (`given`), or if its header has the column, or the
+    columns, beside others. Raises DataError for a .txt that can't be read.
+    """
+    suffix, columns = suffix_of(path), names_of(column)
+    if suffix != ".txt" or given or not path.is_file():
+        return suffix in TABLES and (suffix != ".txt" or given)
+    content = load(path, form)
+    try:
+        content, dialect = detect(content, form, dict.fromkeys(columns, ""))
+    except DataError:  # nothing, or several marks, would separate cells: plain text
+        return False
+    rows = sample(content, dialect.delimiter, dialect.quoting)
+    return bool(rows) and len(rows[0]) > 1 and {*columns} <= {*rows[0]} and {len(row) for row in rows} == {len(rows[0])}
+
+
+def texts_of(path: Path, column: Names, form: Format = DETECTED) -> list[str]:
+    """The texts of a column of any file that training reads, or of several, joined as for training; empty ones too.
+
+    A file of cells with one column may have no header: then every row is a text. Raises DataError when the column is
     missing, or the file can't be read; warns about what may be wrong with it.
     """
-    if path.suffix.lower() not in DELIMITERS:
-        table, _, notes = tables.read_raw(path, [column], quoting, SETTINGS)
-        return _texts(path, table, column, notes)
-    dialect = Dialect.of(path, quoting, "--quoting ")
-    try:
-        names = delimited.header(path, dialect)
-        if len(names) == 1 and not _is_misread(names[0], dialect, column):
-            return _single_column(path, dialect, column)
-        delimited.require_header(path, dialect, names, [column], SETTINGS)
-        notes = quotes.check_marks(path, dialect)
-        table = delimited.read_columns(path, dialect, [column])
-    except OSError as error:
-        raise DataError(f"{path}: can't be read ({error.strerror})") from error
-    return _texts(path, table, column, [*notes, *quotes.check_lines(path, dialect, names, column, table)])
+    columns = names_of(column)
+    wanted = dict.fromkeys(columns, "--text-column NAME")
+    if suffix_of(path) in DELIMITERS and path.is_file():
+        content, dialect = detect(load(path, form), form, wanted)
+        names = delimited.names_of(content, dialect)
+        if len(names) == len(columns) == 1 and names[0] != f'"{columns[0]}"':
+            return _single_column(content, dialect, columns[0])
+    found = tables.read(path, wanted, form)
+    for line in found.found:
+        log.info("%s", line)
+    _warn(found.notes)
+    texts = joined(strings(found.table.column(name), name, str(path), found.place) for name in columns)
+    return [text or "" for text in texts.to_pylist()]
 
 
-def _is_misread(header: str, dialect: Dialect, column: str) -> bool:
-    """Whether the only cell of a header has the column in quotes, or beside others behind another separator."""
-    separator = delimited.other_delimiter([header], dialect, [column])
-    cells = header.split(separator) if separator else [header]
-    return header != column and column in {cell.strip('" ') for cell in cells}
+def pairs_of(path: Path, first: Names, second: str, form: Format = DETECTED) -> list[Input]:
+    """The pairs of texts of two columns, the first may be several; empty texts too. Raises and warns as `texts_of`."""
+    columns = names_of(first)
+    found = tables.read(path, {**dict.fromkeys(columns, "--text-column NAME"), second: "--pair-column NAME"}, form)
+    for line in found.found:
+        log.info("%s", line)
+    _warn(found.notes)
+    sides = [
+        joined(strings(found.table.column(name), name, str(path), found.place) for name in own)
+        for own in (columns, (second,))
+    ]
+    return [(one or "", other or "") for one, other in zip(*(side.to_pylist() for side in sides), strict=True)]
 
 
-def _texts(path: Path, table: pa.Table, column: str, notes: list[str]) -> list[str]:
+def lines_of(path: Path, form: Format) -> Iterator[str]:
+    """One text a line, empty lines too, so that answers match lines. Raises DataError if the file can't be read."""
+    content = load(path, form)
+    _warn(content.notes)
+    end = content.line_end.decode()
+    with content.text() as file:
+        file.reconfigure(newline=end)
+        for line in file:
+            yield line.rstrip("\r\n")
+
+
+def _warn(notes: tuple[str, ...]) -> None:
     for note in notes:
         log.warning("warning: %s", note)
-    return [text or "" for text in tables.strings(table.column(column), path, column).to_pylist()]
 
 
-def _single_column(path: Path, dialect: Dialect, column: str) -> list[str]:
-    """All rows but the header, if there is one; blank lines are empty texts."""
-    for note in quotes.check_marks(path, dialect):
-        log.warning("warning: %s", note)
-    texts = [row[0] if row else "" for row in delimited.rows(path, dialect)]
-    if any("\ufffd" in text for text in texts):
-        raise DataError(f"{path}: not UTF-8; save the file as UTF-8")
+def _single_column(content: Content, dialect: Dialect, column: str) -> list[str]:
+    """All rows but the header, if there is one; blank lines are empty texts, and what would separate cells is kept."""
+    _warn((*content.notes, *quotes.check_marks(content, dialect)))
+    texts = [dialect.delimiter.join(row) for row in delimited.rows(content, dialect)]
+    if not dialect.header:
+        return texts
     if texts[0] == column:
         return texts[1:]
-    log.warning("warning: %s: no header %r, so its first row is answered as a text: %.60r", path, column, texts[0])
+    log.warning("warning: %s: no header %r, so its first row is answered as a text: %.60r", content.path, column, texts[0])
     return texts

@@ -3,58 +3,74 @@
 Importing this module is cheap; pyarrow and datasets are imported when a source is loaded.
 """
 
-import functools
 import json
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.config import MISSING, DataSource, kind, setting
+from pipeline.data.formats import DELIMITERS, suffix_of
+from pipeline.data.table_source import TableSource
 from pipeline.errors import DataError, nearest
+from pipeline.tasks import MultiLabel, SingleLabel
 
 if TYPE_CHECKING:
     from pipeline.data.splits import RawSplit, Splits
 
+log = logging.getLogger(__name__)
 QUICKSTART = Path(__file__).parent / "quickstart"
 CLINC_FILE_KEYS = {"train": ("train", "oos_train"), "validation": ("val", "oos_val"), "test": ("test", "oos_test")}
 
 
 @kind("data", "files")
 @dataclass(frozen=True)
-class Files(DataSource):
+class Files(TableSource):
     """One to three files of the user; missing splits are drawn from train, stratified by label."""
 
     train: str = MISSING
     validation: str | None = None
     test: str | None = None
-    text_column: str = "text"
-    label_column: str = "label"
     validation_fraction: float = setting(0.1, above=0, max=0.5)
     test_fraction: float = setting(0.2, above=0, max=0.5)
-    quoting: bool | None = None  # a quotation mark at the start of a cell quotes it; None: in .csv yes, in .tsv no
+    delimiter: str | None = None  # of cells; None: detected, as are the next two
+    quoting: bool | None = None  # a quotation mark at the start of a cell quotes it
+    encoding: str | None = None
+    header: bool = True  # the first row has the names of the columns; else they are 1, 2, ...
+
+    @property
+    def known_task(self) -> str | None:
+        """Known unless the label column may hold lists."""
+        several, pairs = self.label_separator is not None or self.label_columns is not None, self.pair_column is not None
+        if not several and suffix_of(Path(self.train)) not in DELIMITERS:
+            return None
+        return MultiLabel(pairs).name if several else SingleLabel(pairs).name
 
     def load(self, seed: int) -> "Splits":
         """Raises DataError, which names file, row and column."""
         from pipeline.data.splits import SplitFractions, assemble
 
+        names = {"train": self.train, "validation": self.validation, "test": self.test}
         parts: dict[str, RawSplit | None] = {}
-        for split, name in (("train", self.train), ("validation", self.validation), ("test", self.test)):
+        detected: list[str] = []
+        for split, name in names.items():
             path = Path(name).expanduser() if name is not None else None
-            if path is not None and not path.exists():
-                raise DataError(f"{path}: no such file; set data.{split}=FILE")
-            parts[split] = self._read(path, split) if path else None
-        return assemble(parts, self.oos_label, SplitFractions(self.validation_fraction, self.test_fraction, seed))
+            parts[split] = self._read(path, split, detected) if path else None
+        cut = SplitFractions(self.validation_fraction, self.test_fraction, seed)
+        splits = assemble(parts, self.oos_label, cut, self.rules())
+        for line in detected:  # now that there is no mistake, which would be one line
+            log.info("%s", line)
+        return splits
 
-    def _read(self, path: Path, split: str) -> "RawSplit":
-        from pipeline.data import hints
-        from pipeline.data.splits import RawSplit
-        from pipeline.data.tables import read, row_number
+    def _read(self, path: Path, split: str, detected: list[str]) -> "RawSplit":
+        """Adds to `detected` how the file is written."""
+        from pipeline.data.formats import Format
+        from pipeline.data.tables import read
 
-        found = read(path, self.text_column, self.label_column, self.quoting)
-        others = hints.of_columns(found.columns, self.text_column) if split == "train" else []
-        notes = (*found.notes, *(f"{path}: {hint}" for hint in others))
-        number = functools.partial(row_number, path, quoting=self.quoting)
-        return RawSplit(found.table, str(path), (self.text_column, self.label_column), number, notes)
+        found = read(path, self.wanted(), Format(self.delimiter, self.quoting, self.encoding, self.header))
+        detected += found.found if not path.is_relative_to(QUICKSTART) else ()  # what the program brings is known
+        columns = found.columns if split == "train" and self.header else ()
+        return self.made(found.table, str(path), columns, found.place, found.notes)
 
 
 @kind("data", "quickstart")
@@ -65,12 +81,13 @@ class Quickstart(DataSource):
     def load(self, seed: int) -> "Splits":
         """Read the three files in the package."""
         train, validation, test = (str(QUICKSTART / f"{name}.csv") for name in ("train", "validation", "test"))
-        return Files("files", self.name, self.oos_label, train, validation, test).load(seed)
+        files = Files("files", self.name, self.oos_label, train=train, validation=validation, test=test)
+        return files.load(seed)
 
 
 @kind("data", "hub")
 @dataclass(frozen=True)
-class Hub(DataSource):
+class Hub(TableSource):
     """Any data set on the Hugging Face Hub."""
 
     dataset: str = MISSING
@@ -79,8 +96,6 @@ class Hub(DataSource):
     train: str = "train"
     validation: str | None = "validation"
     test: str | None = "test"
-    text_column: str = "text"
-    label_column: str = "label"
     validation_fraction: float = setting(0.1, above=0, max=0.5)
     test_fraction: float = setting(0.2, above=0, max=0.5)
 
@@ -91,7 +106,8 @@ class Hub(DataSource):
         found = self._download()
         names = {"train": self.train, "validation": self.validation, "test": self.test}
         parts = {split: self._part(found, split, name) if name else None for split, name in names.items()}
-        return assemble(parts, self.oos_label, SplitFractions(self.validation_fraction, self.test_fraction, seed))
+        cut = SplitFractions(self.validation_fraction, self.test_fraction, seed)
+        return assemble(parts, self.oos_label, cut, self.rules())
 
     def _download(self) -> Any:
         import datasets
@@ -105,32 +121,24 @@ class Hub(DataSource):
             ) from error
 
     def _part(self, found: Any, split: str, name: str) -> "RawSplit":
-        from pipeline.data import hints
-        from pipeline.data.splits import RawSplit
-
         if name not in found:
             raise DataError(f"data.{split}={name}: {self.dataset} has no such split{nearest(name, found)}")
         rows = found[name]
-        for key in ("text_column", "label_column"):
-            column = getattr(self, key)
+        for column, way in self.wanted().items():
             if column not in rows.column_names:
                 known = nearest(column, rows.column_names)
-                raise DataError(f"data.{key}={column}: {self.dataset} has no such column{known}")
-        where, columns = f"{self.dataset}, split {name}", (self.text_column, self.label_column)
-        others = hints.of_columns(rows.column_names, self.text_column) if split == "train" else []
-        notes = tuple(f"{where}: {hint}" for hint in others)
-        return RawSplit(_named(rows, *columns, where), where, columns, notes=notes)
+                raise DataError(f"{way.replace('...', column)}: {self.dataset} has no such column{known}")
+        where = f"{self.dataset}, split {name}"
+        return self.made(self._table(rows, where), where, rows.column_names if split == "train" else (), None, ())
 
+    def _table(self, rows: Any, where: str) -> Any:
+        """An Arrow table; label indices become names if the Hub has them, -1 becomes null."""
+        from pipeline.data.columns import name_classes
 
-def _named(rows: Any, text_column: str, label_column: str, where: str) -> Any:
-    """An Arrow table `text, label` of strings; label indices become names if the Hub has them, -1 becomes null."""
-    from pipeline.data.tables import as_strings, name_classes
-
-    table = rows.with_format("arrow")[:]
-    names = getattr(rows.features[label_column], "names", None)
-    if names is not None:
-        table = name_classes(table, label_column, names, where)
-    return as_strings(table, Path(where), text_column, label_column)
+        table = rows.with_format("arrow")[:]
+        feature = rows.features[self.label_column] if self.label_columns is None else None
+        names = getattr(getattr(feature, "feature", feature), "names", None)
+        return table if names is None else name_classes(table, self.label_column, names, where)
 
 
 @kind("data", "clinc150")

@@ -4,33 +4,41 @@ The code works on whole Arrow columns; it looks at single rows only to report an
 """
 
 import hashlib
-import heapq
 import logging
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.data import hints
-from pipeline.data.drawing import stratified
+from pipeline.data import bad_rows, drawing, groups, hints, label_lists, labels, leaks, row_counts
+from pipeline.data.drawing import SplitFractions as SplitFractions
+from pipeline.data.raw import SPLITS, Changed, Parts
+from pipeline.data.raw import RawSplit as RawSplit
+from pipeline.data.renaming import Renaming
+from pipeline.data.row_counts import BAD, LEAKED, RARE, READ, Rows
 from pipeline.errors import DataError, nearest
-from pipeline.tasks.single_label import LABEL, TEXT
+from pipeline.tasks import SINGLE_LABEL, MultiLabel, SingleLabel, Task
+from pipeline.tasks.base import LABEL
+from pipeline.tasks.inputs import TEXT_PAIR, Input, input_columns, inputs_of
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
 log = logging.getLogger(__name__)
-SPLITS = ("train", "validation", "test")
 LONGEST, DRAWN = 50, 200  # texts
 LONG = 20_000  # characters
 
 
 @dataclass(frozen=True)
 class Splits:
-    """A data set, ready to use: each split has the columns `text` (string) and `label` (index into `labels`)."""
+    """A data set, ready to use: each split has the columns `text` (string) and `label` (index into `labels`).
+
+    Where the inputs are pairs of texts, it also has `text_pair` (string); where a text may have several labels, `label` has
+    lists of indices.
+    """
 
     train: "Dataset"
     validation: "Dataset"
@@ -39,188 +47,150 @@ class Splits:
     oos: int | None  # index of the out-of-scope label
     content_hash: str  # of texts, labels and their order in all splits, without names and paths
     notes: tuple[str, ...] = ()  # what was told about the data: counts of what was changed, and what it looks like
+    rows: Rows = field(default_factory=dict)  # how many were read, dropped and drawn
+    task: Task = SINGLE_LABEL  # what goes in and what comes out
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """How many rows were dropped, if any, by MLflow name."""
+        dropped = row_counts.dropped(self.rows)
+        return {"data/dropped_rows": float(dropped)} if dropped else {}
+
+    def report(self, more: Sequence[str] = ()) -> str:
+        """The text of `data_report.md`; more: notes about the data that were found since."""
+        return row_counts.report(self.rows, [*self.notes, *more])
 
 
-def typical_texts(*splits: "Dataset") -> list[str]:
-    """The longest texts of some splits, and others that are drawn evenly: a few hundred, for checks of a tokenizer.
+def typical_texts(*splits: "Dataset") -> list[Input]:
+    """The longest inputs of some splits, and others that are drawn evenly: a few hundred, for checks of a tokenizer.
 
     Of very long texts only the beginning is taken.
     """
-    texts = [text for split in splits for text in split[TEXT]]
-    longest, evenly = heapq.nlargest(LONGEST, texts, key=len), texts[:: max(1, len(texts) // DRAWN)][:DRAWN]
-    return [text[:LONG] for text in dict.fromkeys([*longest, *evenly])]
+    names = input_columns(splits[0].column_names)
+    whole = pa.concat_tables([split.with_format("arrow")[:].select(names) for split in splits])
+    lengths = pa.array(sum(pc.utf8_length(whole.column(name)).to_numpy() for name in names))
+    by_length = pc.select_k_unstable(lengths, LONGEST, [("", "descending")])
+    evenly = pa.array(range(0, len(whole), max(1, len(whole) // DRAWN))[:DRAWN])
+    rows = pa.concat_arrays([by_length.cast(pa.int64()), evenly])
+    cut = {name: pc.utf8_slice_codeunits(whole.column(name).take(rows), 0, LONG).to_pylist() for name in names}
+    return list(dict.fromkeys(inputs_of(cut)))
 
 
 @dataclass(frozen=True)
-class RawSplit:
-    """One split as it was read: a table `text, label` of strings, and its names for messages."""
+class Rules:
+    """What the user wants done with rows and labels before they become splits."""
 
-    table: pa.Table
-    where: str  # the file or data set it came from
-    columns: tuple[str, str] = (TEXT, LABEL)  # the names of its columns in that file
-    number: Callable[[int], int] = lambda row: row + 1  # index from 0 -> the row number that people see
-    notes: tuple[str, ...] = ()  # about how it was read
-
-    def place(self, row: int, column: str) -> str:
-        """File, row and column, for a message."""
-        return f"{self.where}, row {self.number(row)}, column {self.columns[column == LABEL]!r}"
+    on_bad_rows: str = bad_rows.ERROR
+    renaming: Renaming | None = None
+    min_class_size: int | None = None
+    rare_classes: str = labels.MERGE
+    on_leaks: str = leaks.TELL
 
 
-@dataclass(frozen=True)
-class SplitFractions:
-    """How missing splits are drawn from train: their shares of it, and a seed."""
+def assemble(
+    parts: Mapping[str, RawSplit | None], oos_label: str | None, cut: SplitFractions, rules: Rules | None = None
+) -> Splits:
+    """Check and change the splits as the rules say, draw missing ones from train, number the labels.
 
-    validation_fraction: float
-    test_fraction: float
-    seed: int
-
-
-def assemble(parts: Mapping[str, RawSplit | None], oos_label: str | None, cut: SplitFractions) -> Splits:
-    """Check the splits, draw missing ones from train, number the labels.
-
-    Raises DataError for an empty split, an empty text or label, fewer than two classes, a label that train lacks, a drawn
-    split that lacks most classes, and an out-of-scope label that does not exist. Warns, with counts, about what was changed
-    and what looks wrong; the warnings are also the notes of the splits.
+    Raises DataError for an empty split, bad rows that are not to be dropped, fewer than two classes, a drawn split that
+    lacks most classes, and an out-of-scope label that does not exist, or where a text may have several
+    labels. Warns, with counts, about what was changed and what looks wrong; the warnings are also the notes of the splits.
     """
+    rules, told = rules or Rules(), _Told()
     given = {name: part for name, part in parts.items() if part is not None}
-    for name, part in given.items():
-        _check_filled(part, name)
-    notes = _told(note for part in given.values() for note in (*part.notes, *_label_spaces(part)))
-    trimmed = {name: _trimmed(part.table) for name, part in given.items()}
-    tables = _draw_missing(trimmed, given["train"].where, cut)
-    labels = _label_names(tables["train"])
-    if len(labels) < 2:
-        raise DataError(f"{given['train'].where}: only one class ({labels[0]!r}); a classifier needs at least two")
-    if oos_label is not None and oos_label not in labels:
-        raise DataError(f"data.oos_label={oos_label}: no such label{nearest(oos_label, labels)}")
-    notes += _told(f"{given['train'].where}: {hint}" for hint in _hints(labels, oos_label, tables["train"].num_rows))
-    encoded = {}
-    for name in SPLITS:
-        codes = _encode(tables[name], labels, given.get(name, given["train"]))
-        encoded[name] = pa.table({TEXT: tables[name].column(TEXT).combine_chunks(), LABEL: codes})
-    notes += _told([*_missing_classes(encoded, len(labels)), *_duplicates(encoded), *_contradictions(encoded["train"])])
-    oos = labels.index(oos_label) if oos_label is not None else None
-    return _splits(encoded, labels, oos, tuple(notes))
+    if oos_label is not None and given["train"].several:
+        raise DataError(f"data.oos_label={oos_label}: out of scope is known for one label a text only; set it to null")
+    given = told.of((given, [note for part in given.values() for note in part.notes]), READ)
+    given = told.of(labels.trimmed(given))
+    given = told.of(labels.renamed(given, rules.renaming))
+    given = told.of(bad_rows.checked(given, rules.on_bad_rows), BAD)
+    given = told.of(leaks.dropped(given, rules.on_leaks), LEAKED)
+    given = told.of(labels.without_rare(given, rules.min_class_size, rules.rare_classes, oos_label), RARE)
+    full = told.of(drawing.missing(given, cut), row_counts.DRAWN)
+    if full.keys() != given.keys():
+        full = told.of(leaks.dropped(full, rules.on_leaks), LEAKED)
+    full = told.of(bad_rows.checked(full, rules.on_bad_rows), BAD)  # train may have lost classes since
+    names = labels.names_of(full["train"])
+    oos = _index_of(oos_label, names)
+    told.of((full, _looks(full, names, oos_label)))
+    return _splits({name: labels.numbered(full[name], names) for name in SPLITS}, names, oos, told)
 
 
-def _splits(encoded: Mapping[str, pa.Table], labels: list[str], oos: int | None, notes: tuple[str, ...]) -> Splits:
-    from datasets import ClassLabel, Dataset, DatasetInfo, Features, Value
+class _Told:
+    """Keeps what the verbs of `assemble` tell, and counts the rows that they drop."""
 
-    features = Features({TEXT: Value("large_string"), LABEL: ClassLabel(names=labels)})
-    info, content_hash = DatasetInfo(features=features), _content_hash(encoded, labels)
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+        self.counter = row_counts.Counter()
+
+    def of(self, changed: Changed, what: str = "") -> Parts:
+        """Log each note as a warning at once: a later error may be explained by it. Raises DataError for an empty split.
+
+        what: the name of what was done to the rows, if they may have become fewer.
+        """
+        parts, notes = changed
+        for note in notes:
+            log.warning("warning: %s", note)
+        self.notes += notes
+        self.counter.count(parts, what)
+        for name, part in parts.items():
+            if part.table.num_rows == 0:
+                raise DataError(f"{part.where}: the {name} split is empty")
+        return parts
+
+
+def _index_of(oos_label: str | None, names: list[str]) -> int | None:
+    if oos_label is not None and oos_label not in names:
+        raise DataError(f"data.oos_label={oos_label}: no such label{nearest(oos_label, names)}")
+    return names.index(oos_label) if oos_label is not None else None
+
+
+def _looks(parts: Parts, names: list[str], oos_label: str | None) -> list[str]:
+    """What looks wrong: labels that are meant otherwise, missing classes, leaks, contradictions."""
+    train = parts["train"]
+    found = hints.of_spelling(names)
+    if not train.several:
+        found = [*hints.of_labels(names, train.table.num_rows), *found, *hints.of_null(names, oos_label)]
+    return [
+        *(f"{train.where}: {hint}" for hint in found), *labels.without_label(parts), *labels.missing_classes(parts, names),
+        *groups.shared(parts), *leaks.counted(parts), *labels.contradictions(train),
+    ]  # fmt: skip
+
+
+def _splits(encoded: Mapping[str, pa.Table], names: list[str], oos: int | None, told: _Told) -> Splits:
+    from datasets import Dataset, DatasetInfo, Features, Value
+
+    inputs = input_columns(encoded["train"].column_names)
+    several = label_lists.are_lists(encoded["train"].schema.field(LABEL).type)
+    task = (MultiLabel if several else SingleLabel)(pairs=TEXT_PAIR in inputs)
+    features = Features({**{name: Value("large_string") for name in inputs}, LABEL: task.feature(names)})
+    info, content_hash = DatasetInfo(features=features), _content_hash(encoded, names)
     made = {  # with a fingerprint, datasets does not hash the whole table
         name: Dataset(table.cast(features.arrow_schema), info=info, fingerprint=f"{content_hash[:32]}-{name}")
         for name, table in encoded.items()
     }
-    return Splits(**made, labels=tuple(labels), oos=oos, content_hash=content_hash, notes=notes)
+    return Splits(
+        **made, labels=tuple(names), oos=oos, content_hash=content_hash, notes=tuple(told.notes), rows=told.counter.done(),
+        task=task,
+    )  # fmt: skip
 
 
-def _told(notes: Iterable[str]) -> list[str]:
-    """Log each note as a warning at once: a later error may be explained by it."""
-    told = list(notes)
-    for note in told:
-        log.warning("warning: %s", note)
-    return told
-
-
-def _hints(labels: list[str], oos_label: str | None, rows: int) -> list[str]:
-    return [*hints.of_labels(labels, rows), *hints.of_spelling(labels), *hints.of_null(labels, oos_label)]
-
-
-def _check_filled(part: RawSplit, name: str) -> None:
-    if part.table.num_rows == 0:
-        raise DataError(f"{part.where}: the {name} split is empty")
-    for column in (TEXT, LABEL):
-        values = part.table.column(column)
-        empty = pc.fill_null(pc.equal(pc.utf8_length(pc.utf8_trim_whitespace(values)), 0), True)
-        row = pc.index(empty, True).as_py()
-        if row >= 0:
-            count = pc.sum(empty).as_py()
-            more = f" ({count - 1} more like it)" if count > 1 else ""
-            raise DataError(f"{part.place(row, column)}: empty {column}{more}")
-
-
-def _label_spaces(part: RawSplit) -> list[str]:
-    labels = part.table.column(LABEL)
-    changed = pc.sum(pc.not_equal(labels, pc.utf8_trim_whitespace(labels))).as_py() or 0
-    return [f"{part.where}: spaces around {changed} of {len(labels)} labels were removed"] if changed else []
-
-
-def _trimmed(table: pa.Table) -> pa.Table:
-    """The table, with labels without spaces around them."""
-    labels = pc.utf8_trim_whitespace(table.column(LABEL))
-    return table.set_column(table.column_names.index(LABEL), LABEL, labels)
-
-
-def _draw_missing(given: Mapping[str, pa.Table], where: str, cut: SplitFractions) -> dict[str, pa.Table]:
-    tables = dict(given)
-    shares = {"test": cut.test_fraction, "validation": cut.validation_fraction}
-    missing = {name: share for name, share in shares.items() if name not in tables}
-    if not missing:
-        return tables
-    train = tables["train"]
-    classes = len(pc.unique(train.column(LABEL)))
-    rows = stratified(train.column(LABEL), missing, np.random.default_rng(cut.seed))
-    for name in missing:
-        tables[name] = train.take(pa.array(rows[name]))
-        found = len(pc.unique(tables[name].column(LABEL)))
-        if 2 * found < classes:
-            problem = f"{train.num_rows} rows in {classes} classes are too few to draw a {name} split"
-            covered = f"{len(rows[name])} rows of {found} classes" if found else "it would be empty"
-            way_out = f"give data.{name}, or raise data.{name}_fraction"
-            raise DataError(f"{where}: {problem} with data.{name}_fraction={missing[name]}: {covered}; {way_out}")
-    tables["train"] = train.take(pa.array(rows["rest"]))
-    return tables
-
-
-def _label_names(train: pa.Table) -> list[str]:
-    names = [str(name) for name in pc.unique(train.column(LABEL)).to_pylist()]
-    numeric = all(name.removeprefix("-").isdecimal() for name in names)
-    return sorted(names, key=int) if numeric else sorted(names)
-
-
-def _encode(table: pa.Table, labels: list[str], part: RawSplit) -> pa.Array:
-    names = table.column(LABEL).cast(pa.large_string())
-    codes = pc.index_in(names, value_set=pa.array(labels, pa.large_string())).combine_chunks()
-    row = pc.index(pc.is_null(codes), True).as_py()
-    if row >= 0:
-        label = names[row].as_py()
-        raise DataError(f"{part.place(row, LABEL)}: train has no label {label!r}{nearest(label, labels)}")
-    return codes.cast(pa.int64())
-
-
-def _missing_classes(tables: Mapping[str, pa.Table], classes: int) -> list[str]:
-    found = {name: len(pc.unique(tables[name].column(LABEL))) for name in SPLITS}
-    return [
-        f"the {name} split ({tables[name].num_rows} texts) lacks {classes - count} of {classes} classes"
-        for name, count in found.items()
-        if count < classes
-    ]
-
-
-def _duplicates(tables: Mapping[str, pa.Table]) -> list[str]:
-    notes = []
-    for name, other in (("validation", "train"), ("test", "train"), ("test", "validation")):
-        seen = pc.is_in(tables[name].column(TEXT), value_set=tables[other].column(TEXT))
-        count = pc.sum(seen).as_py() or 0
-        if count:
-            notes.append(f"{count} of {tables[name].num_rows} {name} texts are also in {other}")
-    return notes
-
-
-def _contradictions(train: pa.Table) -> list[str]:
-    labels = train.group_by(TEXT).aggregate([(LABEL, "count_distinct")]).column(f"{LABEL}_count_distinct")
-    count = pc.sum(pc.greater(labels, 1)).as_py() or 0
-    return [f"{count} texts of train occur with different labels"] if count else []
-
-
-def _content_hash(tables: Mapping[str, pa.Table], labels: list[str]) -> str:
-    content = hashlib.sha256(repr(labels).encode())
-    for name in SPLITS:
-        text = tables[name].column(TEXT).cast(pa.large_binary()).combine_chunks()
-        content.update(name.encode())
-        for column in (pc.binary_length(text), tables[name].column(LABEL).cast(pa.int64()).combine_chunks()):
+def _content_hash(tables: Mapping[str, pa.Table], names: list[str]) -> str:
+    content = hashlib.sha256(repr(names).encode())
+    for split in SPLITS:
+        table = tables[split]
+        texts = [table.column(each).cast(pa.large_binary()).combine_chunks() for each in input_columns(table.column_names)]
+        content.update(f"{split}{TEXT_PAIR if len(texts) > 1 else ''}".encode())
+        for column in (*map(pc.binary_length, texts), *_label_numbers(table.column(LABEL).combine_chunks())):
             content.update(np.ascontiguousarray(column.to_numpy(zero_copy_only=False)).tobytes())
-        offsets = np.frombuffer(text.buffers()[1], dtype=np.int64)[text.offset : text.offset + len(text) + 1]
-        content.update(memoryview(text.buffers()[2])[offsets[0] : offsets[-1]])
+        for text in texts:
+            offsets = np.frombuffer(text.buffers()[1], dtype=np.int64)[text.offset : text.offset + len(text) + 1]
+            content.update(memoryview(text.buffers()[2])[offsets[0] : offsets[-1]])
     return content.hexdigest()
+
+
+def _label_numbers(column: pa.Array) -> list[pa.Array]:
+    """The labels, int64; of lists also how many each row has."""
+    if label_lists.are_lists(column.type):
+        return [pc.list_value_length(column).cast(pa.int64()), column.flatten()]
+    return [column]

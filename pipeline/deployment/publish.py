@@ -39,16 +39,21 @@ REMEDIES = {
 RUN_IS_KEPT = "; the run itself is kept: repeat the command to publish it without training again"
 WRITTEN_OUT_NOTE = "\n\nA compact form of this network was measured. The form for transformers is larger and not faster."
 ARGMAX = "argmax/accuracy"  # without the decision rule
+WINDOWS_NOTE = "\n\nLong texts were measured in windows, which this joins; transformers reads their beginning:\n\n"
 RULE_NOTE = "\n\nThe decision rule (`classifier.json`) was measured too. It is applied by this, not by transformers:\n\n"
 LOAD_WITH_TRANSFORMERS = """from transformers import pipeline
 
-print(pipeline("text-classification", model="{repository}")("a text to classify"))"""
+print(pipeline("text-classification", model="{repository}"{arguments})({example}))"""
 LOAD_WITH_PROJECT = """from pathlib import Path
 from huggingface_hub import snapshot_download
 from pipeline.deployment.serve.answers import Answerer  # from the project classifier-compression-pipeline
 
 answer = Answerer(Path(snapshot_download("{repository}")))
-print(answer(["a text to classify"])[0].label)"""
+print(answer([{example}])[0].{field})"""
+EXAMPLES = {  # of transformers, and of ours, by whether the inputs are pairs
+    False: ('"a text to classify"', '"a text to classify"'),
+    True: ('{"text": "a text", "text_pair": "another"}', '("a text", "another")'),
+}
 
 
 @dataclass(frozen=True)
@@ -138,7 +143,7 @@ def model_card(repository: str, description: Description, form: PublishedForm, c
     results = [
         EvalResult(
             task_type="text-classification", dataset_type=card.data, dataset_name=card.data, dataset_split="test",
-            metric_type="accuracy", metric_name=name, metric_value=value,
+            metric_type="f1" if name.endswith("F1") else "accuracy", metric_name=name, metric_value=value,
         )
         for name, value in _accuracies(description, card).items()
     ]  # fmt: skip
@@ -153,26 +158,33 @@ def model_card(repository: str, description: Description, form: PublishedForm, c
 def _accuracies(description: Description, card: Card) -> dict[str, float]:
     """Accuracy on the test split by what it is of: transformers answers without the decision rule."""
     if description.rule.plain:
-        return {"accuracy": card.metrics["quality/accuracy"]}
+        found = {"accuracy": "quality/accuracy", "micro F1": "quality/f1_micro", "macro F1": "quality/f1_macro"}
+        several = "quality/f1_micro" in card.metrics
+        return {name: card.metrics[key] for name, key in found.items() if several or name == "accuracy"}
     without = {"accuracy without the decision rule": card.metrics[ARGMAX]} if ARGMAX in card.metrics else {}
     return without | {"accuracy with the decision rule": card.metrics["quality/accuracy"]}
 
 
 def _body(repository: str, description: Description, form: PublishedForm, card: Card) -> str:
-    ours = f"```python\n{LOAD_WITH_PROJECT.format(repository=repository)}\n```"
+    task = description.kind
+    theirs, own = EXAMPLES[task.pairs]
+    ours = f"```python\n{LOAD_WITH_PROJECT.format(repository=repository, example=own, field=task.fields[0])}\n```"
     if form is PublishedForm.PROJECT:
         load = ours
     else:
-        load = f"```python\n{LOAD_WITH_TRANSFORMERS.format(repository=repository)}\n```"
+        written = LOAD_WITH_TRANSFORMERS.format(repository=repository, example=theirs, arguments=task.transformers_arguments)
+        load = f"```python\n{written}\n```"
         load += WRITTEN_OUT_NOTE if form is PublishedForm.CONVERTED else ""
-        load += "" if description.rule.plain else RULE_NOTE + ours
+        notes = [] if description.rule.plain else [RULE_NOTE]
+        notes += [] if description.window is None else [WINDOWS_NOTE]
+        load += "".join(notes) + ours if notes else ""
     steps = "\n".join(f"{number}. {step}" for number, step in enumerate(card.steps, start=1))
     measured = ", ".join(f"{name} {value:.1%}" for name, value in _accuracies(description, card).items())
     return "\n\n".join(
         [
             f"# {repository.rpartition('/')[2]}",
-            f"A text classifier with {len(card.labels)} labels: optimization `{card.optim}`, backbone `{card.backbone}`, "
-            f"trained and measured on `{card.data}`.",
+            f"A classifier of {'pairs of texts' if task.pairs else 'texts'} with {len(card.labels)} labels: optimization "
+            f"`{card.optim}`, backbone `{card.backbone}`, trained and measured on `{card.data}`.",
             f"## How to load it\n\n{load}",
             f"## What was measured\n\nOn the test split, of these weights: {measured}.",
             f"{card.table_markdown}\n\n![accuracy over latency]({card.plot.name})",
@@ -257,6 +269,11 @@ def publish(job: Job, row: Row, made: StepsResult) -> None:
     """Publish the artifact with its model card."""
     config = job.config
     assert config.publish.hub is not None
+    if config.backbone.window is not None:
+        log.warning(
+            "warning: publish.hub=%s: transformers' pipeline answers a long text by its beginning only; this project joins "
+            "its windows (backbone.window=%s)", config.publish.hub, config.backbone.window,
+        )  # fmt: skip
     rows = [row, *(other for other in others_of(job, row) if other.is_baseline)]
     card = Card(
         optim=row.optim, data=config.data.name, backbone=config.backbone.name, steps=tuple(config.optim.steps),

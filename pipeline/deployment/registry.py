@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import TrackError
-from pipeline.runtimes.base import packages_of
+from pipeline.runtimes.base import Description, packages_of
 from pipeline.system import locks
 from pipeline.system.packages import version
+from pipeline.tasks.inputs import Input, to_json
 from pipeline.tracking.server import Connection, as_track_error, without_password
 
 CHAMPION, PREVIOUS = "champion", "previous"
@@ -123,8 +124,8 @@ class Registry:
             model = download_artifacts(uri, dst_path=str(folder), tracking_uri=self._connection.uri)
         return Path(model) / "artifacts" / ARTIFACT_NAME
 
-    def predict(self, number: str, texts: Sequence[str]) -> list[dict[str, Any]]:
-        """The answers of a version to texts: label, score, abstained. MLflow loads it in a new process, with its own code.
+    def predict(self, number: str, texts: Sequence[Input]) -> list[dict[str, Any]]:
+        """The answers of a version to texts, as served. MLflow loads it in a new process, with its own code.
 
         Raises DamagedVersionError if it can't be loaded, TrackError if it takes too long.
         """
@@ -132,7 +133,7 @@ class Registry:
         environment = os.environ | {"MLFLOW_TRACKING_URI": self._connection.uri, "MLFLOW_DISABLE_TELEMETRY": "true"}
         with tempfile.TemporaryDirectory() as scratch:
             texts_file, answers_file = Path(scratch) / "texts.json", Path(scratch) / "answers.json"
-            texts_file.write_text(json.dumps(list(texts)), encoding="utf-8")
+            texts_file.write_text(json.dumps([to_json(text) for text in texts]), encoding="utf-8")
             script = PACKAGE / "deployment" / "serve" / "load_back.py"
             command = [sys.executable, "-I", str(script), uri, str(texts_file), str(answers_file)]
             try:
@@ -171,8 +172,9 @@ def write_model(artifact: Path, bundle: Path, settings: Mapping[str, int]) -> No
         code = Path(scratch) / PACKAGE.name
         shutil.copytree(PACKAGE, code, ignore=shutil.ignore_patterns("__pycache__", "*.csv", "*.png"))
         named = shutil.copytree(artifact, Path(scratch) / ARTIFACT_NAME)  # MLflow keeps the directory's name
+        service = Description.read(artifact).kind.service
         save_model(
-            str(bundle), python_model=str(PACKAGE / "deployment" / "serve" / "model.py"),
+            str(bundle), python_model=str(PACKAGE / "deployment" / "serve" / f"{service}.py"),
             artifacts={ARTIFACT_NAME: str(named)}, code_paths=[str(code)],
             model_config=dict(settings), pip_requirements=requirements(artifact),
         )  # fmt: skip

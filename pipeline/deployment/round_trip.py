@@ -3,8 +3,7 @@
 from collections.abc import Sequence
 from math import isfinite
 from pathlib import Path
-
-import numpy as np
+from typing import Any
 
 from pipeline.config import Measure
 from pipeline.deployment.registry import CHAMPION_UNCHANGED, DamagedVersionError, Registry
@@ -16,6 +15,8 @@ from pipeline.evaluation.statistics import Interval
 from pipeline.system import locks
 from pipeline.system.machine import least_busy_cores
 from pipeline.system.progress import bar
+from pipeline.tasks.base import Answers
+from pipeline.tasks.inputs import Input
 
 SCORE_TOLERANCE = 1e-4  # largest difference of scores
 
@@ -23,11 +24,10 @@ SCORE_TOLERANCE = 1e-4  # largest difference of scores
 def require_same_answers(registry: Registry, number: str, expected: Predictions) -> None:
     """Raises DamagedVersionError unless a version, loaded by MLflow in a new process, gives the measured predictions."""
     answers = registry.predict(number, expected.texts)
-    names = np.array(expected.labels)[expected.predicted]
-    different = sum(
-        each["label"] != name or abs(each["score"] - score) > SCORE_TOLERANCE
-        for each, name, score in zip(answers, names, expected.scores, strict=True)
+    measured = expected.task.served(
+        Answers(expected.predicted, expected.scores, expected.abstained), expected.labels, expected.oos
     )
+    different = sum(not _alike(each, one._asdict()) for each, one in zip(answers, measured, strict=True))
     if different:
         raise DamagedVersionError(
             f"version {number} of {registry.name}, loaded back, answers {different} of {len(answers)} texts otherwise than "
@@ -35,8 +35,17 @@ def require_same_answers(registry: Registry, number: str, expected: Predictions)
         )
 
 
+def _alike(one: Any, other: Any) -> bool:
+    """Whether two answers as plain values are the same, but for the last digits of scores."""
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(_alike(one[key], other[key]) for key in one)
+    if isinstance(one, list):
+        return len(one) == len(other) and all(map(_alike, one, other))
+    return abs(one - other) <= SCORE_TOLERANCE if isinstance(one, float) else bool(one == other)
+
+
 def require_same_speed(
-    registered: Path, baseline: Path, reported: Interval | None, settings: Measure, texts: Sequence[str]
+    registered: Path, baseline: Path, reported: Interval | None, settings: Measure, texts: Sequence[Input]
 ) -> str:
     """Measure the registered artifact in pairs with the baseline: the interval must overlap the reported one.
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from pipeline.evaluation.metrics import METRICS, TAG, shown_in, validation_key
 from pipeline.evaluation.report import Predictions
 from pipeline.evaluation.rows import Row
 from pipeline.evaluation.statistics import Interval
+from pipeline.models.text_length import resolve
 from pipeline.selection.decision import Decision, Registered
 from pipeline.system.machine import machine_name
 from pipeline.tracking.artifacts import artifact_of
@@ -34,7 +36,7 @@ def ship(decision: Decision, config: Config, tracker: Tracker) -> Registered:
     row = decision.chosen.best_run()
     run = tracker.client.get_run(row.run_id)
     splits = _require_checkable(run, config)
-    expected = tracker.predictions(row.run_id, splits.labels, splits.oos)
+    expected = tracker.predictions(row.run_id, splits.labels, splits.oos, task=splits.task)
     registry = Registry(tracker.connection, tracker.experiment)
     root = Path(config.track.root).resolve()
     with tempfile.TemporaryDirectory() as name, registry.lock(root):
@@ -80,10 +82,10 @@ def _require_checkable(run: Any, config: Config) -> Splits:
             f"run {run_id} was measured on another machine ({tags['machine']}): the speed of the registered model can only "
             "be checked there; decide there, or set decide.dry_run=true"
         )
-    if tags.get("protocol", protocol_key(config)) != protocol_key(config):
+    seed = int(run.data.params.get("seed", config.seed))
+    backbone, splits = resolve(config.backbone, config.data.load(seed), seed)
+    if tags.get("protocol", own := protocol_key(replace(config, backbone=backbone))) != own:
         raise ConfigError(f"run {run_id} was measured with other settings; give the same measure=... and backbone=...")
-    seed = run.data.params.get("seed", str(config.seed))
-    splits: Splits = config.data.load(int(seed))
     if splits.content_hash != tags["data_hash"]:
         raise ConfigError(f"data={config.data.name} is not what run {run_id} was measured on; give the same data=...")
     return splits

@@ -5,4 +5,4 @@ Hydra's configuration, MLflow, tables and plots are in other rooms. This file im
 
 # Raised when a number gets another meaning, or when comparisons need what older runs have not logged: older measurements
 # are then neither reused nor compared.
-MEASURING_VERSION = 2
+MEASURING_VERSION = 3

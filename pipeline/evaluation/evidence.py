@@ -8,25 +8,31 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from pipeline.tasks.inputs import Input
+
 
 @dataclass(frozen=True, eq=False)
 class Answered:
     """Which texts of a split are answered right."""
 
-    texts: tuple[str, ...]
+    texts: tuple[Input, ...]
     right: np.ndarray  # bool (texts,)
     baseline: np.ndarray | None = None  # bool (texts,), by the baseline of this run; None for the baseline itself
     outside: np.ndarray | None = None  # bool (texts,), which are out of scope; None where the data have no such label
+    parts: np.ndarray | None = None  # uint8 (texts, parts), what each adds to the metric that ranks (`Task.parts_of`)
+    labels: np.ndarray | None = None  # str (texts,), the class of each text
 
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
     """The evidence of one run. A run that is older than one of its files lacks that part."""
 
-    texts: tuple[str, ...] = ()  # of the validation split
+    texts: tuple[Input, ...] = ()  # of the validation split
     right: np.ndarray | None = None  # bool (texts,): which of them it answers right
     baseline_right: np.ndarray | None = None  # bool (texts,): the same of the baseline that it was compared with
     outside: np.ndarray | None = field(default=None, kw_only=True)  # bool (texts,), which are out of scope
+    parts: np.ndarray | None = field(default=None, kw_only=True)  # uint8 (texts, parts), see `Answered`
+    labels: np.ndarray | None = field(default=None, kw_only=True)  # str (texts,), the class of each text
     test: Answered | None = None  # the same for the test split, to confirm with
     log_ratios: np.ndarray = field(default_factory=lambda: np.empty(0))  # float64 (pairs,): log speed-up of each pair
     p95_log_ratios: np.ndarray = field(default_factory=lambda: np.empty(0))  # float64 (pairs,): the same of the p95
@@ -35,7 +41,9 @@ class Evidence:
     @property
     def validation(self) -> Answered | None:
         """Its answers to the validation split."""
-        return None if self.right is None else Answered(self.texts, self.right, self.baseline_right, self.outside)
+        if self.right is None:
+            return None
+        return Answered(self.texts, self.right, self.baseline_right, self.outside, self.parts, self.labels)
 
 
 def from_calls(who: np.ndarray, pair: np.ndarray, ms: np.ndarray) -> Evidence:

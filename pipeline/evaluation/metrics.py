@@ -16,6 +16,7 @@ from pipeline.steps.shared.agreement import MIN_AGREEMENT
 BOUNDS = ("_low", "_high")  # suffixes of the names of an interval's bounds
 VALIDATION = {"quality": "validation/", "argmax": "validation/argmax_", "delta": "validation/delta_"}  # section -> its twins
 MIN_FLIPS = 30  # with fewer, the interval of a change that is no share of fixed texts depends on what a few of them hit
+MIN_CLASS_TEXTS = 20  # a class with fewer on a split is not judged there, only shown
 HIGHER, LOWER = 1, -1  # the better direction of a metric; 0: neither
 LATENCY = "latency/mean_ms"  # the latency that ranks: a median flatters what answers most texts quickly and some slowly
 VIEW, CHART, TAG = "view", "chart", "tag"  # a column of MLflow's view, a bar chart in it, a tag of a registered model
@@ -55,7 +56,7 @@ class Metric:
     always: bool = True  # in every report; False: it needs platform support, the profile, a decision rule or a baseline
     needs_training: bool = False  # it rates the answers, so a classifier with random weights does not have it
     min_flips: int = 0  # a bound on it is judged only if so many texts are answered right by one of the two alone
-    drop_order: int = 0  # position in which its column is left out of a table that is too wide; 0: never
+    drop_order: int = 0  # its column is left out of a table that is too wide in this order, lowest first; 0: never
     beside: str = ""  # the metric that its cell shows in parentheses
     shown_in: tuple[str, ...] = ()  # where it is shown besides the table: VIEW, CHART, TAG
 
@@ -156,6 +157,21 @@ METRICS = declared(
     quality("oos_precision", "out-of-scope precision"),
     quality("f1_macro", "macro F1", "macro F1 %", drop_order=1,
             explanation="harmonic mean of a class's precision and recall, averaged over the classes."),
+    quality("f1_micro", "micro F1", "micro F1 %", drop_order=16, shown_in=(VIEW,),
+            explanation="F1 of all labels of all texts together, where a text may have several; accuracy is then the share "
+                        "of texts whose labels are all right.",
+            change={"shown_in": (VIEW,)}),
+    quality("f1_samples", "samples F1"),
+    quality("average_precision", "macro average precision", compared=False),
+    quality("balanced_accuracy", "balanced accuracy", "balanced %", drop_order=-3,
+            explanation="recall of a class, averaged over the classes: each counts alike, however few texts it has."),
+    quality("class_recall", "recall of the worst class", "worst class %", drop_order=-1,
+            explanation=f"lowest recall of a class with at least {MIN_CLASS_TEXTS} texts; classes.csv of the run has all.",
+            change={
+                "title": "worst change pp", "drop_order": -2, "min_flips": 0,
+                "explanation": f"change of recall of the class that lost most, of those with {MIN_CLASS_TEXTS} or more "
+                               "texts. The least of many is below 0 by chance, which its interval takes into account.",
+            }),
     quality("ece", "calibration error", "ECE %", compared=False, direction=LOWER, drop_order=2,
             beside="quality/ece_by_chance",
             explanation="average difference between scores and the share of right answers (expected calibration error); in "
@@ -216,9 +232,11 @@ METRICS = declared(
            explanation="memory after a thousand calls (proportional set size: shared memory is divided among processes)."),
     Metric("memory/pss_peak_mb", " MB", LOWER, 0, once=True, always=False),
     Metric("energy/mj_per_text", " mJ", LOWER, 1, once=True, always=False),
+    Metric("data/dropped_rows", "", LOWER, 0, always=False),  # of all splits
     Metric("data/truncated_share", " %", LOWER, 1, 100, always=False),  # of a sample of the training texts
     Metric("data/lost_token_share", " %", LOWER, 1, 100, always=False),
     Metric("data/unknown_token_share", " %", LOWER, 1, 100, always=False),
+    Metric("data/pieces_per_word", "", LOWER, always=False),
     Metric("data/largest_answer_share", " %", decimals=1, scale=100, always=False, needs_training=True),  # validation
     Metric("data/largest_label_share", " %", decimals=1, scale=100, always=False, needs_training=True),
     Metric("cost/price_per_million_texts", "", LOWER, 3, title="price/M", drop_order=9, once=True,

@@ -3,6 +3,7 @@
 NumPy and SciPy only: plots, tracking and decisions read reports and never see a model.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,6 +15,9 @@ from pipeline.evaluation.quality.paired import PairedQuality
 from pipeline.evaluation.statistics import verdict
 from pipeline.system.machine import Conditions
 from pipeline.system.units import BYTES_PER_MB
+from pipeline.tasks import SINGLE_LABEL, Task
+from pipeline.tasks.base import same
+from pipeline.tasks.inputs import Input
 
 PERCENTILES = (50, 90, 95, 99)
 TAGS = ("verdict", "stopped", "contended", "pinned_to")  # tags of a run; empty ones are left out
@@ -77,19 +81,23 @@ class Size:
 class Predictions:
     """A classifier's predictions for a split, text by text."""
 
-    texts: list[str]
-    truth: np.ndarray  # int64 (n,), index into labels
-    predicted: np.ndarray  # int64 (n,)
-    scores: np.ndarray  # float64 (n,), 0 to 1, see `pipeline.runtimes.decision_rule`
+    texts: Sequence[Input]
+    truth: np.ndarray  # int64 (n,), index into labels; or bool (n, labels), see `pipeline.tasks`
+    predicted: np.ndarray  # the same
+    scores: np.ndarray  # float64 (n,) or (n, labels), 0 to 1, see `pipeline.tasks.base.Answers`
     labels: list[str]
     oos: int | None  # index of the out-of-scope label
     abstained: np.ndarray  # bool (n,), whether the decision rule abstained
+    task: Task = SINGLE_LABEL
 
     @property
     def right(self) -> np.ndarray:
-        """Which predictions are right: bool (n,)."""
-        right: np.ndarray = self.predicted == self.truth
-        return right
+        """Which predictions are right, in all labels: bool (n,)."""
+        return same(self.predicted, self.truth)
+
+    def calibration(self) -> tuple[np.ndarray, np.ndarray]:
+        """See `Task.calibration`."""
+        return self.task.calibration(self.scores, self.predicted, self.truth)
 
 
 @dataclass(frozen=True)
@@ -97,7 +105,7 @@ class Judged:
     """A classifier judged by its predictions for one split."""
 
     predictions: Predictions
-    quality: dict[str, float]  # 0 to 1; see `pipeline.evaluation.quality.scores`; {} where the weights are random
+    quality: dict[str, float]  # 0 to 1; see `Task.quality`; {} where the weights are random
     without_rule: Predictions | None = None  # predictions without the decision rule, if it has one
     argmax: dict[str, float] = field(default_factory=dict)  # the quality of `without_rule`
     baseline: Predictions | None = None  # the baseline's predictions; None for itself, and where there is no `change`

@@ -5,7 +5,7 @@ memory, throughput in batches and the predictions for the test and the validatio
 decision rule was fitted on the validation split, those for that split are cross-fitted (see `pipeline.runtimes.crossfit`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,26 +15,29 @@ from pipeline.config import Measure
 from pipeline.errors import MeasureError
 from pipeline.evaluation.latency.pairs import Session, Subject, compare, measure_alone
 from pipeline.evaluation.latency.single_process import measure_single_process
-from pipeline.evaluation.quality.calibration import binned, ece_by_chance
+from pipeline.evaluation.quality.calibration import ece_by_chance, ece_of
 from pipeline.evaluation.quality.paired import PairedQuality, estimate
 from pipeline.evaluation.quality.paired import compare as compare_quality
 from pipeline.evaluation.report import Comparison, Judged, Latency, Predictions, Report
 from pipeline.evaluation.size import size_of
 from pipeline.runtimes import crossfit
 from pipeline.runtimes.base import Description
-from pipeline.runtimes.decision_rule import Answers, Rule
 from pipeline.system import locks, machine
 from pipeline.system.progress import bar
+from pipeline.tasks import SINGLE_LABEL, Task
+from pipeline.tasks.base import Answers, DecisionRule
+from pipeline.tasks.inputs import Input
 
 
 @dataclass(frozen=True)
 class Examples:
-    """The texts of a split, with their labels."""
+    """The inputs of a split, with their labels."""
 
-    texts: list[str]
-    truth: np.ndarray  # int64 (n,), index into labels
+    texts: Sequence[Input]
+    truth: np.ndarray  # int64 (n,), index into labels; or bool (n, labels), see `pipeline.tasks`
     labels: list[str]
     oos: int | None
+    task: Task = SINGLE_LABEL
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,7 @@ def judge(
     Raises MeasureError when the baseline's predictions are for other texts.
     """
     predictions = predictions_of(answers, examples)
-    without_rule = None if description.rule.plain else predict(logits, examples, Rule())
+    without_rule = None if description.rule.plain else predict(logits, examples, examples.task.rule(None, None))
     return Judged(
         predictions,
         quality_with_bounds(predictions) if description.trained else {},
@@ -114,14 +117,13 @@ def judge(
 
 def quality_with_bounds(predictions: Predictions) -> dict[str, float]:
     """Each quality with its bounds, the expected calibration error, and how much of that perfect scores would have."""
-    from pipeline.evaluation.quality.scores import quality_of
-
-    truth, labels = predictions.truth, len(predictions.labels)
-    quality = quality_of(predictions.predicted, truth, predictions.oos)
-    estimates = estimate(predictions.predicted, truth, labels, predictions.oos)
-    bounds = {f"{name}{bound}": value for name in quality for bound, value in estimates[name].bounds().items()}
-    scores = predictions.scores
-    return quality | bounds | {"ece": binned(scores, predictions.right).ece, "ece_by_chance": ece_by_chance(scores)}
+    truth, labels, task = predictions.truth, len(predictions.labels), predictions.task
+    estimates = estimate(predictions.predicted, truth, labels, predictions.oos, task)
+    quality = {name: found.value for name, found in estimates.items()}
+    quality |= task.quality(predictions.predicted, truth, predictions.scores, predictions.oos)
+    bounds = {f"{name}{bound}": value for name in estimates for bound, value in estimates[name].bounds().items()}
+    scores, right = predictions.calibration()
+    return quality | bounds | {"ece": ece_of(scores, right), "ece_by_chance": ece_by_chance(scores)}
 
 
 def paired_quality(baseline: Predictions, candidate: Predictions) -> PairedQuality:
@@ -129,10 +131,10 @@ def paired_quality(baseline: Predictions, candidate: Predictions) -> PairedQuali
     if baseline.texts != candidate.texts or baseline.labels != candidate.labels:
         raise MeasureError("the baseline's predictions are for other texts; measure the baseline again")
     labels = len(candidate.labels)
-    return compare_quality(baseline.predicted, candidate.predicted, candidate.truth, labels, candidate.oos)
+    return compare_quality(baseline.predicted, candidate.predicted, candidate.truth, labels, candidate.oos, candidate.task)
 
 
-def predict(logits: np.ndarray, examples: Examples, rule: Rule) -> Predictions:
+def predict(logits: np.ndarray, examples: Examples, rule: DecisionRule) -> Predictions:
     """The predictions for a split with a decision rule; logits float32 (n, n_labels)."""
     return predictions_of(rule.answer(logits), examples)
 
@@ -140,5 +142,6 @@ def predict(logits: np.ndarray, examples: Examples, rule: Rule) -> Predictions:
 def predictions_of(answers: Answers, examples: Examples) -> Predictions:
     """The answers to the texts of a split, with these texts."""
     return Predictions(
-        examples.texts, examples.truth, answers.labels, answers.scores, examples.labels, examples.oos, answers.abstained
-    )
+        examples.texts, examples.truth, answers.labels, answers.scores, examples.labels, examples.oos, answers.abstained,
+        examples.task,
+    )  # fmt: skip

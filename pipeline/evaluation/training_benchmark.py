@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from transformers import DataCollatorWithPadding, Trainer, TrainerCallback, TrainingArguments
 
 from pipeline.config import Config
@@ -18,12 +19,14 @@ from pipeline.errors import ConfigError
 from pipeline.evaluation.statistics import ratio_interval
 from pipeline.models.build import start
 from pipeline.models.checkpoints import weights_of
+from pipeline.models.text_length import resolve
 from pipeline.steps.base import Context
 from pipeline.steps.finetune import Finetune
 from pipeline.steps.shared.trained import recipe_of
 from pipeline.system import locks
 from pipeline.system.progress import bar
-from pipeline.tasks.single_label import TEXT
+from pipeline.tasks.base import LABEL
+from pipeline.tasks.inputs import columns_of, input_columns, inputs_of
 from pipeline.training.trainer import train
 
 PAIRS = 5  # pairs of short trainings
@@ -65,7 +68,8 @@ def benchmark(config: Config, pairs: int = PAIRS, texts: int = TEXTS) -> Outcome
     step = next(iter(config.optim.steps.values()), None)
     if not isinstance(step, Finetune):
         raise ConfigError(f"optim={config.optim.name} does not begin with finetune; take optim=baseline")
-    context = Context(config.data.load(config.seed), config.backbone, config.seed)
+    backbone, splits = resolve(config.backbone, config.data.load(config.seed), config.seed)
+    context = Context(splits, backbone, config.seed)
     train = context.splits.train
     some = train.select(np.random.default_rng(config.seed).permutation(len(train))[:texts])  # it may be sorted by label
     rates: dict[str, list[float]] = {"ours": [], "defaults": []}
@@ -87,7 +91,8 @@ def benchmark(config: Config, pairs: int = PAIRS, texts: int = TEXTS) -> Outcome
 
 def _trained(name: str, step: Any, context: Any, texts: Any, epochs: int) -> tuple[float, float]:
     """Train once: validation accuracy after the last epoch, and the seconds of the training steps."""
-    model, tokenizer = start(context.backbone, step.model, list(context.splits.labels), context.seed)
+    labels, task = list(context.splits.labels), context.splits.task
+    model, tokenizer = start(context.backbone, step.model, labels, context.seed, task.problem_type)
     validation = context.splits.validation
     with tempfile.TemporaryDirectory() as folder:
         if name == "defaults":
@@ -106,19 +111,27 @@ def _by_defaults(
 
     def encoded(split: Any) -> Any:
         def tokens(batch: Any) -> Any:
-            return tokenizer(batch[TEXT], truncation=True, max_length=context.backbone.max_length)
+            texts = columns_of(inputs_of({name: batch[name] for name in names})).values()
+            return tokenizer(*texts, truncation=True, max_length=context.backbone.max_length)
 
-        return split.map(tokens, batched=True, remove_columns=[TEXT], load_from_cache_file=False)
+        names = input_columns(split.column_names)
+        return split.map(tokens, batched=True, remove_columns=list(names), load_from_cache_file=False)
 
+    def batched(rows: Any) -> Any:
+        inputs = pad([{name: value for name, value in row.items() if name != LABEL} for row in rows])
+        return {**inputs, "labels": torch.from_numpy(task.targets([row[LABEL] for row in rows], len(labels)))}
+
+    def judged(outcome: Any) -> dict[str, float]:
+        answers = task.answer(outcome.predictions)
+        return {"accuracy": task.score("accuracy", answers, outcome.label_ids.astype(answers.dtype))}
+
+    task, labels, pad = context.splits.task, context.splits.labels, DataCollatorWithPadding(tokenizer)
     clock = Clock("training with the defaults")
     arguments = TrainingArguments(
         str(folder), num_train_epochs=epochs, seed=context.seed, report_to="none", save_strategy="no", disable_tqdm=True,
         logging_strategy="no",
     )  # fmt: skip
-    trainer = Trainer(
-        model, arguments, DataCollatorWithPadding(tokenizer), encoded(texts), callbacks=[clock.callback()],
-        compute_metrics=lambda outcome: {"accuracy": float(np.mean(outcome.predictions.argmax(-1) == outcome.label_ids))},
-    )  # fmt: skip
+    trainer = Trainer(model, arguments, batched, encoded(texts), callbacks=[clock.callback()], compute_metrics=judged)
     trainer.train()
     return float(trainer.evaluate(encoded(validation))["eval_accuracy"]), clock.seconds
 

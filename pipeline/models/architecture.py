@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from pipeline.models.low_rank import use_factors_of
+from pipeline.tasks import SINGLE_LABEL, Task
 
 NEURONS_MULTIPLE = 8  # matrix kernels compute 8 or 16 columns at once; fewer columns take as long
 
@@ -93,13 +94,13 @@ def layers(model: nn.Module) -> list[Layer]:
     return found
 
 
-def importance(model: nn.Module, batches: Iterable[Mapping[str, Tensor]]) -> list[Units]:
+def importance(model: nn.Module, batches: Iterable[Mapping[str, Tensor]], task: Task = SINGLE_LABEL) -> list[Units]:
     """Importance of each head and neuron for the loss: the mean |dL/dg| over texts, normalised within each layer.
 
     g is a gate of 1 that multiplies the outputs of one head, or of one neuron after its activation (Michel et al. 2019,
-    "Are Sixteen Heads Really Better than One?", equation 2); L is the cross-entropy of one text. The values of a layer are
-    divided by their l2 norm, so that layers can be compared (section 4.1 there). A batch has input_ids, attention_mask
-    (n, length) and labels (n,), all int64. `model` is left in eval mode.
+    "Are Sixteen Heads Really Better than One?", equation 2); L is the loss of one text. The values of a layer are
+    divided by their l2 norm, so that layers can be compared (section 4.1 there). A batch has what the network
+    takes, such as input_ids, int64 (n, length), and labels (`Task.targets`). `model` is left in eval mode.
     """
     model.eval()
     gated: list[tuple[Any, int]] = []
@@ -110,8 +111,8 @@ def importance(model: nn.Module, batches: Iterable[Mapping[str, Tensor]]) -> lis
     sums = [torch.zeros(groups, dtype=torch.float64) for _, groups in gated]
     try:
         for batch in batches:
-            logits = model(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
-            loss = nn.functional.cross_entropy(logits, batch["labels"], reduction="sum")
+            logits = model(**{name: values for name, values in batch.items() if name != "labels"}).logits
+            loss = task.losses(logits, batch["labels"]).sum()
             gradients = torch.autograd.grad(loss, [gates[i] for i in range(len(gated))])  # a row for each text
             for total, gradient in zip(sums, gradients, strict=True):
                 total += gradient.abs().sum(0)

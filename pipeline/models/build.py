@@ -39,7 +39,9 @@ Model = Any  # a transformers PreTrainedModel for sequence classification
 Tokenizer = Any  # a transformers PreTrainedTokenizerFast
 
 
-def start(backbone: Backbone, role: str, labels: Sequence[str], seed: int) -> tuple[Model, Tokenizer]:
+def start(
+    backbone: Backbone, role: str, labels: Sequence[str], seed: int, problem_type: str = PROBLEM_TYPE
+) -> tuple[Model, Tokenizer]:
     """The network that fine-tuning starts from, with a new head for `labels`; the same seed gives the same head.
 
     Raises BackboneError when the weights are missing, or no such network can be made from them.
@@ -47,13 +49,13 @@ def start(backbone: Backbone, role: str, labels: Sequence[str], seed: int) -> tu
     weights = weights_of(backbone, role)
     set_seed(seed)
     if weights.random:
-        model, tokenizer = _random(labels)
+        model, tokenizer = _random(labels, problem_type)
         require_room(model, backbone.max_length)
         return pool(model, weights.pooling), tokenizer
     if weights.from_teacher:
-        teacher, tokenizer = start(backbone, "teacher", labels, seed)
+        teacher, tokenizer = start(backbone, "teacher", labels, seed, problem_type)
         return distilbert_from(teacher), tokenizer
-    model, tokenizer, _ = _read(locate(weights, role), ignore_mismatched_sizes=True, **_head(labels))
+    model, tokenizer, _ = _read(locate(weights, role), ignore_mismatched_sizes=True, **_head(labels, problem_type))
     require_room(model, backbone.max_length)
     return pool(model, weights.pooling), tokenizer
 
@@ -122,16 +124,18 @@ def _first_line(error: Exception) -> str:
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
 
 
-def _head(labels: Sequence[str]) -> dict[str, Any]:
+def _head(labels: Sequence[str], problem_type: str) -> dict[str, Any]:
     return {
         "num_labels": len(labels),
         "id2label": dict(enumerate(labels)),
         "label2id": {label: i for i, label in enumerate(labels)},
-        "problem_type": PROBLEM_TYPE,  # a checkpoint may have been trained for another
+        "problem_type": problem_type,  # a checkpoint may have been trained for another
     }
 
 
-def checkpoint(directory: Path, labels: Sequence[str], max_length: int = 0) -> tuple[Model, Tokenizer]:
+def checkpoint(
+    directory: Path, labels: Sequence[str], max_length: int = 0, problem_type: str = PROBLEM_TYPE
+) -> tuple[Model, Tokenizer]:
     """A fine-tuned checkpoint; its outputs are reordered by name to match `labels`.
 
     Raises BackboneError when its label names differ from `labels`, or the directory holds no such model.
@@ -147,7 +151,7 @@ def checkpoint(directory: Path, labels: Sequence[str], max_length: int = 0) -> t
         raise BackboneError(f"{directory}: two of its labels have the same name")
     require_room(model, max_length)
     _reorder_head(model, [named[label] for label in labels])
-    for key, value in _head(labels).items():
+    for key, value in _head(labels, problem_type).items():
         setattr(model.config, key, value)
     return model, tokenizer
 
@@ -176,7 +180,8 @@ def distilbert_from(teacher: Model) -> Model:
     """A DistilBERT with every second layer of a BERT: no token-type embeddings, no pooler (Sanh et al. 2019, section 2).
 
     The embedding of token type 0, which BERT adds to every token of a single text, is added to the position embeddings, so
-    that the first layer gets the same input. Raises BackboneError if the teacher is not a BERT.
+    that the first layer gets the same input. Of a pair, it sees the separator only.
+    Raises BackboneError if the teacher is not a BERT.
     """
     if teacher.config.model_type != "bert":
         raise BackboneError(f"from_teacher needs a BERT as teacher, not {teacher.config.model_type!r}")
@@ -216,12 +221,12 @@ LAYER_NAMES = {
 }
 
 
-def _random(labels: Sequence[str]) -> tuple[Model, Tokenizer]:
+def _random(labels: Sequence[str], problem_type: str) -> tuple[Model, Tokenizer]:
     """A BERT of 2 layers and 32 dimensions with random weights; its tokens are single characters."""
     tokenizer = random_tokenizer()
     config = BertConfig(
         vocab_size=len(tokenizer), hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64,
-        max_position_embeddings=128, **_head(labels),
+        max_position_embeddings=128, **_head(labels, problem_type),
     )  # fmt: skip
     return BertForSequenceClassification(config), tokenizer
 

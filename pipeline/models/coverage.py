@@ -1,16 +1,24 @@
-"""How much of the training texts a tokenizer sees: what is cut at `max_length`, and what is unknown to it."""
+"""How much of the training texts a tokenizer sees: what is cut at `max_length`, unknown to it, or in pieces."""
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from pipeline.tasks import inputs
+from pipeline.tasks.inputs import Given, Input
+
 SAMPLE_TEXTS = 3000
 SAMPLE_CHARACTERS = 2_000_000  # about a second
 MAX_CHARACTERS = 50_000  # of one text; longer ones are counted in proportion
 CUT_BOUND, UNKNOWN_BOUND = 0.05, 0.05  # shares of the tokens: more is a warning
+PIECES_BOUND = 1.4  # a word; the language of a vocabulary has 1.0 to 1.3, other languages in its script 1.4 to 1.8
+SMALL_VOCABULARY = 1000  # pieces; with fewer, words fall to pieces in any language
+UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"  # scripts without spaces
+WORD, NO_WORDS = re.compile(r"\w+|[^\w\s]"), re.compile(f"[{UNSPACED}]")
 
 
 @dataclass(frozen=True)
@@ -19,17 +27,28 @@ class Coverage:
 
     texts: int  # in the sample
     max_length: int
-    truncated_share: float  # of the texts: those with more tokens than max_length
+    truncated_share: float  # of the texts, or pairs of texts: those with more tokens than max_length
     lost_token_share: float  # of the tokens: those behind max_length
     unknown_token_share: float  # of the tokens: those that the vocabulary lacks
+    pieces_per_word: float | None = None  # None: no text has words, or the vocabulary is of characters
 
     def metrics(self) -> dict[str, float]:
         """By MLflow name, see `pipeline.evaluation.metrics`."""
-        return {
+        found = {
             "data/truncated_share": self.truncated_share,
             "data/lost_token_share": self.lost_token_share,
             "data/unknown_token_share": self.unknown_token_share,
         }
+        return found if self.pieces_per_word is None else found | {"data/pieces_per_word": self.pieces_per_word}
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Of each text of a sample, as float64 (texts,); of a very long text estimates from its beginning."""
+
+    tokens: np.ndarray  # with special tokens
+    unknown: np.ndarray  # of them
+    pieces_per_word: float | None  # of the whole sample, see `Coverage`
 
 
 def lines(metrics: Mapping[str, float], all_cuts: bool = False) -> list[str]:
@@ -46,39 +65,77 @@ def lines(metrics: Mapping[str, float], all_cuts: bool = False) -> list[str]:
             f"{unknown:.1%} of the tokens of the training texts are unknown to the backbone's vocabulary; "
             "use a backbone of that language"
         )
+    pieces = metrics.get("data/pieces_per_word", 1.0)
+    if pieces > PIECES_BOUND:
+        found.append(
+            f"the words of the training texts fall into {pieces:.2f} pieces each, in the language of a vocabulary it is "
+            "1.0 to 1.3; is this a backbone of their language?"
+        )
     return found
 
 
-def measure(texts: Sequence[str], tokenizer: Any, max_length: int) -> Coverage:
+def measure(texts: Sequence[Input], tokenizer: Any, max_length: int) -> Coverage:
     """Count with a tokenizer of the library tokenizers."""
-    tokenizer = type(tokenizer).from_str(tokenizer.to_str())
-    tokenizer.no_truncation()
-    tokenizer.no_padding()
-    encoded = tokenizer.encode_batch_fast([text[:MAX_CHARACTERS] for text in texts])
-    whole = np.array([max(1.0, len(text) / MAX_CHARACTERS) for text in texts])
-    tokens = whole * [len(each.ids) for each in encoded]
-    unknown_id = _unknown(tokenizer)
-    unknown = whole * [each.ids.count(unknown_id) for each in encoded]
+    return of_counts(count(texts, tokenizer), max_length)
+
+
+def of_counts(counts: Counts, max_length: int) -> Coverage:
+    """The shares of what was counted."""
+    tokens = counts.tokens
     lost = np.maximum(0, tokens - max_length)
     total = max(1.0, float(tokens.sum()))
     return Coverage(
-        len(texts), max_length, float(np.mean(lost > 0)), float(lost.sum()) / total, float(unknown.sum()) / total
-    )
+        len(tokens), max_length, float(np.mean(lost > 0)), float(lost.sum()) / total, float(counts.unknown.sum()) / total,
+        counts.pieces_per_word,
+    )  # fmt: skip
 
 
-def sample(texts: Any, seed: int) -> list[str]:
-    """Texts of a column, drawn with the seed, until there are SAMPLE_TEXTS or SAMPLE_CHARACTERS."""
-    drawn, size = [], 0
-    for row in np.random.default_rng(seed).permutation(len(texts))[:SAMPLE_TEXTS].tolist():
-        text = str(texts[row])
-        drawn.append(text)
-        size += min(len(text), MAX_CHARACTERS)
-        if size > SAMPLE_CHARACTERS:
+def count(texts: Sequence[Input], tokenizer: Any) -> Counts:
+    """Count the tokens of whole inputs, with a tokenizer of the library tokenizers."""
+    tokenizer = whole_texts(tokenizer)
+    beginnings = [inputs.cut(text, MAX_CHARACTERS) for text in texts]
+    encoded = tokenizer.encode_batch_fast(beginnings)
+    lengths = [(inputs.length(text), inputs.length(part)) for text, part in zip(texts, beginnings, strict=True)]
+    whole = np.array([max(1.0, all_of_it / max(1, part)) for all_of_it, part in lengths])
+    unknown_id = unknown_token(tokenizer)
+    tokens = np.array([len(each.ids) for each in encoded])
+    unknown = [each.ids.count(unknown_id) for each in encoded]
+    return Counts(whole * tokens, whole * unknown, _pieces_per_word(beginnings, tokens, tokenizer))
+
+
+def _pieces_per_word(texts: Sequence[Input], tokens: np.ndarray, tokenizer: Any) -> float | None:
+    """See `Coverage`; tokens: of each input, with special tokens."""
+    if tokenizer.get_vocab_size() < SMALL_VOCABULARY:
+        return None
+    parts = [inputs.parts_of(text) for text in texts]
+    spaced = [row for row, own in enumerate(parts) if not any(map(NO_WORDS.search, own))]
+    words = sum(len(WORD.findall(text)) for row in spaced for text in parts[row])
+    special = sum(tokenizer.num_special_tokens_to_add(len(parts[row]) > 1) for row in spaced)
+    return float((tokens[spaced].sum() - special) / words) if words else None
+
+
+def whole_texts(tokenizer: Any) -> Any:
+    """A copy of a tokenizer that neither cuts nor pads."""
+    copied = type(tokenizer).from_str(tokenizer.to_str())
+    copied.no_truncation()
+    copied.no_padding()
+    return copied
+
+
+def sample(texts: Sequence[Given], seed: int, most: int = SAMPLE_TEXTS, characters: int = SAMPLE_CHARACTERS) -> list[Given]:
+    """Inputs of a split, drawn with the seed, until there are so many inputs or characters."""
+    drawn: list[Given] = []
+    size = 0
+    for row in np.random.default_rng(seed).permutation(len(texts))[:most].tolist():
+        drawn.append(texts[row])
+        size += inputs.length(inputs.cut(texts[row], MAX_CHARACTERS))
+        if size > characters:
             break
     return drawn
 
 
-def _unknown(tokenizer: Any) -> int | None:
+def unknown_token(tokenizer: Any) -> int | None:
+    """The number of the token for what the vocabulary lacks; None: there is none."""
     model = json.loads(tokenizer.to_str())["model"]
     number: int | None = model.get("unk_id")
     return tokenizer.token_to_id(model["unk_token"]) if model.get("unk_token") else number

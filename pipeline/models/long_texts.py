@@ -4,11 +4,16 @@ Only a start (or end) is kept that cannot change the tokens that truncation keep
 they make tokens of each: at spaces, most also at punctuation or around each Chinese character. A cut changes only the words
 next to it, so it is good if `SAFE_WORDS` lie between it and the tokens that are kept. A tokenizer that splits in another way
 gets the whole text, and so does one that finds no words in it: Chinese without spaces, where only spaces split.
+
+Each text of a pair is cut alone. Truncation then takes from the longer one; where both were cut and an odd number of tokens
+is left to them, the last one may go to the other text than without the cut.
 """
 
 import json
 from collections.abc import Sequence
 from typing import Any
+
+from pipeline.tasks.inputs import Input
 
 MARGIN = 256  # tokens beyond those that are kept, in the first attempt
 CHARACTERS_PER_TOKEN = 8  # of the first attempt; it is doubled until there are enough words
@@ -29,13 +34,19 @@ class LongTexts:
         self._tokenizer = tokenizer
         self._counter: Any = None  # a copy that does not truncate; None: not needed yet
 
-    def cut(self, texts: Sequence[str], side: str) -> list[str]:
-        """The texts; of a very long one only its start, or with side="left" its end.
+    def cut(self, given: Sequence[Input], side: str) -> list[Input]:
+        """The inputs; of a very long text only its start, or with side="left" its end.
 
         With these the tokenizer keeps the same `max_length` tokens as with the whole texts, when it truncates on the other
         end: side="right" is truncation of the end.
         """
-        return [text if len(text) <= 2 * self._size else self._cut(text, side) for text in texts]
+        return [
+            self._short(each, side) if isinstance(each, str) else (self._short(each[0], side), self._short(each[1], side))
+            for each in given
+        ]
+
+    def _short(self, text: str, side: str) -> str:
+        return text if len(text) <= 2 * self._size else self._cut(text, side)
 
     def _cut(self, text: str, side: str) -> str:
         if self._counter is None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.config import Backbone
+from pipeline.models.checkpoints import locate, weights_of
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,17 @@ class Outline:
     tokenizer: Any = None  # its transformers tokenizer
     fuse: str | None = None  # how much of an ONNX graph is fused; None: it is no such graph
     trained: bool = True  # False: its weights are random
+
+
+def outline_of_weights(backbone: Backbone, role: str, labels: Sequence[str], seed: int) -> Outline:
+    """Of what a role ("teacher" or "student") begins with: a fine-tuned checkpoint, or what fine-tuning starts from.
+
+    Raises BackboneError when no such network can be made from the weights, or the checkpoint has other labels.
+    """
+    weights = weights_of(backbone, role)
+    if weights.finetuned:
+        return outline_of_checkpoint(locate(weights, role), labels, backbone.max_length)
+    return outline_of_start(backbone, role, labels, seed)
 
 
 def outline_of_start(backbone: Backbone, role: str, labels: Sequence[str], seed: int) -> Outline:

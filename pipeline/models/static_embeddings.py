@@ -12,18 +12,20 @@ import torch
 from torch import nn
 from transformers.modeling_outputs import SequenceClassifierOutput
 
+from pipeline.models.token_types import NONE, SIDES
 from pipeline.system.progress import bar
 
 BATCH = 512  # word pieces
 
 
 class StaticNetwork(nn.Module):
-    """The mean of the vectors, a hidden layer, logits."""
+    """The mean of the vectors, a hidden layer, logits; of pairs [u, v, |u - v|, u * v] of both means."""
 
-    def __init__(self, vectors: np.ndarray, hidden: int, labels: int) -> None:
+    def __init__(self, vectors: np.ndarray, hidden: int, labels: int, pairs: bool = False) -> None:
         super().__init__()
+        self.token_types = SIDES if pairs else NONE
         self.vectors = nn.Embedding(len(vectors), vectors.shape[1], _weight=torch.from_numpy(vectors))
-        self.inner = nn.Linear(vectors.shape[1], hidden)
+        self.inner = nn.Linear(vectors.shape[1] * (4 if pairs else 1), hidden)
         self.outer = nn.Linear(hidden, labels)
 
     @property
@@ -35,13 +37,29 @@ class StaticNetwork(nn.Module):
         """The vectors, under the name that transformers uses."""
         return self.vectors
 
-    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor, labels: torch.Tensor | None = None) -> Any:
-        """ids and mask, int64 (n, length) -> logits, float32 (n, labels); with labels, int64 (n,), also the loss."""
-        mask = attention_mask[:, :, None].to(self.vectors.weight.dtype)
-        pooled = (self.vectors(input_ids) * mask).sum(1) / mask.sum(1)
+    def forward(
+        self, input_ids: torch.Tensor, attention_mask: torch.Tensor, labels: torch.Tensor | None = None,
+        token_type_ids: torch.Tensor | None = None,
+    ) -> Any:  # fmt: skip
+        """ids and mask, int64 (n, length) -> logits, float32 (n, labels); with labels, int64 (n,), also the loss.
+
+        token_type_ids: of pairs, the sides of the tokens, int64 (n, length), see `pipeline.models.token_types`.
+        """
+        vectors = self.vectors(input_ids)
+        if token_type_ids is None:
+            pooled = _mean(vectors, attention_mask)
+        else:
+            first, second = (_mean(vectors, token_type_ids == side) for side in (1, 2))
+            pooled = torch.cat([first, second, (first - second).abs(), first * second], dim=1)
         logits = self.outer(torch.relu(self.inner(pooled)))
         loss = None if labels is None else nn.functional.cross_entropy(logits, labels)
         return SequenceClassifierOutput(loss=loss, logits=logits)
+
+
+def _mean(vectors: torch.Tensor, counted: torch.Tensor) -> torch.Tensor:
+    """The mean of the vectors, (n, length, width), of the tokens that are counted, (n, length): (n, width)."""
+    mask = counted[:, :, None].to(vectors.dtype)
+    return (vectors * mask).sum(1) / mask.sum(1).clamp(min=1)
 
 
 def word_piece_vectors(model: Any, tokenizer: Any, width: int) -> np.ndarray:

@@ -11,7 +11,11 @@ import numpy as np
 import torch
 
 from pipeline.errors import OptimizationError
-from pipeline.tasks.single_label import LABEL, TEXT
+from pipeline.models.long_texts import LongTexts
+from pipeline.models.token_types import ARGUMENT, kind_for
+from pipeline.tasks import SINGLE_LABEL, Task
+from pipeline.tasks.base import LABEL
+from pipeline.tasks.inputs import columns_of, inputs_of
 
 BATCH_SIZE = 32  # texts
 
@@ -75,7 +79,9 @@ def layer_stack(model: Any) -> Any:
     raise OptimizationError(f"a network of type {model.config.model_type!r} has its layers elsewhere than BERT")
 
 
-def prune_by_importance(model: Any, batches: Iterator[dict[str, Any]], heads_kept: float, neurons_kept: float) -> None:
+def prune_by_importance(
+    model: Any, batches: Iterator[dict[str, Any]], heads_kept: float, neurons_kept: float, task: Task = SINGLE_LABEL
+) -> None:
     """Remove the least important heads and feed-forward neurons, judged on some batches (`architecture.importance`).
 
     Raises OptimizationError when the network does not have the layers of BERT or DistilBERT.
@@ -83,14 +89,24 @@ def prune_by_importance(model: Any, batches: Iterator[dict[str, Any]], heads_kep
     from pipeline.models.architecture import importance, prune, select
 
     require_heads_and_neurons(model)
-    prune(model, select(importance(model, batches), heads_kept, neurons_kept))
+    prune(model, select(importance(model, batches, task), heads_kept, neurons_kept))
 
 
-def sample_batches(tokenizer: Any, train: Any, count: int, max_length: int, seed: int) -> Iterator[dict[str, Any]]:
-    """`count` texts of a split, drawn at random, as batches of tensors: input_ids, attention_mask, labels."""
-    count = min(count, len(train))
+def sample_batches(
+    model: Any, tokenizer: Any, train: Any, count: int, max_length: int, seed: int, task: Task = SINGLE_LABEL,
+    labels: int = 0,
+) -> Iterator[dict[str, Any]]:  # fmt: skip
+    """`count` inputs of a split, drawn at random, as batches of tensors: what `model` takes, and labels."""
+    types = kind_for(model, tokenizer, task.pairs)
+    names = ["input_ids", "attention_mask", *([ARGUMENT] if types else [])]
+    count, long_texts = min(count, len(train)), LongTexts(tokenizer.backend_tokenizer, max_length)
     rows = np.random.default_rng(seed).choice(len(train), count, replace=False)
     for start in range(0, count, BATCH_SIZE):
         batch = train[rows[start : start + BATCH_SIZE]]
-        encoded = tokenizer(batch[TEXT], padding=True, truncation=True, max_length=max_length, return_tensors="pt")
-        yield {**encoded, "labels": torch.tensor(batch[LABEL])}
+        given = long_texts.cut(inputs_of(batch), tokenizer.truncation_side)
+        encoded = tokenizer(
+            *columns_of(given).values(), padding=True, truncation="longest_first", max_length=max_length,
+            return_tensors="pt", return_token_type_ids=True,
+        )  # fmt: skip
+        targets = torch.from_numpy(task.targets(batch[LABEL], labels))
+        yield {**{name: encoded[name] for name in names}, "labels": targets}

@@ -6,12 +6,15 @@ frequency. A text of which no piece was removed is tokenized as before.
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from tokenizers import Tokenizer
 
 from pipeline.errors import OptimizationError
+from pipeline.models.coverage import MAX_CHARACTERS
+
+CHUNK = 1000  # texts that are tokenized together
 
 
 def select_pieces(tokenizer: Tokenizer, texts: Sequence[str], count: int) -> list[int]:
@@ -25,14 +28,21 @@ def select_pieces(tokenizer: Tokenizer, texts: Sequence[str], count: int) -> lis
     vocabulary: dict[str, int] = described["model"]["vocab"]
     kept = {token["id"] for token in described["added_tokens"]} | {vocabulary[described["model"]["unk_token"]]}
     kept |= {id for piece, id in vocabulary.items() if len(piece.removeprefix(prefix)) == 1}
-    for encoding in tokenizer.encode_batch_fast(list(texts)):
-        kept.update(encoding.ids)
+    for some in beginnings(texts):
+        for encoding in tokenizer.encode_batch_fast(some):
+            kept.update(encoding.ids)
     reserved = {id for piece, id in vocabulary.items() if re.fullmatch(r"\[\w+\]", piece)}  # "[unused7]"
     for id in sorted(set(vocabulary.values()) - reserved):
         if len(kept) >= count:
             break
         kept.add(id)
     return sorted(kept)
+
+
+def beginnings(texts: Sequence[str]) -> Iterator[list[str]]:
+    """The texts in lists of a thousand; of a very long one the beginning, which is all that a network sees of it."""
+    for start in range(0, len(texts), CHUNK):
+        yield [text[:MAX_CHARACTERS] for text in texts[start : start + CHUNK]]
 
 
 def require_word_piece(tokenizer: Tokenizer) -> dict[str, Any]:

@@ -4,7 +4,6 @@ import enum
 import importlib
 import json
 import logging
-import os
 import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -14,33 +13,37 @@ from typing import Any, ClassVar, Literal, TypeVar
 
 import numpy as np
 
-from pipeline.models.long_texts import LongTexts
-from pipeline.runtimes.decision_rule import Rule
+from pipeline.models import token_types
+from pipeline.runtimes.encoder import TOKENIZER as TOKENIZER
+from pipeline.runtimes.encoder import Encoder
 from pipeline.system.cpu import int8_instructions
+from pipeline.tasks import SINGLE_LABEL, Task, inputs, task_of
+from pipeline.tasks.base import DecisionRule
+from pipeline.tasks.inputs import Input
 
 log = logging.getLogger(__name__)
 DESCRIPTION = "classifier.json"
-TOKENIZER = "tokenizer.json"
 BATCH_SIZE = 32  # texts, where nobody sets another number
+INPUTS = ("input_ids", "attention_mask", token_types.ARGUMENT)  # of a network, in the order of `encode`
 Loaded = TypeVar("Loaded")
 
 
 class Classifier(ABC):
-    """Turns texts into logits; `labels[i]` names column i."""
+    """Turns texts, or pairs of texts, into logits; `labels[i]` names column i."""
 
     labels: list[str]
     batch_independent: bool = True  # False: the other texts of a batch change a text's logits; `load` sets it
     batch_size: int = 1  # texts that share a batch where they change each other's logits; `load` sets it
 
     @abstractmethod
-    def encode(self, texts: Sequence[str]) -> tuple[Any, ...]:
+    def encode(self, texts: Sequence[Input]) -> tuple[Any, ...]:
         """The network's inputs: first token ids and attention mask, int64 (len(texts), tokens of the longest text)."""
 
     @abstractmethod
     def forward(self, *encoded: Any) -> np.ndarray:
         """Logits of the inputs that `encode` returned: float32 (len(texts), len(labels))."""
 
-    def logits(self, texts: Sequence[str]) -> np.ndarray:
+    def logits(self, texts: Sequence[Input]) -> np.ndarray:
         """Encode the texts and compute their logits: float32 (len(texts), len(labels))."""
         return self.forward(*self.encode(texts))
 
@@ -52,17 +55,21 @@ class Classifier(ABC):
         return self
 
     def logits_by_length(
-        self, texts: Sequence[str], batch_size: int, progress: Callable[[int], object] | None = None
+        self,
+        texts: Sequence[Input],
+        batch_size: int,
+        progress: Callable[[int], object] | None = None,
+        into: np.ndarray | None = None,
     ) -> np.ndarray:
         """Logits of any number of texts, in their order: float32 (len(texts), len(labels)).
 
         Texts of similar length share a batch, so there is little padding. Where the other texts of a batch change the
         logits, as with dynamic quantization, the batch size is the classifier's own, mostly 1. `progress` is called with
-        the size of each finished batch.
+        the size of each finished batch. `into`: where the logits are written, such as a file in memory; it is returned.
         """
         size = batch_size if self.batch_independent else self.batch_size
-        result = np.empty((len(texts), len(self.labels)), dtype=np.float32)
-        by_length = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+        result = np.empty((len(texts), len(self.labels)), dtype=np.float32) if into is None else into
+        by_length = sorted(range(len(texts)), key=lambda i: inputs.length(texts[i]))
         for start in range(0, len(texts), size):
             rows = by_length[start : start + size]
             result[rows] = self.logits([texts[i] for i in rows])
@@ -72,14 +79,14 @@ class Classifier(ABC):
 
 
 class TokenizedClassifier(Classifier):
-    """A classifier whose network takes token ids and their mask. A subclass adds the network and `forward`."""
+    """A classifier whose network takes token ids, their mask and maybe token types. A subclass adds it and `forward`."""
 
     def __init__(self, artifact: Path, description: "Description", threads: int) -> None:
         self.labels = description.labels
-        self._encoder = Encoder(artifact, description.max_length, description.pad_id, threads)
+        self._encoder = encoder_of(artifact, description, threads)
 
-    def encode(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        """Token ids and attention mask, both int64 (len(texts), tokens of the longest text)."""
+    def encode(self, texts: Sequence[Input]) -> tuple[np.ndarray, ...]:
+        """Token ids, attention mask and, where the network takes them, token types: see `Encoder`."""
         return self._encoder(texts)
 
 
@@ -92,22 +99,31 @@ class Description:
     max_length: int  # tokens; longer texts are cut
     oos: int | None = None  # index of the out-of-scope label
     pad_id: int = 0  # the padding token
-    decision: dict[str, Any] | None = None  # see `pipeline.runtimes.decision_rule`; None: the largest logit
+    decision: dict[str, Any] | None = None  # see `pipeline.tasks.decision_rule`; None: the largest logit
     trained: bool = True  # False: the weights are random, so only size and latency are meaningful
     batched: bool = True  # False: the other texts of a batch change a text's logits, see `Runtime.batch_independent`
     fold_rules: list[dict[str, Any]] | None = None  # `decision` without each fold of the validation split, see `crossfit`
     int8_for: str | None = None  # the int8 instructions of the processor that it was quantized on; None: not in int8
     batch_size: int = 1  # how many texts share a batch where `batched` is False
+    task: str = SINGLE_LABEL.name  # the name of a task in `pipeline.tasks.TASKS`
+    token_types: str = token_types.NONE  # the network's third input, see `pipeline.models.token_types`
+    window: str | None = None  # "mean" or "max": how windows of longer texts are joined, see `windows`; None: they are cut
+    window_overlap: int = 0  # tokens that two windows share
     format: int = 1
 
     @property
-    def rule(self) -> Rule:
-        """The decision rule, which turns logits into answers. Raises ValueError or TypeError when `decision` is damaged."""
-        return Rule.of(self.decision, self.oos)
+    def kind(self) -> Task:
+        """The task. Raises ValueError for an unknown one."""
+        return task_of(self.task)
 
-    def rule_of(self, fold: int | None) -> Rule:
+    @property
+    def rule(self) -> DecisionRule:
+        """The decision rule, which turns logits into answers. Raises ValueError or TypeError when `decision` is damaged."""
+        return self.kind.rule(self.decision, self.oos)
+
+    def rule_of(self, fold: int | None) -> DecisionRule:
         """The decision rule that was fitted without a fold of the validation split; None: with all of it."""
-        return self.rule if fold is None or self.fold_rules is None else Rule.of(self.fold_rules[fold], self.oos)
+        return self.rule if fold is None or self.fold_rules is None else self.kind.rule(self.fold_rules[fold], self.oos)
 
     def write(self, artifact: Path) -> None:
         """Write `classifier.json` into an artifact directory."""
@@ -120,6 +136,11 @@ class Description:
         Raises OSError, ValueError or TypeError when it is missing or damaged.
         """
         return cls(**json.loads((artifact / DESCRIPTION).read_text(encoding="utf-8")))
+
+
+def encoder_of(artifact: Path, description: Description, threads: int) -> Encoder:
+    """What makes the network's inputs from texts."""
+    return Encoder(artifact, description.max_length, description.pad_id, threads, description.token_types)
 
 
 class PublishedForm(enum.Enum):
@@ -202,9 +223,10 @@ def all_runtimes() -> list[Runtime]:
     return sorted(runtimes, key=lambda runtime: runtime.name)
 
 
-def load(artifact: Path, threads: int) -> Classifier:
+def load(artifact: Path, threads: int, windows: bool = True) -> Classifier:
     """The classifier of an artifact directory, using at most `threads` threads.
 
+    windows: False for what answers a single window, where long texts are answered in windows.
     Raises what its runtime raises, mostly OSError or ValueError, when the directory is not a complete artifact.
     """
     runtime, description = runtime_of(artifact), Description.read(artifact)
@@ -217,7 +239,12 @@ def load(artifact: Path, threads: int) -> Classifier:
     classifier = runtime.open(artifact, description, threads)
     classifier.batch_independent = runtime.batch_independent(artifact)
     classifier.batch_size = Description.read(artifact).batch_size
-    return classifier
+    if description.window is None or not windows:
+        return classifier
+    module = importlib.import_module(f"{__package__}.windows")  # it is made of what is here, as the runtimes are
+    windowed: Classifier = module.WindowedClassifier(classifier, artifact, description)
+    windowed.batch_independent, windowed.batch_size = classifier.batch_independent, classifier.batch_size
+    return windowed
 
 
 def packages_of(artifact: Path) -> tuple[str, ...]:
@@ -238,32 +265,3 @@ def checked_open(artifact: Path, files: Sequence[str], open_files: Callable[[], 
     except Exception as error:  # each library raises its own types, which only share Exception
         first = next(iter(str(error).splitlines()), type(error).__name__)
         raise ValueError(f"{artifact}: the classifier can't be read: {first}") from error
-
-
-class Encoder:
-    """Texts -> padded token ids. It only needs the `tokenizers` library."""
-
-    def __init__(self, artifact: Path, max_length: int, pad_id: int, threads: int) -> None:
-        os.environ.setdefault("TOKENIZERS_PARALLELISM", "false" if threads == 1 else "true")
-        self._tokenizer = serving_tokenizer(artifact, max_length, pad_id)
-        self._side = str(self._tokenizer.truncation["direction"]).lower()  # where texts are truncated
-        self._long_texts = LongTexts(self._tokenizer, max_length)
-
-    def __call__(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-        """Token ids and attention mask, both int64 (len(texts), tokens of the longest text)."""
-        short = self._long_texts.cut(texts, self._side)
-        encodings = self._tokenizer.encode_batch_fast(short)
-        ids = np.array([encoding.ids for encoding in encodings], dtype=np.int64)
-        mask = np.array([encoding.attention_mask for encoding in encodings], dtype=np.int64)
-        return ids, mask
-
-
-def serving_tokenizer(artifact: Path, max_length: int, pad_id: int) -> Any:
-    """The tokenizer of an artifact directory. It cuts and pads texts on the sides that `tokenizer.json` says."""
-    from tokenizers import Tokenizer
-
-    tokenizer = Tokenizer.from_file(str(artifact / TOKENIZER))
-    cut, padded = ((settings or {}).get("direction", "right") for settings in (tokenizer.truncation, tokenizer.padding))
-    tokenizer.enable_truncation(max_length, direction=cut)
-    tokenizer.enable_padding(direction=padded, pad_id=pad_id, pad_token=tokenizer.id_to_token(pad_id))
-    return tokenizer

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from pipeline.runtimes.base import DESCRIPTION, Classifier, Description, Runtime, checked_open, load, runtime_of
-from pipeline.runtimes.decision_rule import Rule
+from pipeline.tasks.base import DecisionRule
+from pipeline.tasks.inputs import Input
 
 FILE, CHEAP, BETTER = "cascade.json", "cheap", "better"
 MIN_PROBABILITY = 1e-6  # of a label
@@ -42,7 +43,7 @@ class CascadeClassifier(Classifier):
             other._rules = [part.rule_of(fold) for part in self._descriptions]
         return other
 
-    def encode(self, texts: Sequence[str]) -> tuple[Any, ...]:
+    def encode(self, texts: Sequence[Input]) -> tuple[Any, ...]:
         """The inputs of the cheap classifier, and the texts."""
         return (*self._parts[0].encode(texts), list(texts))
 
@@ -57,14 +58,14 @@ class CascadeClassifier(Classifier):
         return result
 
 
-def confidence(logits: np.ndarray, rule: Rule) -> np.ndarray:
+def confidence(logits: np.ndarray, rule: DecisionRule) -> np.ndarray:
     """The scores of the cheap classifier's answers, float64 (n,); 0 where it takes a text as out of scope."""
     labels, scores, _ = rule.answer(logits)
     sure: np.ndarray = scores if rule.oos is None else np.where(labels == rule.oos, 0.0, scores)
     return sure
 
 
-def log_probabilities(logits: np.ndarray, rule: Rule) -> np.ndarray:
+def log_probabilities(logits: np.ndarray, rule: DecisionRule) -> np.ndarray:
     """Log-probabilities, float32 (n, labels): the largest is the rule's answer, and its probability is the rule's score.
 
     The other labels share the remaining probability in proportion to their softmax. The answer always stays the largest.

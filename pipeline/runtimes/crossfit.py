@@ -6,12 +6,13 @@ these rules (`Description.fold_rules`). Each text is answered by the rule that h
 choice and assessment of statistical predictions*). Serving never uses them.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from pipeline.runtimes.base import Description
-from pipeline.runtimes.decision_rule import Answers
+from pipeline.tasks.base import Answers, strata
+from pipeline.tasks.inputs import Given
 
 FOLDS = 5
 SEED = 0
@@ -19,9 +20,9 @@ Parts = Mapping[int | None, np.ndarray]  # fold -> its texts, int64 (m,), positi
 
 
 def folds_of(truth: np.ndarray) -> np.ndarray:
-    """The fold of each text, 0 to FOLDS - 1, int64 (n,); truth: int64 (n,). Each label is spread evenly over the folds."""
+    """The fold of each text, 0 to FOLDS - 1, int64 (n,). Each combination of labels is spread evenly."""
     shuffled = np.random.default_rng(SEED).permutation(len(truth))
-    by_label = shuffled[np.argsort(truth[shuffled], kind="stable")]
+    by_label = shuffled[np.argsort(strata(truth)[shuffled], kind="stable")]
     folds = np.empty(len(truth), dtype=np.int64)
     folds[by_label] = np.arange(len(truth)) % FOLDS
     return folds
@@ -41,7 +42,7 @@ def parts(description: Description, truth: np.ndarray) -> Parts:
     return {fold: np.flatnonzero(folds == fold) for fold in range(FOLDS) if (folds == fold).any()}
 
 
-def texts_by_fold(description: Description, texts: Sequence[str], truth: np.ndarray) -> dict[int | None, list[str]]:
+def texts_by_fold(description: Description, texts: Sequence[Given], truth: np.ndarray) -> dict[int | None, list[Given]]:
     """The texts of the validation split that each fold's classifier answers."""
     return {fold: [texts[row] for row in rows] for fold, rows in parts(description, truth).items()}
 
@@ -56,21 +57,31 @@ def joined(description: Description, logits: Mapping[int | None, np.ndarray], tr
 
 def answer(description: Description, logits: np.ndarray, truth: np.ndarray) -> Answers:
     """The cross-fitted answers to the validation split; logits of `joined`, float32 (n, labels)."""
-    labels, scores, abstained = (np.empty(len(truth), dtype=kind) for kind in (np.int64, np.float64, np.bool_))
-    for fold, rows in parts(description, truth).items():
-        labels[rows], scores[rows], abstained[rows] = description.rule_of(fold).answer(logits[rows])
-    return Answers(labels, scores, abstained)
+    by_fold = parts(description, truth)
+    found = [description.rule_of(fold).answer(logits[rows]) for fold, rows in by_fold.items()]
+    place = np.argsort(np.concatenate([*by_fold.values()]), kind="stable")
+    return Answers(*(np.concatenate(each)[place] for each in zip(*found, strict=True)))
 
 
-def selection_optimism(right: np.ndarray, truth: np.ndarray) -> float:
+def selection_optimism(
+    measured: np.ndarray,
+    truth: np.ndarray,
+    score: Callable[[np.ndarray], np.ndarray] | None = None,
+    rank: Callable[[np.ndarray], np.ndarray] | None = None,
+) -> float:
     """How much better the best of several candidates looks on the texts that chose it than on others, as a share.
 
-    right: bool (candidates, n), the answers of each; truth: int64 (n,). It is the accuracy of the best one minus the
-    cross-fitted accuracy of choosing: on each fold, that of the candidate that is best on the other folds.
+    measured: bool (candidates, n), which answers of each are right, or uint8 (candidates, n, parts), what each text adds to
+    a metric, which `score` makes of their means. It is the metric of the best one minus the cross-fitted metric of choosing:
+    on each fold, that of the candidate that is best on the other folds. The best one has the largest `rank`, which takes the
+    texts that choose, bool (n,), and returns float (candidates,); without it, the largest metric.
     """
-    folds, chosen = folds_of(truth), right[right.mean(axis=1).argmax()].copy()
-    found = float(chosen.mean())
+    parts = measured[..., None] if measured.ndim == 2 else measured
+    score = score or (lambda mean: mean[..., 0])
+    ranked = rank or (lambda texts: score(parts[:, texts].mean(axis=1)))
+    folds, chosen = folds_of(truth), parts[ranked(np.ones(len(truth), dtype=bool)).argmax()].copy()
+    found = float(score(chosen.mean(axis=0)))
     for fold in np.unique(folds) if len(truth) > 1 else ():
         inside = folds == fold
-        chosen[inside] = right[right[:, ~inside].mean(axis=1).argmax(), inside]
-    return found - float(chosen.mean())
+        chosen[inside] = parts[ranked(~inside).argmax(), inside]
+    return found - float(score(chosen.mean(axis=0)))

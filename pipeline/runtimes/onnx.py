@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.runtimes.base import TOKENIZER, Description, Runtime, TokenizedClassifier, checked_open
+from pipeline.runtimes.base import INPUTS, TOKENIZER, Description, Runtime, TokenizedClassifier, checked_open
 
 MODEL = "model.onnx"
 INT8 = {  # operators that quantize activations or multiply quantized matrices
@@ -28,17 +28,22 @@ class OnnxClassifier(TokenizedClassifier):
     def __init__(self, artifact: Path, description: Description, threads: int) -> None:
         super().__init__(artifact, description, threads)
         self._session = session(artifact / MODEL, threads)
-        self._masked = len(self._session.get_inputs()) > 1
+        self._masked = "attention_mask" in {one.name for one in self._session.get_inputs()}
 
     def forward(self, *encoded: Any) -> np.ndarray:
-        """Logits of token ids and their mask, both int64 (batch, length): float32 (batch, len(labels))."""
-        ids, mask = encoded
+        """Logits of token ids, their mask and maybe token types, int64 (batch, length): float32 (batch, len(labels))."""
+        given = dict(zip(INPUTS, encoded, strict=False))
         if self._masked:
-            logits: np.ndarray = self._session.run(["logits"], {"input_ids": ids, "attention_mask": mask})[0]
-            return logits
-        rows = [ids] if len(ids) == 1 else [row[None, real] for row, real in zip(ids, mask == 1, strict=True)]
-        logits_of_rows = [self._session.run(["logits"], {"input_ids": row})[0] for row in rows]
-        return logits_of_rows[0] if len(logits_of_rows) == 1 else np.concatenate(logits_of_rows)
+            return self._run(given)
+        mask = given.pop("attention_mask")
+        if len(mask) == 1:
+            return self._run(given)
+        rows = [{name: values[row][None, real] for name, values in given.items()} for row, real in enumerate(mask == 1)]
+        return np.concatenate([self._run(row) for row in rows])
+
+    def _run(self, given: dict[str, np.ndarray]) -> np.ndarray:
+        logits: np.ndarray = self._session.run(["logits"], given)[0]
+        return logits
 
 
 def session(model: Path, threads: int) -> Any:

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.errors import OptimizationError
+from pipeline.models.token_types import ARGUMENT
 
 OPSET = 17
 FUSED = ("all", "layers", "parts")  # how much of a graph is fused, see `fuse`
@@ -36,39 +37,42 @@ def quiet() -> Iterator[None]:
         logging.disable(before)
 
 
-def export(model: Any, path: Path) -> None:
+def export(model: Any, path: Path, typed: bool = False) -> None:
     """Write a network as ONNX: input_ids and attention_mask, int64 (batch, length) -> logits, float32 (batch, labels).
 
-    Batch and length are free. Raises OptimizationError when the network is too large for one file or has a part that ONNX
-    lacks.
+    typed: the graph also takes token_type_ids, like them. Batch and length are free. Raises OptimizationError when the
+    network is too large for one file or has a part that ONNX lacks.
     """
     import torch
 
     require_onnx_size(model)
 
     class Network(torch.nn.Module):
-        """Token ids and mask -> logits. It passes token types, all 0: the network would add many operators to make them."""
+        """Token ids, mask and maybe token types -> logits.
+
+        Where no types are given, it passes 0 for all: the network would add many operators to make them.
+        """
 
         def __init__(self) -> None:
             super().__init__()
             self.model = model
-            self.typed = "token_type_ids" in inspect.signature(model.forward).parameters
+            self.takes_types = ARGUMENT in inspect.signature(model.forward).parameters
 
-        def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-            types = {"token_type_ids": torch.zeros_like(ids)} if self.typed else {}
-            logits: torch.Tensor = self.model(input_ids=ids, attention_mask=mask, **types).logits
+        def forward(self, ids: torch.Tensor, mask: torch.Tensor, types: torch.Tensor | None = None) -> torch.Tensor:
+            further = {ARGUMENT: torch.zeros_like(ids) if types is None else types} if self.takes_types else {}
+            logits: torch.Tensor = self.model(input_ids=ids, attention_mask=mask, **further).logits
             return logits
 
     model.set_attn_implementation("eager")
     ids, mask = torch.ones(2, 8, dtype=torch.int64), torch.ones(2, 8, dtype=torch.int64)
     mask[1, 5:] = 0  # a trace without padding would have no mask in it
-    free = {0: "batch", 1: "length"}
-    axes = {"input_ids": free, "attention_mask": free, "logits": {0: "batch"}}
+    given = {"input_ids": ids, "attention_mask": mask} | ({ARGUMENT: torch.zeros_like(ids)} if typed else {})
+    axes = {name: {0: "batch", 1: "length"} for name in given} | {"logits": {0: "batch"}}
     with quiet():
         try:
             torch.onnx.export(
-                Network().eval(), (ids, mask), str(path), input_names=["input_ids", "attention_mask"],
-                output_names=["logits"], dynamic_axes=axes, opset_version=OPSET, dynamo=False,
+                Network().eval(), tuple(given.values()), str(path), input_names=list(given), output_names=["logits"],
+                dynamic_axes=axes, opset_version=OPSET, dynamo=False,
             )  # fmt: skip
         except torch.onnx.OnnxExporterError as error:
             raise OptimizationError(
@@ -191,7 +195,7 @@ def _split_norms(fused: Any) -> None:
 
 
 def _trim_embeddings(fused: Any, max_tokens: int) -> None:
-    """Remove positions that no text reaches, and add the token type's vector, which is always the same, to the others."""
+    """Remove positions that no text reaches, and add the token type's vector, where it is always the same, to the others."""
     from onnx import helper, numpy_helper
 
     looked_up = {node.input[0].rpartition(".embeddings.")[2]: node for node in fused.get_nodes_by_op_type("Gather")}
@@ -208,7 +212,7 @@ def _trim_embeddings(fused: Any, max_tokens: int) -> None:
         first = [table.name, *counted.input[1:3], rows.name]
         fused.add_node(helper.make_node("Slice", first, list(places.output), name=f"{places.name}_first"))
         fused.remove_node(places)
-    if types is not None and fused.get_parent(types, 1).op_type == "ConstantOfShape":
+    if types is not None and getattr(fused.get_parent(types, 1), "op_type", "") == "ConstantOfShape":  # else it is an input
         vectors = vectors + numpy_helper.to_array(fused.get_initializer(types.input[0]))[0]
         (added,) = fused.get_children(types)
         fused.replace_input_of_all_nodes(added.output[0], next(name for name in added.input if name != types.output[0]))

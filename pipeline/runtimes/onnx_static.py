@@ -17,7 +17,7 @@ from pipeline.errors import OptimizationError
 from pipeline.runtimes.onnx_graph import quiet
 
 METHODS = ("minmax", "percentile", "entropy")
-Inputs = Mapping[str, np.ndarray]  # input_ids and attention_mask, int64 (1, tokens)
+Inputs = Mapping[str, np.ndarray]  # input_ids, attention_mask and maybe token_type_ids, int64 (1, tokens)
 
 
 class StaticQuantization:

@@ -10,7 +10,7 @@ from pipeline.runtimes.onnx_graph import quiet
 
 EMBEDDINGS, PRODUCTS = ("Gather",), ("MatMul", "Gather")  # operators whose weights get 4 bits
 FOUR_BIT = {"Gather": "GatherBlockQuantized", "MatMul": "MatMulNBits"}
-POSITIONS = "position_embeddings.weight"  # few, and a 4-bit look-up of them takes longer than all other embeddings
+FEW = ("position_embeddings.weight", "token_type_embeddings.weight")  # a 4-bit look-up takes longer than of all others
 INT8 = 4  # accuracy level: activations as int8, by blocks of a row, so a text does not depend on the others of its batch
 FUSED = {"Gather": ("EmbedLayerNormalization", "layers"), "MatMul": ("Attention", "parts")}
 
@@ -25,7 +25,7 @@ def quantize_to_4_bits(graph: Path, path: Path, operators: tuple[str, ...], bloc
 
     model = onnx.load(graph)
     there = {node.op_type for node in model.graph.node}
-    few = [node.name for node in model.graph.node if node.op_type == "Gather" and node.input[0].endswith(POSITIONS)]
+    few = [node.name for node in model.graph.node if node.op_type == "Gather" and node.input[0].endswith(FEW)]
     for operator in operators:
         fused, how = FUSED[operator]
         if fused in there:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.runtimes.base import TOKENIZER, Description, Runtime, TokenizedClassifier, checked_open
+from pipeline.runtimes.base import INPUTS, TOKENIZER, Description, Runtime, TokenizedClassifier, checked_open
 
 MODEL, WEIGHTS, SETTINGS = "model.xml", "model.bin", "openvino.json"
 PRECISIONS = ("f32", "bf16")  # for all that is not int8
@@ -25,9 +25,8 @@ class OpenvinoClassifier(TokenizedClassifier):
         self._request = compiled(artifact, threads).create_infer_request()
 
     def forward(self, *encoded: Any) -> np.ndarray:
-        """Logits of token ids and their mask, both int64 (batch, length): float32 (batch, len(labels))."""
-        ids, mask = encoded
-        found: np.ndarray = self._request.infer({"input_ids": ids, "attention_mask": mask})["logits"]
+        """Logits of token ids, their mask and maybe token types, int64 (batch, length): float32 (batch, len(labels))."""
+        found: np.ndarray = self._request.infer(dict(zip(INPUTS, encoded, strict=False)))["logits"]
         return found.copy()  # the request reuses this memory for its next answer
 
 

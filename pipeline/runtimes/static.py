@@ -1,7 +1,8 @@
 """Runtime "static": the mean of a text's word-piece vectors, then a small network. It needs NumPy and a tokenizer.
 
 A vector does not depend on the surrounding words ("static", as in word2vec and model2vec), so the order of the words has no
-effect. Each vector is stored as int8 values and one scale.
+effect. Each vector is stored as int8 values and one scale. Of a pair of texts with the means u and v, the network gets
+[u, v, |u - v|, u * v] (Mou et al. 2016, *Natural language inference by tree-based convolution and heuristic matching*).
 """
 
 from pathlib import Path
@@ -26,13 +27,23 @@ class StaticClassifier(TokenizedClassifier):
         self._inner, self._outer = ((stored[f"{name}.weight"], stored[f"{name}.bias"]) for name in ("inner", "outer"))
 
     def forward(self, *encoded: Any) -> np.ndarray:
-        """Logits of token ids and their mask, both int64 (batch, length): float32 (batch, labels)."""
-        ids, mask = encoded
-        shares = mask * self._scales[ids] / mask.sum(axis=1, keepdims=True)
-        pooled = (shares[:, None, :].astype(np.float32) @ self._vectors[ids].astype(np.float32))[:, 0]
+        """Logits of token ids, their mask and, of pairs, their sides, int64 (batch, length): float32 (batch, labels)."""
+        ids, mask, *sides = encoded
+        vectors = self._vectors[ids].astype(np.float32)
+        if sides:
+            first, second = (self._mean(vectors, ids, sides[0] == side) for side in (1, 2))
+            pooled = np.concatenate([first, second, np.abs(first - second), first * second], axis=1)
+        else:
+            pooled = self._mean(vectors, ids, mask)
         hidden = np.maximum(pooled @ self._inner[0].T + self._inner[1], 0)
         logits: np.ndarray = hidden @ self._outer[0].T + self._outer[1]
         return logits
+
+    def _mean(self, vectors: np.ndarray, ids: np.ndarray, counted: np.ndarray) -> np.ndarray:
+        """The mean of the vectors of the tokens that are `counted`, (batch, length) of 0 and 1; 0 where none is."""
+        shares = counted * self._scales[ids] / np.maximum(counted.sum(axis=1, keepdims=True), 1)
+        mean: np.ndarray = (shares[:, None, :].astype(np.float32) @ vectors)[:, 0]
+        return mean
 
 
 def quantized(vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

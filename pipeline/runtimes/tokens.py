@@ -13,7 +13,10 @@ from typing import Any
 import numpy as np
 
 from pipeline.errors import OptimizationError
-from pipeline.runtimes.base import serving_tokenizer
+from pipeline.models.token_types import ARGUMENT
+from pipeline.runtimes.encoder import serving_tokenizer
+from pipeline.tasks import inputs
+from pipeline.tasks.inputs import Input, columns_of
 
 CHUNK = 16  # texts that are padded together
 LONG = 1000  # words: longer than any text that is not cut
@@ -31,43 +34,51 @@ AWKWARD = (
 )  # fmt: skip
 
 
-def write(tokenizer: Any, max_length: int, artifact: Path, texts: Sequence[str] = ()) -> None:
+def write(tokenizer: Any, max_length: int, artifact: Path, texts: Sequence[Input] = (), pairs: bool = False) -> None:
     """Write a transformers tokenizer into an artifact directory, then compare both on `texts` and on `AWKWARD`.
 
-    Raises OptimizationError with the first text of which they make different tokens.
+    pairs: whether the inputs are pairs of texts. Raises OptimizationError with the first input of which they make different
+    tokens or token types.
     """
     tokenizer.model_max_length = max_length
     backend = tokenizer.backend_tokenizer
     backend.enable_truncation(max_length, direction=tokenizer.truncation_side)
     backend.enable_padding(direction=tokenizer.padding_side, pad_id=tokenizer.pad_token_id, pad_token=tokenizer.pad_token)
     tokenizer.save_pretrained(artifact)
-    _compare(tokenizer, max_length, artifact, [*texts, *AWKWARD])
+    awkward = list(zip(AWKWARD, reversed(AWKWARD), strict=True)) if pairs else AWKWARD
+    _compare(tokenizer, max_length, artifact, [*texts, *awkward])
 
 
-def check(tokenizer: Any, max_length: int, texts: Sequence[str]) -> None:
+def check(tokenizer: Any, max_length: int, texts: Sequence[Input], pairs: bool = False) -> None:
     """Raises OptimizationError where `write` would, without leaving files: for use before a training."""
     before = tokenizer.model_max_length
     with tempfile.TemporaryDirectory() as folder:
-        write(tokenizer, max_length, Path(folder), texts)
+        write(tokenizer, max_length, Path(folder), texts, pairs)
     tokenizer.model_max_length = before
 
 
-def _compare(tokenizer: Any, max_length: int, artifact: Path, texts: Sequence[str]) -> None:
+def _compare(tokenizer: Any, max_length: int, artifact: Path, texts: Sequence[Input]) -> None:
     """Compare what training, serving and whoever loads the artifact with transformers make of texts."""
     from transformers import AutoTokenizer
 
     served = serving_tokenizer(artifact, max_length, tokenizer.pad_token_id)
     loaded = AutoTokenizer.from_pretrained(artifact, trust_remote_code=False)
+    if len({ARGUMENT in each.model_input_names for each in (tokenizer, loaded)}) > 1:
+        raise OptimizationError(
+            "the tokenizer that transformers loads back passes other inputs than that of the training: only one of them "
+            f"has {ARGUMENT}; use another tokenizer"
+        )
     for start in range(0, len(texts), CHUNK):
         chunk = list(texts[start : start + CHUNK])
         trained = _by_transformers(tokenizer, chunk, max_length)
         encodings = served.encode_batch_fast(chunk)
-        ours = [encoding.ids for encoding in encodings], [encoding.attention_mask for encoding in encodings]
+        types = [encoding.type_ids for encoding in encodings]
+        ours = [encoding.ids for encoding in encodings], [encoding.attention_mask for encoding in encodings], types
         _require_equal(chunk, trained, ours, "the artifact's tokenizer", tokenizer)
         _require_equal(
             chunk, trained, _by_transformers(loaded, chunk), "the tokenizer that transformers loads back", tokenizer
         )
-        typed = [number for number, encoding in enumerate(encodings) if any(encoding.type_ids)]
+        typed = [number for number, text in enumerate(chunk) if isinstance(text, str) and any(types[number])]
         if typed:
             raise OptimizationError(
                 f"the tokenizer gives token types other than 0 to {_shown(chunk[typed[0]])}; training passes none to the "
@@ -75,14 +86,20 @@ def _compare(tokenizer: Any, max_length: int, artifact: Path, texts: Sequence[st
             )
 
 
-def _by_transformers(tokenizer: Any, texts: list[str], max_length: int | None = None) -> tuple[list[Any], list[Any]]:
-    """Token ids and attention masks; without `max_length`, as long as the tokenizer itself says."""
-    encoded = tokenizer(texts, truncation=True, padding=True, max_length=max_length)
-    return encoded["input_ids"], encoded["attention_mask"]
+def _by_transformers(tokenizer: Any, texts: Sequence[Input], max_length: int | None = None) -> tuple[Any, Any, Any]:
+    """Token ids, attention masks and token types; without `max_length`, as long as the tokenizer itself says."""
+    columns = columns_of(texts).values()
+    encoded = tokenizer(*columns, truncation=True, padding=True, max_length=max_length, return_token_type_ids=True)
+    return encoded["input_ids"], encoded["attention_mask"], encoded["token_type_ids"]
 
 
-def _require_equal(texts: list[str], expected: Any, found: Any, which: str, tokenizer: Any) -> None:
-    for text, wanted, mask, ids, masked in zip(texts, *expected, *found, strict=True):
+def _require_equal(texts: Sequence[Input], expected: Any, found: Any, which: str, tokenizer: Any) -> None:
+    for text, wanted, mask, types, ids, masked, typed in zip(texts, *expected, *found, strict=True):
+        told = [[kind for kind, real in zip(each, mask, strict=True) if real] for each in (types, typed)]
+        if wanted == ids and mask == masked and not isinstance(text, str) and told[0] != told[1]:
+            raise OptimizationError(
+                f"{which} gives other token types to {_shown(text)} than the tokenizer of the training; use another one"
+            )
         if wanted != ids or mask != masked:
             kept = [[number for number, real in zip(*each, strict=True) if real] for each in ((wanted, mask), (ids, masked))]
             place = int(np.argmin([one == other for one, other in zip(*kept, strict=False)] + [False]))
@@ -93,5 +110,6 @@ def _require_equal(texts: list[str], expected: Any, found: Any, which: str, toke
             )
 
 
-def _shown(text: str) -> str:
+def _shown(given: Input) -> str:
+    text = inputs.shown(given)
     return ascii(text if len(text) <= 60 else f"{text[:60]}...")

@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 
 from pipeline.models.pooling import pool, pooling_of
+from pipeline.models.token_types import ARGUMENT, kind_for
 from pipeline.runtimes import tokens
 from pipeline.runtimes.base import Description, PublishedForm, Runtime, TokenizedClassifier
 from pipeline.runtimes.compact import FILE, names
 from pipeline.runtimes.compact import read as read_compact
 from pipeline.runtimes.compact import write as write_compact
-from pipeline.tasks.single_label import PROBLEM_TYPE
+from pipeline.tasks.inputs import Input
 
 
 class TorchClassifier(TokenizedClassifier):
@@ -34,11 +35,12 @@ class TorchClassifier(TokenizedClassifier):
         super().__init__(artifact, description, threads)
 
     def forward(self, *encoded: Any) -> np.ndarray:
-        """Logits of token ids and their mask, both int64 (batch, length): float32 (batch, len(labels))."""
-        ids, mask = encoded
+        """Logits of token ids, their mask and maybe token types, int64 (batch, length): float32 (batch, len(labels))."""
+        ids, mask, *types = map(self._torch.from_numpy, encoded)
         with self._torch.inference_mode():
-            padded = None if mask.all() else self._torch.from_numpy(mask)
-            output = self._model(input_ids=self._torch.from_numpy(ids), attention_mask=padded)
+            padded = None if mask.all() else mask
+            further = {ARGUMENT: types[0]} if types else {}
+            output = self._model(input_ids=ids, attention_mask=padded, **further)
         logits: np.ndarray = output.logits.float().numpy()
         return logits
 
@@ -87,7 +89,7 @@ def read_tokenizer(artifact: Path) -> Any:
     return AutoTokenizer.from_pretrained(artifact, trust_remote_code=False)
 
 
-def save(model: Any, tokenizer: Any, description: Description, artifact: Path, texts: Sequence[str] = ()) -> None:
+def save(model: Any, tokenizer: Any, description: Description, artifact: Path, texts: Sequence[Input] = ()) -> None:
     """Write a transformers model and tokenizer as an artifact directory: config, safetensors, tokenizer, description.
 
     The artifact must split `texts`, besides others, into the tokens that `tokenizer` makes of them (see `tokens.write`).
@@ -101,13 +103,13 @@ def save(model: Any, tokenizer: Any, description: Description, artifact: Path, t
     save_beside(model, tokenizer, description, artifact, texts)
 
 
-def save_compact(model: Any, tokenizer: Any, description: Description, artifact: Path, texts: Sequence[str] = ()) -> None:
+def save_compact(model: Any, tokenizer: Any, description: Description, artifact: Path, texts: Sequence[Input] = ()) -> None:
     """Like `save`, with `weights.safetensors`: a zero takes one bit, and heads and neurons may have been removed."""
     write_compact(model.state_dict(), artifact)
     save_beside(model, tokenizer, description, artifact, texts)
 
 
-def save_fitting(model: Any, tokenizer: Any, description: Description, artifact: Path, texts: Sequence[str] = ()) -> None:
+def save_fitting(model: Any, tokenizer: Any, description: Description, artifact: Path, texts: Sequence[Input] = ()) -> None:
     """Like `save` where transformers can load the result, else like `save_compact`: where a tensor has another shape than
     transformers expects.
     """
@@ -120,16 +122,18 @@ def save_fitting(model: Any, tokenizer: Any, description: Description, artifact:
     (save if shapes == expected else save_compact)(model, tokenizer, description, artifact, texts)
 
 
-def save_beside(model: Any, tokenizer: Any, description: Description, artifact: Path, texts: Sequence[str] = ()) -> None:
+def save_beside(model: Any, tokenizer: Any, description: Description, artifact: Path, texts: Sequence[Input] = ()) -> None:
     """Write the other files of an artifact: config, tokenizer and description.
 
     Raises OptimizationError when the artifact makes other tokens of a text than `tokenizer` (see `tokens.write`).
     """
     model.config.architectures = [type(model).__name__]
-    model.config.problem_type = PROBLEM_TYPE  # transformers would take sigmoid, or nothing, for the scores of another
+    model.config.problem_type = description.kind.problem_type  # it decides whether transformers takes softmax or sigmoid
     model.config.save_pretrained(artifact)
-    tokens.write(tokenizer, description.max_length, artifact, texts)
-    replace(description, pad_id=tokenizer.pad_token_id).write(artifact)
+    pairs = description.kind.pairs
+    tokens.write(tokenizer, description.max_length, artifact, texts, pairs)
+    types = kind_for(model, tokenizer, pairs)
+    replace(description, pad_id=tokenizer.pad_token_id, token_types=types).write(artifact)
 
 
 def save_standard(artifact: Path, target: Path) -> None:

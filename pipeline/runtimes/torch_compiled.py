@@ -33,10 +33,9 @@ class CompiledClassifier(TokenizedClassifier):
             self._network = aoti_load_package(str(artifact / MODEL))
 
     def forward(self, *encoded: Any) -> np.ndarray:
-        """Logits of token ids and their mask, both int64 (batch, length): float32 (batch, len(labels))."""
-        ids, mask = encoded
+        """Logits of token ids, their mask and maybe token types, int64 (batch, length): float32 (batch, len(labels))."""
         with self._torch.inference_mode():
-            found: np.ndarray = self._network(self._torch.from_numpy(ids), self._torch.from_numpy(mask)).float().numpy()
+            found: np.ndarray = self._network(*map(self._torch.from_numpy, encoded)).float().numpy()
         return found
 
 

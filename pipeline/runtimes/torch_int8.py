@@ -20,6 +20,7 @@ from pipeline.runtimes import compact
 from pipeline.runtimes.base import Description, PublishedForm, Runtime
 from pipeline.runtimes.torch import TorchRuntime, save_beside, uninitialized
 from pipeline.system.cpu import int8_support
+from pipeline.tasks.inputs import Input
 
 ENGINES = ("x86", "qnnpack", "onednn")  # x86 chooses the faster of two libraries itself; qnnpack is for ARM
 
@@ -53,7 +54,7 @@ def use_all_bits(linear: Any) -> None:
         linear.version = 3
 
 
-def save(model: Any, tokenizer: Any, description: Description, artifact: Path, texts: Sequence[str] = ()) -> None:
+def save(model: Any, tokenizer: Any, description: Description, artifact: Path, texts: Sequence[Input] = ()) -> None:
     """Write a network that `quantize` changed, with its tokenizer, as an artifact directory."""
     linears: dict[str, Any] = {name: module for name, module in model.named_modules() if isinstance(module, Linear)}
     packed = tuple(f"{name}." for name in linears)

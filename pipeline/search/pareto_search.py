@@ -29,7 +29,9 @@ from pipeline.steps.shared.inference import crossfitted_logits_of
 from pipeline.system import locks, machine
 from pipeline.system.progress import bar
 from pipeline.system.units import BYTES_PER_MB
-from pipeline.tasks.single_label import LABEL, TEXT, out_of_scope
+from pipeline.tasks import SINGLE_LABEL, Task
+from pipeline.tasks.inputs import inputs_of
+from pipeline.tasks.single_label import out_of_scope
 from pipeline.training.study import open_study
 
 log = logging.getLogger(__name__)
@@ -80,23 +82,29 @@ def judge(artifact: Path, baseline: Path, context: Context, config: Config) -> J
 
     Its decision rule was fitted on that split, so the answers are cross-fitted.
     """
-    texts, truth = list(context.splits.validation[TEXT]), np.array(context.splits.validation[LABEL])
+    validation = context.splits.validation
+    texts, truth = inputs_of(validation), context.splits.task.truth(validation, len(context.splits.labels))
     settings = replace(config.measure, max_seconds=min(config.measure.max_seconds, config.frontier.max_seconds))
     with locks.exclusive(), bar(f"measuring {config.optim.name}", "pair") as progress:
         session = Session(texts, settings, machine.least_busy_cores(settings.threads), progress)
         pairs, _ = compare(Subject(artifact), Subject(baseline), session)
     logits = crossfitted_logits_of(artifact, texts, truth, "judging")
     predicted = crossfit.answer(Description.read(artifact), logits, truth).labels
-    quality = quality_of(predicted, truth, context.splits.oos, oos_share_of(config.optim))
+    quality = quality_of(predicted, truth, context.splits.oos, oos_share_of(config.optim), context.splits.task)
     return Judged(speedup(pairs).value, size_of(artifact).total_bytes / BYTES_PER_MB, quality)
 
 
-def quality_of(predicted: np.ndarray, truth: np.ndarray, oos: int | None, oos_share: float | None) -> float:
-    """Accuracy, weighted so that `oos_share` of the texts is out of scope; unweighted if `oos` or `oos_share` is None.
+def quality_of(
+    predicted: np.ndarray, truth: np.ndarray, oos: int | None, oos_share: float | None, task: Task = SINGLE_LABEL
+) -> float:
+    """The metric that chooses epochs (accuracy, or micro F1), weighted so that `oos_share` of the texts is out of scope.
 
-    predicted, truth: int64 (n,); oos: the index of the out-of-scope label.
+    It is unweighted if `oos` or `oos_share` is None.
+
+    predicted, truth: arrays of the task; oos: the index of the out-of-scope label.
     """
-    return float(sample_weights(out_of_scope(truth, oos), oos_share) @ (predicted == truth))
+    weights = sample_weights(out_of_scope(truth, oos), oos_share)
+    return float(task.score_of(weights @ task.parts_of(predicted, truth)))
 
 
 def to_json(tried: Sequence[Tried]) -> list[dict[str, Any]]:

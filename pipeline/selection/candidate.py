@@ -11,7 +11,7 @@ from pipeline.evaluation.rows import Row
 from pipeline.evaluation.statistics import CONFIDENCE, Interval
 from pipeline.selection.seeds import over_seeds
 
-VALIDATION_ACCURACY = validation_key("quality/accuracy")
+RANKING = tuple(map(validation_key, ("quality/f1_micro", "quality/accuracy")))  # the first that a run has ranks its seeds
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,9 @@ class Candidate:
         return Interval(mean, mean - low, mean + high)
 
     def best_run(self) -> Row:
-        """The run whose classifier is shipped: the seed with the best validation accuracy, then the first seed.
+        """The run whose classifier is shipped: the seed with the best validation accuracy (micro F1), then the first.
 
-        It is the accuracy of the artifact, after quantization and with its rule, not a point of the training's curve.
+        It is that of the artifact, after quantization and with its rule, not a point of the training's curve.
         """
-        return max(self.rows, key=lambda row: (row.metrics.get(VALIDATION_ACCURACY, 0.0), -(row.seed or 0)))
+        key = next((name for name in RANKING if name in self.rows[0].metrics), RANKING[-1])
+        return max(self.rows, key=lambda row: (row.metrics.get(key, 0.0), -(row.seed or 0)))

@@ -13,7 +13,7 @@ from math import isfinite, log
 from pipeline.evaluation.metrics import HIGHER, METRICS, validation_key
 from pipeline.evaluation.statistics import Interval
 from pipeline.selection.candidate import Candidate
-from pipeline.selection.paired import accuracy_difference, speed_ratio
+from pipeline.selection.paired import quality_difference, speed_ratio
 from pipeline.selection.pareto import pareto_front
 
 WIDE = 1.25  # a ratio whose interval reaches further than this factor from its value says little
@@ -77,7 +77,9 @@ class Preference:
 RANKING = {
     "latency": Preference(("delta/speedup",), 3, " %", speed_ratio),
     "size": Preference(("size/mb",), 1, " %"),
-    "accuracy": Preference(("quality/accuracy",), 0.3, " pp", accuracy_difference),  # changes may be from several baselines
+    "accuracy": Preference(
+        ("quality/f1_micro", "quality/accuracy"), 0.3, " pp", quality_difference
+    ),  # changes may be from several baselines
 }
 
 

@@ -10,6 +10,7 @@ from math import inf, isfinite
 from pipeline.evaluation import metrics
 from pipeline.evaluation.metrics import LOWER, Constraint, Metric, validation_key
 from pipeline.evaluation.statistics import Interval
+from pipeline.selection import classes
 from pipeline.selection.candidate import Candidate
 from pipeline.selection.milliseconds import BaselineLatency
 
@@ -75,8 +76,10 @@ class Rules:
         measured = self.baseline.latency(candidate, key) if pooled else candidate.metric(key)
         if measured is None and constraint.default is not None:
             return None  # nobody asked for it, and it does not apply to what was not quantized
+        which = classes.told(key, candidate.evidence)
         if measured is None:
-            return Failure(constraint.key, f"{constraint.label} was not measured{of_split}, {required} is required", inf)
+            why = f"{constraint.label} was not measured{of_split}{which}, {required} is required"
+            return Failure(constraint.key, why, inf)
         flips = _flips(candidate, split)
         if flips < metric.min_flips and not candidate.is_baseline:
             why = (
@@ -92,7 +95,7 @@ class Rules:
         missed = f"; missed by {beyond:.{constraint.decimals}f}{metric.unit}" if split == TEST and isfinite(beyond) else ""
         once = " (one measurement without an interval)" if metric.once and shown.low == shown.high else ""
         ratio = f" (the baseline's {self.baseline.pooled(key):.2f} ms, by the ratio)" if pooled else ""
-        text = f"{constraint.label}{of_split} {_formatted(shown, metric.unit, constraint.decimals)}{once}{ratio}"
+        text = f"{constraint.label}{of_split} {_formatted(shown, metric.unit, constraint.decimals)}{once}{ratio}{which}"
         allows = "" if constraint.default is None else f" (constraints.{constraint.key}=null allows it)"
         return Failure(constraint.key, f"{text}, {required}{doubt}{missed}{allows}", beyond / max(abs(bound), 1e-9))
 

@@ -11,6 +11,7 @@ from pipeline.errors import nearest as did_you_mean
 from pipeline.evaluation import metrics
 from pipeline.evaluation.metrics import validation_key
 from pipeline.evaluation.rows import Row, averaged
+from pipeline.selection import classes
 from pipeline.selection.candidate import Candidate
 from pipeline.selection.choose import choose, front, whose
 from pipeline.selection.constraints import (
@@ -91,16 +92,18 @@ class Decision:
         return f"no candidate keeps the constraints; the nearest is {closest.name}: {messages}"
 
     def reported(self) -> str:
-        """The accuracy to report, and that on validation; "" where no candidate was chosen."""
+        """The accuracy (or micro F1) to report, and that on validation; "" where no candidate was chosen."""
         picked = self.picked
         if picked is None:
             return ""
         whose = "these weights" if len(picked.rows) == 1 else f"{len(picked.rows)} seeds"
-        test = formatted(picked, "quality/accuracy")
-        change = "" if picked.is_baseline else f" ({formatted(picked, 'delta/accuracy_pp')} against the baseline)"
+        name = "f1_micro" if picked.metric("quality/f1_micro") is not None else "accuracy"
+        key, label = f"quality/{name}", {"f1_micro": "micro F1"}.get(name, name)
+        test = formatted(picked, key)
+        change = "" if picked.is_baseline else f" ({formatted(picked, f'delta/{name}_pp')} against the baseline)"
         return (
-            f"accuracy of {whose} on test: {test}{change}; this is the one to report. On validation, where it "
-            f"{self._how_chosen()}, it is {formatted(picked, validation_key('quality/accuracy'))}"
+            f"{label} of {whose} on test: {test}{change}; this is the one to report. On validation, where it "
+            f"{self._how_chosen()}, it is {formatted(picked, validation_key(key))}"
         )
 
     def _how_often(self) -> str:
@@ -192,7 +195,8 @@ def decide(experiment: str, candidates: Sequence[Candidate], constraints: Constr
         picked, reasons = choose(kept, settings.prefer) if kept else (None, [])
     missed = judged(picked, TEST) if picked is not None else []
     failed = [missed if candidate is picked else has for candidate, has in zip(candidates, failed, strict=True)]
-    notes = (*_baselines(candidates), *rules.notes(), *flattered(picked, candidates))
+    small = classes.notes((picked or candidates[0]).evidence, list(given(constraints)))
+    notes = (*_baselines(candidates), *rules.notes(), *small, *flattered(picked, candidates))
     return Decision(
         experiment, constraints, settings, tuple(candidates), tuple(map(tuple, failed)), None if missed else picked,
         tuple(reasons), len(asked), picked if missed else None, notes,

@@ -9,10 +9,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from pipeline.evaluation.evidence import Evidence
-from pipeline.evaluation.quality.intervals import tango
+from pipeline.evaluation.quality.intervals import bootstrap, tango
 from pipeline.evaluation.quality.seeds import change_over_seeds
 from pipeline.evaluation.statistics import Interval, difference_interval
 from pipeline.selection.candidate import Candidate
+from pipeline.tasks.inputs import Input
+from pipeline.tasks.label_metrics import f1_of_counts
 
 
 def speed_ratio(one: Candidate, other: Candidate) -> Interval | None:
@@ -53,7 +55,39 @@ def accuracy_difference(one: Candidate, other: Candidate) -> Interval | None:
     return tango(int((ours & ~theirs).sum()), int((theirs & ~ours).sum()), len(ours)).scaled(100)
 
 
-Rights = tuple[tuple[str, ...], np.ndarray, np.ndarray]  # texts, and which answers of both are right, bool (texts,)
+def quality_difference(one: Candidate, other: Candidate) -> Interval | None:
+    """The difference in the metric that ranks: micro F1 where texts may have several labels, else accuracy.
+
+    That of micro F1 is the paired bootstrap over texts, of the mean over the seeds that both have; None without any.
+    """
+    parts = [
+        (run.parts, its.parts)
+        for run, its in _of_same_texts(one, other)
+        if run.parts is not None and its.parts is not None and run.parts.shape[1] > 1
+    ]
+    if not parts:
+        return accuracy_difference(one, other)
+    if len({len(ours) for ours, _ in parts}) > 1:
+        return None
+    kinds = np.concatenate([np.concatenate(each, axis=1) for each in parts], axis=1).reshape(len(parts[0][0]), -1, 2)
+
+    def difference(weights: np.ndarray) -> dict[str, np.ndarray]:
+        sums = np.einsum("rn,nkp->rkp", weights, kinds.astype(np.float32))
+        f1 = f1_of_counts(sums)
+        return {"": (f1[:, 0::2] - f1[:, 1::2]).mean(axis=1)}
+
+    found = bootstrap(np.ones(len(kinds), dtype=np.int64), difference)
+    return found[""].scaled(100) if found else None
+
+
+def _of_same_texts(one: Candidate, other: Candidate) -> list[tuple[Evidence, Evidence]]:
+    """The evidence of both for each seed that both have, where it is of the same validation texts."""
+    known = {row.seed: run for row, run in zip(other.rows, other.evidence, strict=False)}
+    pairs = [(run, known.get(row.seed, Evidence())) for row, run in zip(one.rows, one.evidence, strict=False)]
+    return [(run, its) for run, its in pairs if run.texts and run.texts == its.texts]
+
+
+Rights = tuple[tuple[Input, ...], np.ndarray, np.ndarray]  # texts or pairs, and which answers are right, bool (texts,)
 
 
 def _of_common_seeds(one: Candidate, other: Candidate) -> list[Rights]:

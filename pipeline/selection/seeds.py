@@ -1,7 +1,7 @@
 """Metrics over several seeds, with intervals from the answers and the pairs of each (see `evaluation.quality.seeds`).
 
-These are accuracy, its parts in and out of scope, their changes, and both speed-ups. Macro F1 and out-of-scope precision are
-no means over fixed texts, so they are not among them: of these the noise of the texts is counted twice, which is too wide.
+These are accuracy, its parts in and out of scope, the worst class, their changes, and both speed-ups. Macro F1, balanced
+accuracy and out-of-scope precision are not among them: of these the noise of the texts is counted twice, which is too wide.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,9 +9,10 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from pipeline.evaluation.evidence import Answered, Evidence
-from pipeline.evaluation.metrics import validation_key
+from pipeline.evaluation.metrics import METRICS, validation_key
 from pipeline.evaluation.quality.seeds import change_over_seeds, ratio_over_seeds, share_over_seeds
 from pipeline.evaluation.statistics import Interval
+from pipeline.selection.classes import KEYS, worst_class
 
 Split = Callable[[Evidence], Answered | None]
 SHARES = {"accuracy": None, "in_scope_accuracy": False, "oos_recall": True}  # of all texts, those in scope, those out of it
@@ -23,6 +24,9 @@ RATIOS: dict[str, Callable[[Evidence], np.ndarray]] = {
 
 def over_seeds(key: str, runs: Sequence[Evidence]) -> Interval | None:
     """A metric over at least two seeds; None where it is another one, or where the runs lack what it needs."""
+    if key in KEYS:
+        found = worst_class(key, runs)
+        return None if found is None else found.interval.scaled(100 if METRICS[key].compared else 1)
     splits: dict[str, Split] = {"": lambda run: run.test, "validation": lambda run: run.validation}
     for split, answered in splits.items():
         for name, outside in SHARES.items():

@@ -8,6 +8,7 @@ from typing import Any
 from pipeline.config import Backbone
 from pipeline.data.splits import Splits, typical_texts
 from pipeline.system.packages import version
+from pipeline.tasks.inputs import Input
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Context:
     on_trial: Callable[[dict[str, Any]], None] = lambda trial: None  # called with each trial of a search when it ends
 
     @property
-    def tokenizer_texts(self) -> list[str]:
+    def tokenizer_texts(self) -> list[Input]:
         """Texts on which the tokenizer of an artifact is compared with that of the training."""
         return typical_texts(self.splits.train, self.splits.validation)
 

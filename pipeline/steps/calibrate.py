@@ -1,8 +1,9 @@
 """`calibrate`: fits a classifier's decision rule on the validation split; its weights do not change.
 
 A temperature makes confidence match accuracy. If the data has an out-of-scope label, a threshold is fitted that minimizes
-the cost of the two kinds of error, and for the score "odds" also a weight. Scores shift when a classifier is made smaller,
-so this is the last step of an optimization, and each optimization has its own rule.
+the cost of the two kinds of error, and for the score "odds" also a weight. Where a text may have several labels, the
+thresholds of their probabilities are fitted (`pipeline/tasks/threshold_fitting.py`). Scores shift when a classifier is
+made smaller, so this is the last step of an optimization, and each optimization has its own rule.
 
 The artifact also keeps the rules that were fitted without each fold of the split, for honest answers to its texts (see
 `pipeline.runtimes.crossfit`).
@@ -23,10 +24,14 @@ from pipeline.errors import OptimizationError
 from pipeline.models.outline import Outline
 from pipeline.runtimes import crossfit
 from pipeline.runtimes.base import Description
-from pipeline.runtimes.decision_rule import OOS_SCORES, Rule
 from pipeline.steps.base import ANY, Context, versions
 from pipeline.steps.shared.inference import crossfitted_logits_of, logits_of
-from pipeline.tasks.single_label import LABEL, TEXT, out_of_scope
+from pipeline.tasks import SINGLE_LABEL, Task, threshold_fitting
+from pipeline.tasks.base import DecisionRule
+from pipeline.tasks.decision_rule import OOS_SCORES, Rule
+from pipeline.tasks.inputs import inputs_of
+from pipeline.tasks.single_label import out_of_scope
+from pipeline.tasks.threshold_fitting import EACH, ONE
 
 NO_RULE = "none"
 MAX_TEMPERATURE = 20.0  # temperatures from 1/20 to 20 are tried
@@ -41,8 +46,9 @@ class Calibrate(Step):
     missed_cost: float = setting(1.0, min=0)
     wrong_cost: float = setting(1.0, min=0)
     oos_share: float | None = setting(0.2, min=0, max=1)
+    thresholds: str = setting(ONE, choices=(ONE, EACH))
 
-    code_version: ClassVar[int] = 3
+    code_version: ClassVar[int] = 4
     takes: ClassVar[tuple[str, ...]] = ANY
     gives: ClassVar[str] = "calibrated"
 
@@ -56,7 +62,7 @@ class Calibrate(Step):
     def check(self, context: Context, source: Outline | None, needed: Mapping[str, Outline]) -> Outline | None:
         """Raises OptimizationError when a threshold is wanted and validation has one kind of text only."""
         if self.oos_score != NO_RULE and context.splits.oos is not None:
-            truth = np.array(context.splits.validation[LABEL])
+            truth = _truth(context)
             for rows in crossfit.without_each_fold(truth):
                 require_both_kinds(out_of_scope(truth[rows], context.splits.oos))
         return source
@@ -65,27 +71,31 @@ class Calibrate(Step):
         """Fit temperature and threshold; metrics: both. Raises OptimizationError when one kind of text is missing."""
         assert context.source is not None
         validation, description = context.splits.validation, Description.read(context.source)
-        texts, truth, activity = list(validation[TEXT]), np.array(validation[LABEL]), "fitting the decision rule"
+        texts, truth, activity = inputs_of(validation), _truth(context), "fitting the decision rule"
         logits = logits_of(context.source, texts, activity)
-        rule = self.fit(logits, truth, description.oos)
+        task = context.splits.task
+        rule = self.fit(logits, truth, description.oos, task)
         if description.fold_rules is not None:
             logits = crossfitted_logits_of(context.source, texts, truth, activity)
         others = crossfit.without_each_fold(truth)
-        fold_rules = [self.fit(logits[rows], truth[rows], description.oos).described() for rows in others]
+        fold_rules = [self.fit(logits[rows], truth[rows], description.oos, task).described() for rows in others]
         shutil.copytree(context.source, artifact, dirs_exist_ok=True)
         replace(description, decision=rule.described(), fold_rules=fold_rules).write(artifact)
-        metrics = {"calibrate/temperature": rule.temperature}
-        if rule.oos_score is not None:
-            metrics["calibrate/threshold"] = rule.threshold
-        if rule.oos_score == "odds":
-            metrics["calibrate/weight"] = rule.weight
-        return {"metrics": metrics}
+        return {"metrics": {f"calibrate/{name}": value for name, value in rule.metrics().items()}}
 
-    def fit(self, logits: np.ndarray, truth: np.ndarray, oos: int | None) -> Rule:
-        """The rule that suits some texts best: logits float (n, n_labels), truth int64 (n,); oos: the out-of-scope label.
+    def fit(self, logits: np.ndarray, truth: np.ndarray, oos: int | None, task: Task = SINGLE_LABEL) -> DecisionRule:
+        """The rule that suits some texts best: logits float (n, n_labels), truth as an array of the task.
 
-        Raises OptimizationError when one kind of text is missing.
+        oos: the out-of-scope label. Raises OptimizationError when one kind of text is missing.
         """
+        return task.fit_rule(self, logits, truth, oos)
+
+    def several_labels(self, logits: np.ndarray, truth: np.ndarray) -> DecisionRule:
+        """See `threshold_fitting`."""
+        return threshold_fitting.fit(logits, truth, self.thresholds)
+
+    def one_label(self, logits: np.ndarray, truth: np.ndarray, oos: int | None) -> DecisionRule:
+        """A temperature, and a threshold where there is an out-of-scope label. Raises what `fit` raises."""
         rule = Rule(fit_temperature(logits, truth), oos=oos)
         if oos is None or self.oos_score == NO_RULE:
             return rule
@@ -102,6 +112,11 @@ class Calibrate(Step):
         missed, wrong = self.missed_cost * counts[outside][0], self.wrong_cost * counts[~outside][0]
         threshold = fit_threshold(rule.oos_scores(logits), outside, answered == truth, missed, wrong)
         return replace(rule, threshold=threshold)
+
+
+def _truth(context: Context) -> np.ndarray:
+    """The labels of the validation split, as an array of the task."""
+    return context.splits.task.truth(context.splits.validation, len(context.splits.labels))
 
 
 def require_both_kinds(outside: np.ndarray) -> None:

@@ -22,12 +22,13 @@ from pipeline.errors import ConfigError, OptimizationError
 from pipeline.runtimes import crossfit
 from pipeline.runtimes.base import Description, load
 from pipeline.runtimes.cascade import BETTER, CHEAP, FILE, confidence
-from pipeline.runtimes.decision_rule import Rule
 from pipeline.steps.base import Context
 from pipeline.steps.calibrate import oos_share_of, sample_weights
 from pipeline.steps.shared.inference import crossfitted_logits_of, logits_of
 from pipeline.system import locks
-from pipeline.tasks.single_label import LABEL, TEXT, out_of_scope
+from pipeline.tasks.decision_rule import Rule
+from pipeline.tasks.inputs import Input, inputs_of
+from pipeline.tasks.single_label import LABEL, out_of_scope
 
 log = logging.getLogger(__name__)
 TIMED = 100  # texts
@@ -43,7 +44,8 @@ class Cascade(Step):
     better: Optim = field(default_factory=Optim)
     loss: float = setting(0.0, min=0, max=1)
 
-    code_version: ClassVar[int] = 5
+    code_version: ClassVar[int] = 6
+    tasks: ClassVar[tuple[str, ...]] = ("single_label", "single_label_pairs")  # it compares the score of one answer
     gives: ClassVar[str] = "cascade"
 
     def needs(self, backbone: Backbone) -> dict[str, Optim]:
@@ -63,7 +65,7 @@ class Cascade(Step):
         Notes, under "cascade": the curve over thresholds, and the better classifier "alone".
         """
         validation = context.splits.validation
-        texts, truth = list(validation[TEXT]), np.array(validation[LABEL])
+        texts, truth = inputs_of(validation), np.array(validation[LABEL])
         seen, held_out, batched = {}, {}, True
         for name in (CHEAP, BETTER):
             directory = context.needed[name]
@@ -84,7 +86,9 @@ class Cascade(Step):
         )
         labels, length = list(context.splits.labels), context.backbone.max_length
         rules = [Rule().described()] * crossfit.FOLDS  # the log-probabilities of `of_fold` need no other
-        Description("cascade", labels, length, context.splits.oos, batched=batched, fold_rules=rules).write(artifact)
+        Description(
+            "cascade", labels, length, context.splits.oos, batched=batched, fold_rules=rules, task=context.splits.task.name
+        ).write(artifact)
         return self._notes(seen, threshold, seconds, sample_weights(outside, oos_share_of(self.better)))
 
     def _fit(self, answers: dict[str, "Answered"], outside: np.ndarray, rows: np.ndarray) -> float:
@@ -120,7 +124,7 @@ class Answered(NamedTuple):
     sure: np.ndarray  # float64 (n,), see `pipeline.runtimes.cascade.confidence`
 
 
-def _answers(artifact: Path, texts: list[str], truth: np.ndarray, activity: str) -> tuple[Answered, Answered]:
+def _answers(artifact: Path, texts: Sequence[Input], truth: np.ndarray, activity: str) -> tuple[Answered, Answered]:
     """The answers with its decision rule, and the cross-fitted ones; the same where nothing was fitted on these texts."""
     description = Description.read(artifact)
     logits = logits_of(artifact, texts, activity)
@@ -171,7 +175,7 @@ def threshold_curve(
     return points
 
 
-def _mean_latency(artifact: Path, texts: Sequence[str]) -> float:
+def _mean_latency(artifact: Path, texts: Sequence[Input]) -> float:
     """Mean seconds a text, with one thread, after 10 calls of warm-up."""
     classifier = load(artifact, 1)
     spent = []

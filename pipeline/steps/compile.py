@@ -15,12 +15,13 @@ from typing import Any, ClassVar
 
 from pipeline.config import Step, digest, kind, setting
 from pipeline.errors import OptimizationError
+from pipeline.models.token_types import ARGUMENT, TYPES
 from pipeline.runtimes.base import TOKENIZER, Description, load
 from pipeline.steps.base import Context, versions
 from pipeline.steps.shared.agreement import check_agreement
 from pipeline.steps.shared.export_check import compare_with_torch
 from pipeline.system.cpu import flags, has_bfloat16
-from pipeline.tasks.single_label import TEXT
+from pipeline.tasks.inputs import inputs_of
 
 log = logging.getLogger(__name__)
 COMPILERS = ("c++", "g++", "clang++", "cl")
@@ -34,7 +35,7 @@ class Compile(Step):
 
     precision: str = setting("float32", choices=("float32", "bfloat16"))
 
-    code_version: ClassVar[int] = 3
+    code_version: ClassVar[int] = 4
     takes: ClassVar[tuple[str, ...]] = ("torch",)
     gives: ClassVar[str] = "torch_compiled"
 
@@ -64,34 +65,36 @@ class Compile(Step):
         model, threads = read(context.source), torch.get_num_threads()
         described = Description.read(context.source)
         log.info("compiling takes a minute, longer for large networks")
-        compile_ahead_of_time(read(context.source), self.precision, described.max_length, artifact / MODEL)
+        typed = described.token_types == TYPES
+        compile_ahead_of_time(read(context.source), self.precision, described.max_length, artifact / MODEL, typed)
         shutil.copy(context.source / TOKENIZER, artifact)
         replace(described, runtime="torch_compiled").write(artifact)
         if self.precision != "float32":
-            texts = context.splits.validation[TEXT]
+            texts = inputs_of(context.splits.validation)
             return {"metrics": check_agreement(context.source, artifact, texts, "set precision=float32")}
         return {
             "metrics": compare_with_torch(model, load(artifact, threads), context, f"use export_onnx instead of {self.kind}")
         }
 
 
-def compile_ahead_of_time(model: Any, precision: str, max_length: int, target: Path) -> None:
+def compile_ahead_of_time(model: Any, precision: str, max_length: int, target: Path, typed: bool = False) -> None:
     """Write a network's compiled code: input_ids and attention_mask, int64 (batch, length) -> logits (batch, labels).
 
-    Raises OptimizationError when torch can't trace or compile it.
+    typed: it also takes token_type_ids, like them. Raises OptimizationError when torch can't trace or compile it.
     """
     import torch
     from torch._inductor import aoti_compile_and_package
 
     class Network(torch.nn.Module):
-        """Token ids and mask -> logits."""
+        """Token ids, mask and maybe token types -> logits."""
 
         def __init__(self) -> None:
             super().__init__()
             self.model = model.to(getattr(torch, precision))
 
-        def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-            logits: torch.Tensor = self.model(input_ids=ids, attention_mask=mask).logits.float()
+        def forward(self, ids: torch.Tensor, mask: torch.Tensor, types: torch.Tensor | None = None) -> torch.Tensor:
+            further = {} if types is None else {ARGUMENT: types}
+            logits: torch.Tensor = self.model(input_ids=ids, attention_mask=mask, **further).logits.float()
             return logits
 
     ids, mask = torch.ones(2, 8, dtype=torch.int64), torch.ones(2, 8, dtype=torch.int64)
@@ -100,7 +103,8 @@ def compile_ahead_of_time(model: Any, precision: str, max_length: int, target: P
     settings = {"freezing": True, "cpp.dynamic_threads": True}
     try:
         with warnings.catch_warnings(action="ignore"), redirect_stderr(io.StringIO()), torch.no_grad():
-            traced = torch.export.export(Network().eval(), (ids, mask), dynamic_shapes=(free, free))
+            given = (ids, mask, torch.zeros_like(ids)) if typed else (ids, mask)
+            traced = torch.export.export(Network().eval(), given, dynamic_shapes=(free,) * len(given))
             aoti_compile_and_package(traced, package_path=str(target), inductor_configs=settings)
     except Exception as error:  # the compiler raises many types
         first = next(iter(str(error).strip().splitlines()), type(error).__name__)

@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from pipeline.config import Backbone, Optim, Settings, kind, setting
+from pipeline.config.backbone import LOSS
 from pipeline.errors import ConfigError
 from pipeline.models.checkpoints import identity, locate
 from pipeline.models.outline import Outline, outline_of_checkpoint, outline_of_start
 from pipeline.steps.base import Context
 from pipeline.steps.load_checkpoint import store_checkpoint
 from pipeline.steps.shared.distilling import Distilling, read_teacher, require_torch
+from pipeline.steps.shared.trained import require_fitting
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +59,7 @@ class Distill(Distilling):
     pooling: str | None = setting(None, choices=("mean",))
     search: Search = field(default_factory=Search)
 
-    code_version: ClassVar[int] = 5
+    code_version: ClassVar[int] = 6
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -66,11 +68,18 @@ class Distill(Distilling):
         if self._of_teacher and self.start == "student":
             named = f"depth={self.depth}" if self.layers is None else f"layers={list(self.layers)}"
             raise ConfigError(f"{named} chooses layers of the teacher; remove it, or set start=teacher")
+        if self.search.n_trials and self.best_by == LOSS:
+            raise ConfigError("best_by=loss: a search compares trials by another metric; remove it, or search.n_trials")
 
     def decisive(self) -> dict[str, Any]:
         """Without the settings that a search chooses; without a search, without its ranges."""
         hidden = SEARCHED if self.search.n_trials else ("search",)
         return {key: value for key, value in super().decisive().items() if key not in hidden}
+
+    @property
+    def learns_labels(self) -> bool:
+        """Whether the loss on labels has a weight, or a search may give it one."""
+        return self.search.alpha[1] > 0 if self.search.n_trials else super().learns_labels
 
     @property
     def _of_teacher(self) -> bool:
@@ -107,6 +116,7 @@ class Distill(Distilling):
         backbone, labels = context.backbone, list(context.splits.labels)
         if self._published(backbone):
             return outline_of_checkpoint(locate(backbone.distilled, "distilled"), labels, backbone.max_length)
+        require_fitting(self, context.splits.task)
         teacher = needed["teacher"]
         if self._starts_from(backbone) == "student":
             student = outline_of_start(backbone, "student", labels, context.seed)
@@ -115,7 +125,7 @@ class Distill(Distilling):
             student = self._outline_of_layers(teacher)
         if student.network is not None:
             self._check_shape(student.network)
-        self.check_losses(student, teacher)
+        self.check_losses(student, teacher, context.splits.task.pairs)
         return student
 
     def _check_shape(self, network: Any) -> None:
@@ -152,7 +162,10 @@ class Distill(Distilling):
             best = replace(self, **notes["search"]["best"])
             log.info("training with the best hyper-parameters: %s", notes["search"]["best"])
         model, tokenizer, notes["curves"] = best.trained(context, scratch / "training")
-        description = Description("torch", list(context.splits.labels), context.backbone.max_length, context.splits.oos)
+        backbone, task = context.backbone, context.splits.task.name
+        description = Description(
+            "torch", list(context.splits.labels), backbone.max_length, context.splits.oos, task=task, **backbone.windows
+        )
         save_fitting(model, tokenizer, description, artifact, context.tokenizer_texts)
         return notes
 
@@ -164,9 +177,11 @@ class Distill(Distilling):
         if self.heads_kept < 1 or self.neurons_kept < 1:
             from pipeline.models.students import prune_by_importance, sample_batches
 
-            length = context.backbone.max_length
-            some = sample_batches(tokenizer, context.splits.train, IMPORTANCE_TEXTS, length, context.seed)
-            prune_by_importance(model, some, self.heads_kept, self.neurons_kept)
+            splits, length = context.splits, context.backbone.max_length
+            some = sample_batches(
+                model, tokenizer, splits.train, IMPORTANCE_TEXTS, length, context.seed, splits.task, len(splits.labels)
+            )
+            prune_by_importance(model, some, self.heads_kept, self.neurons_kept, splits.task)
         return model, tokenizer, self.learn(model, tokenizer, context, scratch, callbacks)
 
     def _student(self, context: Context) -> tuple[Any, Any]:
@@ -176,7 +191,9 @@ class Distill(Distilling):
         from pipeline.runtimes.torch import read_tokenizer
 
         if self._starts_from(context.backbone) == "student":
-            model, tokenizer = start(context.backbone, "student", list(context.splits.labels), context.seed)
+            model, tokenizer = start(
+                context.backbone, "student", list(context.splits.labels), context.seed, context.splits.task.problem_type
+            )
         else:
             model = student_from_layers(read_teacher(context, TORCH_TEACHER), self.layers, self.depth)
             tokenizer = read_tokenizer(context.needed["teacher"])
@@ -185,7 +202,7 @@ class Distill(Distilling):
     def _search(self, context: Context, scratch: Path) -> dict[str, Any]:
         from pipeline.training.tuning import Space, search
 
-        ranges = self.search
+        ranges, metric = self.search, self.best_by or context.splits.task.best_by
         spaces = {
             "epochs": Space(ranges.epochs[0], ranges.epochs[1], whole=True),
             "alpha": Space(ranges.alpha[0], ranges.alpha[1]),
@@ -195,6 +212,6 @@ class Distill(Distilling):
 
         def train(settings: dict[str, Any], folder: Path, reporter: Any) -> float:
             _, _, curves = replace(self, **settings).trained(context, folder, (reporter,))
-            return max(epoch["validation_accuracy"] for epoch in curves)
+            return max(epoch[f"validation_{metric}"] for epoch in curves)
 
-        return search(spaces, ranges.n_trials, context.seed, scratch, train, context.on_trial)
+        return search(spaces, ranges.n_trials, context.seed, scratch, train, context.on_trial, metric)

@@ -15,7 +15,6 @@ from pipeline.errors import ConfigError
 from pipeline.models.outline import Outline
 from pipeline.steps.base import ANY, Context
 from pipeline.steps.store import Recipe, Stage, Store
-from pipeline.tasks import single_label
 
 OF_THE_ARTIFACT = ("prune/sparsity", "size/dense_mb")  # metrics that are no longer true after a later step
 log = logging.getLogger(__name__)
@@ -43,17 +42,17 @@ class StepsResult:
         return steps | noted[-1]
 
 
-def check_order(optim: Optim, backbone: Backbone, where: str = "optim", task: str = single_label.NAME) -> None:
+def check_order(optim: Optim, backbone: Backbone, where: str = "optim", task: str | None = None) -> None:
     """Raises ConfigError unless the first step makes a classifier and each later one takes the form that it is given.
 
-    Also where a step does not support the task. The optimizations that a step needs are checked too.
+    Also where a step does not support the task (None: it is not known yet). What a step needs is checked too.
     """
     form = ""
     for position, (name, step) in enumerate(optim.steps.items()):
         place = f"{where}.steps.{name}"
         for need, other in step.needs(backbone).items():
             check_order(other, backbone, f"{place}.{need}", task)
-        if task not in step.tasks:
+        if task is not None and step.tasks and task not in step.tasks:
             raise ConfigError(f"{place}: {step.kind} does not support the task {task}, only {' and '.join(step.tasks)}")
         if position == 0 and step.takes:
             raise ConfigError(
@@ -77,6 +76,7 @@ def plan(optim: Optim, context: Context) -> list[Recipe]:
     for step in optim.steps.values():
         settings, inputs = step.decisive(), step.inputs(context)
         needed = step.needs(context.backbone)
+        inputs |= context.backbone.windows
         if needed:
             inputs |= {"needs": {name: plan(other, context)[-1].fingerprint for name, other in needed.items()}}
         before = recipes[-1].fingerprint if recipes else ""

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 
 from pipeline.config import Step, kind, setting
 from pipeline.models.outline import Outline
+from pipeline.models.token_types import TYPES
 from pipeline.runtimes.base import TOKENIZER, Description, load
 from pipeline.runtimes.onnx_graph import FUSED, require_onnx_size
 from pipeline.steps.base import Context, versions
@@ -27,7 +28,7 @@ class ExportOnnx(Step):
 
     fuse: str = setting("all", choices=FUSED)
 
-    code_version: ClassVar[int] = 5
+    code_version: ClassVar[int] = 6
     takes: ClassVar[tuple[str, ...]] = ("torch",)
     gives: ClassVar[str] = "onnx"
 
@@ -53,13 +54,13 @@ class ExportOnnx(Step):
 
         assert context.source is not None
         model, threads = read(context.source), torch.get_num_threads()
-        export(model, scratch / "exported.onnx")
         described = Description.read(context.source)
+        export(model, scratch / "exported.onnx", described.token_types == TYPES)
         fused = fuse(scratch / "exported.onnx", artifact / MODEL, described.max_length, self.fuse)
         log.info("fused for ONNX Runtime: %s", ", ".join(f"{count} {name}" for name, count in fused.items()) or "nothing")
         shutil.copy(context.source / TOKENIZER, artifact)
         replace(described, runtime="onnx").write(artifact)
-        exported = load(artifact, threads)
+        exported = load(artifact, threads, windows=False)
         assert isinstance(exported, OnnxClassifier)
         less = FUSED[FUSED.index(self.fuse) + 1 :]
         advice = f"set fuse={less[0]} in {self.kind}" if less else f"use export_openvino or compile instead of {self.kind}"

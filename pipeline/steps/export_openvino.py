@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 from pipeline.config import Step, kind, setting
 from pipeline.errors import OptimizationError
 from pipeline.models.outline import Outline
+from pipeline.models.token_types import TYPES
 from pipeline.runtimes.base import TOKENIZER, Description, load
 from pipeline.runtimes.onnx_graph import require_onnx_size
 from pipeline.runtimes.openvino import MISSING, MODEL, PRECISIONS, SETTINGS, library
@@ -17,7 +18,7 @@ from pipeline.steps.base import Context, versions
 from pipeline.steps.shared.agreement import check_agreement
 from pipeline.steps.shared.export_check import compare_with_torch
 from pipeline.system.cpu import has_bfloat16
-from pipeline.tasks.single_label import TEXT
+from pipeline.tasks.inputs import inputs_of
 
 
 @kind("step", "export_openvino")
@@ -27,7 +28,7 @@ class ExportOpenvino(Step):
 
     precision: str = setting("f32", choices=PRECISIONS)
 
-    code_version: ClassVar[int] = 3
+    code_version: ClassVar[int] = 4
     takes: ClassVar[tuple[str, ...]] = ("torch",)
     gives: ClassVar[str] = "openvino"
 
@@ -54,15 +55,16 @@ class ExportOpenvino(Step):
 
         assert context.source is not None
         model, threads = read(context.source), torch.get_num_threads()
-        export(model, scratch / "exported.onnx")
+        described = Description.read(context.source)
+        export(model, scratch / "exported.onnx", described.token_types == TYPES)
         openvino = library()
         converted = openvino.convert_model(str(scratch / "exported.onnx"))
         openvino.save_model(converted, str(artifact / MODEL), compress_to_fp16=False)
         shutil.copy(context.source / TOKENIZER, artifact)
         (artifact / SETTINGS).write_text(json.dumps({"precision": self.precision}) + "\n", encoding="utf-8")
-        replace(Description.read(context.source), runtime="openvino").write(artifact)
+        replace(described, runtime="openvino").write(artifact)
         if self.precision != "f32":
-            texts = context.splits.validation[TEXT]
+            texts = inputs_of(context.splits.validation)
             return {"metrics": check_agreement(context.source, artifact, texts, "set precision=f32")}
         return {
             "metrics": compare_with_torch(model, load(artifact, threads), context, f"use export_onnx instead of {self.kind}")

@@ -12,10 +12,10 @@ from typing import Any, ClassVar
 
 from pipeline.config import Backbone, Finetuning, Optim, Step, kind, plain, setting
 from pipeline.models.checkpoints import identity, locate, weights_of
-from pipeline.models.outline import Outline, outline_of_checkpoint, outline_of_start
+from pipeline.models.outline import Outline, outline_of_weights
 from pipeline.steps.base import Context
 from pipeline.steps.load_checkpoint import LoadCheckpoint, store_checkpoint
-from pipeline.steps.shared.trained import recipe_of, training_inputs
+from pipeline.steps.shared.trained import recipe_of, require_fitting, training_inputs
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ class Finetune(Step):
 
     model: str = setting("teacher", choices=("teacher", "student"))
 
-    code_version: ClassVar[int] = 4
+    code_version: ClassVar[int] = 5
     gives: ClassVar[str] = "torch"
 
     def role(self, backbone: Backbone) -> str:
@@ -48,12 +48,14 @@ class Finetune(Step):
         }
 
     def check(self, context: Context, source: Outline | None, needed: Mapping[str, Outline]) -> Outline:
-        """Raises BackboneError when no such network can be made from the weights, or the checkpoint has other labels."""
-        backbone, labels = context.backbone, list(context.splits.labels)
-        weights = weights_of(backbone, self.model)
-        if weights.finetuned:
-            return outline_of_checkpoint(locate(weights, self.model), labels, backbone.max_length)
-        return outline_of_start(backbone, self.model, labels, context.seed)
+        """Raises BackboneError when no such network can be made from the weights, or the checkpoint has other labels.
+
+        Raises ConfigError where a setting is of another task.
+        """
+        weights = weights_of(context.backbone, self.model)
+        if not weights.finetuned:
+            require_fitting(weights.finetune, context.splits.task)
+        return outline_of_weights(context.backbone, self.model, list(context.splits.labels), context.seed)
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
         """Train; returns the curves: one entry an epoch (see `pipeline.training.trainer.train`)."""
@@ -67,13 +69,15 @@ class Finetune(Step):
         from pipeline.training.trainer import train
 
         labels, how = list(context.splits.labels), weights.finetune
-        model, tokenizer = start(context.backbone, self.model, labels, context.seed)
+        task = context.splits.task
+        model, tokenizer = start(context.backbone, self.model, labels, context.seed, task.problem_type)
         epochs = how.epochs_on(len(context.splits.train))
         if epochs < how.epochs:
             log.info("%d epochs instead of %d, because of max_steps=%d", epochs, how.epochs, how.max_steps)
         recipe = replace(recipe_of(how, context, how.label_smoothing), epochs=epochs)
         curves = train(model, tokenizer, context.splits.train, context.splits.validation, recipe, scratch)
-        description = Description("torch", labels, context.backbone.max_length, context.splits.oos)
+        backbone, oos = context.backbone, context.splits.oos
+        description = Description("torch", labels, backbone.max_length, oos, task=task.name, **backbone.windows)
         save(model, tokenizer, description, artifact, context.tokenizer_texts)
         return {"curves": curves}
 

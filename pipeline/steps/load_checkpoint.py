@@ -20,7 +20,7 @@ class LoadCheckpoint(Step):
     checkpoint: str = MISSING
     revision: str | None = None
 
-    code_version: ClassVar[int] = 2
+    code_version: ClassVar[int] = 3
     gives: ClassVar[str] = "torch"
     ignored: ClassVar[tuple[str, ...]] = ("checkpoint", "revision")
 
@@ -32,6 +32,7 @@ class LoadCheckpoint(Step):
             "checkpoint": digest({path.name: sha256(path) for path in files}),
             "labels": list(context.splits.labels),
             "oos": context.splits.oos,
+            "task": context.splits.task.name,
             "max_length": context.backbone.max_length,
             "versions": versions("torch", "transformers"),
         }
@@ -59,8 +60,8 @@ def store_checkpoint(directory: Path, context: Context, artifact: Path) -> dict[
     from pipeline.runtimes.base import Description
     from pipeline.runtimes.torch import save
 
-    labels = list(context.splits.labels)
-    model, tokenizer = checkpoint(directory, labels, context.backbone.max_length)
-    description = Description("torch", labels, context.backbone.max_length, context.splits.oos)
+    labels, backbone, task = list(context.splits.labels), context.backbone, context.splits.task
+    model, tokenizer = checkpoint(directory, labels, backbone.max_length, task.problem_type)
+    description = Description("torch", labels, backbone.max_length, context.splits.oos, task=task.name, **backbone.windows)
     save(model, tokenizer, description, artifact, context.tokenizer_texts)
     return {}

@@ -13,7 +13,7 @@ from pipeline.config import kind, setting
 from pipeline.errors import ConfigError
 from pipeline.models.outline import Outline
 from pipeline.steps.base import Context
-from pipeline.steps.shared.trained import Trained
+from pipeline.steps.shared.trained import Trained, require_fitting
 from pipeline.system.units import BYTES_PER_MB
 
 
@@ -29,7 +29,7 @@ class Prune(Trained):
     epochs: int = setting(6, min=1)
     label_smoothing: float = setting(0.1, min=0, max=0.9)
 
-    code_version: ClassVar[int] = 3
+    code_version: ClassVar[int] = 4
     takes: ClassVar[tuple[str, ...]] = ("torch",)
     gives: ClassVar[str] = "torch"
 
@@ -37,9 +37,12 @@ class Prune(Trained):
         super().__post_init__()
         if self.ramp_start >= self.ramp_end:
             raise ConfigError(f"ramp_start={self.ramp_start}: must be below ramp_end={self.ramp_end}")
+        if self.best_by is not None:
+            raise ConfigError(f"best_by={self.best_by}: pruning keeps its last epoch, the only one that is sparse enough")
 
     def check(self, context: Context, source: Outline | None, needed: Mapping[str, Outline]) -> Outline | None:
         """Raises OptimizationError when the network's layers are not where BERT has them."""
+        require_fitting(self, context.splits.task)
         if source is not None and source.network is not None:
             from pipeline.models.students import layer_stack
 

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from pipeline.config import kind, setting
 from pipeline.models.outline import Outline
 from pipeline.steps.base import Context
-from pipeline.steps.shared.trained import Trained
+from pipeline.steps.shared.trained import Trained, require_fitting
 
 log = logging.getLogger(__name__)
 
@@ -29,12 +29,13 @@ class PruneStructured(Trained):
     epochs: int = setting(6, min=1)
     label_smoothing: float = setting(0.1, min=0, max=0.9)
 
-    code_version: ClassVar[int] = 3
+    code_version: ClassVar[int] = 4
     takes: ClassVar[tuple[str, ...]] = ("torch",)
     gives: ClassVar[str] = "torch"
 
     def check(self, context: Context, source: Outline | None, needed: Mapping[str, Outline]) -> Outline | None:
         """Raises OptimizationError when the network does not have the layers of BERT or DistilBERT."""
+        require_fitting(self, context.splits.task)
         if source is not None and source.network is not None:
             from pipeline.models.students import require_heads_and_neurons
 
@@ -63,9 +64,10 @@ class PruneStructured(Trained):
 
         before = _counted(model)
         some = sample_batches(
-            tokenizer, context.splits.train, self.importance_samples, context.backbone.max_length, context.seed
-        )
-        prune_by_importance(model, some, self.heads_kept, self.neurons_kept)
+            model, tokenizer, context.splits.train, self.importance_samples, context.backbone.max_length, context.seed,
+            context.splits.task, len(context.splits.labels),
+        )  # fmt: skip
+        prune_by_importance(model, some, self.heads_kept, self.neurons_kept, context.splits.task)
         left = _counted(model)
         log.info("kept: %s", ", ".join(f"{left[name]:,} of {before[name]:,} {name}" for name in before))
         return {f"prune/{name}_kept": left[name] / before[name] for name in before}

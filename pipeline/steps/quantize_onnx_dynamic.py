@@ -16,7 +16,7 @@ from pipeline.runtimes.onnx_graph import require_fuse
 from pipeline.steps.base import Context, versions
 from pipeline.steps.shared.agreement import batch_agreement, check_agreement
 from pipeline.system.cpu import REDUCE_RANGE, int8_instructions, int8_support, needs_reduced_range, warn_if_slow
-from pipeline.tasks.single_label import TEXT
+from pipeline.tasks.inputs import inputs_of
 
 
 @kind("step", "quantize_onnx_dynamic")
@@ -67,7 +67,7 @@ class QuantizeOnnxDynamic(Step):
         shutil.copy(context.source / TOKENIZER, artifact)
         size, described = BATCH_SIZE if self.batched else 1, Description.read(context.source)
         replace(described, batched=False, batch_size=size, int8_for=int8_instructions()).write(artifact)
-        texts = list(context.splits.validation[TEXT])
+        texts = inputs_of(context.splits.validation)
         metrics = check_agreement(context.source, artifact, texts, self._advice())
         return {"metrics": metrics | (batch_agreement(artifact, texts) if self.batched else {})}
 

@@ -16,14 +16,16 @@ import numpy as np
 
 from pipeline.config import Step, kind, setting
 from pipeline.models.outline import Outline
-from pipeline.runtimes.base import TOKENIZER, Description, Encoder
+from pipeline.runtimes.base import INPUTS, TOKENIZER, Description, encoder_of
 from pipeline.runtimes.onnx_graph import require_fuse
 from pipeline.runtimes.onnx_static import METHODS, Inputs, StaticQuantization
 from pipeline.steps.base import Context, versions
 from pipeline.steps.shared.agreement import check_agreement
 from pipeline.system.cpu import REDUCE_RANGE, int8_instructions, int8_support, needs_reduced_range, warn_if_slow
 from pipeline.system.progress import bar
-from pipeline.tasks.single_label import TEXT, answer
+from pipeline.tasks import Task
+from pipeline.tasks.base import same
+from pipeline.tasks.inputs import inputs_of
 
 log = logging.getLogger(__name__)
 
@@ -67,30 +69,27 @@ class QuantizeOnnxStatic(Step):
         warn_if_slow(int8_support())
         texts, judged = self._texts(context)
         static = StaticQuantization(context.source / MODEL, texts, self.method, self.percentile, scratch)
-        kept, effects = self._kept(static, context.source / MODEL, judged, scratch)
+        kept, effects = self._kept(static, context.source / MODEL, judged, scratch, context.splits.task)
         static.write(artifact / MODEL, kept, self.per_channel, needs_reduced_range(self.reduce_range))
         shutil.copy(context.source / TOKENIZER, artifact)
         replace(Description.read(context.source), int8_for=int8_instructions()).write(artifact)
-        same = check_agreement(
-            context.source, artifact, context.splits.validation[TEXT], "try another method or agreement=1"
+        kept_answers = check_agreement(
+            context.source, artifact, inputs_of(context.splits.validation), "try another method or agreement=1"
         )
-        return {"metrics": same | {"quantize/kept_fp32": float(len(kept))}, "effects": effects}
+        return {"metrics": kept_answers | {"quantize/kept_fp32": float(len(kept))}, "effects": effects}
 
     def _texts(self, context: Context) -> tuple[list[Inputs], list[Inputs]]:
         """Encoded training texts: the calibration samples, and as many others to judge the result."""
         assert context.source is not None
-        description = Description.read(context.source)
-        encode = Encoder(context.source, description.max_length, description.pad_id, threads=1)
-        train = list(context.splits.train[TEXT])
+        encode = encoder_of(context.source, Description.read(context.source), threads=1)
+        train = inputs_of(context.splits.train)
         drawn = np.random.default_rng(context.seed).permutation(len(train))[: 2 * self.calibration_samples]
-        encoded: list[Inputs] = [
-            dict(zip(("input_ids", "attention_mask"), encode([train[row]]), strict=True)) for row in drawn
-        ]
+        encoded: list[Inputs] = [dict(zip(INPUTS, encode([train[row]]), strict=False)) for row in drawn]
         half = (len(encoded) + 1) // 2
         return encoded[:half], encoded[half:] or encoded
 
     def _kept(
-        self, static: StaticQuantization, graph: Path, judged: Sequence[Inputs], scratch: Path
+        self, static: StaticQuantization, graph: Path, judged: Sequence[Inputs], scratch: Path, task: Task
     ) -> tuple[list[str], dict[str, float]]:
         """The nodes to keep in fp32, and the effect of every node, which is measured only if some must be kept."""
         expected = _logits(graph, judged)
@@ -100,7 +99,7 @@ class QuantizeOnnxStatic(Step):
             return _logits(scratch / "tried.onnx", judged)
 
         def enough(kept: Sequence[str]) -> bool:
-            return float(np.mean(answer(found(kept)) == answer(expected))) >= self.agreement
+            return float(np.mean(same(task.answer(found(kept)), task.answer(expected)))) >= self.agreement
 
         if enough([]):
             return [], {}

@@ -15,7 +15,7 @@ from pipeline.runtimes.base import DESCRIPTION, TOKENIZER
 from pipeline.runtimes.onnx_graph import require_fuse
 from pipeline.steps.base import Context, versions
 from pipeline.steps.shared.agreement import check_agreement
-from pipeline.tasks.single_label import TEXT
+from pipeline.tasks.inputs import inputs_of
 
 
 @kind("step", "quantize_onnx_weight_only")
@@ -49,6 +49,8 @@ class QuantizeOnnxWeightOnly(Step):
         for name in (TOKENIZER, DESCRIPTION):
             shutil.copy(context.source / name, artifact)
         return {
-            "metrics": check_agreement(context.source, artifact, context.splits.validation[TEXT], "try a smaller block"),
+            "metrics": check_agreement(
+                context.source, artifact, inputs_of(context.splits.validation), "try a smaller block"
+            ),
             "made": made,
         }

@@ -5,6 +5,7 @@ is at most `max_drop`.
 """
 
 import contextlib
+import functools
 import io
 import logging
 import shutil
@@ -15,20 +16,21 @@ from typing import Any, ClassVar
 import numpy as np
 
 from pipeline.config import Step, kind, setting
-from pipeline.runtimes.base import TOKENIZER, Description, Encoder
+from pipeline.runtimes.base import INPUTS, TOKENIZER, Description, encoder_of
 from pipeline.runtimes.openvino import MODEL, SETTINGS, library
 from pipeline.steps.base import Context, versions
 from pipeline.steps.export_openvino import require_openvino
 from pipeline.steps.shared.agreement import check_agreement
 from pipeline.system.cpu import int8_instructions, int8_support, warn_if_slow
-from pipeline.tasks.single_label import LABEL, TEXT
+from pipeline.tasks import Task
+from pipeline.tasks.inputs import Input, inputs_of
 
 log = logging.getLogger(__name__)
 JUDGED = (
     " and their effect on accuracy, on the validation texts: they decide which operations stay fp32, so accuracy on them is "
     "a little too good; the test split confirms"
 )
-Row = dict[str, np.ndarray]  # input_ids and attention_mask, int64 (1, tokens)
+Row = dict[str, np.ndarray]  # input_ids, attention_mask and maybe token_type_ids, int64 (1, tokens)
 
 
 @kind("step", "quantize_openvino")
@@ -66,34 +68,37 @@ class QuantizeOpenvino(Step):
             shutil.copy(context.source / name, artifact)
         replace(Description.read(context.source), int8_for=int8_instructions()).write(artifact)
         advice = "set max_drop lower" if self.max_drop is not None else "set max_drop"
-        return {"metrics": check_agreement(context.source, artifact, context.splits.validation[TEXT], advice)}
+        return {"metrics": check_agreement(context.source, artifact, inputs_of(context.splits.validation), advice)}
 
     def _quantized(self, network: Any, context: Context) -> Any:
         import nncf
 
         assert context.source is not None
         logging.getLogger("nncf").setLevel(logging.ERROR)  # nncf.set_log_level would silence all handlers
-        description = Description.read(context.source)
-        encode = Encoder(context.source, description.max_length, description.pad_id, threads=1)
+        encode = encoder_of(context.source, Description.read(context.source), threads=1)
 
-        def encoded(text: str) -> Row:
-            return dict(zip(("input_ids", "attention_mask"), encode([text]), strict=True))
+        def encoded(text: Input) -> Row:
+            return dict(zip(INPUTS, encode([text]), strict=False))
 
-        train, validation = list(context.splits.train[TEXT]), context.splits.validation
+        train, validation = inputs_of(context.splits.train), context.splits.validation
         drawn = np.random.default_rng(context.seed).permutation(len(train))[: self.calibration_samples]
         measured = nncf.Dataset([encoded(train[row]) for row in drawn])
         settings = {"model_type": nncf.ModelType.TRANSFORMER, "subset_size": len(drawn)}
         if self.max_drop is None:
             return nncf.quantize(network, measured, **settings)
-        judged = nncf.Dataset(
-            [(encoded(text), label) for text, label in zip(validation[TEXT], validation[LABEL], strict=True)]
-        )
+        truth = context.splits.task.truth(validation, len(context.splits.labels))
+        judged = nncf.Dataset([(encoded(text), own) for text, own in zip(inputs_of(validation), truth, strict=True)])
         return nncf.quantize_with_accuracy_control(
-            network, measured, judged, validation_fn=_accuracy, max_drop=self.max_drop, **settings
+            network,
+            measured,
+            judged,
+            validation_fn=functools.partial(_quality, context.splits.task),
+            max_drop=self.max_drop,
+            **settings,
         )
 
 
-def _accuracy(network: Any, rows: Any) -> tuple[float, list[float]]:
-    """The share of right predictions, and for each text 1.0 if it is right."""
-    right = [float(network(inputs)[0].argmax() == label) for inputs, label in rows]
+def _quality(task: Task, network: Any, rows: Any) -> tuple[float, list[float]]:
+    """The mean of `Task.text_scores`, and that of each text."""
+    right = [float(task.text_scores(task.answer(network(inputs)[0]), truth[None])[0]) for inputs, truth in rows]
     return float(np.mean(right)), right

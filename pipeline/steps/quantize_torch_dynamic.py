@@ -14,7 +14,7 @@ from pipeline.models.outline import Outline
 from pipeline.steps.base import Context, versions
 from pipeline.steps.shared.agreement import check_agreement
 from pipeline.system.cpu import int8_instructions, int8_support, warn_if_slow
-from pipeline.tasks.single_label import TEXT
+from pipeline.tasks.inputs import inputs_of
 
 
 @kind("step", "quantize_torch_dynamic")
@@ -62,4 +62,4 @@ class QuantizeTorchDynamic(Step):
         description = replace(described, runtime="torch_int8", batched=False, int8_for=int8_instructions())
         torch_int8.save(model, read_tokenizer(context.source), description, artifact, context.tokenizer_texts)
         advice = "compare the accuracies before you use it" if self.per_channel else "try per_channel=true"
-        return {"metrics": check_agreement(context.source, artifact, context.splits.validation[TEXT], advice)}
+        return {"metrics": check_agreement(context.source, artifact, inputs_of(context.splits.validation), advice)}

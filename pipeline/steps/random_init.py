@@ -26,7 +26,7 @@ class RandomInit(Step):
     intermediate_size: int = setting(3072, min=1)
     max_positions: int = setting(512, min=8)
 
-    code_version: ClassVar[int] = 2
+    code_version: ClassVar[int] = 3
     gives: ClassVar[str] = "torch"
 
     def __post_init__(self) -> None:
@@ -47,6 +47,7 @@ class RandomInit(Step):
         return {
             "labels": list(context.splits.labels),
             "oos": context.splits.oos,
+            "task": context.splits.task.name,
             "max_length": context.backbone.max_length,
             "tokenizer": identity(context.backbone, "teacher"),
             "versions": versions("torch", "transformers", "tokenizers"),
@@ -73,7 +74,10 @@ class RandomInit(Step):
         _, tokenizer = start(context.backbone, "teacher", labels, context.seed)
         torch.manual_seed(0)
         model = self._network(labels, tokenizer)
-        description = Description("torch", labels, length, context.splits.oos, trained=False)
+        description = Description(
+            "torch", labels, length, context.splits.oos, trained=False, task=context.splits.task.name,
+            **context.backbone.windows,
+        )  # fmt: skip
         save(model, tokenizer, description, artifact, context.tokenizer_texts)
         return {}
 

@@ -12,6 +12,7 @@ from pipeline.config import kind
 from pipeline.models.outline import Outline
 from pipeline.steps.base import Context
 from pipeline.steps.shared.distilling import Distilling
+from pipeline.steps.shared.trained import require_fitting
 
 
 @kind("step", "recovery_distillation")
@@ -21,13 +22,14 @@ class RecoveryDistillation(Distilling):
 
     freeze_embeddings: bool = False
 
-    code_version: ClassVar[int] = 4
+    code_version: ClassVar[int] = 5
     takes: ClassVar[tuple[str, ...]] = ("torch",)
 
     def check(self, context: Context, source: Outline | None, needed: Mapping[str, Outline]) -> Outline | None:
         """Raises OptimizationError if it can't learn from this teacher."""
+        require_fitting(self, context.splits.task)
         if source is not None:
-            self.check_losses(source, needed["teacher"])
+            self.check_losses(source, needed["teacher"], context.splits.task.pairs)
         return source
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from pipeline.models.outline import Outline
 from pipeline.runtimes.base import TOKENIZER, Description
 from pipeline.steps.base import Context
 from pipeline.steps.shared.distilling import Distilling, read_teacher, require_torch
+from pipeline.steps.shared.trained import require_fitting
 
 TORCH_TEACHER = "give it a teacher that is stored as torch"
 
@@ -30,7 +31,7 @@ class StaticEmbeddings(Distilling):
     batch_size: int = setting(64, min=1)
     freeze_embeddings: bool = False
 
-    code_version: ClassVar[int] = 2
+    code_version: ClassVar[int] = 3
     gives: ClassVar[str] = "static"
 
     def __post_init__(self) -> None:
@@ -47,6 +48,7 @@ class StaticEmbeddings(Distilling):
 
     def check(self, context: Context, source: Outline | None, needed: Mapping[str, Outline]) -> Outline:
         """Raises OptimizationError if the teacher is quantized or exported."""
+        require_fitting(self, context.splits.task)
         require_torch(needed["teacher"].form, TORCH_TEACHER)
         return Outline(tokenizer=needed["teacher"].tokenizer)
 
@@ -63,12 +65,15 @@ class StaticEmbeddings(Distilling):
         tokenizer, labels = read_tokenizer(context.needed["teacher"]), list(context.splits.labels)
         vectors = word_piece_vectors(teacher, tokenizer, min(self.hidden_size, teacher.config.hidden_size))
         torch.manual_seed(context.seed)
-        network = StaticNetwork(vectors, self.intermediate_size, len(labels))
+        network = StaticNetwork(vectors, self.intermediate_size, len(labels), context.splits.task.pairs)
         curves = self.learn(network, tokenizer, context, scratch)
         state = {name: tensor.numpy() for name, tensor in network.state_dict().items()}
         state["vectors"], state["scales"] = quantized(state.pop("vectors.weight"))
         save_file(state, artifact / WEIGHTS)
         (artifact / TOKENIZER).write_bytes((context.needed["teacher"] / TOKENIZER).read_bytes())
-        pad_id = tokenizer.pad_token_id
-        Description("static", labels, context.backbone.max_length, context.splits.oos, pad_id).write(artifact)
+        backbone, oos, task = context.backbone, context.splits.oos, context.splits.task.name
+        Description(
+            "static", labels, backbone.max_length, oos, tokenizer.pad_token_id, task=task,
+            token_types=network.token_types, **backbone.windows,
+        ).write(artifact)  # fmt: skip
         return {"curves": curves}

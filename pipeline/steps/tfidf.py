@@ -5,21 +5,29 @@ It has no backbone, needs no GPU and trains in about a minute.
 
 import json
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from pipeline.config import Step, kind, setting
+from pipeline.config import CLASS_WEIGHTS, Step, kind, setting
 from pipeline.errors import ConfigError
 from pipeline.runtimes.base import Description
 from pipeline.runtimes.crossfit import selection_optimism
+from pipeline.runtimes.tfidf import FEATURES, MAX_CHARACTERS, PARTS, WEIGHTS, features
 from pipeline.steps.base import Context, versions
-from pipeline.tasks.single_label import LABEL, TEXT
+from pipeline.tasks.base import strata
+from pipeline.tasks.inputs import Input, input_columns, inputs_of, texts_of
+
+if TYPE_CHECKING:
+    from datasets import Dataset
 
 log = logging.getLogger(__name__)
 MAX_WEIGHTS = 8_000_000  # features times labels: the solver (L-BFGS) keeps about 25 copies in float64, here 1.6 GB
+MAX_TRAINING_CHARACTERS = 10_000_000  # of all training texts: about 4 n-grams each, of 12 bytes, and as much on the way
+MAX_ANSWERS = 50_000_000  # training texts times labels: the solver keeps two or three such matrices in float64
 
 
 @kind("step", "tfidf")
@@ -29,8 +37,9 @@ class Tfidf(Step):
 
     features: int = setting(20000, min=1)
     strengths: list[float] = field(default_factory=lambda: [3.0, 10.0, 30.0])
+    class_weights: str = setting("none", choices=CLASS_WEIGHTS)
 
-    code_version: ClassVar[int] = 3
+    code_version: ClassVar[int] = 4
     gives: ClassVar[str] = "tfidf"
 
     def __post_init__(self) -> None:
@@ -46,56 +55,106 @@ class Tfidf(Step):
             "versions": versions("numpy", "scikit-learn", "scipy"),
         }
 
-    def features_for(self, labels: int) -> int:
-        """The number of features: with many labels fewer than set, so that the memory of the training has a bound."""
-        return min(self.features, max(1, MAX_WEIGHTS // labels))
+    def features_for(self, labels: int, pairs: bool = False) -> int:
+        """The number of features: with many labels fewer than set, so that the memory of the training has a bound.
+
+        Each feature has as many weights as there are labels, and of pairs three times as many.
+        """
+        return min(self.features, max(1, MAX_WEIGHTS // (labels * (PARTS if pairs else 1))))
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
         """Train with each strength and keep the best on validation; metrics: it, how much that flatters, features."""
         from safetensors.numpy import save_file
         from sklearn.feature_extraction.text import TfidfVectorizer
-        from sklearn.linear_model import LogisticRegression
 
-        from pipeline.runtimes.tfidf import FEATURES, MAX_CHARACTERS, WEIGHTS, features
         from pipeline.system.progress import bar
 
         splits = context.splits
-        most = self.features_for(len(splits.labels))
+        most = self.features_for(len(splits.labels), splits.task.pairs)
         if most < self.features:
             log.warning("warning: with %d labels only the %d most frequent features are used, not %d, to bound the memory",
                         len(splits.labels), most, self.features)  # fmt: skip
-        longer = sum(len(text) > MAX_CHARACTERS for text in splits.train[TEXT])
-        if longer:
-            log.warning("warning: %d of %d training texts have more than %d characters and are cut there", longer,
-                        len(splits.train), MAX_CHARACTERS)  # fmt: skip
+        task, count = splits.task, len(splits.labels)
+        some = self._that_fit(splits.train, task.truth(splits.train, count), count)
         vectorizer = TfidfVectorizer(analyzer=features, max_features=most, sublinear_tf=True)
-        train = vectorizer.fit_transform(splits.train[TEXT])
-        validation, truth = vectorizer.transform(splits.validation[TEXT]), np.array(splits.validation[LABEL])
-        tried, right = [], []
+        train = _fitted(inputs_of(some), vectorizer)
+        validation = _features_of(inputs_of(splits.validation), vectorizer)
+        labels, truth = (task.truth(split, count) for split in (some, splits.validation))
+        tried, parts = [], []
         with bar("logistic regression", "strength", len(self.strengths)) as progress:
             for strength in self.strengths:
-                found = LogisticRegression(C=strength, max_iter=1000).fit(train, splits.train[LABEL])
-                tried.append(found)
-                right.append(found.predict(validation) == truth)
-                log.info("strength %g: validation accuracy %.1f %%", strength, 100 * right[-1].mean())
+                tried.append(task.regression(train, labels, count, strength, self.class_weights == "balanced"))
+                parts.append(task.parts_of(task.answer(validation @ tried[-1][0] + tried[-1][1]), truth))
+                value = 100 * float(task.score_of(parts[-1].mean(axis=0)))
+                log.info("strength %g: validation %s %.1f %%", strength, task.best_by.replace("_", " "), value)
                 progress.update()
-        best = tried[int(np.mean(right, axis=1).argmax())]
-        optimism = 100 * selection_optimism(np.array(right), truth)
+        best = int(task.score_of(np.mean(parts, axis=1)).argmax())
+        optimism = 100 * selection_optimism(np.array(parts), truth, task.score_of)
         names = vectorizer.get_feature_names_out().tolist()
         (artifact / FEATURES).write_text(json.dumps(names, ensure_ascii=False, separators=(",", ":")), encoding="utf-8")
-        save_file(_all_labels(best, vectorizer.idf_, len(splits.labels)), artifact / WEIGHTS)
-        Description("tfidf", list(splits.labels), context.backbone.max_length, splits.oos).write(artifact)
-        metrics = {"tfidf/strength": float(best.C), "tfidf/features": float(len(names))}
+        weights, bias = tried[best]
+        stored: dict[str, np.ndarray] = {
+            "weights": weights.astype(np.float16),
+            "bias": bias.astype(np.float32),
+            "idf": vectorizer.idf_.astype(np.float32),
+        }
+        save_file(stored, artifact / WEIGHTS)
+        length = context.backbone.max_length
+        Description("tfidf", list(splits.labels), length, splits.oos, task=task.name).write(artifact)
+        metrics = {"tfidf/strength": float(self.strengths[best]), "tfidf/features": float(len(names))}
         return {"metrics": metrics | {"tfidf/selection_optimism_pp": optimism}}
 
+    def _that_fit(self, train: "Dataset", truth: np.ndarray, count: int) -> "Dataset":
+        """The training texts that there is memory for; what is cut or left out is told."""
+        characters = text_lengths(train)
+        longer = int(np.sum(characters > MAX_CHARACTERS))
+        if longer:
+            log.warning("warning: %d of %d training texts have more than %d characters and are cut there", longer,
+                        characters.size, MAX_CHARACTERS)  # fmt: skip
+        rows = rows_that_fit(np.minimum(characters, MAX_CHARACTERS).sum(axis=1), strata(truth), count)
+        if len(rows) == len(train):
+            return train
+        log.warning("warning: tfidf learns from %d of %d training texts, drawn, to bound the memory", len(rows), len(train))
+        return train.select(rows)
 
-def _all_labels(found: Any, idf: np.ndarray, count: int) -> dict[str, np.ndarray]:
-    """Weights (features, labels) and biases; scikit-learn has only one row for two classes."""
-    weights, bias = found.coef_, found.intercept_
-    if count == 2:
-        weights, bias = np.concatenate([-weights / 2, weights / 2]), np.concatenate([-bias / 2, bias / 2])
-    return {
-        "weights": np.ascontiguousarray(weights.T).astype(np.float16),
-        "bias": bias.astype(np.float32),
-        "idf": idf.astype(np.float32),
-    }
+
+def text_lengths(split: "Dataset") -> np.ndarray:
+    """Characters of each text, int64 (n, 1), of pairs (n, 2)."""
+    import pyarrow.compute as pc
+
+    table, names = split.with_format("arrow")[:], input_columns(split.column_names)
+    found: np.ndarray = np.stack([pc.utf8_length(table.column(name)).to_numpy().astype(np.int64) for name in names], axis=1)
+    return found
+
+
+def rows_that_fit(characters: np.ndarray, strata: np.ndarray, count: int) -> np.ndarray:
+    """The training texts that there is memory for, in order: all of them, or as many as fit, drawn, some of each stratum.
+
+    characters: of each text, int64 (n,); strata: its label or combination of labels, int64 (n,); count: the labels that
+    there are. Returns rows, int64.
+    """
+    order = np.random.default_rng(0).permutation(len(strata))
+    first = np.zeros(len(strata), dtype=bool)
+    first[np.unique(strata[order], return_index=True)[1]] = True
+    order = np.concatenate([order[first], order[~first]])
+    fits = (np.cumsum(characters[order]) <= MAX_TRAINING_CHARACTERS) & (np.arange(len(order)) < MAX_ANSWERS // count)
+    fits[: first.sum()] = True
+    return np.sort(order[fits])
+
+
+def _fitted(given: Sequence[Input], vectorizer: Any) -> Any:
+    """Fit the features to the texts, and return those of the texts: see `_features_of`."""
+    if all(isinstance(each, str) for each in given):
+        return vectorizer.fit_transform(given)
+    vectorizer.fit(texts_of(given))
+    return _features_of(given, vectorizer)
+
+
+def _features_of(given: Sequence[Input], vectorizer: Any) -> Any:
+    """Features as a sparse matrix, (inputs, features); of pairs those of each text and what both share, side by side."""
+    from scipy.sparse import hstack
+
+    if all(isinstance(each, str) for each in given):
+        return vectorizer.transform(given)
+    first, second = (vectorizer.transform([pair[side] for pair in given]) for side in (0, 1))
+    return hstack([first, second, first.minimum(second)], format="csr")

@@ -16,7 +16,7 @@ from pipeline.errors import OptimizationError
 from pipeline.models.outline import Outline
 from pipeline.runtimes.base import TOKENIZER, Description
 from pipeline.steps.base import Context, versions
-from pipeline.tasks.single_label import TEXT
+from pipeline.tasks.inputs import inputs_of, texts_of
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ class TrimVocabulary(Step):
 
     vocab_size: int = setting(16000, min=1)
 
-    code_version: ClassVar[int] = 3
+    code_version: ClassVar[int] = 4
     takes: ClassVar[tuple[str, ...]] = ("torch",)
     gives: ClassVar[str] = "torch"
 
@@ -49,20 +49,19 @@ class TrimVocabulary(Step):
         """Trim; metrics: the number of pieces left, and the share of validation texts that are tokenized as before."""
         from tokenizers import Tokenizer
 
-        from pipeline.models.vocabulary import select_pieces, trim_tokenizer
+        from pipeline.models.vocabulary import beginnings, select_pieces, trim_tokenizer
         from pipeline.runtimes.torch import read, read_tokenizer, save_fitting
 
         assert context.source is not None
         description, before = Description.read(context.source), Tokenizer.from_file(str(context.source / TOKENIZER))
         before.no_truncation()
         before.no_padding()
-        kept = select_pieces(before, list(context.splits.train[TEXT]), self.vocab_size)
+        kept = select_pieces(before, texts_of(inputs_of(context.splits.train)), self.vocab_size)
         after = trim_tokenizer(before, kept)
         same = [
             one.tokens == other.tokens
-            for one, other in zip(
-                *(each.encode_batch(list(context.splits.validation[TEXT])) for each in (before, after)), strict=True
-            )
+            for some in beginnings(texts_of(inputs_of(context.splits.validation)))
+            for one, other in zip(*(each.encode_batch(some) for each in (before, after)), strict=True)
         ]
         model = shrink_embeddings(read(context.source), kept, description.max_length)
         share = sum(same) / len(same)

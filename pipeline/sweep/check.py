@@ -7,6 +7,7 @@ from pipeline.config import Config, digest, plain
 from pipeline.deployment import publish
 from pipeline.errors import ConfigError, UserError
 from pipeline.models.outline import Outline
+from pipeline.models.text_length import resolve
 from pipeline.run import check
 from pipeline.steps.base import Context
 from pipeline.steps.execute import check_steps
@@ -45,8 +46,9 @@ def _check_steps(configs: Sequence[Config]) -> None:
     splits = configs[0].data.load(configs[0].seed)
     known: dict[str, Outline] = {}
     for config in configs:
-        context = Context(splits, config.backbone, config.seed)
         try:
+            backbone, _ = resolve(config.backbone, splits, config.seed)
+            context = Context(splits, backbone, config.seed)
             check_before_making(config, context, Store(Path(config.track.root)), known)
             if config.publish.hub:
                 publish.check_form(config.publish.hub, check_steps(config.optim, context, known))

@@ -23,7 +23,7 @@ PRELOADED_MODULES = [
     "pipeline.training.trainer",
     "pipeline.models.build",
     "pipeline.reporting.plots.tradeoff",
-    "pipeline.evaluation.quality.scores",
+    "pipeline.tasks.scores",
     "mlflow.store.tracking.sqlalchemy_store",
     "pipeline.sweep.preload",
 ]

@@ -12,12 +12,14 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 
 from pipeline.evaluation.latency.samples import Pair, Samples
-from pipeline.evaluation.quality import flips
+from pipeline.evaluation.quality import by_class, flips
 from pipeline.evaluation.report import Judged, Predictions, Report
 from pipeline.runtimes.base import all_runtimes
 from pipeline.system.machine import load_average, machine, unknown_facts
 from pipeline.system.packages import version
 from pipeline.system.spreadsheet import safe_cells
+from pipeline.tasks import SINGLE_LABEL, Task
+from pipeline.tasks.inputs import Input, columns_of, input_columns, inputs_of, parts_of
 from pipeline.tasks.single_label import out_of_scope
 
 Split = Literal["test", "validation"]
@@ -29,32 +31,41 @@ PACKAGES = (
 
 
 def write_predictions(judged: Judged, path: Path) -> None:
-    """One row per text: text, prediction, score, label, correct, abstained.
+    """One row per text: text, for pairs text_pair, prediction, score, label, correct, abstained.
 
-    Where there is a baseline also baseline_correct, and where there is such a label out_of_scope: whether the label is it.
+    Of several labels prediction, score and label are lists, and parts is what a text adds to the metric that ranks
+    (`Task.parts_of`). Where there is a baseline also baseline_correct, and where there is such a label out_of_scope:
+    whether the label is it.
     """
-    predictions = judged.predictions
-    names = np.array(predictions.labels)
+    predictions, before = judged.predictions, judged.baseline
+    predicted, truth, task = predictions.predicted, predictions.truth, predictions.task
     table = {
-        "text": predictions.texts,
-        "prediction": names[predictions.predicted],
-        "score": predictions.scores,
-        "label": names[predictions.truth],
+        **columns_of(predictions.texts),
+        "prediction": task.names(predicted, predictions.labels),
+        "score": list(predictions.scores),
+        "label": task.names(truth, predictions.labels),
         "correct": predictions.right,
         "abstained": predictions.abstained,
-        **({} if judged.baseline is None else {"baseline_correct": judged.baseline.right}),
-        **({} if predictions.oos is None else {"out_of_scope": out_of_scope(predictions.truth, predictions.oos)}),
+        **({} if before is None else {"baseline_correct": before.right}),
+        **({} if (parts := task.parts_of(predicted, truth)).shape[1] == 1 else {"parts": list(parts)}),
+        **({} if predictions.oos is None else {"out_of_scope": out_of_scope(truth, predictions.oos)}),
     }
     parquet.write_table(pa.table(table), path)
 
 
-def read_predictions(path: Path, labels: Sequence[str], oos: int | None) -> Predictions:
+def read_predictions(path: Path, labels: Sequence[str], oos: int | None, task: Task = SINGLE_LABEL) -> Predictions:
     """Read a file of `write_predictions`. Raises OSError, ValueError or KeyError if it is damaged or has other labels."""
-    table, place = parquet.read_table(path), {label: index for index, label in enumerate(labels)}
-    predicted, truth = (np.array([place[name] for name in table[key].to_pylist()]) for key in ("prediction", "label"))
+    table = parquet.read_table(path)
+    predicted, truth = (task.indices(table[key].to_pylist(), labels) for key in ("prediction", "label"))
     column = next((name for name in ("abstained", "refused") if name in table.column_names), None)  # as it was called before
     abstained = table[column].to_numpy() if column else np.zeros(len(truth), dtype=bool)
-    return Predictions(table["text"].to_pylist(), truth, predicted, table["score"].to_numpy(), list(labels), oos, abstained)
+    scores = np.array(table["score"].to_pylist(), dtype=np.float64)
+    return Predictions(inputs_in(table), truth, predicted, scores, list(labels), oos, abstained, task)
+
+
+def inputs_in(table: pa.Table) -> list[Input]:
+    """The texts, or pairs of texts, of a table of predictions."""
+    return inputs_of({name: table[name].to_pylist() for name in input_columns(table.column_names)})
 
 
 def write_flips(report: Report, folder: Path) -> None:
@@ -62,12 +73,26 @@ def write_flips(report: Report, folder: Path) -> None:
     after, before = report.test.predictions, report.test.baseline
     if before is None:
         return
-    found = flips.find(after.texts, after.truth, before.predicted, after.predicted, after.labels)
+    found = flips.find(after.texts, after.truth, before.predicted, after.predicted, after.labels, after.task)
     (folder / "flips.md").write_text(flips.markdown(found, report.optim, "the baseline"), encoding="utf-8")
     with (folder / "flips.csv").open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(["kind", "text", "label", "baseline", "candidate"])
-        rows.writerows(safe_cells([flip.kind, flip.text, flip.label, flip.baseline, flip.candidate]) for flip in found.flips)
+        rows.writerow(["kind", *columns_of(after.texts), "label", "baseline", "candidate"])
+        rows.writerows(
+            safe_cells([flip.kind, *parts_of(flip.text), flip.label, flip.baseline, flip.candidate]) for flip in found.flips
+        )
+
+
+def write_classes(judged: Judged, name: str, folder: Path) -> None:
+    """Write what each class keeps: the worst and the rarest in classes.md, all of them in classes.csv."""
+    if not judged.quality:
+        return
+    found = by_class.of(judged)
+    (folder / "classes.md").write_text(by_class.markdown(found, name), encoding="utf-8")
+    with (folder / "classes.csv").open("w", encoding="utf-8", newline="") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(by_class.COLUMNS)
+        rows.writerows(safe_cells(one.cells()) for one in found)
 
 
 class Process(NamedTuple):

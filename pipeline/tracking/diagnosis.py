@@ -9,6 +9,7 @@ from pipeline.evaluation.doctor.examine import examine
 from pipeline.evaluation.doctor.facts import Facts
 from pipeline.evaluation.doctor.findings import findings
 from pipeline.evaluation.doctor.texts import texts_for
+from pipeline.runtimes.base import Description
 from pipeline.system import locks
 from pipeline.system.cpu import brand
 from pipeline.tracking.artifacts import artifact_of
@@ -25,7 +26,8 @@ def diagnose(word: str, config: Config) -> tuple[page.Page, str]:
         artifact = artifact_of(found.client, found.run, Path(config.track.root).resolve(), Path(name))
         data = found.run.data.params.get("data", "unknown")
         with locks.shared():
-            texts, origin = texts_for(config, found.tags.get("data_hash"), data)
+            pairs = Description.read(artifact).kind.pairs
+            texts, origin = texts_for(config, found.tags.get("data_hash"), data, pairs)
             facts = examine(artifact, config.measure.threads, texts, Path(name))
     title = f"{found.tags['optim']}: why is it not faster?"
     made = page.Page(title, heading(found, facts, origin), findings(facts), page.tables(facts))

@@ -5,12 +5,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
 
+from pipeline.data.label_lists import are_lists
 from pipeline.errors import TrackError
 from pipeline.evaluation.evidence import Answered, Evidence, from_calls
-from pipeline.tracking.contents import PREDICTIONS
+from pipeline.tracking.contents import PREDICTIONS, inputs_in
 
 CALLS = "latency.parquet"
 
@@ -33,7 +35,7 @@ def evidence_of(client: Any, run_id: str) -> Evidence:
     if validation is not None:
         found = replace(
             found, texts=validation.texts, right=validation.right, baseline_right=validation.baseline,
-            outside=validation.outside,
+            outside=validation.outside, parts=validation.parts, labels=validation.labels,
         )  # fmt: skip
     return replace(found, test=answered["test"])
 
@@ -43,7 +45,9 @@ def _answered(client: Any, run_id: str, name: str) -> Answered:
     before, outside = (
         table[name].to_numpy() if name in table.column_names else None for name in ("baseline_correct", "out_of_scope")
     )
-    return Answered(tuple(table["text"].to_pylist()), table["correct"].to_numpy(), before, outside)
+    parts = np.array(table["parts"].to_pylist()) if "parts" in table.column_names else None
+    labels = None if are_lists(table["label"].type) else np.array(table["label"].to_pylist())
+    return Answered(tuple(inputs_in(table)), table["correct"].to_numpy(), before, outside, parts, labels)
 
 
 def _table(client: Any, run_id: str, name: str, columns: Sequence[str] | None = None) -> pa.Table:

@@ -82,7 +82,7 @@ def parameters(config: Config) -> dict[str, object]:
     return {
         "optim": config.optim.name, "steps": " > ".join(config.optim.steps), "data": config.data.name,
         "backbone": config.backbone.name, "seed": config.seed, "protocol": config.measure.protocol,
-        "threads": config.measure.threads,
+        "max_length": config.backbone.max_length, "threads": config.measure.threads,
     }  # fmt: skip
 
 
@@ -91,7 +91,7 @@ def dataset(config: Config, splits: Splits) -> dict[str, object]:
     rows = {name: len(getattr(splits, name)) for name in ("train", "validation", "test")}
     source = plain(config.data)
     about = {"name": source["name"], "hash": splits.content_hash, "kind": source["kind"], "source": source, "rows": rows}
-    return about | {"notes": splits.notes}
+    return about | {"report": splits.report()}
 
 
 def base_models(config: Config) -> tuple[str, ...]:

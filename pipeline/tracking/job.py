@@ -3,21 +3,22 @@
 import logging
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from pipeline.config import Config
 from pipeline.data.splits import Splits
-from pipeline.models import coverage
+from pipeline.errors import ConfigError
+from pipeline.models import coverage, text_length
 from pipeline.models.outline import Outline
 from pipeline.runtimes.base import TOKENIZER
 from pipeline.steps.base import Context
-from pipeline.steps.execute import check_steps, plan
+from pipeline.steps.execute import check_order, check_steps, plan
 from pipeline.steps.finetune import differences
 from pipeline.steps.store import Store
 from pipeline.system import locks
-from pipeline.tasks.single_label import TEXT
+from pipeline.tasks.inputs import Input, Inputs
 from pipeline.tracking import view
 from pipeline.tracking.identity import comparable_key
 from pipeline.tracking.runs import Tracker
@@ -57,16 +58,30 @@ class Job:
 
 
 def prepare(config: Config) -> Job:
-    """Load and check the data, check the steps, then open the store and MLflow."""
+    """Load and check the data, check the steps, then open the store and MLflow. The job's `config` has no `auto` left."""
     splits: Splits = config.data.load(config.seed)
+    require_fitting_query(config, splits)
     rows = f"{len(splits.train)} train, {len(splits.validation)} validation, {len(splits.test)} test texts"
     log.info("%s: %s, %d labels", config.data.name, rows, len(splits.labels))
+    backbone, splits = text_length.resolve(config.backbone, splits, config.seed)
+    if backbone.window is not None:
+        log.info("texts longer than backbone.max_length=%d tokens are answered in windows, joined by their %s; training "
+                 "reads their beginning", backbone.max_length, backbone.window)  # fmt: skip
+    config = replace(config, backbone=backbone)
     context, store = Context(splits, config.backbone, config.seed), Store(Path(config.track.root))
     seen = _seen(check_before_making(config, context, store), splits, config.seed)
     tracker = Tracker(connect(config.track), config.experiment_name)
     tracker.close_orphans()
     view.share(tracker.client, tracker.experiment_id)
     return Job(config, context, store, tracker, comparable_key(config, context), seen)
+
+
+def require_fitting_query(config: Config, splits: Splits) -> None:
+    """Raises ConfigError where one text is to be timed, and the classifiers take pairs of texts."""
+    if config.measure.protocol == "book" and config.measure.query is not None and splits.task.pairs:
+        raise ConfigError(
+            "measure.query is one text, and the data has pairs of texts; set measure.query=null for its first pair"
+        )
 
 
 def check_before_making(
@@ -78,6 +93,8 @@ def check_before_making(
     have a tokenizer.
     """
     known = {} if known is None else known
+    for where, optim in (("optim", config.optim), ("baseline", config.baseline)):
+        check_order(optim, config.backbone, where, context.splits.task.name)
     planned = []
     for optim in (config.optim, config.baseline):
         recipe = plan(optim, context)[-1]
@@ -100,7 +117,7 @@ def _stored_tokenizer(path: Path | None) -> Any:
 
 def _seen(planned: Sequence[Planned], splits: Splits, seed: int) -> dict[str, Seen]:
     """By fingerprint, what is cut and unknown of the training texts; told once for those that see the same."""
-    texts = coverage.sample(splits.train[TEXT], seed) if planned else []
+    texts = coverage.sample(Inputs(splits.train), seed) if planned else []
     seen: dict[str, Seen] = {}
     told: dict[str, Seen] = {}
     for each in planned:
@@ -111,7 +128,7 @@ def _seen(planned: Sequence[Planned], splits: Splits, seed: int) -> dict[str, Se
     return seen
 
 
-def _tell(planned: Planned, texts: list[str], of: int) -> Seen:
+def _tell(planned: Planned, texts: list[Input], of: int) -> Seen:
     """Tells how many texts are cut, and warns where much is cut or unknown."""
     metrics = coverage.measure(texts, planned.tokenizer, planned.max_length).metrics()
     severe, notes = coverage.lines(metrics), []

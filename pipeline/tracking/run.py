@@ -2,16 +2,16 @@
 
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from pipeline.data import row_counts
 from pipeline.evaluation.report import Report
 from pipeline.tracking import contents
 from pipeline.tracking.contents import PREDICTIONS
 
 NOTE = "mlflow.note.content"  # the run's description, shown as Markdown
-DATA_NOTES = "data_notes.txt"  # what was told about the data
 MAX_NOTE = 8000  # characters that MLflow keeps of a tag
 NOTE_CUT = "\n\nThe rest is in comparison.md, among the artifacts."
 DATASET_ATTEMPTS = 5
@@ -27,7 +27,7 @@ class Run:
         self.run_id = run_id
 
     def log_start(self, config_yaml: str, parameters: Mapping[str, Any], data: Mapping[str, Any]) -> None:
-        """Log configuration, parameters, machine and versions, and the data set (name, hash, source, rows, notes)."""
+        """Log configuration, parameters, machine and versions, and the data set (name, hash, source, rows, report)."""
         import json
 
         from mlflow.entities import Dataset, DatasetInput, InputTag, Param
@@ -39,13 +39,13 @@ class Run:
             name=data["name"], digest=data["hash"][:36], source_type=data["kind"], source=json.dumps(data["source"]),
             profile=json.dumps(data["rows"]),
         )  # fmt: skip
-        if data.get("notes"):
-            self.log_data_notes(data["notes"])
+        if data.get("report"):
+            self.log_data_report(data["report"])
         self._log_dataset(DatasetInput(dataset, [InputTag("mlflow.data.context", "train and test")]))
 
-    def log_data_notes(self, notes: Sequence[str]) -> None:
-        """Write what was told about the data, in the place of what was written before."""
-        self._client.log_text(self.run_id, "\n".join(notes) + "\n", DATA_NOTES)
+    def log_data_report(self, text: str) -> None:
+        """Write the report about the data, in the place of what was written before."""
+        self._client.log_text(self.run_id, text, row_counts.FILE)
 
     def _log_dataset(self, dataset: Any) -> None:
         """Two jobs that log the same data set at the same moment collide in MLflow's database: the second then finds it."""
@@ -86,11 +86,12 @@ class Run:
         tags = {PARENT: self.run_id, "kind": "trial", "state": trial["state"]}
         start, name = now - int(trial["seconds"] * 1000), f"trial {trial['number']}"
         run_id = self._client.create_run(self._experiment_id, start_time=start, tags=tags, run_name=name).info.run_id
+        metric = trial.get("metric", "accuracy")
         points = [
-            Metric("training/validation_accuracy", value, now, epoch) for epoch, value in enumerate(trial["epochs"], 1)
+            Metric(f"training/validation_{metric}", value, now, epoch) for epoch, value in enumerate(trial["epochs"], 1)
         ]
         settings = [Param(key, f"{value:.6g}") for key, value in trial["settings"].items()]
-        self._client.log_batch(run_id, [*points, Metric("search/validation_accuracy", trial["value"], now, 0)], settings)
+        self._client.log_batch(run_id, [*points, Metric(f"search/validation_{metric}", trial["value"], now, 0)], settings)
         self._client.set_terminated(run_id, "FINISHED")
 
     def log_folder(self, folder: Path) -> None:
@@ -98,7 +99,7 @@ class Run:
         self._client.log_artifacts(self.run_id, str(folder))
 
     def log_report(self, report: Report, of_steps: Mapping[str, float]) -> None:
-        """Log final metrics and tags, metrics of the steps, the profile, flips, and predictions and samples as Parquet."""
+        """Log final metrics and tags, metrics of the steps, the profile, flips, classes, predictions and samples."""
         from mlflow.entities import Metric, RunTag
 
         now = int(time.time() * 1000)
@@ -114,6 +115,7 @@ class Run:
             contents.write_predictions(report.test, Path(folder) / PREDICTIONS["test"])
             contents.write_predictions(report.validation, Path(folder) / PREDICTIONS["validation"])
             contents.write_flips(report, Path(folder))
+            contents.write_classes(report.test, report.optim, Path(folder))
             contents.write_latency(report, Path(folder) / "latency.parquet")
             self._client.log_artifacts(self.run_id, folder)
 

@@ -18,6 +18,7 @@ from pipeline.evaluation.rows import Row
 from pipeline.system import disk
 from pipeline.system.machine import machine_name
 from pipeline.system.processes import is_gone, signal_of, this_process
+from pipeline.tasks import SINGLE_LABEL, Task
 from pipeline.tracking.contents import PREDICTIONS, Split, read_predictions
 from pipeline.tracking.evidence import evidence_of
 from pipeline.tracking.run import PARENT, Run
@@ -158,7 +159,9 @@ class Tracker:
         comparable = self.client.get_run(run_id).data.tags["comparable"]
         return next((row for row in self.rows(comparable) if row.is_baseline), None)
 
-    def predictions(self, run_id: str, labels: Sequence[str], oos: int | None, split: Split = "test") -> Predictions:
+    def predictions(
+        self, run_id: str, labels: Sequence[str], oos: int | None, split: Split = "test", task: Task = SINGLE_LABEL
+    ) -> Predictions:
         """A finished run's predictions of a split; those of validation are cross-fitted (see `pipeline.runtimes.crossfit`).
 
         Raises TrackError if they are missing or damaged.
@@ -167,7 +170,7 @@ class Tracker:
         with tempfile.TemporaryDirectory() as folder:
             try:
                 file = self.client.download_artifacts(run_id, name, folder)
-                return read_predictions(Path(file), labels, oos)
+                return read_predictions(Path(file), labels, oos, task)
             except Exception as error:  # errors of MLflow and Arrow; OSError for a missing file
                 problem = f"{name} of run {run_id} can't be read ({type(error).__name__})"
                 raise TrackError(f"{problem}; run it again") from error

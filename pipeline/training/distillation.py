@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from pipeline.errors import OptimizationError
 from pipeline.models.architecture import layers
 from pipeline.system.cores import free_memory
+from pipeline.tasks import SINGLE_LABEL, Task
 
 Batch = Mapping[str, torch.Tensor]
 States = list[torch.Tensor]  # hidden states of one text, one (length, hidden size) a layer; (1, hidden size) if pooled
@@ -23,31 +24,17 @@ MAX_CACHE_BYTES = 4 * 2**30  # bytes
 MAX_MEMORY_SHARE = 0.25  # of the free memory
 
 
-def loss(
-    student: torch.Tensor, teacher: torch.Tensor, labels: torch.Tensor, alpha: float, temperature: float
-) -> torch.Tensor:
-    """alpha * CE(student, labels) + (1 - alpha) * T^2 * KL(teacher / T || student / T), the mean over the batch.
-
-    student, teacher: logits, float32 (n, labels); labels: int64 (n,), -100 for a text without a label, whose CE is 0.
-    T^2 makes the gradients of the soft targets independent of T (Hinton, Vinyals, Dean 2015, section 2).
-    """
-    soft = F.kl_div(
-        F.log_softmax(student / temperature, dim=-1),
-        F.log_softmax(teacher / temperature, dim=-1),
-        reduction="batchmean",
-        log_target=True,
-    )
-    hard = F.cross_entropy(student, labels, reduction="sum") / len(labels)
-    return alpha * hard + (1 - alpha) * temperature**2 * soft
-
-
 class Distillation:
     """The loss of a training: on logits, and optionally on the teacher's hidden states and its last layer's relations."""
 
-    def __init__(self, teacher_logits: np.ndarray, alpha: float, temperature: float) -> None:
-        """teacher_logits: float32 (texts, labels)."""
+    def __init__(
+        self, teacher_logits: np.ndarray, alpha: float, temperature: float, task: Task = SINGLE_LABEL,
+        weights: np.ndarray | None = None,
+    ) -> None:  # fmt: skip
+        """teacher_logits: float32 (texts, labels); weights: float32 (labels,), see `Task.losses`."""
         self._teacher_logits = torch.from_numpy(teacher_logits)
-        self._alpha, self._temperature = alpha, temperature
+        self._alpha, self._temperature, self._task = alpha, temperature, task
+        self._weights = None if weights is None else torch.from_numpy(weights)
         self._teacher: Any = None
         self._hidden = self._relations = 0.0
         self._recorded: dict[str, list[torch.Tensor]] = {}
@@ -104,10 +91,12 @@ class Distillation:
             hook.remove()
 
     def __call__(self, outputs: Any, inputs: Batch, labels: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-        """The loss of a batch: the student's outputs for `inputs`; labels and rows in the transfer set, both int64 (n,)."""
+        """The loss of a batch: the student's outputs for `inputs`; targets, and rows in the transfer set, int64 (n,)."""
         logits = outputs.logits.float()
         own, self._recorded = self._recorded.get("student", []), {}
-        total = loss(logits, self._teacher_logits[rows.cpu()].to(logits.device), labels, self._alpha, self._temperature)
+        teacher = self._teacher_logits[rows.cpu()].to(logits.device)
+        weights = None if self._weights is None else self._weights.to(logits.device)
+        total: torch.Tensor = self._task.distillation_loss(logits, teacher, labels, self._alpha, self._temperature, weights)
         if self._teacher is None:
             return total
         mask = inputs["attention_mask"].bool()

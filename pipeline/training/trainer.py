@@ -21,14 +21,17 @@ from datasets import Dataset
 from transformers import Trainer, TrainerCallback, TrainingArguments
 from transformers.trainer_callback import PrinterCallback, ProgressCallback
 
+from pipeline.config.backbone import LOSS
 from pipeline.data.splits import typical_texts
 from pipeline.errors import TrainingError
+from pipeline.models.token_types import kind_for
 from pipeline.runtimes import tokens
 from pipeline.system import cpu, disk
 from pipeline.system.progress import bar
-from pipeline.tasks.single_label import LABEL
+from pipeline.tasks import SINGLE_LABEL, Task
 from pipeline.training.batches import Collator, sorted_by_length, tokenized
-from pipeline.training.history import accuracy, curves, selection_optimism_pp
+from pipeline.training.best_epoch import BestEpoch
+from pipeline.training.history import curves
 from pipeline.training.optimizer import adamw
 
 log = logging.getLogger(__name__)
@@ -51,7 +54,11 @@ class Recipe:
     label_smoothing: float = 0.0
     head_lr_multiplier: float = 1.0  # learning-rate multiplier of the last layer, which is new
     dropout: float | None = None  # None: as the network has it
+    task: Task = SINGLE_LABEL
+    labels: int = 0  # their number
+    weights: np.ndarray | None = None  # float32 (labels,), of the loss on labels, see `Task.losses`
     keep: str = "best"  # "best": the best epoch on validation; "last": for pruning, whose earlier epochs are less sparse
+    best_by: str = SINGLE_LABEL.best_by  # what is best of the epochs, see `pipeline.training.best_epoch`
 
 
 class Objective(Protocol):
@@ -80,41 +87,51 @@ def train(
     """Train `model` in place, on the GPU if there is one, and leave it on the CPU.
 
     It ends with the weights of the best epoch on validation, or of the last one (`recipe.keep`). Without an objective the
-    loss is cross-entropy with label smoothing; without an optimizer AdamW is used.
-    Returns one dict an epoch: epoch, train_loss, validation_loss, validation_accuracy (0 to 1); see also `_curves`.
+    loss is that of the task, with `recipe.weights` in training; without an optimizer AdamW is used.
+    Returns one dict an epoch: epoch, train_loss, validation_loss, validation_accuracy (0 to 1), and validation_NAME where
+    another metric chooses the epoch; see also `_curves`.
     Raises TrainingError when a checkpoint of an interrupted training does not fit, OptimizationError when an artifact could
     not make the same tokens as `tokenizer`.
     """
-    tokens.check(tokenizer, recipe.max_length, typical_texts(training, validation))
+    pairs = recipe.task.pairs
+    tokens.check(tokenizer, recipe.max_length, typical_texts(training, validation), pairs)
+    token_types = kind_for(model, tokenizer, pairs)
     embeddings = model.base_model.get_input_embeddings()
     embeddings.requires_grad_(not recipe.freeze_embeddings)
-    progress = Progress()
+    best = BestEpoch(recipe.task, recipe.best_by, recipe.label_smoothing)
+    progress = Progress(recipe.best_by)
     trainer = _Trainer(
         model=model,
         args=_arguments(recipe, scratch),
-        train_dataset=tokenized(training, tokenizer, recipe.max_length),
-        eval_dataset=sorted_by_length(tokenized(validation, tokenizer, recipe.max_length)),
-        data_collator=Collator(tokenizer),
-        compute_metrics=accuracy,
+        train_dataset=tokenized(training, tokenizer, recipe.max_length, scratch / "train.arrow", token_types),
+        eval_dataset=sorted_by_length(
+            tokenized(validation, tokenizer, recipe.max_length, scratch / "validation.arrow", token_types)
+        ),
+        data_collator=Collator(tokenizer, recipe.task, recipe.labels),
+        compute_metrics=best,
+        preprocess_logits_for_metrics=best.kept,
         callbacks=[progress, *callbacks],
         optimizers=(optimizer or _optimizer(model, recipe), None),
     )
-    trainer.objective = objective
+    trainer.objective, trainer.recipe = objective, recipe
     trainer.remove_callback(ProgressCallback)
     trainer.remove_callback(PrinterCallback)
     with contextlib.closing(progress), fast_training(model, recipe):
         _train_or_resume(trainer, scratch)
     embeddings.requires_grad_()
     model.to("cpu").float()
-    return _curves(trainer, recipe.keep)
+    return _curves(trainer, recipe, best)
 
 
-def _curves(trainer: Trainer, keep: str) -> list[dict[str, float]]:
+def _curves(trainer: Trainer, recipe: Recipe, best: BestEpoch) -> list[dict[str, float]]:
     """One dict an epoch; where the best is kept, the last has how much better the choice makes it look, in points."""
     found = curves(trainer.state.log_history)
-    if keep == "best":
-        optimism = selection_optimism_pp(trainer.state.log_history, np.array(trainer.eval_dataset[LABEL]))
-        log.info("the epoch that was kept looks %.2f points better on the validation texts that chose it", optimism)
+    if recipe.keep == "best":
+        optimism = best.optimism_pp(trainer.state.log_history, recipe.task.truth(trainer.eval_dataset, recipe.labels))
+        log.info(
+            "the epoch that was kept, the best by %s, looks %.2f points of %s better on the validation texts that chose it",
+            *(best.metric.replace("_", " "), optimism, recipe.task.best_by.replace("_", " ")),
+        )  # fmt: skip
         found[-1]["selection_optimism_pp"] = optimism
     return found
 
@@ -137,18 +154,32 @@ def _train_or_resume(trainer: Trainer, scratch: Path) -> None:
 
 
 class _Trainer(Trainer):  # type: ignore[misc]  # transformers is not typed
-    """The Trainer, with an objective that gets the row numbers of the batch."""
+    """The Trainer, with an objective that gets the row numbers of the batch, and the task's loss."""
 
     objective: Objective | None = None
+    recipe: Recipe
+
+    def _get_train_sampler(self, train_dataset: Dataset | None = None) -> Any:
+        """The Trainer's own, with the lengths as a list: looked up in the data set one by one they take minutes."""
+        sampler = super()._get_train_sampler(train_dataset)
+        sampler.lengths = sampler.lengths[:]
+        return sampler
 
     def compute_loss(self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, **settings: Any) -> Any:
-        rows = inputs.pop("row")
+        rows, labels = inputs.pop("row"), inputs.pop("labels")
         if self.objective is None or not model.training:
-            return super().compute_loss(model, inputs, return_outputs, **settings)
-        labels = inputs.pop("labels")
+            outputs = model(**inputs)
+            loss = self._of_labels(outputs.logits, labels, model.training)
+            return (loss, outputs) if return_outputs else loss
         outputs = model(**inputs, **self.objective.forward_arguments)
         loss = self.objective(outputs, inputs, labels, rows)
         return (loss, outputs) if return_outputs else loss
+
+    def _of_labels(self, logits: torch.Tensor, targets: torch.Tensor, training: bool) -> Any:
+        """The loss on labels; its weights are for training only."""
+        how = self.recipe
+        weights = torch.from_numpy(how.weights) if training and how.weights is not None else None
+        return how.task.losses(logits, targets, weights, how.label_smoothing).mean()
 
 
 @contextlib.contextmanager
@@ -190,7 +221,6 @@ def _arguments(recipe: Recipe, scratch: Path) -> TrainingArguments:
         per_device_eval_batch_size=4 * recipe.batch_size,
         weight_decay=recipe.weight_decay,
         warmup_steps=recipe.warmup_ratio,  # below 1: the share of all steps that are warm-up
-        label_smoothing_factor=recipe.label_smoothing,
         lr_scheduler_type="linear",
         bf16=takes_bfloat16(recipe.bfloat16),
         use_cpu=not torch.cuda.is_available(),
@@ -199,8 +229,8 @@ def _arguments(recipe: Recipe, scratch: Path) -> TrainingArguments:
         save_strategy="epoch",
         save_total_limit=1,  # besides the best one
         load_best_model_at_end=recipe.keep == "best",
-        metric_for_best_model="accuracy" if recipe.keep == "best" else None,
-        greater_is_better=True,
+        metric_for_best_model=recipe.best_by if recipe.keep == "best" else None,
+        greater_is_better=recipe.best_by != LOSS,
         remove_unused_columns=False,
         logging_strategy="epoch",
         report_to="none",
@@ -240,10 +270,11 @@ def newest_checkpoint(scratch: Path) -> Path | None:
 
 
 class Progress(TrainerCallback):  # type: ignore[misc]  # transformers is not typed
-    """One bar for the whole training; it shows the newest epoch's loss and validation accuracy."""
+    """One bar for the whole training; it shows the newest epoch's loss and validation metric."""
 
-    def __init__(self) -> None:
+    def __init__(self, metric: str = SINGLE_LABEL.best_by) -> None:
         self._bar: Any = None
+        self._metric = f"validation_{metric}"
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Draw the bar; a resumed training starts where it was."""
@@ -256,8 +287,8 @@ class Progress(TrainerCallback):  # type: ignore[misc]  # transformers is not ty
     def on_evaluate(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """Show the results of the epoch."""
         newest = curves(state.log_history)[-1]
-        loss, accuracy = newest.get("train_loss", float("nan")), newest["validation_accuracy"]
-        self._bar.set_postfix_str(f"epoch {newest['epoch']}, loss {loss:.3f}, validation {accuracy:.3f}", refresh=False)
+        loss, value = newest.get("train_loss", float("nan")), newest[self._metric]
+        self._bar.set_postfix_str(f"epoch {newest['epoch']}, loss {loss:.3f}, validation {value:.3f}", refresh=False)
 
     def close(self) -> None:
         """Close the bar, so that what is told next has a line of its own."""

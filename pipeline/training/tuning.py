@@ -40,7 +40,7 @@ class Space:
         return trial.suggest_float(name, self.low, self.high, log=self.log)
 
 
-# (settings, the trial's scratch directory, a callback for the training) -> validation accuracy of the epoch that is kept
+# (settings, the trial's scratch directory, a callback for the training) -> validation metric of the epoch that is kept
 Train = Callable[[dict[str, Any], Path, TrainerCallback], float]
 
 
@@ -51,40 +51,43 @@ def search(
     scratch: Path,
     train: Train,
     on_trial: Callable[[dict[str, Any]], None],
+    metric: str = "accuracy",
 ) -> dict[str, Any]:
     """Run trials until `n_trials` have ended; those that a killed process left count.
 
-    `on_trial` gets every trial as it ends, those from before a kill too: number, state, value (validation accuracy),
-    settings, epochs (validation accuracy of each), seconds.
+    `on_trial` gets every trial as it ends, those from before a kill too: number, state, metric (its name), value (on
+    validation), settings, epochs (the value of each), seconds.
     Returns "best" (settings), "trials" and "importance" (share by setting).
     """
     pruner = optuna.pruners.MedianPruner(n_startup_trials=UNPRUNED_TRIALS, n_warmup_steps=UNPRUNED_EPOCHS + 1)
     study = open_study(scratch, "search", ["maximize"], seed, RANDOM_TRIALS, pruner)
     for earlier in _ended(study):
-        on_trial(_described(earlier))
+        on_trial(_described(earlier, metric))
     while len(_ended(study)) < n_trials:
         trial = study.ask()
         chosen = {name: space.suggest(trial, name) for name, space in spaces.items()}
         log.info(
             "trial %d of %d: %s", len(_ended(study)) + 1, n_trials, ", ".join(f"{k}={v:.4g}" for k, v in chosen.items())
         )
-        _run_trial(study, trial, chosen, scratch, train)
-        ended = _described(study.trials[trial.number])
-        log.info("trial %d: %s, validation accuracy %.4f", len(_ended(study)), ended["state"], ended["value"])
+        _run_trial(study, trial, chosen, scratch, train, metric)
+        ended = _described(study.trials[trial.number], metric)
+        log.info("trial %d: %s, validation %s %.4f", len(_ended(study)), ended["state"], metric, ended["value"])
         on_trial(ended)
     best = study.best_trial
     return {
         "best": best.params,
         "best_value": best.value,
-        "trials": [_described(trial) for trial in _ended(study)],
+        "trials": [_described(trial, metric) for trial in _ended(study)],
         "importance": _importance(study),
     }
 
 
-def _run_trial(study: optuna.Study, trial: optuna.Trial, chosen: dict[str, float], scratch: Path, train: Train) -> None:
+def _run_trial(
+    study: optuna.Study, trial: optuna.Trial, chosen: dict[str, float], scratch: Path, train: Train, metric: str
+) -> None:
     folder = scratch / f"trial-{digest(chosen)[:16]}"  # by its settings: an enqueued trial finds its checkpoint
     try:
-        value = train(chosen, folder, _Reporter(trial))
+        value = train(chosen, folder, _Reporter(trial, metric))
     except optuna.TrialPruned:
         study.tell(trial, state=TrialState.PRUNED)
     else:
@@ -93,20 +96,20 @@ def _run_trial(study: optuna.Study, trial: optuna.Trial, chosen: dict[str, float
 
 
 class _Reporter(TrainerCallback):  # type: ignore[misc]  # transformers is not typed
-    """Tells the study each epoch's validation accuracy, and stops a trial below the median."""
+    """Tells the study each epoch's validation metric, and stops a trial below the median."""
 
-    def __init__(self, trial: optuna.Trial) -> None:
-        self._trial = trial
+    def __init__(self, trial: optuna.Trial, metric: str) -> None:
+        self._trial, self._key = trial, f"eval_{metric}"
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
         """A resumed training already has epochs."""
         for entry in state.log_history:
-            if "eval_accuracy" in entry:
-                self._trial.report(entry["eval_accuracy"], round(entry["epoch"]))
+            if self._key in entry:
+                self._trial.report(entry[self._key], round(entry["epoch"]))
 
     def on_evaluate(self, args: Any, state: Any, control: Any, metrics: dict[str, float], **_: Any) -> None:
         """An epoch has ended."""
-        self._trial.report(metrics["eval_accuracy"], round(state.epoch))
+        self._trial.report(metrics[self._key], round(state.epoch))
         if self._trial.should_prune():
             raise optuna.TrialPruned
 
@@ -115,10 +118,11 @@ def _ended(study: optuna.Study) -> list[FrozenTrial]:
     return study.get_trials(states=(TrialState.COMPLETE, TrialState.PRUNED))
 
 
-def _described(trial: FrozenTrial) -> dict[str, Any]:
+def _described(trial: FrozenTrial, metric: str) -> dict[str, Any]:
     epochs = [trial.intermediate_values[epoch] for epoch in sorted(trial.intermediate_values)]
     return {
         "number": trial.number,
+        "metric": metric,
         "state": "finished" if trial.state is TrialState.COMPLETE else "stopped early",
         "value": trial.value if trial.state is TrialState.COMPLETE else max(epochs),  # Optuna's is that of the last epoch
         "settings": trial.params,

@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,6 +33,7 @@ def test_a_label_is_the_text_that_was_typed(value: str) -> None:
         ("decide.only=1e3", "decide.only='1e3'"),
         ("data.oos_label=1e3,oos,true", "data.oos_label='1e3',oos,'true'"),
         *((f"data.oos_label={value}", f"data.oos_label='{value}'") for value in ("FALSE", "1_000", "1.50", "NaN", "-0")),
+        *((f"data.delimiter={mark}", f"data.delimiter='{mark}'") for mark in (",", ";", "|", "\t")),
         # what stays
         ("data.oos_label=null", "data.oos_label=null"),
         ("data.oos_label='1e3'", "data.oos_label='1e3'"),
@@ -46,6 +48,13 @@ def test_a_label_is_the_text_that_was_typed(value: str) -> None:
 )
 def test_only_texts_that_hydra_would_change_are_quoted(word: str, kept: str) -> None:
     assert keep_text([word]) == [kept] and keep_text([kept]) == [kept]
+
+
+def test_how_a_file_is_written_can_be_typed_as_it_is() -> None:
+    data: Any = one_config(
+        [*FILES, "data.delimiter=;", "data.text_column=1", "data.header=false", "data.train=a/*.csv"]
+    ).data
+    assert (data.delimiter, data.text_column, data.header, data.train) == (";", "1", False, "a/*.csv")
 
 
 def test_a_sweep_over_labels_keeps_them_too() -> None:

@@ -1,5 +1,7 @@
 """Data from files: every format reads alike, what is cut off and how, and the content hash."""
 
+import csv
+import gzip
 import json
 import logging
 import tracemalloc
@@ -9,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import openpyxl
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
@@ -16,6 +19,7 @@ import pytest
 
 from pipeline.data.sources import Files
 from pipeline.data.splits import Splits
+from pipeline.errors import DataError
 from tests.conftest import write_csv
 
 Rows = Sequence[tuple[str, str | int | float]]
@@ -30,10 +34,10 @@ def rows_of(splits: Splits, name: str) -> list[tuple[str, str]]:
     return [(text, splits.labels[label]) for text, label in zip(split["text"], split["label"], strict=True)]
 
 
-def separated(delimiter: str, start: str = "", end: str = "\n") -> Callable[[Path, Rows], Path]:
+def separated(delimiter: str, start: str = "", end: str = "\n", encoding: str = "utf-8") -> Callable[[Path, Rows], Path]:
     def write(path: Path, rows: Rows) -> Path:
         lines = [delimiter.join(map(str, row)) + end for row in [("text", "label"), *rows]]
-        path.write_bytes((start + "".join(lines)).encode())
+        path.write_bytes((start + "".join(lines)).encode(encoding))
         return path
 
     return write
@@ -50,9 +54,42 @@ def parquet(path: Path, rows: Rows) -> Path:
     return path
 
 
+def json_array(key: str | None) -> Callable[[Path, Rows], Path]:
+    def write(path: Path, rows: Rows) -> Path:
+        records = [{"id": i, "label": label, "text": text} for i, (text, label) in enumerate(rows)]
+        path.write_text(
+            json.dumps({"version": "1", "empty": [], key: records} if key else records, indent=1), encoding="utf-8"
+        )
+        return path
+
+    return write
+
+
+def workbook(path: Path, rows: Rows) -> Path:
+    book = openpyxl.Workbook()
+    for row in [("text", "label"), *rows]:
+        book.worksheets[0].append(row)
+    book.save(path)
+    return path
+
+
+def zipped(write: Callable[[Path, Rows], Path]) -> Callable[[Path, Rows], Path]:
+    def write_zipped(path: Path, rows: Rows) -> Path:
+        path.write_bytes(gzip.compress(write(path, rows).read_bytes()))
+        return path
+
+    return write_zipped
+
+
 FORMATS: dict[str, Callable[[Path, Rows], Path]] = {
     "a.csv": separated(","), "windows.CSV": separated(",", "\ufeff", "\r\n"), "a.tsv": separated("\t"),
     "a.jsonl": json_lines, "a.parquet": parquet,
+    "semicolon.csv": separated(";", "\ufeff"), "pipe.txt": separated("|"), "tab.csv": separated("\t"),
+    "comma.tsv": separated(","), "sep.csv": separated(";", "sep=;\r\n", "\r\n"), "cr.txt": separated("\t", end="\r"),
+    "utf16.txt": separated("\t", end="\r\n", encoding="utf-16"),
+    "array.json": json_array(None), "records.json": json_array("data"), "lines.json": json_lines,
+    "a.csv.gz": zipped(separated(",")), "a.JSONL.GZ": zipped(json_lines),
+    "utf16.csv.gz": zipped(separated(";", encoding="utf-16")), "a.xlsx": workbook,
 }  # fmt: skip
 
 
@@ -151,10 +188,10 @@ def test_texts_in_two_splits_are_counted_in_a_warning(
         load(toy_csv, validation=str(validation), test=str(test))
     counts = [record.getMessage() for record in caplog.records]
     assert [line.split("warning: ")[1] for line in counts] == [
-        "the validation split (2 texts) lacks 2 of 3 classes",
-        "the test split (4 texts) lacks 1 of 3 classes",
-        "3 of 4 test texts are also in train",
-        "1 of 4 test texts are also in validation",
+        "the validation split (2 texts) lacks 2 of 3 classes: 'music', 'weather'",
+        "the test split (4 texts) lacks 1 of 3 classes: 'music'",
+        "3 of 4 test texts are also in train (3 without regard to case and white space)",
+        "1 of 4 test texts are also in validation (1 without regard to case and white space)",
     ]
 
 
@@ -171,3 +208,16 @@ def test_a_million_rows_do_not_become_python_objects(tmp_path: Path) -> None:
     tracemalloc.stop()
     assert len(splits.train) + len(splits.validation) + len(splits.test) == 1_000_000
     assert peak_mb < 40  # row numbers and codes in NumPy take 25; as strings the texts alone would take 80
+
+
+def test_texts_of_several_columns_are_joined_with_a_space(tmp_path: Path, toy_csv: Path) -> None:
+    rows = [*((f"Title {i}", f"body\n{i}", "ab"[i % 2]) for i in range(40)), ("", "body", "a"), ("Title", " \t", "b")]
+    with (tmp_path / "a.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([("title", "body", "label"), *rows])
+    path = tmp_path / "a.csv"
+    splits = load(path, text_column=("title", "body"), validation=str(path), test=str(path))
+    assert splits.train["text"][:2] == ["Title 0 body\n0", "Title 1 body\n1"]
+    assert splits.train["text"][-2:] == ["body", "Title"]
+    (tmp_path / "b.csv").write_text("title,body,label\na,b,x\n , ,y\n")
+    with pytest.raises(DataError, match=r"row 3, column 'title, body'"):
+        load(tmp_path / "b.csv", text_column=("title", "body"))

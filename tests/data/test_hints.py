@@ -25,7 +25,7 @@ from tests.data.test_files import load, rows_of
     ],
 )
 def test_a_second_text_beside_the_first_is_named(columns: list[str], text: str, other: str) -> None:
-    found = hints.of_columns(columns, text)
+    found = hints.of_columns(columns, [text])
     assert [f"the column {other!r}" in line for line in found] == [True] * bool(other)
 
 
@@ -73,14 +73,15 @@ def test_parquet_of_the_library_datasets_keeps_the_names_of_its_classes(tmp_path
     assert all((int(text.split()[1]) % 2 == 0) == (label == "joy") for text, label in rows_of(splits, "train"))
 
 
-@pytest.mark.parametrize(("code", "words"), [(-1, "empty"), (2, "none of its 2 classes")])
+@pytest.mark.parametrize(("code", "words"), [(-1, "1 with an empty label"), (2, "none of its 2 classes")])
 def test_a_number_without_a_class_is_an_error(code: int, words: str, tmp_path: Path) -> None:
     features = Features({"text": Value("string"), "label": ClassLabel(names=["joy", "anger"])})
     table = pa.table({"text": [f"text {i}" for i in range(40)], "label": [code, *[0, 1] * 19, 0]})
     table = table.replace_schema_metadata(features.arrow_schema.metadata)
     pa.parquet.write_table(table, tmp_path / "a.parquet")
-    with pytest.raises(DataError, match=rf"row 1, column 'label'.*{words}"):
+    with pytest.raises(DataError, match="row 1, column 'label'") as caught:
         load(tmp_path / "a.parquet")
+    assert words in str(caught.value)
 
 
 def test_strings_of_json_that_look_like_dates_stay_strings(tmp_path: Path) -> None:

@@ -19,8 +19,8 @@ from pipeline.evaluation.session import Examples, Reference, measure, predict
 from pipeline.evaluation.size import size_of
 from pipeline.models.build import start
 from pipeline.runtimes.base import Description, load
-from pipeline.runtimes.decision_rule import Rule
 from pipeline.runtimes.torch import save
+from pipeline.tasks.decision_rule import Rule
 from tests.support import instant
 
 pytestmark = pytest.mark.slow

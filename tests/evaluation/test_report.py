@@ -10,10 +10,10 @@ import pytest
 from pipeline.evaluation.latency.samples import Block, Pair, Samples
 from pipeline.evaluation.metrics import METRICS, validation_key
 from pipeline.evaluation.quality.paired import PairedQuality
-from pipeline.evaluation.quality.scores import quality_of
 from pipeline.evaluation.report import SPEEDUPS, Comparison, Judged, Latency, Predictions, Report, Size
 from pipeline.evaluation.statistics import Interval
 from pipeline.system.machine import Conditions
+from pipeline.tasks.scores import quality_of
 
 QUIET = Conditions(0.2, 0.0, 0.1, None, 10.0, 0.001)
 
@@ -30,7 +30,9 @@ def by_hand(predicted: list[int], truth: list[int], oos: int | None) -> dict[str
         right = pairs.count((label, label))
         wrong = sum((p == label) != (t == label) for p, t in pairs)
         f1.append(2 * right / (2 * right + wrong))
-    result = {"accuracy": share(pairs), "f1_macro": sum(f1) / len(f1)}
+    recalls = [sum(p == t == label for p, t in pairs) / truth.count(label) for label in {*truth}]
+    balanced = sum(recalls) / len(recalls)
+    result = {"accuracy": share(pairs), "f1_macro": sum(f1) / len(f1), "balanced_accuracy": balanced}
     if oos is not None:
         result["in_scope_accuracy"] = share([(p, t) for p, t in pairs if t != oos])
         result["oos_recall"] = share([(p, t) for p, t in pairs if t == oos])
@@ -62,7 +64,7 @@ def test_a_metric_that_no_text_counts_for_is_left_out(oos: int, where: str) -> N
 
 def test_quality_of_a_small_example_has_the_pinned_numbers() -> None:
     predicted, truth = np.array([0, 1, 1, 1, 2, 0]), np.array([0, 0, 1, 1, 2, 2])
-    plain = {"accuracy": 4 / 6, "f1_macro": (1 / 2 + 4 / 5 + 2 / 3) / 3}
+    plain = {"accuracy": 4 / 6, "f1_macro": (1 / 2 + 4 / 5 + 2 / 3) / 3, "balanced_accuracy": (1 / 2 + 1 + 1 / 2) / 3}
     assert quality_of(predicted, truth, None) == pytest.approx(plain)
     scoped = {"in_scope_accuracy": 3 / 4, "oos_recall": 1 / 2, "oos_precision": 1.0}
     assert quality_of(predicted, truth, 2) == pytest.approx(plain | scoped)
@@ -167,14 +169,17 @@ def test_the_validation_split_is_judged_by_the_same_metrics_under_names_of_its_o
     assert {key for key in metrics if key.startswith("validation/")} == set(map(validation_key, rates))
 
 
-def test_every_report_has_the_metrics_that_an_objective_may_name_but_those_of_out_of_scope_texts() -> None:
+def test_every_report_has_the_metrics_that_an_objective_may_name_but_those_of_some_tasks() -> None:
     always = {metric.key for metric in METRICS.values() if metric.always}
     missing = always - set(report([samples([1.0])]).metrics())
     assert missing == {
         f"{split}/{name}"
         for split in ("quality", "validation")
-        for name in ("f1_macro", "in_scope_accuracy", "oos_recall", "oos_precision")
-    }
+        for name in (
+            "f1_macro", "in_scope_accuracy", "oos_recall", "oos_precision", "f1_micro", "f1_samples", "average_precision",
+            "balanced_accuracy", "class_recall",
+        )
+    }  # fmt: skip
 
 
 def test_what_the_machine_did_is_told_and_what_it_does_not_tell_is_absent() -> None:

@@ -92,3 +92,18 @@ def test_each_optimization_is_counted_with_its_own_tokenizer(
     assert mine == 0 and theirs > 0.1
     [warning] = [record.getMessage() for record in caplog.records if "unknown" in record.getMessage()]
     assert warning.startswith(f"warning: {baseline.baseline.name}: ")
+
+
+def test_pieces_a_word_tell_another_language() -> None:
+    from tokenizers import Tokenizer, models, pre_tokenizers
+
+    known = ["[UNK]", *map(chr, range(97, 123)), *(f"##{chr(i)}" for i in range(97, 123)), "hello", "you"]
+    tokenizer = Tokenizer(models.WordPiece({piece: i for i, piece in enumerate(known)}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    assert coverage.count(["hallo du"], tokenizer).pieces_per_word is None  # a vocabulary of characters is no language
+    tokenizer.add_tokens([f"more{i}" for i in range(coverage.SMALL_VOCABULARY)])
+    assert coverage.count(["hello you", "日本語"], tokenizer).pieces_per_word == 1  # what has no spaces is not counted
+    foreign = coverage.measure(["hallo du"], tokenizer, 100)
+    assert foreign.pieces_per_word == 3.5
+    [line] = coverage.lines(foreign.metrics())
+    assert "3.50 pieces" in line and "language" in line

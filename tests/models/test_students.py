@@ -88,16 +88,16 @@ def test_a_narrow_network_keeps_the_neurons_that_matter_and_computes_as_if_the_o
             weight[:, 8:] = 0  # only the first eight neurons of each layer do anything
     inputs = tokenizer(["rain"], return_tensors="pt")
     before = model(**inputs).logits
-    prune_by_importance(model, sample_batches(tokenizer, data, 12, 16, 0), 1.0, 0.125)
+    prune_by_importance(model, sample_batches(model, tokenizer, data, 12, 16, 0), 1.0, 0.125)
     assert [layer.neurons for layer in layers_of(model)] == [8, 8]
     assert torch.allclose(model(**inputs).logits, before, atol=1e-5)
 
 
 def test_batches_are_drawn_by_a_seed_and_have_their_labels() -> None:
     data = Dataset.from_dict({"text": [f"text {i}" for i in range(50)], "label": list(range(50))})
-    _, tokenizer = start(Backbone("tiny", Weights(random=True)), "teacher", ["a", "b"], 0)
+    model, tokenizer = start(Backbone("tiny", Weights(random=True)), "teacher", ["a", "b"], 0)
     drawn = [
-        np.concatenate([each["labels"].numpy() for each in sample_batches(tokenizer, data, 40, 16, seed)])
+        np.concatenate([each["labels"].numpy() for each in sample_batches(model, tokenizer, data, 40, 16, seed)])
         for seed in (0, 0, 1)
     ]
     assert (

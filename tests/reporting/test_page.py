@@ -60,6 +60,17 @@ def test_the_page_escapes_what_it_shows_and_loads_nothing() -> None:
     assert 'class="dot baseline"' in page and 'class="dot front"' in page
 
 
+def test_the_page_shows_the_worst_and_the_rarest_classes_where_a_run_has_them() -> None:
+    assert 'id="classes"' not in render(CONTENT)
+    one = {
+        "class": "<refund>", "texts": "12", "few": "few", "recall": "41.7%", "baseline_recall": "75.0%", "lost": "5",
+        "gained": "1", "holm_p": "", "precision": "",
+    }  # fmt: skip
+    page = render(replace(CONTENT, rows=(BASELINE, replace(SMALL, classes=(one,)))))
+    for part in ("lowest recall 41.7% (&lt;refund&gt;, 12 texts)", "<td>12 few</td>", "<td>75.0%</td>"):
+        assert part in page
+
+
 def test_the_page_says_what_was_decided() -> None:
     decision = {
         "chosen": "small", "verdict": "ship small: it is the best", "prefer": "size",

@@ -79,9 +79,11 @@ def test_cells_have_their_units_and_missing_metrics_are_dashes() -> None:
 
 
 EVERYTHING = {
+    "quality__balanced_accuracy": 0.85, "quality__class_recall": 0.6, "delta__class_recall_pp": -3.0,
     "quality__ece": 0.02, "quality__ece_by_chance": 0.01,
     "argmax__accuracy": 0.88, "delta__accuracy_pp_low": -0.7, "delta__accuracy_pp_high": 0.3,
     "quality__in_scope_accuracy": 0.95, "quality__oos_recall": 0.5, "quality__f1_macro": 0.9, "latency__p95_ms": 9.0,
+    "quality__f1_micro": 0.91,
     "latency__p50_ms": 7.0,
     "throughput__texts_per_s": 250.0, "memory__peak_mb": 300.0, "memory__pss_warm_mb": 250.0, "cost__texts_per_core_s": 24.0,
     "cost__price_per_million_texts": 0.0463, "size__dense_mb": 80.0, "prune__sparsity": 0.6, "delta__accuracy_pp": -0.2,
@@ -121,7 +123,7 @@ def test_a_terminal_gets_no_more_columns_than_it_is_wide_and_is_told_what_it_lac
     assert note == ONE_SEED
     assert {len(line) for line in (head, rule, *lines)} == {len(head)} and len(head) <= MAX_WIDTH
     lacking = told.removeprefix("left out here, see comparison.md: ").split(", ")
-    assert lacking == droppable_titles()[: len(lacking)] and lacking[:2] == ["macro F1 %", "ECE %"]
+    assert lacking == droppable_titles()[: len(lacking)] and lacking[:2] == ["balanced %", "worst change pp"]
     assert not [title for title in lacking if f" {title} " in f"{head} ".replace("texts/s/core", "")]
     assert all(title in head for title in ("accuracy %", "mean ms", "faster", "slow calls", "verdict", "size MB"))
     assert all(title in made.markdown() for title in lacking)

@@ -8,7 +8,7 @@ import pytest
 from pipeline.runtimes import crossfit
 from pipeline.runtimes.base import Description
 from pipeline.runtimes.crossfit import FOLDS, folds_of, selection_optimism
-from pipeline.runtimes.decision_rule import Rule
+from pipeline.tasks.decision_rule import Rule
 
 LABELS = ["a", "b", "c", "oos"]
 PLAIN = Description("onnx", LABELS, 64, oos=3)

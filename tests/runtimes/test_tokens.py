@@ -7,7 +7,8 @@ import pytest
 from tokenizers import AddedToken, Tokenizer, normalizers, processors
 
 from pipeline.errors import OptimizationError
-from pipeline.runtimes.base import Description, Encoder
+from pipeline.runtimes.base import Description
+from pipeline.runtimes.encoder import Encoder
 from pipeline.runtimes.tokens import AWKWARD, check, write
 from pipeline.runtimes.torch import read_tokenizer, save
 from tests.support.families import LABELS, TEXTS, TOKENIZERS, network

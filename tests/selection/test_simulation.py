@@ -5,7 +5,7 @@ import pytest
 
 from pipeline.commands.simulate import main
 from pipeline.errors import ConfigError
-from pipeline.selection.simulation import changes, crossfitting, decisions, ties
+from pipeline.selection.simulation import changes, classes, crossfitting, decisions, ties
 from pipeline.selection.simulation.subjects import SUBJECTS
 
 pytestmark = pytest.mark.slow
@@ -64,6 +64,18 @@ def test_the_lower_bound_of_a_change_is_hardly_ever_above_the_truth(n: int, labe
     allowed = 0.025 + 3 * (0.025 * 0.975 / cases) ** 0.5
     for name, found in changes.misses(drawn, n, cases, 0).items():
         assert np.mean([above for above, _, _ in found]) <= allowed, name
+
+
+def test_a_class_that_truly_lost_more_hardly_ever_passes_whatever_the_number_of_classes() -> None:
+    """2.5 % of the cases at most, by three standard deviations; what loses nothing passes where its classes are large."""
+    allowed = 0.025 + 3 * (0.025 * 0.975 / 400) ** 0.5
+    for number in (5, 20):
+        lost = classes.judgements(400, 0, number, 200, classes.ALLOWED)
+        assert np.mean([one.strict for one in lost]) <= allowed
+        assert np.mean([one.covered for one in lost]) >= 0.93
+        equal = classes.judgements(200, 0, number, 200, 0.0)
+        assert np.mean([one.strict for one in equal]) > 0.95
+    assert np.mean([one.of_all for one in classes.judgements(50, 0, 150, 200, 0.5)]) > 0.9, "the average hides it"
 
 
 def test_cross_fitted_accuracy_is_that_of_new_texts_and_the_rules_own_is_too_good() -> None:

@@ -12,12 +12,12 @@ from pipeline.errors import ConfigError
 from pipeline.reporting.plots.cascade import draw
 from pipeline.runtimes.base import Description, load, packages_of
 from pipeline.runtimes.cascade import log_probabilities
-from pipeline.runtimes.decision_rule import Rule
 from pipeline.steps import cascade
 from pipeline.steps.base import Context
 from pipeline.steps.cascade import Cascade, fit_threshold, threshold_curve
 from pipeline.steps.execute import StepsResult, check_order, run_steps
 from pipeline.steps.store import Store
+from pipeline.tasks.decision_rule import Rule
 from tests.conftest import composed, small, write_csv
 
 CASCADE = "optim.steps.cascade"

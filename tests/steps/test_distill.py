@@ -115,8 +115,10 @@ def test_a_students_fingerprint_knows_every_setting_its_search_and_its_teacher(
         "alpha": 0.5, "temperature": 4.0, "epochs": 3, "learning_rate": 1e-4,
         "batch_size": 8, "weight_decay": 0.02, "warmup_ratio": 0.2, "freeze_embeddings": False, "bfloat16": "never",
         "dropout": 0.2, "search": Search(n_trials=2), "pooling": "mean", "head_lr_multiplier": 2.0,
+        "best_by": "f1_macro",
     }  # fmt: skip
-    assert set(other) == {item.name for item in fields(Distill)} - {"kind", "teacher"}
+    weights = ("class_weights", "pos_weight")  # of the loss on labels
+    assert {*other, *weights} == {item.name for item in fields(Distill)} - {"kind", "teacher"}
     context = Context(config.data.load(0), config.backbone, 0)
     teacher = context.backbone.teacher
     retrained = replace(context.backbone, teacher=replace(teacher, finetune=replace(teacher.finetune, epochs=3)))
@@ -127,6 +129,7 @@ def test_a_students_fingerprint_knows_every_setting_its_search_and_its_teacher(
     seen = [
         fingerprint(base),
         *(fingerprint(replace(base, **{name: value})) for name, value in other.items()),
+        *(fingerprint(replace(base, alpha=0.5, **{name: "balanced"})) for name in weights),  # type: ignore[arg-type]
         *(fingerprint(replace(base, search=Search(2, **{name: [1, 1]}))) for name in ("epochs", "alpha", "temperature")),  # type: ignore[arg-type]
         fingerprint(base, replace(context, backbone=retrained)),
         fingerprint(base, replace(context, seed=1)),
@@ -176,3 +179,15 @@ def test_a_student_without_a_teacher_is_one_line(compose: Callable[..., Config],
     with pytest.raises(ConfigError, match="a distill step has no teacher") as told:
         check_order(orphan.optim, orphan.backbone)
     assert "\n" not in str(told.value)
+
+
+def test_settings_that_would_have_no_effect_are_refused_in_one_line(compose: Callable[..., Config]) -> None:
+    step = "optim.steps.distill"
+    with pytest.raises(ConfigError, match="class_weights=balanced: it is of the loss on labels, which alpha=0 switches off"):
+        compose("optim=distillation", f"{step}.class_weights=balanced")
+    compose("optim=distillation", f"{step}.class_weights=balanced", f"{step}.alpha=0.5")
+    compose("optim=distillation", f"{step}.class_weights=balanced", f"{step}.search.n_trials=2")
+    with pytest.raises(ConfigError, match="best_by=loss: a search compares trials by another metric"):
+        compose("optim=distillation", f"{step}.best_by=loss", f"{step}.search.n_trials=2")
+    with pytest.raises(ConfigError, match="best_by=f1_macro: pruning keeps its last epoch"):
+        compose("optim=magnitude_pruning", "optim.steps.prune.best_by=f1_macro")

@@ -15,6 +15,7 @@ from pipeline.steps.execute import check_order, plan, run_steps
 from pipeline.steps.finetune import Finetune
 from pipeline.steps.load_checkpoint import LoadCheckpoint
 from pipeline.steps.store import Store
+from pipeline.tasks import TASKS
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,13 @@ class Begin(Append):
     """The first step: it changes nothing, it makes the first word."""
 
     takes: ClassVar[tuple[str, ...]] = ()
+
+
+@dataclass(frozen=True)
+class OneLabel(Append):
+    """A step that takes one label a text only."""
+
+    tasks: ClassVar[tuple[str, ...]] = ("single_label",)
 
 
 @pytest.fixture
@@ -68,7 +76,7 @@ def test_a_fingerprint_changes_with_every_setting_the_seed_the_data_and_the_orde
     other: dict[str, Any] = {
         "epochs": 3, "learning_rate": 1e-4, "batch_size": 8, "weight_decay": 0.02, "warmup_ratio": 0.2,
         "label_smoothing": 0.3, "freeze_embeddings": False, "bfloat16": "never", "head_lr_multiplier": 1, "max_steps": 20,
-        "dropout": 0.0,
+        "dropout": 0.0, "pos_weight": "balanced", "class_weights": "balanced", "best_by": "f1_macro",
     }  # fmt: skip
     assert set(other) == {item.name for item in fields(Finetuning)}
     splits, backbone = context.splits, context.backbone
@@ -135,10 +143,13 @@ def test_only_the_first_step_may_make_a_classifier_and_it_must() -> None:
 
 
 def test_a_step_that_does_not_support_the_task_is_told_before_anything_is_made() -> None:
-    with pytest.raises(
-        ConfigError, match=r"optim\.steps\.step a: append does not support the task multi_label, only single"
-    ):
-        check_order(words("a", "b"), Backbone("any"), task="multi_label")
+    for task in TASKS:
+        check_order(words("a", "b"), Backbone("any"), task=task)
+    some = Optim("any", {"train": Begin(), "one": OneLabel()})
+    check_order(some, Backbone("any"), task="single_label")
+    check_order(some, Backbone("any"))
+    with pytest.raises(ConfigError, match=r"optim\.steps\.one: append does not support the task multi_label, only single"):
+        check_order(some, Backbone("any"), task="multi_label")
 
 
 def test_a_kind_without_make_and_a_source_without_load_can_not_be_made() -> None:

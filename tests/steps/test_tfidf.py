@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pipeline.config import Config
@@ -12,7 +13,7 @@ from pipeline.runtimes.base import load
 from pipeline.runtimes.tfidf import FEATURES
 from pipeline.steps import tfidf
 from pipeline.steps.base import Context
-from pipeline.steps.tfidf import Tfidf
+from pipeline.steps.tfidf import Tfidf, rows_that_fit
 from tests.conftest import small, write_csv
 
 
@@ -40,6 +41,20 @@ def test_fewer_features_than_set_are_told_and_the_classifier_still_knows_the_dat
     assert (logits.argmax(1) == splits.test["label"]).mean() > 0.8
 
 
+def test_with_balanced_weights_a_rare_class_is_answered_more_often(
+    compose: Callable[..., Config], root: Path, tmp_path: Path
+) -> None:
+    rows = [(f"the song {i}", "b" if i % 6 == 0 else "a") for i in range(240)]
+    config = compose("optim=tfidf", *small(root, write_csv(tmp_path / "rare.csv", rows)))
+    splits, answers = config.data.load(0), {}
+    for weights in ("none", "balanced"):
+        (tmp_path / weights).mkdir()
+        step = Tfidf(kind="tfidf", strengths=[10.0], class_weights=weights)
+        step.make(Context(splits, config.backbone, 0), tmp_path / weights, tmp_path)
+        answers[weights] = (load(tmp_path / weights, threads=1).logits(splits.test["text"]).argmax(1) == 1).sum()
+    assert answers["balanced"] > answers["none"]
+
+
 def test_a_long_text_is_cut_in_training_and_serving_and_told(
     compose: Callable[..., Config], root: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -54,3 +69,21 @@ def test_a_long_text_is_cut_in_training_and_serving_and_told(
     whole = classifier.logits(["a word, and text 1 " * 250_000])
     assert time.perf_counter() - start < 1
     assert (whole == classifier.logits([("a word, and text 1 " * 250_000)[:50_000]])).all()
+
+
+def test_no_more_texts_than_there_is_memory_for_and_some_of_each_label(
+    compose: Callable[..., Config], root: Path, toy_csv: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    labels = np.array([0] * 50 + [1] * 49 + [2])
+    assert rows_that_fit(np.full(100, 9), labels, 3).tolist() == list(range(100))
+    monkeypatch.setattr(tfidf, "MAX_TRAINING_CHARACTERS", 200)
+    few = rows_that_fit(np.full(100, 9), labels, 3)
+    assert len(few) == 22 and set(labels[few]) == {0, 1, 2} and (np.diff(few) > 0).all()
+    monkeypatch.setattr(tfidf, "MAX_ANSWERS", 30)
+    assert len(rows_that_fit(np.full(100, 9), labels, 3)) == 10
+    config = compose("optim=tfidf", *small(root, toy_csv))
+    splits = config.data.load(0)
+    Tfidf(kind="tfidf", strengths=[10.0]).make(Context(splits, config.backbone, 0), tmp_path, tmp_path)
+    assert f"tfidf learns from 10 of {len(splits.train)} training texts" in caplog.text
+    assert load(tmp_path, threads=1).logits(["rain"]).shape == (1, 3)

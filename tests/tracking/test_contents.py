@@ -54,6 +54,22 @@ def test_of_repeated_measurements_every_call_is_kept(tmp_path: Path) -> None:
     assert {call["ms"] for call in calls if call["who"] == "candidate"} == {2.0}
 
 
+def test_each_class_is_kept_and_a_name_that_looks_like_a_formula_is_safe_to_open(tmp_path: Path) -> None:
+    one = report(2.0, against(2.0, 6.0)).test
+    renamed = replace(one, predictions=replace(one.predictions, labels=["=weather", "music"]))
+    contents.write_classes(renamed, "int8", tmp_path)
+    with (tmp_path / "classes.csv").open(encoding="utf-8", newline="") as file:
+        music, weather = list(csv.DictReader(file))
+    assert music == {
+        "class": "music", "texts": "1", "few": "few", "recall": "0.0000", "baseline_recall": "1.0000", "lost": "1",
+        "gained": "0", "holm_p": "", "precision": "",
+    }  # fmt: skip
+    assert weather["class"] == "'=weather" and weather["precision"] == "0.5000"
+    assert "# int8, class by class" in (tmp_path / "classes.md").read_text(encoding="utf-8")
+    contents.write_classes(replace(one, quality={}), "random", tmp_path / "none")
+    assert not (tmp_path / "none").exists(), "random weights have no classes"
+
+
 def test_a_flipped_text_that_looks_like_a_formula_is_safe_to_open(tmp_path: Path) -> None:
     after = report(2.0, against(2.0, 6.0))
     assert after.test.baseline is not None

@@ -25,7 +25,9 @@ def test_pairs_and_answers_of_a_run_are_read_from_its_files(root: Path) -> None:
     assert found.right is not None and found.right.tolist() == VALIDATION.right.tolist() == [True, True, False]
     assert found.texts == tuple(VALIDATION.texts)
     assert found.baseline_right is not None and found.baseline_right.all()
+    assert found.labels is not None and found.labels.tolist() == ["weather", "weather", "music"]
     test = found.test
+    assert found.validation is not None and found.validation.labels is found.labels
     assert test is not None and test.texts == tuple(PREDICTIONS.texts) and test.right.tolist() == [True, False]
     assert test.baseline is not None and test.baseline.tolist() == [True, True]
     baseline = tracker.evidence_of(finish(tracker, replace(IDENTITY, role="baseline"), 5.0))

@@ -112,7 +112,7 @@ def test_a_run_that_ends_is_finished_and_holds_all_it_was_given(tracker: Tracker
     assert dataset.dataset.name == "toy" and json.loads(dataset.dataset.profile) == {"train": 3}
     assert artifacts(tracker, run.run_id) == {
         "config.yaml", "environment.json", "predictions.parquet", "validation_predictions.parquet", "latency.parquet",
-        "blocks.parquet", "classifier", "comparison.png", "flips.md", "flips.csv",
+        "blocks.parquet", "classifier", "comparison.png", "flips.md", "flips.csv", "classes.md", "classes.csv",
     }  # fmt: skip
     splits: dict[Split, Predictions] = {"test": PREDICTIONS, "validation": VALIDATION}
     for split, logged in splits.items():

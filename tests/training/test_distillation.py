@@ -1,6 +1,7 @@
 """Distillation: the losses are the formulas, batches meet their own logits."""
 
 import copy
+import types
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,11 +16,12 @@ from pipeline.config import Config
 from pipeline.errors import OptimizationError
 from pipeline.models.pooling import pool
 from pipeline.models.students import layer_stack
+from pipeline.tasks import SINGLE_LABEL
+from pipeline.tasks.losses import softmax_distillation as loss
 from pipeline.training.distillation import (
     Distillation,
     HiddenStateCache,
     hidden_loss,
-    loss,
     map_token_ids,
     relation_loss,
     split_by_text,
@@ -122,6 +124,19 @@ def test_a_text_without_a_label_is_learned_from_the_teacher_only() -> None:
     assert loss(student, teacher, some, 1.0, 2.0).item() == pytest.approx(hard.item())
     none = torch.full_like(labels, -100)
     assert torch.equal(loss(student, teacher, none, 0.0, 2.0), loss(student, teacher, labels, 0.0, 2.0))
+
+
+def test_a_text_counts_in_the_loss_on_labels_as_much_as_its_class_weighs() -> None:
+    student, teacher, labels = batch()
+    labels[0] = -100
+    weights = torch.tensor([0.5, 3.0, 0.0, 1.0])
+    each = torch.nn.functional.cross_entropy(student[1:], labels[1:], reduction="none") * weights[labels[1:]]
+    soft = loss(student, teacher, labels, 0.0, 2.0)
+    weighted = loss(student, teacher, labels, 0.25, 2.0, weights)
+    assert weighted.item() == pytest.approx(0.25 * each.sum().item() / 6 + 0.75 * soft.item(), rel=1e-5)
+    rows = torch.arange(6)
+    goal = Distillation(teacher.numpy(), 0.25, 2.0, SINGLE_LABEL, weights.numpy())
+    assert torch.equal(goal(types.SimpleNamespace(logits=student), {}, labels, rows), weighted)
 
 
 def test_hidden_states_are_compared_layer_by_layer_and_padding_is_left_out() -> None:

@@ -11,9 +11,10 @@ import typing
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from pipeline.config import KINDS, Config, DataSource, Optim, Settings
+from pipeline.config import KINDS, Config, DataSource, Names, Optim, Settings
 
 WORD = re.compile(r"(\+{0,2}(?P<key>[\w.]+)=)(?P<value>.*)", re.DOTALL)
+DELIMITERS = (",", ";", "|", "\t")  # Hydra reads them as a list, not at all, or as nothing
 COMPLEX = set("'\"\\[]{}()$")  # a value with one of these is not a plain word or number
 
 
@@ -26,6 +27,8 @@ def _kept(word: str) -> str:
     found = WORD.fullmatch(word)
     if not found or COMPLEX & set(found["value"]) or not _text_settings().fullmatch(found["key"]):
         return word
+    if found["value"] in DELIMITERS:
+        return f"{found[1]}'{found['value']}'"
     return found[1] + ",".join(map(_quoted, found["value"].split(",")))
 
 
@@ -75,6 +78,6 @@ def _text_names(group: str) -> list[str]:
 
 
 def _is_text(hint: Any) -> bool:
-    """`str`, or `str | None`."""
+    """`str`, `str | None` or `Names`."""
     parts = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
-    return set(parts) in ({str}, {str, type(None)})
+    return hint == Names or set(parts) in ({str}, {str, type(None)})

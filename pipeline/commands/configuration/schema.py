@@ -9,7 +9,7 @@ from dataclasses import field
 from typing import Any
 
 from pipeline.commands.configuration.renamed import no_such_key
-from pipeline.config import KINDS, MISSING, Config, DataSource, Settings, Step, out_of_bounds
+from pipeline.config import KINDS, MISSING, Config, DataSource, Names, Settings, Step, out_of_bounds
 from pipeline.errors import ConfigError, nearest
 from pipeline.evaluation import metrics
 
@@ -36,7 +36,8 @@ def schema(cls: Any) -> Any:
         else:
             factory: Any = item.default_factory
             copied = field(default_factory=schema(factory) if _is_settings(factory) else factory)
-        copies.append((item.name, _schema_type(hints[item.name]), copied))
+        hint = hints[item.name] | str if "words" in item.metadata else hints[item.name]
+        copies.append((item.name, _schema_type(hint), copied))
     bases = tuple(schema(base) for base in cls.__bases__ if _is_settings(base) and base is not Settings)
     return dataclasses.make_dataclass(cls.__name__, copies, bases=bases)
 
@@ -51,7 +52,7 @@ def _schema_type(hint: Any) -> Any:
     if typing.get_origin(hint) is dict:
         key, value = typing.get_args(hint)
         return types.GenericAlias(dict, (key, _schema_type(value)))
-    return hint
+    return Any if hint == Names else hint  # OmegaConf knows no "string or list"; `_names` checks it
 
 
 def build(values: Mapping[str, Any]) -> Config:
@@ -81,12 +82,13 @@ def check_constraints(given: Mapping[str, float | None]) -> None:
 def _build(cls: Any, values: Mapping[str, Any], where: str) -> Any:
     if not isinstance(values, Mapping):
         raise ConfigError(f"{where}={values}: must be a group of settings")
-    known = {item.name for item in dataclasses.fields(cls)}
+    known = {item.name: item.metadata.get("words", {}) for item in dataclasses.fields(cls)}
     for key in values:
         if key not in known:
             raise ConfigError(no_such_key(_join(where, str(key)), known, values.get("model")))
     hints = typing.get_type_hints(cls)
     made = {key: _value(hints[key], key, value, _join(where, key)) for key, value in values.items()}
+    made |= {key: known[key][value] for key, value in values.items() if known[key] and value in known[key]}
     try:
         return cls(**made)
     except ConfigError as error:
@@ -104,7 +106,18 @@ def _value(hint: Any, key: str, value: Any, where: str) -> Any:
         return dict(sorted(steps.items(), key=lambda item: bool(item[1].takes)))  # what makes a classifier goes first
     if dataclasses.is_dataclass(hint):
         return _build(hint, value, where)
+    if hint == Names:
+        return _names(value, where)
     return tuple(value) if isinstance(value, list) else value
+
+
+def _names(value: Any, where: str) -> Names:
+    """One name, or several in a list. A whole number is a name too, such as that of a column without a header."""
+    listed = value if isinstance(value, list | tuple) else [value]
+    if not listed or not all(isinstance(name, str | int) and not isinstance(name, bool) for name in listed):
+        raise ConfigError(f"{where}={value}: must be a name, or several as [NAME,NAME]; quote what is no word: \"'1e3'\"")
+    names = tuple(map(str, listed))
+    return names if isinstance(value, list | tuple) else names[0]
 
 
 def _join(where: str, key: str) -> str:

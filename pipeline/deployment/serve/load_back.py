@@ -1,8 +1,8 @@
 """`python -I load_back.py MODEL_URI TEXTS ANSWERS`: loads a registered model and writes its answers.
 
 It runs as a script and imports nothing of this package, so that the code registered with the model answers. TEXTS is a JSON
-file with a list of texts. ANSWERS, also JSON, gets the answers of MLflow's pyfunc and the path of the code that was used.
-MLFLOW_TRACKING_URI names the registry.
+file with a list of texts, or of pairs as objects. ANSWERS, also JSON, gets the answers of MLflow's pyfunc and the path of
+the code that was used. MLFLOW_TRACKING_URI names the registry.
 """
 
 import json

@@ -13,19 +13,20 @@ from pathlib import Path
 
 from pipeline.deployment.serve.answers import Answer, Answerer
 from pipeline.errors import ConfigError, UserError
+from pipeline.tasks.inputs import Input
 
 AHEAD = 4  # batches for each process that are read before their turn
 _answerer: Answerer | None = None  # of this process
 
 
 def answers_of_processes(
-    artifact: Path, threads: int, workers: int, batches: Iterable[list[str]]
-) -> Iterator[tuple[list[str], list[Answer]]]:
+    artifact: Path, threads: int, workers: int, batches: Iterable[list[Input]]
+) -> Iterator[tuple[list[Input], list[Answer]]]:
     """Each batch of texts with its answers, in the order of the batches.
 
     Only a few batches are read ahead. Raises ConfigError when a process ends, and after all answers what `batches` raised.
     """
-    waiting: deque[tuple[list[str], Future[list[Answer]]]] = deque()
+    waiting: deque[tuple[list[Input], Future[list[Answer]]]] = deque()
     failure: UserError | None = None
     pool = ProcessPoolExecutor(workers, multiprocessing.get_context("spawn"), _load, (artifact, threads))
     try:
@@ -46,7 +47,7 @@ def answers_of_processes(
         raise failure
 
 
-def _next(waiting: deque[tuple[list[str], Future[list[Answer]]]]) -> tuple[list[str], list[Answer]]:
+def _next(waiting: deque[tuple[list[Input], Future[list[Answer]]]]) -> tuple[list[Input], list[Answer]]:
     batch, future = waiting.popleft()
     return batch, future.result()
 
@@ -57,6 +58,6 @@ def _load(artifact: Path, threads: int) -> None:
     _answerer = Answerer(artifact, threads)
 
 
-def _answer(texts: list[str]) -> list[Answer]:
+def _answer(texts: list[Input]) -> list[Answer]:
     assert _answerer is not None
     return _answerer(texts)

@@ -12,15 +12,16 @@ from pipeline.evaluation.doctor.parts import sizes
 from pipeline.runtimes.base import Classifier, Runtime, load, runtime_of
 from pipeline.system.cpu import flags, int8_support
 from pipeline.system.machine import machine
+from pipeline.tasks.inputs import Input
 
 
-def examine(artifact: Path, threads: int, texts: Sequence[str], scratch: Path) -> Facts:
+def examine(artifact: Path, threads: int, texts: Sequence[Input], scratch: Path) -> Facts:
     """All facts about an artifact's classifier, run on single texts.
 
     Raises OptimizationError when it can't be loaded.
     """
     try:
-        runtime, classifier = runtime_of(artifact), load(artifact, threads)
+        runtime, classifier = runtime_of(artifact), load(artifact, threads, windows=False)
     except (OSError, ValueError, TypeError, ImportError) as error:
         raise OptimizationError(f"{artifact}: {error}") from error
     inputs = [classifier.encode([text]) for text in texts]
@@ -53,7 +54,7 @@ def _profiled(
     return None, None
 
 
-def tokenization(classifier: Classifier, texts: Sequence[str]) -> float:
+def tokenization(classifier: Classifier, texts: Sequence[Input]) -> float:
     """The tokenizer's share of the time of single calls, 0 to 1, measured without a profiler."""
     for text in texts[:WARM_UP]:
         classifier.logits([text])

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from pipeline.evaluation.doctor.facts import INT8, MATRIX, Network, Operators, Product, count_layers
+from pipeline.runtimes.base import INPUTS
 from pipeline.runtimes.onnx import MODEL, NORM_FUSION, session
 
-Inputs = Sequence[tuple[np.ndarray, np.ndarray]]  # ids and mask for each text
+Inputs = Sequence[tuple[np.ndarray, ...]]  # what `encode` gave for each text
 WARM_UP = 5  # texts
 
 
@@ -19,8 +20,8 @@ def examine(artifact: Path, threads: int, inputs: Inputs, scratch: Path) -> tupl
     """The network that runs and its time by operator, one text at a time."""
     optimized = scratch / "optimized.onnx"
     profiled = _profiled(artifact / MODEL, threads, optimized, scratch)
-    for ids, mask in [*inputs[:WARM_UP], *inputs]:
-        given = {"input_ids": ids, "attention_mask": mask}
+    for encoded in [*inputs[:WARM_UP], *inputs]:
+        given = dict(zip(INPUTS, encoded, strict=False))
         profiled.run(["logits"], {taken.name: given[taken.name] for taken in profiled.get_inputs()})
     events = json.loads(Path(profiled.end_profiling()).read_text(encoding="utf-8"))
     return read(optimized), times(events, len(inputs))

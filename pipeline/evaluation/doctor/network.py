@@ -43,12 +43,12 @@ def times(classifier: Classifier, inputs: Inputs, rest: str = OVERHEAD) -> Opera
     """
     from torch.profiler import ProfilerActivity, profile, record_function
 
-    for ids, mask in inputs[:WARM_UP]:
-        classifier.forward(ids, mask)
+    for encoded in inputs[:WARM_UP]:
+        classifier.forward(*encoded)
     with profile(activities=[ProfilerActivity.CPU]) as profiled:
-        for ids, mask in inputs:
+        for encoded in inputs:
             with record_function(rest):
-                classifier.forward(ids, mask)
+                classifier.forward(*encoded)
     events = [event for event in profiled.key_averages() if event.self_cpu_time_total > 0 and event.key != OVERHEAD]
     spent = {event.key: event.self_cpu_time_total for event in events}
     return Operators.of(spent, sum(event.count for event in events), len(inputs))

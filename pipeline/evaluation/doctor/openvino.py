@@ -7,6 +7,7 @@ from typing import Any
 
 from pipeline.evaluation.doctor.facts import Network, Operators, Product, count_layers
 from pipeline.evaluation.doctor.graph import WARM_UP, Inputs
+from pipeline.runtimes.base import INPUTS
 from pipeline.runtimes.openvino import MODEL, compiled, library
 
 PASSING = {"Convert", "Multiply", "Subtract", "Reshape", "Transpose", "FakeQuantize"}  # nodes between data and product
@@ -18,8 +19,8 @@ def examine(artifact: Path, threads: int, inputs: Inputs) -> tuple[Network, Oper
     request = compiled(artifact, threads, PERF_COUNT=True).create_infer_request()
     spent: Counter[str] = Counter()
     calls = 0
-    for number, (ids, mask) in enumerate([*inputs[:WARM_UP], *inputs]):
-        request.infer({"input_ids": ids, "attention_mask": mask})
+    for number, encoded in enumerate([*inputs[:WARM_UP], *inputs]):
+        request.infer(dict(zip(INPUTS, encoded, strict=False)))
         ran = [node for node in request.get_profiling_info() if str(node.status).endswith(".EXECUTED")]
         if number >= len(inputs[:WARM_UP]):
             calls += len(ran)

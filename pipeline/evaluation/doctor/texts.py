@@ -2,7 +2,7 @@
 
 from pipeline.config import Config
 from pipeline.errors import DataError
-from pipeline.tasks.single_label import TEXT
+from pipeline.tasks.inputs import Input, inputs_of
 
 TEXTS = 50
 SENTENCES = [
@@ -12,15 +12,19 @@ SENTENCES = [
 ]  # fmt: skip
 
 
-def texts_for(config: Config, data_hash: str | None, data_name: str) -> tuple[list[str], str]:
-    """Texts to run the classifier on, and their description: of the run's test split if the configuration has its data."""
-    fixed = f"{len(SENTENCES)} fixed sentences"
+def texts_for(config: Config, data_hash: str | None, data_name: str, pairs: bool = False) -> tuple[list[Input], str]:
+    """Texts to run the classifier on, and their description: of the run's test split if the configuration has its data.
+
+    pairs: whether it takes pairs of texts.
+    """
+    fixed = f"{len(SENTENCES)} fixed {'pairs of ' if pairs else ''}sentences"
+    instead: list[Input] = list(zip(SENTENCES, reversed(SENTENCES), strict=True)) if pairs else list(SENTENCES)
     try:
         splits = config.data.load(config.seed)
     except DataError as error:
-        return SENTENCES, f"{fixed} (no data: {error})"
+        return instead, f"{fixed} (no data: {error})"
     if splits.content_hash != data_hash:
-        return SENTENCES, f"{fixed} (data=... and seed=... do not give the run's data, {data_name})"
-    texts = list(splits.test[TEXT])
+        return instead, f"{fixed} (data=... and seed=... do not give the run's data, {data_name})"
+    texts = inputs_of(splits.test)
     chosen = texts[:: max(1, len(texts) // TEXTS)][:TEXTS]
     return chosen, f"{len(chosen)} texts of the test split"

@@ -30,6 +30,7 @@ from pipeline.evaluation.latency.queries import queries_of
 from pipeline.evaluation.latency.samples import Pair, Samples, speedup
 from pipeline.evaluation.latency.worker import OTHER_ENDED
 from pipeline.system import machine
+from pipeline.tasks.inputs import Input
 
 BLOCK_MS = 10.0  # length of a turn: a processor's speed was seen to change by several percent within 50 ms
 BLOCK = 2, 25  # minimum and maximum number of calls in a block
@@ -50,7 +51,7 @@ class Subject(NamedTuple):
 class Session(NamedTuple):
     """What all processes of a session have in common."""
 
-    texts: list[str]  # of the split from which each pair draws its queries
+    texts: Sequence[Input]  # of the split from which each pair draws its queries
     settings: Measure
     cores: Sequence[int]  # the processes are pinned to these while they answer; []: not pinned
     progress: Any  # a tqdm bar, one step for each pair

@@ -16,6 +16,7 @@ import numpy as np
 
 from pipeline.errors import MeasureError
 from pipeline.evaluation.latency.samples import Block
+from pipeline.tasks.inputs import Input
 
 ROOT = Path(__file__).resolve().parents[3]
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS")
@@ -89,7 +90,7 @@ class Worker:
         """Pin the process, with all its threads, to other cores; [] changes nothing."""
         self.ask("pin", cores=list(cores))
 
-    def time(self, texts: list[str]) -> TimedBlock:
+    def time(self, texts: Sequence[Input]) -> TimedBlock:
         """Time a block of single calls."""
         return _timed(self.ask("time", texts=texts))
 
@@ -107,7 +108,7 @@ class Worker:
         """The process id."""
         return self._process.pid
 
-    def logits(self, texts: list[str], batch_size: int, fold: int | None = None) -> np.ndarray:
+    def logits(self, texts: Sequence[Input], batch_size: int, fold: int | None = None) -> np.ndarray:
         """Logits of all texts: float32 (len(texts), n_labels); of the classifier `of_fold`."""
         with tempfile.TemporaryDirectory() as folder:
             source, target = Path(folder) / "texts.json", Path(folder) / "logits.npy"

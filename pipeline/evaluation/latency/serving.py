@@ -7,13 +7,15 @@ same time. The network between client and service is not counted.
 
 import itertools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
+
+from pipeline.tasks.inputs import Input
 
 WARM_UP_S = 0.2  # and at least one call of each client
 
 
-def serve(call: Callable[[str], object], texts: list[str], clients: int, seconds: float) -> list[dict[str, Any]]:
+def serve(call: Callable[[Input], object], texts: Sequence[Input], clients: int, seconds: float) -> list[dict[str, Any]]:
     """For each client: `ms` of its calls, and the `seconds` that all of them took. Each client makes at least one call.
 
     Clients start no call after the given `seconds`. All threads have ended when it returns. Raises what a client's call
@@ -25,7 +27,7 @@ def serve(call: Callable[[str], object], texts: list[str], clients: int, seconds
     end = warm + seconds
 
     def client(number: int) -> dict[str, Any]:
-        turn = itertools.cycle(texts[number % len(texts) :] + texts[: number % len(texts)])
+        turn = itertools.cycle([*texts[number % len(texts) :], *texts[: number % len(texts)]])
         call(next(turn))
         while time.perf_counter() < warm:
             call(next(turn))

@@ -21,6 +21,7 @@ from pipeline.evaluation.latency import energy
 from pipeline.evaluation.latency.process import Worker
 from pipeline.evaluation.profile import Curve, Profile
 from pipeline.system import machine
+from pipeline.tasks.inputs import Given, Input
 
 log = logging.getLogger(__name__)
 THROUGHPUT_TEXTS = 512
@@ -65,7 +66,11 @@ class SingleCalls(NamedTuple):
 
 
 def measure_single_process(
-    artifact: Path, texts: list[str], validation: Mapping[int | None, list[str]], settings: Measure, cores: Sequence[int]
+    artifact: Path,
+    texts: Sequence[Input],
+    validation: Mapping[int | None, Sequence[Input]],
+    settings: Measure,
+    cores: Sequence[int],
 ) -> SingleProcess:
     """Measure one classifier on the test texts; its worker is pinned to `cores` ([]: not pinned).
 
@@ -91,9 +96,9 @@ def measure_single_process(
     return SingleProcess(logits, held_out, worker.load_ms, singles.first_call_ms, speed, memory, tasks, profile)
 
 
-def throughput_texts(texts: list[str], rng: np.random.Generator) -> list[str]:
+def throughput_texts(texts: Sequence[Given], rng: np.random.Generator) -> list[Given]:
     """The texts of the throughput, in random order: the first ones of a file are often of one label or length."""
-    return [texts[i] for i in np.resize(rng.permutation(len(texts)), THROUGHPUT_TEXTS)]
+    return [texts[i] for i in np.resize(rng.permutation(len(texts)), THROUGHPUT_TEXTS).tolist()]
 
 
 def usable_cores() -> float:
@@ -102,7 +107,7 @@ def usable_cores() -> float:
     return float(min(facts["cores"], facts.get("quota_cores", math.inf)))
 
 
-def _single_calls(worker: Worker, texts: list[str], settings: Measure) -> SingleCalls:
+def _single_calls(worker: Worker, texts: Sequence[Input], settings: Measure) -> SingleCalls:
     calls = texts if settings.profile else []
     memory, blocks, joules = [worker.ask("memory")], [worker.time([])], 0.0
     first_call_ms = float(worker.time(texts[:1]).ms[0])
@@ -172,7 +177,7 @@ def group_by_length(tokens: np.ndarray) -> list[np.ndarray]:
     return groups
 
 
-def _by_batch(worker: Worker, calls: list[str]) -> Curve:
+def _by_batch(worker: Worker, calls: Sequence[Input]) -> Curve:
     """Each batch size on the same texts in the given order, so padding counts; see CURVE_S."""
     texts, speeds, start = calls[: max(BATCH_SIZES)], list[float](), time.monotonic()
     for size in BATCH_SIZES:
@@ -189,7 +194,7 @@ def _by_batch(worker: Worker, calls: list[str]) -> Curve:
     )  # fmt: skip
 
 
-def _by_threads(artifact: Path, calls: list[str], settings: Measure, singles: SingleCalls) -> Curve:
+def _by_threads(artifact: Path, calls: Sequence[Input], settings: Measure, singles: SingleCalls) -> Curve:
     """Single calls of a fresh process for each number of threads, on the same number of cores and the same texts."""
     most = math.ceil(usable_cores())
     numbers = tuple(sorted({most} | {2**i for i in range(most.bit_length())}))
@@ -205,7 +210,7 @@ def _by_threads(artifact: Path, calls: list[str], settings: Measure, singles: Si
     return Curve("threads", numbers, _percentiles(spent, (50, 95)))
 
 
-def _by_clients(artifact: Path, calls: list[str], settings: Measure) -> tuple[Curve, float]:
+def _by_clients(artifact: Path, calls: Sequence[Input], settings: Measure) -> tuple[Curve, float]:
     """The curve of one process that serves each number of clients (see `serving`), and the number of its cores.
 
     A call uses `threads` threads. Where processes can't be pinned, the process has all cores.

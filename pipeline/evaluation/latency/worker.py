@@ -11,7 +11,8 @@
     {"do": "memory"}                                                   -> {"peak_mb": ...}    where the platform reports it
     {"do": "tasks"}                                                    -> {"tasks": 1}        threads of the process
 
-It ends when its standard input closes. It imports only what the artifact's runtime needs.
+A text is a string, or a list of the two texts of a pair. The process ends when its standard input closes. It imports only
+what the artifact's runtime needs.
 """
 
 import contextlib
@@ -19,7 +20,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -27,7 +28,8 @@ from typing import Any
 import numpy as np
 
 from pipeline.runtimes.base import Classifier, Description, load
-from pipeline.runtimes.decision_rule import Rule
+from pipeline.tasks.base import DecisionRule
+from pipeline.tasks.inputs import Input, of_json
 
 OTHER_ENDED = "the process with which it takes turns has ended"
 resource: ModuleType | None
@@ -42,7 +44,7 @@ class Server:
 
     def __init__(self) -> None:
         self._classifier: Classifier
-        self._rule: Rule
+        self._rule: DecisionRule
 
     def load(self, artifact: str, threads: int, cores: list[int], slowdown: float = 0.0) -> dict[str, Any]:
         """Pin this process and load the classifier. With `slowdown`, its calls take longer by that share of their time."""
@@ -60,7 +62,7 @@ class Server:
                 os.sched_setaffinity(thread, cores)
         return {}
 
-    def time(self, texts: list[str]) -> dict[str, Any]:
+    def time(self, texts: Sequence[Input]) -> dict[str, Any]:
         """Single calls, each from one text to label and score: milliseconds, those of tokenization, number of tokens.
 
         For the whole block it returns wall time, CPU time of the process, and involuntary context switches.
@@ -86,13 +88,15 @@ class Server:
             "tokens": tokens, "wall_ms": wall / 1e6, "cpu_ms": cpu / 1e6, "switches": switched,
         }  # fmt: skip
 
-    def take_turns(self, texts: list[str], blocks: list[list[int]], warm: bool, pipe_ends: list[int]) -> dict[str, Any]:
+    def take_turns(
+        self, texts: Sequence[Input], blocks: list[list[int]], warm: bool, pipe_ends: list[int]
+    ) -> dict[str, Any]:
         """Answer blocks of these texts in turns with another process; each result is like that of `time`.
 
         A block is [start, end, whether to wait for the other process before it, whether to wake the other after it]; an
         empty block only waits. Processes wake each other by one byte through the pipes in `pipe_ends`, so no third process
         is busy. With `warm`, an untimed call (the text before the block) comes first, so the caches hold this classifier's
-        data. At the end the pipes are closed, also after an error, so the other process never waits forever.
+        data. Afterwards `main` closes the pipes, also after an error, so the other process never waits forever.
         """
         timed = []
         try:
@@ -107,12 +111,9 @@ class Server:
                     os.write(pipe_ends[1], b".")
         except BrokenPipeError:
             raise EOFError(OTHER_ENDED) from None
-        finally:
-            for end in pipe_ends:
-                os.close(end)
         return {"blocks": timed}
 
-    def throughput(self, texts: list[str], batch_size: int, seconds: float = 0.0, batches: int = 1) -> dict[str, Any]:
+    def throughput(self, texts: Sequence[Input], batch_size: int, seconds: float = 0.0, batches: int = 1) -> dict[str, Any]:
         """Texts per second in batches, in the given order; one by one where the classifier answers so.
 
         It repeats all texts for at least `seconds` and `batches` batches.
@@ -127,11 +128,11 @@ class Server:
             if spent >= seconds and done >= batches * batch_size:
                 return {"texts_per_s": done / spent}
 
-    def serve(self, texts: list[str], clients: int, seconds: float) -> dict[str, Any]:
+    def serve(self, texts: Sequence[Input], clients: int, seconds: float) -> dict[str, Any]:
         """Several clients at once, see `pipeline.evaluation.latency.serving`."""
         from pipeline.evaluation.latency.serving import serve
 
-        def answer(text: str) -> object:
+        def answer(text: Input) -> object:
             return decide(self._classifier.logits([text]), self._rule)
 
         return {"clients": serve(answer, texts, clients, seconds)}
@@ -141,7 +142,7 @@ class Server:
 
         With `fold` they are those of the classifier without that fold (see `pipeline.runtimes.crossfit`).
         """
-        rows: list[str] = json.loads(Path(texts).read_text(encoding="utf-8"))
+        rows = [of_json(value) for value in json.loads(Path(texts).read_text(encoding="utf-8"))]
         np.save(logits, self._classifier.of_fold(fold).logits_by_length(rows, batch_size), allow_pickle=False)
         return {}
 
@@ -191,13 +192,9 @@ def _switches() -> int | None:
     return int(resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw)
 
 
-def decide(logits: np.ndarray, rule: Rule) -> tuple[int, float]:
-    """Label index and its score, from the logits of one text: float32 (1, n_labels)."""
-    if not rule.plain:
-        labels, scores, _ = rule.answer(logits)
-        return int(labels[0]), float(scores[0])
-    label = int(logits[0].argmax())
-    return label, float(1 / np.exp(logits[0] - logits[0, label]).sum())
+def decide(logits: np.ndarray, rule: DecisionRule) -> object:
+    """The answer to one text and its score, from its logits: float32 (1, n_labels)."""
+    return rule.answer_one(logits)
 
 
 def main() -> None:
@@ -209,9 +206,14 @@ def main() -> None:
         request = json.loads(line)
         method: Callable[..., dict[str, Any]] = getattr(server, request.pop("do"))
         try:
+            if isinstance(request.get("texts"), list):
+                request["texts"] = [of_json(value) for value in request["texts"]]
             answer = method(**request)
         except Exception as error:
             answer = {"error": f"{type(error).__name__}: {error}"}
+        finally:
+            for end in request.get("pipe_ends", ()):
+                os.close(end)
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
 

@@ -4,7 +4,7 @@ No other job of this program runs during a session. A session against itself use
 first pairs show what a shorter session would have found. A session against the baseline is an ordinary measurement.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +18,7 @@ from pipeline.evaluation.report import descheduling_message
 from pipeline.system import locks, machine
 from pipeline.system.machine import Conditions
 from pipeline.system.progress import bar
+from pipeline.tasks.inputs import Input
 
 NEVER_PRECISE = 1e-12  # a precision that no interval has
 MIN_SECONDS = 1e-9  # with 0 seconds there would be one pair, which has no interval
@@ -45,7 +46,9 @@ class Round(NamedTuple):
     against_baseline: Repetition | None  # None where there is no baseline to measure against
 
 
-def repeat(artifact: Path, baseline: Path | None, texts: list[str], measure: Measure, settings: Noise) -> Iterator[Round]:
+def repeat(
+    artifact: Path, baseline: Path | None, texts: Sequence[Input], measure: Measure, settings: Noise
+) -> Iterator[Round]:
     """Sessions that compare the artifact, slowed by `settings.slowdown`, with the unchanged artifact, and with the baseline.
 
     Every repetition draws other queries from the texts. Other jobs of this program may run between two sessions. Raises
@@ -62,7 +65,7 @@ def repeat(artifact: Path, baseline: Path | None, texts: list[str], measure: Mea
             progress.update(1)
 
 
-def _session(candidate: Subject, baseline: Subject, texts: list[str], settings: Measure) -> Repetition:
+def _session(candidate: Subject, baseline: Subject, texts: Sequence[Input], settings: Measure) -> Repetition:
     with locks.exclusive():
         watch = machine.LoadMonitor.start()
         session = Session(texts, settings, machine.least_busy_cores(settings.threads), tqdm(disable=True))

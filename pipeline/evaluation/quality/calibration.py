@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 BINS = 15
-DRAWS = 200
+DRAWS, MIN_DRAWS = 200, 4  # of perfect scores
+MAX_DRAWN = 20_000_000  # scores in all draws
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,19 @@ def binned(scores: np.ndarray, right: np.ndarray) -> Bins:
     return Bins(score, share, count[filled].astype(np.float64))
 
 
+def ece_of(scores: np.ndarray, right: np.ndarray) -> float:
+    """The expected calibration error of scores and what is right, (n,); of those of each label, (n, labels), the mean.
+
+    The mean over the labels is the class-wise error of Kull et al. 2019 (*Beyond temperature scaling*).
+    """
+    return float(np.mean([binned(own, true).ece for own, true in zip(_columns(scores), _columns(right), strict=True)]))
+
+
 def ece_by_chance(scores: np.ndarray) -> float:
-    """The expected calibration error that perfect scores like these would show on so many texts; float64 (n,), 0 to 1."""
-    rng = np.random.default_rng(0)
-    return float(np.mean([binned(scores, rng.random(len(scores)) < scores).ece for _ in range(DRAWS)]))
+    """The error that perfect scores like these would show on so many texts; float64 (n,) or (n, labels), 0 to 1."""
+    rng, draws = np.random.default_rng(0), int(np.clip(MAX_DRAWN // scores.size, MIN_DRAWS, DRAWS))
+    return float(np.mean([ece_of(scores, rng.random(scores.shape) < scores) for _ in range(draws)]))
+
+
+def _columns(values: np.ndarray) -> list[np.ndarray]:
+    return list(values.reshape(len(values), -1).T)

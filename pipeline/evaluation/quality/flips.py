@@ -5,18 +5,25 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pipeline.evaluation.quality.intervals import mcnemar
+from pipeline.evaluation.statistics import holm
+from pipeline.tasks import SINGLE_LABEL, Task, inputs
+from pipeline.tasks.base import same
+from pipeline.tasks.inputs import Input
+
 GAINED, LOST, CHANGED = "gained", "lost", "changed"  # only the candidate is right; only the baseline is right; neither is
 MAX_CLASSES, MAX_QUERIES = 10, 20  # on the page for readers; flips.csv has all
 
 
 @dataclass(frozen=True)
 class ClassFlips:
-    """Number of queries of one class, and how many of them were gained and lost."""
+    """Number of queries of one class, and how many were gained and lost: of them, or of all decisions about the label."""
 
     label: str
     queries: int
     gained: int
     lost: int
+    p: float = 1.0  # of McNemar's test, after Holm's correction over all classes
 
     @property
     def change_pp(self) -> float:
@@ -29,7 +36,7 @@ class Flip:
     """A query with different answers."""
 
     kind: str  # GAINED, LOST or CHANGED
-    text: str
+    text: Input  # one text, or a pair of texts
     label: str
     baseline: str
     candidate: str
@@ -49,21 +56,19 @@ class Flips:
 
 
 def find(
-    texts: Sequence[str], truth: np.ndarray, baseline: np.ndarray, candidate: np.ndarray, labels: Sequence[str]
-) -> Flips:
-    """Find all flips. The three arrays have label indices of the same queries in the same order, int64 (n,)."""
-    before, after = baseline == truth, candidate == truth
-    kinds = np.select([after & ~before, before & ~after, baseline != candidate], [GAINED, LOST, CHANGED], "")
-    found = [
-        Flip(str(kinds[i]), texts[i], labels[truth[i]], labels[baseline[i]], labels[candidate[i]])
-        for i in np.flatnonzero(kinds != "").tolist()
-    ]
+    texts: Sequence[Input], truth: np.ndarray, baseline: np.ndarray, candidate: np.ndarray, labels: Sequence[str],
+    task: Task = SINGLE_LABEL,
+) -> Flips:  # fmt: skip
+    """Find all flips. The three arrays are those of the task, of the same queries in the same order."""
+    before, after = same(baseline, truth), same(candidate, truth)
+    kinds = np.select([after & ~before, before & ~after, ~same(baseline, candidate)], [GAINED, LOST, CHANGED], "")
+    flipped = np.flatnonzero(kinds != "")
+    shown = zip(*(task.shown(each[flipped], labels) for each in (truth, baseline, candidate)), strict=True)
+    found = [Flip(str(kinds[i]), texts[i], *names) for i, names in zip(flipped.tolist(), shown, strict=True)]
     order = (LOST, GAINED, CHANGED)
-    classes = [
-        ClassFlips(label, int(of.sum()), int((of & (kinds == GAINED)).sum()), int((of & (kinds == LOST)).sum()))
-        for label, of in ((label, truth == index) for index, label in enumerate(labels))
-        if of.any()
-    ]
+    counts = [each.tolist() for each in task.changes_by_label(truth, baseline, candidate, len(labels))]
+    tested = holm([mcnemar(gained, lost) for gained, lost in zip(*counts[1:], strict=True)])
+    classes = [ClassFlips(*each) for each in zip(labels, *counts, tested, strict=True) if each[1]]
     changed = sorted((each for each in classes if each.gained or each.lost), key=lambda each: (each.change_pp, -each.lost))
     return Flips(len(truth), tuple(sorted(found, key=lambda flip: order.index(flip.kind))), tuple(changed))
 
@@ -82,10 +87,15 @@ def markdown(flips: Flips, candidate: str, baseline: str) -> str:
         rows = [f"| {_cell(c.label)} | {c.queries} | {c.lost} | {c.gained} | {c.change_pp:.1f} |" for c in worse]
         head = ["| class | queries | lost | gained | change pp |", "| --- | ---: | ---: | ---: | ---: |"]
         lines += ["## Classes that lost most", "\n".join([*head, *rows])]
+    judged = sorted((each for each in flips.classes if each.p < 1), key=lambda each: each.p)
+    if judged:
+        rows = [f"| {_cell(c.label)} | {c.queries} | {c.lost} | {c.gained} | {c.p:.3g} |" for c in judged]
+        head = ["| class | queries | lost | gained | p |", "| --- | ---: | ---: | ---: | ---: |"]
+        lines += ["## McNemar's test of each class, with Holm's correction", "\n".join([*head, *rows])]
     lost = [flip for flip in flips.flips if flip.kind == LOST][:MAX_QUERIES]
     if lost:
         head = ["| query | label | answer |", "| --- | --- | --- |"]
-        rows = [f"| {_cell(f.text)} | {_cell(f.label)} | {_cell(f.candidate)} |" for f in lost]
+        rows = [f"| {_cell(inputs.shown(f.text))} | {_cell(f.label)} | {_cell(f.candidate)} |" for f in lost]
         lines += ["## Queries that were right and are wrong now", "\n".join([*head, *rows])]
         more = flips.count(LOST) - len(lost)
         lines += [f"{more} more are in flips.csv."] if more else []

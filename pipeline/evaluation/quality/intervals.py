@@ -15,7 +15,6 @@ from pipeline.evaluation.statistics import CONFIDENCE, Interval
 
 RESAMPLES = 2000
 CHUNK = 250  # resamples in one step, for memory
-Z = float(ndtri((1 + CONFIDENCE) / 2))
 NEXT = 1e-12  # distance from the estimate at which the search for the bounds starts
 
 
@@ -24,16 +23,16 @@ def mcnemar(gained: int, lost: int) -> float:
     return min(1.0, 2 * float(bdtr(min(gained, lost), gained + lost, 0.5)))
 
 
-def tango(gained: int, lost: int, n: int) -> Interval:
+def tango(gained: int, lost: int, n: int, confidence: float = CONFIDENCE) -> Interval:
     """The score interval of Tango (Statistics in Medicine 17, 1998); it is also valid without flips."""
-    value = (gained - lost) / n
+    value, z = (gained - lost) / n, float(ndtri((1 + confidence) / 2))
 
     def beyond(sign: float) -> Callable[[float], float]:
         def excess(delta: float) -> float:
             a, b = 2 * n, -gained - lost + (2 * n - gained + lost) * delta
             c = -lost * delta * (1 - delta)
             lost_share = (sqrt(max(b * b - 4 * a * c, 0.0)) - b) / (2 * a)  # its maximum-likelihood estimate
-            return gained - lost - n * delta - sign * Z * sqrt(max(n * (2 * lost_share + delta * (1 - delta)), 0.0))
+            return gained - lost - n * delta - sign * z * sqrt(max(n * (2 * lost_share + delta * (1 - delta)), 0.0))
 
         return excess
 
@@ -42,10 +41,11 @@ def tango(gained: int, lost: int, n: int) -> Interval:
     return Interval(value, low, high)
 
 
-def wilson(successes: int, n: int) -> Interval:
+def wilson(successes: int, n: int, confidence: float = CONFIDENCE) -> Interval:
     """The score interval of Wilson (1927) for a share of n; it is also valid for 0 and 1."""
-    share, scale = successes / n, 1 + Z * Z / n
-    middle, half = share + Z * Z / (2 * n), Z * sqrt(share * (1 - share) / n + Z * Z / (4 * n * n))
+    z = float(ndtri((1 + confidence) / 2))
+    share, scale = successes / n, 1 + z * z / n
+    middle, half = share + z * z / (2 * n), z * sqrt(share * (1 - share) / n + z * z / (4 * n * n))
     low, high = (middle - half) / scale, (middle + half) / scale  # rounding must not move them past the share itself
     return Interval(share, max(0.0, min(low, share)), min(1.0, max(high, share)))
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from pipeline.evaluation.report import Predictions
+from pipeline.tasks.base import strata
 
 BOUND = 0.99  # share of the texts with the same answer
 ANSWER, LABEL = "data/largest_answer_share", "data/largest_label_share"
@@ -24,4 +25,4 @@ def line(metrics: Mapping[str, float]) -> str:
 
 
 def _largest(numbers: np.ndarray) -> float:
-    return float(np.bincount(numbers).max() / len(numbers))
+    return float(np.bincount(strata(numbers)).max() / len(numbers))

@@ -7,16 +7,17 @@ from typing import NamedTuple
 import numpy as np
 
 from pipeline.evaluation.quality.intervals import bootstrap, mcnemar, tango, wilson
-from pipeline.evaluation.quality.weighted import weighted
+from pipeline.evaluation.quality.worst_class import largest_loss, lowest_recall
 from pipeline.evaluation.statistics import Interval
-from pipeline.tasks.single_label import fixed_parts, parts
+from pipeline.tasks import SINGLE_LABEL, Task
+from pipeline.tasks.base import same
 
 
 @dataclass(frozen=True)
 class PairedQuality:
     """Differences candidate - baseline with intervals; shares from -1 to 1."""
 
-    differences: dict[str, Interval]  # by metric, see `pipeline.evaluation.quality.weighted`
+    differences: dict[str, Interval]  # by metric, see `Task.weighted`
     flips: dict[str, tuple[int, int]]  # gained and lost queries, for each share of a fixed set of queries
     agreement: float  # share of the queries with the same answer
 
@@ -38,72 +39,81 @@ class PairedQuality:
         }
 
 
-def compare(baseline: np.ndarray, candidate: np.ndarray, truth: np.ndarray, labels: int, oos: int | None) -> PairedQuality:
-    """Compare two predictions with `truth`; all int64 (n,), label indices of the same queries in the same order.
+def compare(
+    baseline: np.ndarray, candidate: np.ndarray, truth: np.ndarray, labels: int, oos: int | None, task: Task = SINGLE_LABEL
+) -> PairedQuality:
+    """Compare two predictions with `truth`; all are arrays of the task, of the same queries in the same order.
 
     The bounds come from the paired bootstrap, smoothed by one gained and one lost query: with few flips it would be too
     narrow, and without flips it would have no width. For shares of a fixed set of queries they are widened to Tango's
-    interval. Those of macro F1 are at least as far away as Tango's for accuracy: either of the two alone misses too often
-    (`python -m pipeline simulate changes`).
+    interval. Those of macro F1 and balanced accuracy are at least as far away as Tango's for accuracy: either of the two
+    alone misses too often (`python -m pipeline simulate changes`). The worst class has intervals of its own.
     """
-    kinds = smoothed([baseline, candidate], truth, labels, oos)
+    kinds = smoothed([baseline, candidate], truth, labels, oos, task)
     true, old_answers, new_answers = kinds.values
 
     def changes(weights: np.ndarray) -> dict[str, np.ndarray]:
-        old, new = (weighted(weights, answers, true, labels, oos) for answers in (old_answers, new_answers))
+        old, new = (task.weighted(weights, answers, true, labels, oos) for answers in (old_answers, new_answers))
         return {name: new[name] - old[name] for name in old}
 
     differences, flips = bootstrap(kinds.counts, changes, kinds.added), {}
-    before, after = baseline == truth, candidate == truth
-    for name, mask in fixed_parts(truth, oos).items():
+    before, after = same(baseline, truth), same(candidate, truth)
+    for name, mask in task.fixed_parts(truth, oos).items():
         if name in differences:
             flips[name] = int((after & ~before & mask).sum()), int((before & ~after & mask).sum())
             differences[name] = differences[name].hull(tango(*flips[name], int(mask.sum())))
-    if "f1_macro" in differences and "accuracy" in flips:
-        differences["f1_macro"] = differences["f1_macro"].at_least(tango(*flips["accuracy"], len(truth)))
-    return PairedQuality(differences, flips, float((baseline == candidate).mean()))
+    for name in {"f1_macro", "balanced_accuracy"} & differences.keys() if "accuracy" in flips else ():
+        differences[name] = differences[name].at_least(tango(*flips["accuracy"], len(truth)))
+    classes = task.classes(truth)
+    if classes is not None and (worst := largest_loss(before, after, classes)) is not None:
+        differences["class_recall"] = worst.interval
+    return PairedQuality(differences, flips, float(same(baseline, candidate).mean()))
 
 
-def estimate(predicted: np.ndarray, truth: np.ndarray, labels: int, oos: int | None) -> dict[str, Interval]:
+def estimate(
+    predicted: np.ndarray, truth: np.ndarray, labels: int, oos: int | None, task: Task = SINGLE_LABEL
+) -> dict[str, Interval]:
     """Each metric of one classifier with bounds of the bootstrap, smoothed by one query with a wrong answer.
 
     Those of shares are widened to Wilson's interval.
     """
-    kinds = smoothed([predicted], truth, labels, oos)
+    kinds = smoothed([predicted], truth, labels, oos, task)
     true, answers = kinds.values
-    found = bootstrap(kinds.counts, lambda weights: weighted(weights, answers, true, labels, oos), kinds.added)
-    for name, mask in parts(truth, predicted, oos).items():
+    found = bootstrap(kinds.counts, lambda weights: task.weighted(weights, answers, true, labels, oos), kinds.added)
+    for name, mask in task.parts(truth, predicted, oos).items():
         if name in found:
-            found[name] = found[name].hull(wilson(int(((predicted == truth) & mask).sum()), int(mask.sum())))
+            found[name] = found[name].hull(wilson(int((same(predicted, truth) & mask).sum()), int(mask.sum())))
+    classes = task.classes(truth)
+    if classes is not None and (worst := lowest_recall(same(predicted, truth), classes)) is not None:
+        found["class_recall"] = worst.interval
     return found
 
 
 class Kinds(NamedTuple):
     """Queries that are alike, counted."""
 
-    values: np.ndarray  # int64 (1 + classifiers, kinds): label, then each classifier's answer
+    values: tuple[np.ndarray, ...]  # labels, then each classifier's answers, as arrays of the task with a row a kind
     counts: np.ndarray  # int64 (kinds,)
     added: np.ndarray  # float64 (kinds,), what the smoothed bootstrap adds
 
 
-def smoothed(answers: Sequence[np.ndarray], truth: np.ndarray, labels: int, oos: int | None) -> Kinds:
-    """The kinds of queries, with one more query for each classifier that it alone answers wrong; all int64 (n,).
+def smoothed(
+    answers: Sequence[np.ndarray], truth: np.ndarray, labels: int, oos: int | None, task: Task = SINGLE_LABEL
+) -> Kinds:
+    """The kinds of queries, with one more query for each classifier that it alone answers wrong.
 
-    That query is spread over the labels by their share. Its wrong answer is the out-of-scope label where there is one, else
-    the next label. (Half a query for each label would be far too much where there are many: with 150 labels and 600 queries
-    the interval would be four times as wide.)
+    That query is spread over the labels by their share, see `Task.wrong_queries`. (Half a query for each label would be far
+    too much where there are many: with 150 labels and 600 queries the interval would be four times as wide.)
     """
-    seen, counts = np.unique(np.stack([truth, *answers]), axis=1, return_counts=True)
-    classes, of_class = np.unique(truth, return_counts=True)
-    wrong = (classes + 1) % labels if oos is None else np.where(classes == oos, (classes + 1) % labels, oos)
-    more = []
+    columns = [column.reshape(len(truth), -1) for column in (truth, *answers)]
+    seen, counts = np.unique(np.concatenate(columns, axis=1), axis=0, return_counts=True)
+    values = [part.reshape(-1, *truth.shape[1:]) for part in np.split(seen, len(columns), axis=1)]
+    true, wrong, share = task.wrong_queries(truth, labels, oos)
     for number in range(len(answers)):
-        rows = np.tile(classes, (1 + len(answers), 1))
-        rows[1 + number] = wrong
-        more.append(rows)
-    added = np.tile(of_class / len(truth), len(answers))
+        values = [np.concatenate([part, wrong if place == number + 1 else true]) for place, part in enumerate(values)]
+    added = np.tile(share, len(answers))
     return Kinds(
-        np.concatenate([seen, *more], axis=1),
+        tuple(values),
         np.concatenate([counts, np.zeros(len(added), dtype=np.int64)]),
         np.concatenate([np.zeros(len(counts)), added]),
     )

@@ -13,21 +13,22 @@ from pipeline.evaluation.quality.intervals import tango, wilson
 from pipeline.evaluation.statistics import CONFIDENCE, Interval, ratio_interval
 
 
-def change_over_seeds(baseline: np.ndarray, candidate: np.ndarray) -> Interval:
+def change_over_seeds(baseline: np.ndarray, candidate: np.ndarray, confidence: float = CONFIDENCE) -> Interval:
     """The mean change of a share of right answers; baseline, candidate: bool (seeds, texts), which answers are right.
 
     It is never narrower than Tango's interval would be if every seed had texts of its own.
     """
     gained, lost = int((candidate & ~baseline).sum()), int((baseline & ~candidate).sum())
-    return mean_over_seeds(candidate.astype(float) - baseline).hull(tango(gained, lost, baseline.size))
+    change = mean_over_seeds(candidate.astype(float) - baseline, confidence)
+    return change.hull(tango(gained, lost, baseline.size, confidence))
 
 
-def share_over_seeds(right: np.ndarray) -> Interval:
+def share_over_seeds(right: np.ndarray, confidence: float = CONFIDENCE) -> Interval:
     """The mean share of right answers, bool (seeds, texts); never narrower than Wilson's interval of all of them."""
-    return mean_over_seeds(right.astype(float)).hull(wilson(int(right.sum()), right.size))
+    return mean_over_seeds(right.astype(float), confidence).hull(wilson(int(right.sum()), right.size, confidence))
 
 
-def mean_over_seeds(values: np.ndarray) -> Interval:
+def mean_over_seeds(values: np.ndarray, confidence: float = CONFIDENCE) -> Interval:
     """The mean of values, float (seeds, texts), over seeds and texts that were both drawn; at least two of each.
 
     The variance is that of a two-way layout with random rows and columns, (MS seeds + MS texts - MS rest) / values, with
@@ -42,7 +43,7 @@ def mean_over_seeds(values: np.ndarray) -> Interval:
     variance = max(parts[0] + parts[1] - parts[2], parts[0], parts[1])
     if variance == 0:
         return Interval(float(mean), float(mean), float(mean))
-    half = stdtrit(variance**2 / (parts**2 / free).sum(), (1 + CONFIDENCE) / 2) * np.sqrt(variance)
+    half = stdtrit(variance**2 / (parts**2 / free).sum(), (1 + confidence) / 2) * np.sqrt(variance)
     return Interval(float(mean), float(mean - half), float(mean + half))
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow.parquet as parquet
 
 from pipeline.evaluation.metrics import LATENCY
+from pipeline.evaluation.quality.by_class import MAX_RAREST, MAX_WORST
 from pipeline.evaluation.quality.flips import GAINED, LOST
 from pipeline.evaluation.rows import Row, averaged, order
 from pipeline.reporting import tables
@@ -23,6 +24,7 @@ from pipeline.tracking.runs import Tracker
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 MAX_FLIPS = 15  # for each optimization
+SHARES = ("recall", "baseline_recall", "precision")  # columns of classes.csv
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class PageRow:
     lost: int | None = None  # queries that only the baseline answers right; None for the baseline
     gained: int | None = None
     flips: tuple[dict[str, str], ...] = ()  # lost ones first
+    classes: tuple[dict[str, str], ...] = ()  # the worst and the rarest, see `evaluation.quality.by_class.COLUMNS`
     contended: str = ""
 
 
@@ -97,12 +100,13 @@ def _page_row(tracker: Tracker, row: Row, cells: dict[str, str], address: str, o
         folder = Path(name)
         calls = _calls(tracker, row, folder) if row.run_id else np.empty(0)
         flips = _flips(tracker, row, folder) if row.run_id and not row.is_baseline else []
+        classes = _classes(tracker, row, folder) if row.run_id else []
     metrics = row.metrics
     return PageRow(
         row.name, f"{address}{row.run_id}" if row.run_id else "", row.is_baseline, row.name in on_front, cells,
         metrics[LATENCY], metrics.get("quality/accuracy"), metrics["size/mb"],
         tuple(float(value) for value in np.quantile(calls, QUANTILES)) if calls.size else (), int(calls.size),
-        _count(metrics, "delta/lost"), _count(metrics, "delta/gained"), tuple(flips), row.contended,
+        _count(metrics, "delta/lost"), _count(metrics, "delta/gained"), tuple(flips), tuple(classes), row.contended,
     )  # fmt: skip
 
 
@@ -135,6 +139,24 @@ def _flips(tracker: Tracker, row: Row, folder: Path) -> list[dict[str, str]]:
     with file.open(encoding="utf-8", newline="") as opened:
         shown = [flip for flip in csv.DictReader(opened) if flip["kind"] in (LOST, GAINED)][:MAX_FLIPS]
     return [{name: original(cell) for name, cell in flip.items()} for flip in shown]
+
+
+def _classes(tracker: Tracker, row: Row, folder: Path) -> list[dict[str, str]]:
+    """Of a run's classes those of the lowest recall, those that lost most and the rarest; shares as percent."""
+    file = _fetched(tracker, row.run_id, "classes.csv", folder)
+    if file is None:
+        return []
+    with file.open(encoding="utf-8", newline="") as opened:
+        found = [{name: original(cell) for name, cell in one.items()} for one in csv.DictReader(opened)]
+    judged = [one for one in found if not one["few"]]
+    losers = sorted((one for one in judged if one["baseline_recall"]), key=_change)[: MAX_WORST // 2]
+    rarest = sorted(found, key=lambda one: int(one["texts"]))[:MAX_RAREST]
+    kept = {one["class"]: one for one in (*judged[: MAX_WORST // 2], *losers, *rarest)}
+    return [one | {name: f"{float(one[name]):.1%}" for name in SHARES if one[name]} for one in kept.values()]
+
+
+def _change(one: dict[str, str]) -> float:
+    return float(one["recall"]) - float(one["baseline_recall"])
 
 
 def _measured(tracker: Tracker, run_id: str) -> dict[str, str]:

@@ -27,7 +27,7 @@ def draw(report: Report) -> Figure:
     upper.annotate("perfectly calibrated", (0.03, 0.06), rotation=34, color=GREY, fontsize=9)
     for name, predictions, colour in lines:
         bins = bins_of(predictions)
-        label = f"{name}: off by {bins.ece:.1%} on average, {ece_by_chance(predictions.scores):.1%} by chance"
+        label = f"{name}: off by {bins.ece:.1%} on average, {ece_by_chance(predictions.scores.ravel()):.1%} by chance"
         upper.plot(bins.score, bins.right, "o-", color=colour, markersize=4, label=label)
         lower.step(bins.score, bins.count, where="mid", color=colour)
     upper.set_title("How many of the answers with this score are right?", loc="left")
@@ -43,4 +43,5 @@ def draw(report: Report) -> Figure:
 
 def bins_of(predictions: Predictions) -> Bins:
     """Predictions in bins by score."""
-    return binned(predictions.scores, predictions.right)
+    scores, right = predictions.calibration()
+    return binned(scores.ravel(), right.ravel())

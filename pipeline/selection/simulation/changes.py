@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.evaluation.quality.paired import compare
-from pipeline.evaluation.quality.weighted import weighted
 from pipeline.selection.simulation.figures import Figures, percent
+from pipeline.tasks.weighted import weighted
 
 OOS_SHARE = 0.2  # of the texts, where there is an out-of-scope label
 
@@ -66,7 +66,12 @@ ROWS = (  # texts, and a population
     (5500, population(10, 0.93, 0.005, 0.002, oos=True)),
     (5500, population(20, 0.93, 0.018, 0.015, skewed=True)),
 )
-SHOWN = {"accuracy": "accuracy", "f1_macro": "macro F1", "oos_precision": "out-of-scope precision"}
+SHOWN = {
+    "accuracy": "accuracy",
+    "f1_macro": "macro F1",
+    "balanced_accuracy": "balanced accuracy",
+    "oos_precision": "out-of-scope precision",
+}
 
 
 def misses(drawn: Population, n: int, cases: int, seed: int) -> dict[str, list[tuple[bool, bool, float]]]:
@@ -75,7 +80,8 @@ def misses(drawn: Population, n: int, cases: int, seed: int) -> dict[str, list[t
     for _ in range(cases):
         rows = rng.choice(len(drawn.share), size=n, p=drawn.share / drawn.share.sum())
         answers = drawn.baseline[rows], drawn.candidate[rows], drawn.truth[rows]
-        for name, it in compare(*answers, drawn.labels, drawn.oos).differences.items():
+        differences = compare(*answers, drawn.labels, drawn.oos).differences
+        for name, it in ((name, differences[name]) for name in true if name in differences):
             missed = it.low > true[name] + 1e-12, it.high < true[name] - 1e-12, it.high - it.low
             found.setdefault(name, []).append(missed)
     return found

@@ -13,7 +13,7 @@ from pipeline.data.augmentation import Augment
 from pipeline.errors import ConfigError, OptimizationError
 from pipeline.models.outline import Outline
 from pipeline.steps.base import Context
-from pipeline.steps.shared.trained import Trained
+from pipeline.steps.shared.trained import Trained, balanced_weights
 from pipeline.steps.shared.transfer import Transfer, read
 
 NO_LAYER_LOSSES = "set hidden_loss_weight=0 and relation_loss_weight=0"
@@ -36,6 +36,20 @@ class Distilling(Trained):
     gives: ClassVar[str] = "torch"
     ignored: ClassVar[tuple[str, ...]] = ("augment",)  # it is part of the transfer set's fingerprint
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("class_weights", "pos_weight"):
+            if getattr(self, name) != "none" and not self.learns_labels:
+                raise ConfigError(
+                    f"{name}={getattr(self, name)}: it is of the loss on labels, which alpha=0 switches off; set alpha "
+                    "above 0, for instance 0.5"
+                )
+
+    @property
+    def learns_labels(self) -> bool:
+        """Whether the loss on labels has a weight."""
+        return self.alpha > 0
+
     def needs(self, backbone: Backbone) -> dict[str, Optim]:
         """The teacher, and the transfer set with its logits."""
         if not self.teacher.steps:
@@ -45,8 +59,11 @@ class Distilling(Trained):
         transfer = Optim(self.teacher.name, {**self.teacher.steps, "transfer": Transfer(augment=self.augment)})
         return {"teacher": self.teacher, "transfer": transfer}
 
-    def check_losses(self, student: Outline, teacher: Outline) -> None:
-        """Raises OptimizationError if the student can't learn this teacher's hidden states or relations."""
+    def check_losses(self, student: Outline, teacher: Outline, pairs: bool = False) -> None:
+        """Raises OptimizationError if the student can't learn this teacher's hidden states or relations.
+
+        pairs: whether the inputs are pairs of texts.
+        """
         if not self.hidden_loss_weight and not self.relation_loss_weight:
             return
         require_torch(teacher.form, NO_LAYER_LOSSES)
@@ -54,8 +71,14 @@ class Distilling(Trained):
             return
         import numpy as np
 
+        from pipeline.models.token_types import kind_for
         from pipeline.training.distillation import Distillation, map_token_ids
 
+        types = [kind_for(each.network, each.tokenizer, pairs) for each in (student, teacher)]
+        if types[0] != types[1]:
+            raise OptimizationError(
+                f"of student and teacher only one has token types, as pairs of texts need; {NO_LAYER_LOSSES}"
+            )
         map_token_ids(student.tokenizer.get_vocab(), teacher.tokenizer.get_vocab())
         goal = Distillation(np.zeros((0, 2), dtype=np.float32), self.alpha, self.temperature)
         try:
@@ -72,7 +95,8 @@ class Distilling(Trained):
         from pipeline.training.trainer import takes_bfloat16, train
 
         texts, logits = read(context.needed["transfer"])
-        goal = Distillation(logits, self.alpha, self.temperature)
+        task = context.splits.task
+        goal = Distillation(logits, self.alpha, self.temperature, task, balanced_weights(self, context))
         if self.hidden_loss_weight or self.relation_loss_weight:
             teacher = read_teacher(context, NO_LAYER_LOSSES)
             if takes_bfloat16(self.bfloat16):

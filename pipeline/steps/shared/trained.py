@@ -3,8 +3,13 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from pipeline.config import Step, Training
+from pipeline.config.backbone import LOSS
+from pipeline.errors import ConfigError
 from pipeline.steps.base import Context, versions
+from pipeline.tasks import TASKS, Task
 
 if TYPE_CHECKING:
     from pipeline.training.trainer import Recipe
@@ -33,6 +38,27 @@ def training_inputs(context: Context) -> dict[str, Any]:
     }
 
 
+def require_fitting(training: Training, task: Task) -> None:
+    """Raises ConfigError where a setting is of another task than that of the data."""
+    for name in {one.balanced_by for one in TASKS.values()} - {task.balanced_by}:
+        if getattr(training, name) != "none":
+            raise ConfigError(
+                f"{name}={getattr(training, name)}: it has no effect on the task {task.name}; set {task.balanced_by} instead"
+            )
+    if training.best_by not in (None, LOSS, *task.scores):
+        raise ConfigError(
+            f"best_by={training.best_by}: the task {task.name} has no such metric; one of {', '.join((*task.scores, LOSS))}"
+        )
+
+
+def balanced_weights(training: Training, context: Context) -> np.ndarray | None:
+    """The weights of the labels by the train split, float32 (labels,); None where they weigh alike."""
+    splits, task, labels = context.splits, context.splits.task, len(context.splits.labels)
+    if getattr(training, task.balanced_by) == "none":
+        return None
+    return task.balanced_weights(task.truth(splits.train, labels), labels)
+
+
 def recipe_of(training: Training, context: Context, label_smoothing: float = 0.0, keep: str = "best") -> "Recipe":
     """The settings with maximum length and seed, as `training.trainer.train` takes them."""
     from pipeline.training.trainer import Recipe
@@ -42,5 +68,6 @@ def recipe_of(training: Training, context: Context, label_smoothing: float = 0.0
         weight_decay=training.weight_decay, warmup_ratio=training.warmup_ratio,
         freeze_embeddings=training.freeze_embeddings, bfloat16=training.bfloat16, max_length=context.backbone.max_length,
         seed=context.seed, head_lr_multiplier=training.head_lr_multiplier, dropout=training.dropout,
-        label_smoothing=label_smoothing, keep=keep,
+        label_smoothing=label_smoothing, keep=keep, task=context.splits.task, labels=len(context.splits.labels),
+        weights=balanced_weights(training, context), best_by=training.best_by or context.splits.task.best_by,
     )  # fmt: skip

@@ -13,27 +13,27 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from pipeline.config import Step, plain
-from pipeline.data.augmentation import Augment, augment_texts, unlabelled_texts
+from pipeline.data.augmentation import Augment, augment_inputs, unlabelled_inputs
 from pipeline.errors import DataError
 from pipeline.models.checkpoints import sha256
 from pipeline.models.outline import Outline
 from pipeline.runtimes.base import TOKENIZER, Description
 from pipeline.steps.base import ANY, Context, versions
 from pipeline.steps.shared.inference import logits_of
-from pipeline.tasks.single_label import LABEL, TEXT
+from pipeline.tasks.base import LABEL
+from pipeline.tasks.inputs import Input, columns_of, inputs_of
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
 log = logging.getLogger(__name__)
 TEXTS, LOGITS = "texts.parquet", "logits.npy"
-UNLABELLED = -100  # torch's cross-entropy ignores it
 BATCH = 64  # texts
 
 
 @dataclass(frozen=True)
 class Transfer(Step):
-    """Writes `texts.parquet`: text, label (-100: none), and `logits.npy`: float32 (texts, labels), for any classifier."""
+    """Writes `texts.parquet`: text, for pairs text_pair, label (or `Task.unlabelled`), and `logits.npy`: float32."""
 
     kind: str = "transfer"
     augment: Augment = field(default_factory=Augment)
@@ -63,7 +63,7 @@ class Transfer(Step):
     def check(self, context: Context, source: Outline | None, needed: Mapping[str, Outline]) -> Outline | None:
         """Raises DataError if the unlabelled file can't be read."""
         if self.augment.unlabelled is not None:
-            unlabelled_texts(Path(self.augment.unlabelled).expanduser())
+            unlabelled_inputs(Path(self.augment.unlabelled).expanduser(), context.splits.task.pairs)
         return source
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
@@ -73,21 +73,21 @@ class Transfer(Step):
 
         assert context.source is not None
         train = context.splits.train
-        own = list(train[TEXT])
-        added = augment_texts(own, _unknown(context.source), self.augment, context.seed) + self._unlabelled(context)
-        labels = [*train[LABEL], *[UNLABELLED] * len(added)]
-        pq.write_table(pa.table({TEXT: pa.array(own + added, pa.large_string()), LABEL: labels}), artifact / TEXTS)
-        logits = logits_of(context.source, own + added, "teacher logits", BATCH)
-        np.save(artifact / LOGITS, logits, allow_pickle=False)
+        own = inputs_of(train)
+        added = augment_inputs(own, _unknown(context.source), self.augment, context.seed) + self._unlabelled(context)
+        labels = [*train[LABEL], *[context.splits.task.unlabelled] * len(added)]
+        texts = {name: pa.array(column, pa.large_string()) for name, column in columns_of(own + added).items()}
+        pq.write_table(pa.table({**texts, LABEL: labels}), artifact / TEXTS)
+        logits_of(context.source, own + added, "teacher logits", BATCH, artifact / LOGITS)
         return {"runtime": Description.read(context.source).runtime, "texts": len(own), "added": len(added)}
 
-    def _unlabelled(self, context: Context) -> list[str]:
+    def _unlabelled(self, context: Context) -> list[Input]:
         """The texts of the file that are in no split, so that nothing is learned from texts that are measured."""
         if self.augment.unlabelled is None:
             return []
         splits = context.splits
-        known = {text for split in (splits.train, splits.validation, splits.test) for text in split[TEXT]}
-        texts = unlabelled_texts(Path(self.augment.unlabelled).expanduser())
+        known = {text for split in (splits.train, splits.validation, splits.test) for text in inputs_of(split)}
+        texts = unlabelled_inputs(Path(self.augment.unlabelled).expanduser(), splits.task.pairs)
         fresh = [text for text in texts if text not in known]
         if len(fresh) < len(texts):
             log.info("%d of %d unlabelled texts are also in the data and are left out", len(texts) - len(fresh), len(texts))
@@ -95,11 +95,11 @@ class Transfer(Step):
 
 
 def read(artifact: Path) -> tuple["Dataset", np.ndarray]:
-    """The texts with their labels, and the teacher's logits: float32 (texts, labels)."""
+    """The texts with their labels, and the teacher's logits: float32 (texts, labels), which stay in their file."""
     import pyarrow.parquet as pq
     from datasets import Dataset
 
-    return Dataset(pq.read_table(artifact / TEXTS)), np.load(artifact / LOGITS, allow_pickle=False)
+    return Dataset(pq.read_table(artifact / TEXTS)), np.load(artifact / LOGITS, mmap_mode="c", allow_pickle=False)
 
 
 def _unknown(artifact: Path) -> str:

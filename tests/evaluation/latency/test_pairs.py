@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
@@ -169,20 +170,23 @@ def cpu_s(worker: Worker) -> float:
 
 
 def test_when_one_of_the_two_fails_the_other_ends_too_and_the_error_is_its_own(artifact: Path) -> None:
-    read_1, write_1 = os.pipe()
-    read_2, write_2 = os.pipe()
+    mine, theirs = block_schedules(len(QUERIES), 20, 1, 2)
+    failures: list[tuple[list[Any], list[Any], str]] = [
+        (QUERIES, [*theirs[:-1], [0, None, 0, 0]], "TypeError"),  # in the middle: a block without an end
+        ([*QUERIES[:-1], None], theirs, "ValueError: expected a text"),  # before its first turn
+    ]
+    pipes = [(*os.pipe(), *os.pipe()) for _ in failures]
     with (
-        Worker(artifact, 1, pipe_ends=[read_1, write_2]) as first,
-        Worker(artifact, 1, pipe_ends=[read_2, write_1]) as second,
+        Worker(artifact, 1, pipe_ends=[end for read_1, _, _, write_2 in pipes for end in (read_1, write_2)]) as first,
+        Worker(artifact, 1, pipe_ends=[end for _, write_1, read_2, _ in pipes for end in (read_2, write_1)]) as second,
     ):
-        for end in (read_1, write_1, read_2, write_2):
+        for end in (end for ends in pipes for end in ends):
             os.close(end)
-        mine, theirs = block_schedules(len(QUERIES), 20, 1, 2)
-        broken = [*QUERIES[:-1], None]  # the last text is none: it fails in the middle
-        second.begin("take_turns", texts=broken, blocks=theirs, warm=False, pipe_ends=[read_2, write_1])
-        first.begin("take_turns", texts=QUERIES, blocks=mine, warm=False, pipe_ends=[read_1, write_2])
-        with pytest.raises(MeasureError, match="TypeError"):
-            _answers([first, second])
+        for (texts, blocks, error), (read_1, write_1, read_2, write_2) in zip(failures, pipes, strict=True):
+            second.begin("take_turns", texts=texts, blocks=blocks, warm=False, pipe_ends=[read_2, write_1])
+            first.begin("take_turns", texts=QUERIES, blocks=mine, warm=False, pipe_ends=[read_1, write_2])
+            with pytest.raises(MeasureError, match=error):
+                _answers([first, second])
         assert first.ask("memory") and second.ask("memory")  # both live
 
 

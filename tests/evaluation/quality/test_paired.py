@@ -10,8 +10,9 @@ from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 from pipeline.evaluation.metrics import METRICS
 from pipeline.evaluation.quality.intervals import bootstrap, mcnemar, tango, wilson
 from pipeline.evaluation.quality.paired import compare, estimate
-from pipeline.evaluation.quality.scores import quality_of
-from pipeline.evaluation.quality.weighted import weighted
+from pipeline.tasks import TASKS
+from pipeline.tasks.scores import quality_of
+from pipeline.tasks.weighted import weighted
 
 COUNTS = [(1, 7, 21), (16, 8, 86), (40, 20, 160), (0, 5, 44), (3, 0, 5500), (120, 150, 5500)]  # gained, lost, n
 
@@ -103,11 +104,13 @@ def test_wilsons_interval_agrees_with_scipy(successes: int, n: int) -> None:
 
 def test_what_is_right_every_time_is_not_certain_to_be() -> None:
     truth = np.array([0, 1, 2, 2] * 5)
-    bounds = estimate(truth, truth, 3, oos=2)
+    bounds, several = estimate(truth, truth, 3, oos=2), np.eye(3, dtype=bool)[truth]
     assert bounds["oos_recall"].value == 1 and bounds["oos_recall"].low == pytest.approx(0.7225, abs=1e-4)
     assert bounds["oos_precision"].low < 0.75 and bounds["accuracy"].low < 0.85
     qualities = [metric.key for metric in METRICS.values() if metric.key.startswith("quality/") and metric.interval]
-    assert {f"quality/{name}" for name in bounds} == set(qualities)
+    of_several = estimate(several, several, 3, None, TASKS["multi_label"])
+    needs_texts = {"quality/class_recall"}  # more of a class than there are here
+    assert {f"quality/{name}" for name in (*bounds, *of_several)} == set(qualities) - needs_texts
 
 
 def test_a_metric_that_one_of_both_lacks_has_no_difference() -> None:

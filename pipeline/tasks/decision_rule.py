@@ -1,4 +1,4 @@
-"""The decision rule of a classifier turns logits into an answer; `classifier.json` keeps it.
+"""The decision rule of a classifier with one label a text turns logits into an answer; `classifier.json` keeps it.
 
 Without a rule, the answer is the label with the largest logit, and the score is its softmax probability. A rule has a
 temperature, which only changes scores (Guo et al. 2017, *On calibration of modern neural networks*). It may also abstain: it
@@ -6,19 +6,15 @@ computes a score from the in-scope logits that is high for in-scope texts, and a
 below the threshold. Otherwise the answer is the best in-scope label.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from pipeline.tasks.base import Answers, DecisionRule
 
-class Answers(NamedTuple):
-    """The answers of a classifier to some texts."""
-
-    labels: np.ndarray  # int64 (n,), indices
-    scores: np.ndarray  # float64 (n,), 0 to 1: the confidence in that label
-    abstained: np.ndarray  # bool (n,), whether the rule abstained: the text is out of scope
+CHUNK = 8192  # texts that are computed together: float64 copies of all logits of a large split would not fit
 
 
 class InScopeLogits(NamedTuple):
@@ -74,17 +70,15 @@ OOS_SCORES: dict[str, Callable[[InScopeLogits], np.ndarray]] = {
 
 
 @dataclass(frozen=True)
-class Rule:
+class Rule(DecisionRule):
     """The decision rule. The default changes nothing: the largest logit and its softmax probability."""
 
-    temperature: float = 1.0
     oos_score: str | None = None  # a key of `OOS_SCORES`; None: it never abstains
     threshold: float = 0.0  # it abstains on a text with a lower score
     weight: float = 0.0  # of the out-of-scope logit, for the score "odds"
-    oos: int | None = None  # index of the out-of-scope label; required with `oos_score`
 
     @classmethod
-    def of(cls, described: dict[str, Any] | None, oos: int | None) -> "Rule":
+    def of(cls, described: Mapping[str, Any] | None, oos: int | None) -> "Rule":
         """The rule as stored in `classifier.json`. Raises ValueError or TypeError when it is not valid."""
         rule = cls(**(described or {}), oos=oos)
         if rule.oos_score is not None and (rule.oos_score not in OOS_SCORES or oos is None):
@@ -107,6 +101,13 @@ class Rule:
             "weight": self.weight,
         }
 
+    def metrics(self) -> dict[str, float]:
+        """Temperature, and where it abstains threshold and weight."""
+        found = {"temperature": self.temperature}
+        if self.oos_score is None:
+            return found
+        return found | {"threshold": self.threshold} | ({"weight": self.weight} if self.oos_score == "odds" else {})
+
     def oos_scores(self, logits: np.ndarray) -> np.ndarray:
         """The score that is compared with the threshold, for logits float (n, n_labels): float64 (n,)."""
         assert self.oos_score is not None
@@ -118,12 +119,24 @@ class Rule:
         inside[:, self.oos] = -np.inf
         return InScopeLogits(inside, oos, inside.max(axis=1), self.temperature, self.weight)
 
+    def answer_one(self, logits: np.ndarray) -> tuple[int, float]:
+        """See `DecisionRule.answer_one`."""
+        if not self.plain:
+            labels, scores, _ = self.answer(logits)
+            return int(labels[0]), float(scores[0])
+        label = int(logits[0].argmax())
+        return label, float(1 / np.exp(logits[0] - logits[0, label]).sum())
+
     def answer(self, logits: np.ndarray) -> Answers:
         """The answers to logits, float (n, n_labels).
 
         The score is the softmax probability of the label at the rule's temperature. Where the rule abstains, the score is
         1 - the probability of the best in-scope label: the confidence that no in-scope label fits.
         """
+        parts = [self._answer(logits[start : start + CHUNK]) for start in range(0, max(1, len(logits)), CHUNK)]
+        return Answers(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+    def _answer(self, logits: np.ndarray) -> Answers:
         if self.oos_score is None or self.oos is None:
             wide = logits.astype(np.float64)
             scores = 1 / np.exp((wide - wide.max(axis=1, keepdims=True)) / self.temperature).sum(axis=1)

@@ -15,10 +15,10 @@ from pipeline.data.splits import RawSplit, SplitFractions, Splits, assemble
 from pipeline.errors import ConfigError, OptimizationError
 from pipeline.runtimes import crossfit
 from pipeline.runtimes.base import Description, load
-from pipeline.runtimes.decision_rule import OOS_SCORES, Rule
 from pipeline.steps.base import Context
 from pipeline.steps.calibrate import Calibrate, fit_temperature, fit_threshold, fit_weight
 from pipeline.steps.execute import check_order
+from pipeline.tasks.decision_rule import OOS_SCORES, Rule
 from tests.support import instant
 
 LOGITS = np.array([[3.0, 1.0, 0.0, 0.5], [1.0, 0.9, 1.1, 0.8], [-1.0, -1.2, -1.1, 4.0]], dtype=np.float32)
@@ -160,6 +160,7 @@ def test_a_rule_is_fitted_on_validation_alone_and_the_weights_stay(tmp_path: Pat
     splits = splits_of([("rain", "weather"), ("no", "oos")], VALIDATION)
     target, notes = calibrated(tmp_path, "one", replace(splits, test=Unreadable(), train=Unreadable()), oos_score="odds")
     rule = Description.read(target).rule
+    assert isinstance(rule, Rule)
     assert rule.oos_score == "odds" and rule.oos == splits.oos and rule.temperature > 0
     fitted = {
         "calibrate/temperature": rule.temperature,
@@ -180,9 +181,10 @@ def test_costs_decide_how_much_is_refused(tmp_path: Path) -> None:
     splits = splits_of([("rain", "weather")], VALIDATION)
     never = Description.read(calibrated(tmp_path, "never", splits, missed_cost=0.0)[0]).rule
     always = Description.read(calibrated(tmp_path, "always", splits, wrong_cost=0.0)[0]).rule
-    assert never.threshold < always.threshold
+    assert isinstance(never, Rule) and isinstance(always, Rule) and never.threshold < always.threshold
     none, notes = calibrated(tmp_path, "none", splits, oos_score="none")
-    assert Description.read(none).rule.oos_score is None and set(notes["metrics"]) == {"calibrate/temperature"}
+    rule = Description.read(none).rule
+    assert isinstance(rule, Rule) and rule.oos_score is None and set(notes["metrics"]) == {"calibrate/temperature"}
 
 
 def test_without_out_of_scope_texts_in_validation_one_line_says_what_to_do(tmp_path: Path) -> None:

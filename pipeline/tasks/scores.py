@@ -8,19 +8,21 @@ from typing import Any
 import datasets
 import evaluate
 import numpy as np
-from sklearn.metrics import f1_score
+from sklearn.metrics import f1_score, recall_score
 
-from pipeline.tasks.single_label import parts
+from pipeline.tasks.weighted import parts
 
 _DESCRIPTION = (
-    "Accuracy, macro F1 and, where the data has an out-of-scope label, metrics of in-scope and out-of-scope texts."
+    "Accuracy, macro F1, balanced accuracy and, where the data has an out-of-scope label, metrics of in-scope and "
+    "out-of-scope texts."
 )
 
 
 class Quality(evaluate.Metric):  # type: ignore[misc]  # evaluate is not typed
     """`compute(predictions=, references=, oos=)` on label indices; all results are shares from 0 to 1.
 
-    It returns accuracy, and f1_macro over the labels that occur in truth or predictions. With `oos` (an index) it also
+    It returns accuracy, f1_macro over the labels that occur in truth or predictions, and balanced_accuracy, the mean recall
+    over the labels that occur in truth. With `oos` (an index) it also
     returns, as in Larson et al. 2019, in_scope_accuracy (the share of in-scope texts with the right intent), oos_recall (the
     share of out-of-scope texts that are recognised) and oos_precision (the share of texts answered as out of scope that
     are). A metric without any text is left out.
@@ -36,7 +38,8 @@ class Quality(evaluate.Metric):  # type: ignore[misc]  # evaluate is not typed
         f1 = f1_score(truth, predicted, average="macro", zero_division=0)
         masks = parts(truth, predicted, oos)
         shares = {name: float(right[chosen].mean()) for name, chosen in masks.items() if chosen.any()}
-        return shares | {"f1_macro": float(f1)}
+        balanced = recall_score(truth, predicted, labels=np.unique(truth), average="macro")
+        return shares | {"f1_macro": float(f1), "balanced_accuracy": float(balanced)}
 
 
 def quality_of(predicted: np.ndarray, truth: np.ndarray, oos: int | None) -> dict[str, float]:
