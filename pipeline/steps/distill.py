@@ -18,7 +18,7 @@ from pipeline.models.outline import Outline, outline_of_checkpoint, outline_of_s
 from pipeline.steps.base import Context
 from pipeline.steps.load_checkpoint import store_checkpoint
 from pipeline.steps.shared.distilling import Distilling, read_teacher, require_torch
-from pipeline.steps.shared.trained import require_fitting
+from pipeline.steps.shared.trained import require_fitting, start_training
 
 log = logging.getLogger(__name__)
 
@@ -185,15 +185,12 @@ class Distill(Distilling):
         return model, tokenizer, self.learn(model, tokenizer, context, scratch, callbacks)
 
     def _student(self, context: Context) -> tuple[Any, Any]:
-        from pipeline.models.build import start
         from pipeline.models.pooling import pool
         from pipeline.models.students import student_from_layers
         from pipeline.runtimes.torch import read_tokenizer
 
         if self._starts_from(context.backbone) == "student":
-            model, tokenizer = start(
-                context.backbone, "student", list(context.splits.labels), context.seed, context.splits.task.problem_type
-            )
+            model, tokenizer = start_training(self, context, "student")
         else:
             model = student_from_layers(read_teacher(context, TORCH_TEACHER), self.layers, self.depth)
             tokenizer = read_tokenizer(context.needed["teacher"])

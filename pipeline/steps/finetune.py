@@ -15,7 +15,7 @@ from pipeline.models.checkpoints import identity, locate, weights_of
 from pipeline.models.outline import Outline, outline_of_weights
 from pipeline.steps.base import Context
 from pipeline.steps.load_checkpoint import LoadCheckpoint, store_checkpoint
-from pipeline.steps.shared.trained import recipe_of, require_fitting, training_inputs
+from pipeline.steps.shared.trained import recipe_of, require_fitting, start_training, training_inputs
 
 log = logging.getLogger(__name__)
 
@@ -63,21 +63,21 @@ class Finetune(Step):
         if weights.finetuned:
             log.info("the backbone's %s is fine-tuned already: it is loaded, not trained", self.model)
             return store_checkpoint(locate(weights, self.model), context, artifact)
-        from pipeline.models.build import start
         from pipeline.runtimes.base import Description
         from pipeline.runtimes.torch import save
         from pipeline.training.trainer import train
 
-        labels, how = list(context.splits.labels), weights.finetune
-        task = context.splits.task
-        model, tokenizer = start(context.backbone, self.model, labels, context.seed, task.problem_type)
+        how = weights.finetune
+        model, tokenizer = start_training(how, context, self.model)
         epochs = how.epochs_on(len(context.splits.train))
         if epochs < how.epochs:
             log.info("%d epochs instead of %d, because of max_steps=%d", epochs, how.epochs, how.max_steps)
         recipe = replace(recipe_of(how, context, how.label_smoothing), epochs=epochs)
         curves = train(model, tokenizer, context.splits.train, context.splits.validation, recipe, scratch)
-        backbone, oos = context.backbone, context.splits.oos
-        description = Description("torch", labels, backbone.max_length, oos, task=task.name, **backbone.windows)
+        backbone, splits = context.backbone, context.splits
+        description = Description(
+            "torch", list(splits.labels), backbone.max_length, splits.oos, task=splits.task.name, **backbone.windows
+        )
         save(model, tokenizer, description, artifact, context.tokenizer_texts)
         return {"curves": curves}
 

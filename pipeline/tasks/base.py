@@ -130,6 +130,10 @@ class Task(ABC):
         """The weights for `losses` with which rare labels count as much as frequent ones: float32 (labels,)."""
 
     @abstractmethod
+    def head_biases(self, truth: np.ndarray, weights: np.ndarray | None) -> np.ndarray | None:
+        """The biases of a new last layer, float32 (labels,); weights: as for `losses`. None: as the network has them."""
+
+    @abstractmethod
     def distillation_loss(
         self, student: Any, teacher: Any, targets: Any, alpha: float, temperature: float, weights: Any = None
     ) -> Any:

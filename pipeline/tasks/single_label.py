@@ -66,6 +66,10 @@ class SingleLabel(Task):
         """See `class_scores.balanced_weights`."""
         return class_scores.balanced_weights(truth, labels)
 
+    def head_biases(self, truth: np.ndarray, weights: np.ndarray | None) -> np.ndarray | None:
+        """None: of few classes none is so rare that a training has to find out how rare they are."""
+        return None
+
     def distillation_loss(
         self, student: Any, teacher: Any, targets: Any, alpha: float, temperature: float, weights: Any = None
     ) -> Any:

@@ -24,6 +24,7 @@ from transformers.trainer_callback import PrinterCallback, ProgressCallback
 from pipeline.config.backbone import LOSS
 from pipeline.data.splits import typical_texts
 from pipeline.errors import TrainingError
+from pipeline.models.head import last_layer
 from pipeline.models.token_types import kind_for
 from pipeline.runtimes import tokens
 from pipeline.system import cpu, disk
@@ -204,7 +205,7 @@ def fast_training(model: Any, recipe: Recipe) -> Iterator[None]:
 
 def _optimizer(model: Any, recipe: Recipe) -> torch.optim.Optimizer:
     """AdamW; the head has its own learning rate."""
-    head = next(name for name, module in reversed(list(model.named_modules())) if isinstance(module, torch.nn.Linear))
+    head, _ = last_layer(model)
 
     def rate_of(name: str) -> float:
         return recipe.learning_rate * (recipe.head_lr_multiplier if name.startswith(f"{head}.") else 1)

@@ -7,15 +7,19 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as parquet
 import pytest
+import torch
 from mlflow import MlflowClient
 
 from pipeline.commands import predict
 from pipeline.config import Decide
 from pipeline.deployment.serve.answers import Answerer
+from pipeline.models.checkpoints import weights_of
+from pipeline.models.head import last_layer
 from pipeline.run import Outcome, run
 from pipeline.runtimes.base import Description
 from pipeline.selection.candidate import Candidate
 from pipeline.selection.decision import decide
+from pipeline.steps.shared.trained import start_training
 from pipeline.tasks.inputs import inputs_of, to_json
 from pipeline.tasks.thresholds import Thresholds
 from pipeline.tracking.evidence import evidence_of
@@ -48,6 +52,15 @@ def test_answers_are_served_with_their_labels(maker: Maker, capsys: pytest.Captu
     predict.main(["--model", str(both), "--format", "csv", json.dumps(to_json(QUERIES[0]))])
     header, row = csv.reader(capsys.readouterr().out.splitlines())
     assert header == ["text", "text_pair", "labels", "scores"] and tuple(row[:2]) == QUERIES[0]
+
+
+def test_a_training_starts_with_the_frequencies_of_the_labels(maker: Maker) -> None:
+    context = maker.context(SEVERAL)
+    shares = context.splits.task.truth(context.splits.train, len(context.splits.labels)).mean(axis=0)
+    for role in ("teacher", "student"):
+        model, _ = start_training(weights_of(context.backbone, role).finetune, context, role)
+        _, head = last_layer(model)
+        assert torch.sigmoid(head.bias).detach().numpy() == pytest.approx(shares, abs=0.02)
 
 
 @pytest.fixture(scope="module")

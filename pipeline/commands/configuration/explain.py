@@ -13,6 +13,8 @@ from pipeline import config
 from pipeline.commands.configuration.renamed import no_such_key, renamed_choice
 from pipeline.errors import ConfigError, UserError, nearest
 
+BASELINE = "baseline"  # a group of Hydra with the choices of another one, so its name alone does not choose
+
 
 def explain(error: BaseException) -> str | None:
     """One line for an error in the configuration; None for other errors."""
@@ -50,14 +52,23 @@ def _sentences() -> list[tuple[Any, Callable[[Any], str]]]:
         ((omegaconf.ConfigKeyError, omegaconf.ConfigAttributeError), _missing_key),
         (omegaconf.ConfigTypeError, _config_type),
         (omegaconf.InterpolationResolutionError, _interpolation),
-        (
-            omegaconf.ValidationError,
-            lambda e: f"{e.full_key}: {_wanted(e.msg.splitlines()[0])}" if e.full_key else _first(e),
-        ),
+        (omegaconf.ValidationError, _invalid),
         (yaml.YAMLError, _yaml),
         (ConfigCompositionException, _composition),
         ((omegaconf.OmegaConfBaseException, HydraException), _first),
     ]
+
+
+def _invalid(error: Any) -> str:
+    """A value of another type than the setting has; a whole group where one of its settings is meant."""
+    message = error.msg.splitlines()[0]
+    if not error.full_key:
+        return _first(error)
+    if not re.match(r"Invalid type assigned|Cannot assign", message):
+        return f"{error.full_key}: {_wanted(message)}"
+    if error.full_key == BASELINE:
+        return f"the baseline is chosen by optim@{BASELINE}=NAME"
+    return f"{error.full_key} is a group of settings; set one of them, {error.full_key}.KEY=VALUE"
 
 
 def _wanted(message: str) -> str:

@@ -38,6 +38,23 @@ def training_inputs(context: Context) -> dict[str, Any]:
     }
 
 
+def start_training(training: Training, context: Context, role: str) -> tuple[Any, Any]:
+    """The network that a training begins with, the backbone's `role`, and its tokenizer; see `models.build.start`.
+
+    Its new last layer has the biases that suit the train split, see `Task.head_biases`.
+    """
+    from pipeline.models.build import start
+    from pipeline.models.head import set_biases
+
+    task, labels = context.splits.task, list(context.splits.labels)
+    model, tokenizer = start(context.backbone, role, labels, context.seed, task.problem_type)
+    weights = balanced_weights(training, context)
+    biases = task.head_biases(task.truth(context.splits.train, len(labels)), weights)
+    if biases is not None:
+        set_biases(model, biases)
+    return model, tokenizer
+
+
 def require_fitting(training: Training, task: Task) -> None:
     """Raises ConfigError where a setting is of another task than that of the data."""
     for name in {one.balanced_by for one in TASKS.values()} - {task.balanced_by}:
