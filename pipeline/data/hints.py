@@ -46,10 +46,11 @@ def _seconds(columns: Sequence[str], text_column: str) -> list[str]:
 
 def of_labels(labels: Sequence[str], rows: int) -> list[str]:
     """That the labels of train look like several a text, like scores, or like free text."""
-    return [*_several(labels), *_scores(labels), *_free(labels, rows)]
+    return [*of_joined(labels), *_scores(labels), *_free(labels, rows)]
 
 
-def _several(labels: Sequence[str]) -> list[str]:
+def of_joined(labels: Sequence[str]) -> list[str]:
+    """That the labels look like several a text, and how to use them so."""
     bracketed = [label for label in labels if re.fullmatch(r"\[.*\]|\{.*\}|\(.*,.*\)", label)]
     if bracketed:
         return [_of(bracketed, labels, "look like lists of labels")]
