@@ -57,8 +57,8 @@ def lines(metrics: Mapping[str, float], all_cuts: bool = False) -> list[str]:
     found = []
     if lost > CUT_BOUND or (all_cuts and cut > 0):
         found.append(
-            f"{cut:.1%} of the training texts are longer than backbone.max_length and are cut there, which loses "
-            f"{lost:.1%} of all tokens"
+            f"{percent(cut)} of the training texts are longer than backbone.max_length and are cut there, which loses "
+            f"{percent(lost)} of all tokens"
         )
     if unknown > UNKNOWN_BOUND:
         found.append(
@@ -72,6 +72,11 @@ def lines(metrics: Mapping[str, float], all_cuts: bool = False) -> list[str]:
             "1.0 to 1.3; is this a backbone of their language?"
         )
     return found
+
+
+def percent(share: float) -> str:
+    """One digit behind the point; a share that is not 0 never reads as 0."""
+    return "less than 0.1%" if 0 < share < 0.0005 else f"{share:.1%}"
 
 
 def measure(texts: Sequence[Input], tokenizer: Any, max_length: int) -> Coverage:
