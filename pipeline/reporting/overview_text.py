@@ -39,8 +39,8 @@ def summary(overview: Overview) -> dict[str, str]:
         "labels": f"{len(sizes):,}; training texts of a label: {_between(sizes)}{_several(overview.labels_a_text)}",
         "tokens": f"median {at['50']}, 95 % have at most {at['95']}, 99.5 % at most {at['99.5']}, the longest {at['100']} "
         f"({lengths.texts:,} training texts)",
-        "cut": f"{percent(lengths.truncated_share)} of the training texts at {lengths.max_length} tokens "
-        f"(backbone.max_length), {percent(lengths.lost_token_share)} of all tokens",
+        "cut": f"{percent(lengths.truncated_share)} of the training texts at {lengths.max_length:,} tokens, "
+        f"{percent(lengths.lost_token_share)} of all tokens",
         "vocabulary": f"{percent(lengths.unknown_token_share)} of the tokens unknown{pieces}; letters: {scripts or 'none'}",
         "in reach": f"the most frequent answer: accuracy {_percent(reached.majority_accuracy)}, macro F1 "
         f"{_percent(reached.majority_f1_macro)}; tf-idf with logistic regression: {_percent(reached.tfidf_accuracy)}, "
