@@ -9,7 +9,7 @@ PAIRS = (
     ("question", "context"), ("query", "document"), ("query", "passage"), ("text", "text_pair"), ("context", "response"),
 )  # fmt: skip
 SEPARATORS = ("|", ";", ",", "+")
-SHOWN = 4
+SHOWN = 4  # names in a message
 MANY_LABELS = 0.5  # of the rows: that many different labels are not labels
 
 
@@ -66,14 +66,14 @@ def of_joined(labels: Sequence[str]) -> list[str]:
 
 
 def _of(found: Sequence[str], labels: Sequence[str], what: str) -> str:
-    return f"{len(found)} of {len(labels)} labels {what} ({_shown(found)}); each is treated as one label of its own"
+    return f"{len(found)} of {len(labels)} labels {what} ({shown(found)}); each is treated as one label of its own"
 
 
 def _scores(labels: Sequence[str]) -> list[str]:
     numbers = all(re.fullmatch(r"[-+]?\d+([.,]\d+)?", label) for label in labels)
     if not numbers or len(labels) < 3 or not any("." in label or "," in label for label in labels):
         return []
-    return [f"the labels look like scores ({_shown(labels)}); each is treated as a class, without an order"]
+    return [f"the labels look like scores ({shown(labels)}); each is treated as a class, without an order"]
 
 
 def _free(labels: Sequence[str], rows: int) -> list[str]:
@@ -92,7 +92,7 @@ def of_spelling(labels: Sequence[str]) -> list[str]:
     if not alike:
         return []
     return [
-        f"{_shown(alike[0])} are {len(alike[0])} different labels that differ only in spelling"
+        f"{shown(alike[0])} are {len(alike[0])} different labels that differ only in spelling"
         + (f" ({len(alike) - 1} more such groups)" if len(alike) > 1 else "")
     ]
 
@@ -106,5 +106,6 @@ def of_null(labels: Sequence[str], oos_label: str | None) -> list[str]:
     return [f"there is a label {named[0]!r}, but data.oos_label is not set: null means no label; for that one, {quoted}"]
 
 
-def _shown(names: Sequence[str]) -> str:
+def shown(names: Sequence[str]) -> str:
+    """The first few names, for a message."""
     return ", ".join(map(repr, names[:SHOWN])) + (", ..." if len(names) > SHOWN else "")
