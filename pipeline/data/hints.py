@@ -26,9 +26,16 @@ def of_columns(columns: Sequence[str], text_columns: Sequence[str]) -> list[str]
 
 
 def of_pair(columns: Sequence[str]) -> str:
-    """How to use the first two columns that look like the texts of a pair; "" where there are none."""
+    """How to use the first two columns that look like the texts of a pair; "" where there are none, or no label beside."""
+    if len([name for name in columns if name]) < 3:
+        return ""
     found = next(((one, other) for one in columns for other in _seconds(columns, one)), None)
     return "" if found is None else f"for pairs set data.text_column={found[0]} data.pair_column={found[1]}"
+
+
+def of_indicators(columns: Sequence[str]) -> str:
+    """How to use columns of 0 and 1, one a label; "" where there are too few for that."""
+    return "with a column of 0 and 1 for each label, set data.label_columns=[NAME,NAME]" if len(columns) > 2 else ""
 
 
 def _seconds(columns: Sequence[str], text_column: str) -> list[str]:
