@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.data import label_lists
+from pipeline.data import hints, label_lists
 from pipeline.data.columns import blank
 from pipeline.data.raw import Changed, Parts, RawSplit, mask
 from pipeline.errors import DataError, nearest
@@ -85,8 +85,9 @@ def _problem(bad: list[BadRows], known: Sequence[str]) -> str:
         first, count = having[0].first(kind, known), sum(each.counted()[kind] for each in having)
         said.append(f"{count} with {kind} (first: {first})")
     rows = sum(sum(each.counted().values()) for each in bad)
-    what = f"{rows} row{'s' * (rows > 1)} can't be used"
-    return f"{what}: {', '.join(said)}; correct them, or set data.on_bad_rows={DROP} to go on without them"
+    what = f"{rows} row{'s' * (rows > 1)} can't be used: {', '.join(said)}"
+    joined = [] if bad[0].split.several else hints.of_joined(known)
+    return f"{'; '.join([what, *joined])}; correct them, or set data.on_bad_rows={DROP} to go on without them"
 
 
 def _told(bad: BadRows) -> str:

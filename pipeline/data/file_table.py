@@ -9,7 +9,7 @@ from pipeline.data import hints
 from pipeline.data.label_lists import Place
 from pipeline.errors import DataError, nearest
 
-TEXT_SETTING = "data.text_column=..."
+TEXT_SETTING, LABEL_SETTING = "data.text_column=...", "data.label_column=..."
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,9 @@ def require(where: object, known: Sequence[str], wanted: Mapping[str, str]) -> N
     """
     for column, setting in wanted.items():
         if column not in known:
-            pair = hints.of_pair(known) if setting == TEXT_SETTING else ""
-            way_out = f"name yours with {setting}" + (f"; {pair}" if pair else "")
+            other = {TEXT_SETTING: hints.of_pair, LABEL_SETTING: hints.of_indicators}.get(setting)
+            told = other(known) if other is not None else ""
+            way_out = f"name yours with {setting}" + (f"; {told}" if told else "")
             raise DataError(f"{where}: no column {column!r}{nearest(column, filter(None, known))}; {way_out}")
         if known.count(column) > 1:
             raise DataError(f"{where}: {known.count(column)} columns are called {column!r}; rename all but one")

@@ -10,7 +10,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.data import label_lists
-from pipeline.data.raw import Changed, Parts, RawSplit, mask, shown
+from pipeline.data.hints import shown
+from pipeline.data.raw import Changed, Parts, RawSplit, mask
 from pipeline.data.renaming import Renaming
 from pipeline.errors import DataError, nearest
 from pipeline.tasks.base import LABEL

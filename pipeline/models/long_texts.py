@@ -3,13 +3,15 @@
 Only a start (or end) is kept that cannot change the tokens that truncation keeps. Tokenizers split a text into words before
 they make tokens of each: at spaces, most also at punctuation or around each Chinese character. A cut changes only the words
 next to it, so it is good if `SAFE_WORDS` lie between it and the tokens that are kept. A tokenizer that splits in another way
-gets the whole text, and so does one that finds no words in it: Chinese without spaces, where only spaces split.
+gets the whole text, and so does one that finds no words in it: Chinese without spaces, where only spaces split. WordPiece
+takes a very long word for one unknown token, so only its beginning is kept.
 
 Each text of a pair is cut alone. Truncation then takes from the longer one; where both were cut and an odd number of tokens
 is left to them, the last one may go to the other text than without the cut.
 """
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -33,6 +35,7 @@ class LongTexts:
         self._max_length = max_length
         self._tokenizer = tokenizer
         self._counter: Any = None  # a copy that does not truncate; None: not needed yet
+        self._unknown: re.Pattern[str] | None = None  # see `_unknown_words`
 
     def cut(self, given: Sequence[Input], side: str) -> list[Input]:
         """The inputs; of a very long text only its start, or with side="left" its end.
@@ -51,6 +54,9 @@ class LongTexts:
     def _cut(self, text: str, side: str) -> str:
         if self._counter is None:
             self._counter = _copy(self._tokenizer)
+            self._unknown = _unknown_words(self._tokenizer) if self._counter is not False else None
+        if self._unknown is not None:
+            text = self._unknown.sub(r"\1", text)
         size = self._size
         while self._counter is not False and 2 * size < len(text):
             piece = text[:size] if side == "right" else text[-size:]
@@ -78,6 +84,21 @@ def _copy(tokenizer: Any) -> Any:
     copied.no_truncation()
     copied.no_padding()
     return copied
+
+
+def _unknown_words(tokenizer: Any) -> re.Pattern[str] | None:
+    """Letters and digits that WordPiece takes for an unknown word, however many follow: only the first, a group, matter.
+
+    None where a tokenizer takes them otherwise.
+    """
+    parts = json.loads(tokenizer.to_str())
+    splitter, most = parts["pre_tokenizer"], parts["model"].get("max_input_chars_per_word")
+    kinds = {part["type"] for part in splitter.get("pretokenizers", [splitter])}
+    if most is None or not kinds <= SPLITS_LOCALLY | {"Punctuation"}:
+        return None
+    if any(token["content"].isalnum() for token in parts["added_tokens"]):  # it is found within a word, too
+        return None
+    return re.compile(f"([0-9A-Za-z]{{{most + 1}}})[0-9A-Za-z]+")
 
 
 def _is_local(normalizer: dict[str, Any] | None) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.config import Config
+from pipeline.config import Backbone, Config
 from pipeline.data.splits import Splits
 from pipeline.errors import ConfigError
 from pipeline.models import coverage, text_length
@@ -33,7 +33,7 @@ class Planned:
 
     optim: str
     fingerprint: str
-    max_length: int
+    backbone: Backbone
     tokenizer: Any  # of the library tokenizers
 
 
@@ -64,9 +64,6 @@ def prepare(config: Config) -> Job:
     rows = f"{len(splits.train)} train, {len(splits.validation)} validation, {len(splits.test)} test texts"
     log.info("%s: %s, %d labels", config.data.name, rows, len(splits.labels))
     backbone, splits = text_length.resolve(config.backbone, splits, config.seed)
-    if backbone.window is not None:
-        log.info("texts longer than backbone.max_length=%d tokens are answered in windows, joined by their %s; training "
-                 "reads their beginning", backbone.max_length, backbone.window)  # fmt: skip
     config = replace(config, backbone=backbone)
     context, store = Context(splits, config.backbone, config.seed), Store(Path(config.track.root))
     seen = _seen(check_before_making(config, context, store), splits, config.seed)
@@ -103,7 +100,7 @@ def check_before_making(
             outlined = check_steps(optim, context, known).tokenizer
             tokenizer = None if outlined is None else outlined.backend_tokenizer
         if tokenizer is not None:
-            planned.append(Planned(optim.name, recipe.fingerprint, context.backbone.max_length, tokenizer))
+            planned.append(Planned(optim.name, recipe.fingerprint, context.backbone, tokenizer))
     for line in differences(config.baseline, config.optim, config.backbone):
         log.info("%s", line)
     return planned
@@ -130,10 +127,13 @@ def _seen(planned: Sequence[Planned], splits: Splits, seed: int) -> dict[str, Se
 
 def _tell(planned: Planned, texts: list[Input], of: int) -> Seen:
     """Tells how many texts are cut, and warns where much is cut or unknown."""
-    metrics = coverage.measure(texts, planned.tokenizer, planned.max_length).metrics()
-    severe, notes = coverage.lines(metrics), []
-    for line in coverage.lines(metrics, all_cuts=True):
-        notes.append(f"{planned.optim}: {line} (max_length={planned.max_length}; counted on {len(texts)} of {of})")
+    counts, backbone = coverage.count(texts, planned.tokenizer), planned.backbone
+    metrics = coverage.of_counts(counts, text_length.read_length(backbone, planned.tokenizer)).metrics()
+    severe, lines, notes = coverage.lines(metrics), coverage.lines(metrics, all_cuts=True), []
+    if backbone.window is not None:
+        lines += coverage.untrained(coverage.of_counts(counts, backbone.max_length))
+    for line in lines:
+        notes.append(f"{planned.optim}: {line} (max_length={backbone.max_length}; counted on {len(texts)} of {of})")
         log.log(logging.WARNING if line in severe else logging.INFO, "%s%s", "warning: " * (line in severe), notes[-1])
     return Seen(metrics, tuple(notes))
 

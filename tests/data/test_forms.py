@@ -70,12 +70,13 @@ def test_a_row_has_the_number_that_people_see(name: str, tmp_path: Path) -> None
 
 
 def test_what_was_detected_is_told_in_a_line_for_each_file(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    end = ";7\n"
     for number in (1, 2):
-        (tmp_path / f"{number}.csv").write_text(f"\ufefftext;label\n{cells(PAIRS, ';')}", encoding="utf-8")
+        (tmp_path / f"{number}.csv").write_text(f"\ufefftext;label;id\n{cells(PAIRS, ';', end)}", encoding="utf-8")
     with caplog.at_level(logging.INFO):
         assert len(load(tmp_path / "[0-9].csv").test) == 16
     told = [record.getMessage() for record in caplog.records if record.levelno == logging.INFO]
-    said = "40 rows; separated by semicolon, with a header, quotation marks quote cells, UTF-8 with BOM"
+    said = "40 rows; separated by semicolon, with a header, quotation marks quote cells, UTF-8 with BOM; not used: id"
     assert told == [f"{tmp_path / f'{number}.csv'}: {said}" for number in (1, 2)]
 
 

@@ -89,3 +89,14 @@ def test_strings_of_json_that_look_like_dates_stay_strings(tmp_path: Path) -> No
     (tmp_path / "a.jsonl").write_text("".join(lines))
     splits = load(tmp_path / "a.jsonl")
     assert splits.labels == ("2020-01-01", "2021-01-01") and splits.train["text"][0].startswith("2024-01-")
+
+
+def test_a_missing_column_names_only_what_the_file_has_columns_for(tmp_path: Path) -> None:
+    two, many = tmp_path / "two.csv", tmp_path / "many.csv"
+    two.write_text("v1,v2,,\nham,a text,,\n")
+    many.write_text("text,anger,joy\na text,0,1\n")
+    with pytest.raises(DataError, match=r"no column 'text'.*name yours with data\.text_column=\.\.\.$"):
+        load(two)
+    told = r"no column 'label'.*with a column of 0 and 1 for each label, set data\.label_columns="
+    with pytest.raises(DataError, match=told):
+        load(many)

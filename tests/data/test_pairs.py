@@ -108,7 +108,7 @@ def test_what_is_cut_of_a_pair_is_counted_over_both_texts() -> None:
     from pipeline.models.build import random_tokenizer
 
     backend = random_tokenizer().backend_tokenizer  # a token a character, [CLS] a [SEP] b [SEP]
-    found = coverage.measure([("abcd", "efghi"), ("a", "b")], backend, 10)
+    found = coverage.of_counts(coverage.count([("abcd", "efghi"), ("a", "b")], backend), 10)
     assert found.truncated_share == 0.5 and found.lost_token_share == pytest.approx(2 / 17)
 
 

@@ -56,6 +56,7 @@ def nasty(seed: int) -> str:
 LONG_WITHOUT_WORDS = {  # each was tokenized whole: no single space between two words
     "punctuation": "a,b;c." * 800_000, "Chinese": "日本語文" * 400_000, "double spaces": "a  word  " * 500_000,
     "tabs": "a\tword\t" * 500_000, "lines": "a word.\r\n\r\n" * 400_000,
+    "one word": "a1B2" * 1_200_000 + " and more",
 }  # fmt: skip
 SPECIAL = [*(text[:20_000] for text in LONG_WITHOUT_WORDS.values()),
            "a" * 20_000, " " * 20_000 + "end of it " * 9, "word " * 9_000, "x" * 20_000 + " tail of it" * 20, "日" * 9_000,
