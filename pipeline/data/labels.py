@@ -158,7 +158,7 @@ def contradictions(train: RawSplit) -> list[str]:
     told = train.with_labels(label_lists.whole(train.table.column(LABEL))).table
     labels = told.group_by(train.inputs).aggregate([(LABEL, "count_distinct")]).column(f"{LABEL}_count_distinct")
     count = pc.sum(pc.greater(labels, 1)).as_py() or 0
-    return [f"{count} texts of train occur with different labels"] if count else []
+    return [f"texts that stand in train with different labels: {count}"] if count else []
 
 
 def _replaced(part: RawSplit, names: Mapping[str, str]) -> pa.ChunkedArray:

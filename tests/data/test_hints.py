@@ -61,7 +61,7 @@ def test_every_hint_about_a_file_is_a_note_of_its_splits(tmp_path: Path) -> None
 def test_the_same_text_with_two_labels_is_counted(tmp_path: Path) -> None:
     rows = [(f"text {i}", "ab"[i % 2]) for i in range(40)] + [("same", "a"), ("same", "b")] * 20
     splits = load(write_csv(tmp_path / "a.csv", rows))
-    assert "1 texts of train occur with different labels" in splits.notes
+    assert "texts that stand in train with different labels: 1" in splits.notes
 
 
 def test_parquet_of_the_library_datasets_keeps_the_names_of_its_classes(tmp_path: Path) -> None:

@@ -51,7 +51,7 @@ def test_leaks_and_contradictions_are_those_of_whole_pairs(tmp_path: Path) -> No
         written(tmp_path / "a.csv", train), test=str(written(tmp_path / "b.csv", test)), validation=str(tmp_path / "b.csv")
     ).notes
     assert any(note.startswith("1 of 3 test texts are also in train") for note in notes)
-    assert "1 texts of train occur with different labels" in notes
+    assert "texts that stand in train with different labels: 1" in notes
 
 
 def test_an_empty_second_text_and_a_missing_column_are_one_line(tmp_path: Path) -> None:

@@ -91,7 +91,8 @@ def _not_set(key: str) -> str:
 def _first(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     if lines and lines[0].startswith("Ambiguous value for argument"):
-        return f"{lines[0].removeprefix('Ambiguous value for argument ')}: several values make a sweep; add -m"
+        several = lines[0].removeprefix("Ambiguous value for argument ")
+        return f"{several}: give one value; several make a sweep, python -m pipeline -m"
     return " ".join(lines[:2])
 
 
