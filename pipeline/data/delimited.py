@@ -19,9 +19,12 @@ def rows(content: Content, dialect: Dialect) -> Iterator[list[str]]:
 
 
 def names_of(content: Content, dialect: Dialect) -> list[str]:
-    """The cells of the first row that is not blank; without a header the numbers of the columns: "1", "2", ..."""
+    """The cells of the first row that is not blank; without a header the numbers of the columns: "1", "2", ...
+
+    Spaces around names are no part of them.
+    """
     first: list[str] = next((row for row in rows(content, dialect) if row), [])
-    return first if dialect.header else [str(number + 1) for number in range(len(first))]
+    return [name.strip() for name in first] if dialect.header else [str(number + 1) for number in range(len(first))]
 
 
 def row_number(content: Content, index: int, dialect: Dialect) -> int:
@@ -61,11 +64,9 @@ def _read(
     import pyarrow.csv as arrow_csv
 
     wanted = list(dict.fromkeys(columns))
-    return arrow_csv.read_csv(
+    table = arrow_csv.read_csv(
         content.reader(),
-        read_options=arrow_csv.ReadOptions(
-            block_size=block_bytes, use_threads=threads, column_names=None if dialect.header else list(names)
-        ),
+        read_options=arrow_csv.ReadOptions(block_size=block_bytes, use_threads=threads, column_names=list(names)),
         parse_options=arrow_csv.ParseOptions(
             delimiter=dialect.delimiter, quote_char='"' if dialect.quoting else False, newlines_in_values=dialect.quoting
         ),
@@ -73,3 +74,4 @@ def _read(
             include_columns=wanted, column_types=dict.fromkeys(wanted, pa.large_string())
         ),
     )
+    return table.slice(int(dialect.header))
