@@ -96,7 +96,8 @@ def _shown(raw: bytes, encoding: str) -> str:
     """What stands around the first byte that is not UTF-8, in another encoding."""
     place = _first_wrong(raw)
     start = max(raw.rfind(end, 0, place) for end in (b"\n", b"\r", b" "))  # not within a character of several bytes
-    return repr(raw[start + 1 : place + 4 * SHOWN].decode(encoding, errors="ignore")[:SHOWN])
+    text = raw[start + 1 : place + 4 * SHOWN].decode(encoding, errors="ignore")
+    return repr(text.splitlines()[0][:SHOWN])
 
 
 def _mostly_utf8(raw: bytes) -> bool:

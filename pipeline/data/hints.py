@@ -66,7 +66,8 @@ def of_several(labels: Sequence[str]) -> list[str]:
     """That some look like several labels in one, with the setting that separates them."""
     bracketed = [label for label in labels if re.fullmatch(r"\[.*\]|\{.*\}|\(.*,.*\)", label)]
     if bracketed:
-        return [_of(bracketed, labels, "look like lists of labels")]
+        way_out = "if a text has several, write them joined with |, and set data.label_separator='|'"
+        return [f"{_of(bracketed, labels, 'look like lists of labels')}; {way_out}"]
     for separator in SEPARATORS:
         composed = [label for label in labels if separator in label.strip(separator)]
         parts = Counter(part.strip() for label in composed for part in label.split(separator))

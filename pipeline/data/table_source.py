@@ -93,4 +93,5 @@ class TableSource(DataSource):
         from pipeline.data.splits import Rules
 
         renaming = Renaming.read(Path(self.rename_labels).expanduser()) if self.rename_labels is not None else None
-        return Rules(self.on_bad_rows, renaming, self.min_class_size, self.rare_classes, self.on_leaks)
+        labels = tuple(self.label_columns or ())
+        return Rules(self.on_bad_rows, renaming, self.min_class_size, self.rare_classes, self.on_leaks, labels)
