@@ -50,14 +50,18 @@ def _sentences() -> list[tuple[Any, Callable[[Any], str]]]:
         ((omegaconf.ConfigKeyError, omegaconf.ConfigAttributeError), _missing_key),
         (omegaconf.ConfigTypeError, _config_type),
         (omegaconf.InterpolationResolutionError, _interpolation),
-        (
-            omegaconf.ValidationError,
-            lambda e: f"{e.full_key}: {_wanted(e.msg.splitlines()[0])}" if e.full_key else _first(e),
-        ),
+        (omegaconf.ValidationError, lambda e: _invalid(e.full_key, e.msg.splitlines()[0]) if e.full_key else _first(e)),
         (yaml.YAMLError, _yaml),
         (ConfigCompositionException, _composition),
         ((omegaconf.OmegaConfBaseException, HydraException), _first),
     ]
+
+
+def _invalid(key: str, message: str) -> str:
+    optim = re.search(r"is not a subclass of Optim. value: (\S+)", message)
+    if optim:
+        return f"{key}={optim[1]}: to choose an optimization for it, write optim@{key}={optim[1]}"
+    return f"{key}: {'must be a list, [NAME,NAME]' if 'is not a ListConfig' in message else _wanted(message)}"
 
 
 def _wanted(message: str) -> str:
