@@ -1,6 +1,7 @@
 """CSV, TSV and the like: names, rows and columns. `dialect.py` tells how they are written, `quotes.py` what marks hide."""
 
 import itertools
+import re
 from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
@@ -48,12 +49,17 @@ def read_columns(content: Content, dialect: Dialect, names: Sequence[str], colum
             return _read(content, dialect, names, columns, max(size, BLOCK_BYTES), threads=False)
         except pa.ArrowInvalid as error:
             raise DataError(
-                f"{content.path}: can't be read as cells {dialect.told()}: {_problem(error, dialect)}"
+                f"{content.path}: can't be read as cells {dialect.told()}: {_problem(error, content, dialect)}"
             ) from error
 
 
-def _problem(error: pa.ArrowInvalid, dialect: Dialect) -> str:
-    problem = str(error).replace("Row #", "row ")
+def _problem(error: pa.ArrowInvalid, content: Content, dialect: Dialect) -> str:
+    """The message of Arrow, which counts the rows that are not blank, the header too, from 1."""
+
+    def number(found: re.Match[str]) -> str:
+        return f"row {row_number(content, int(found[1]) - 1 - dialect.header, dialect)}"
+
+    problem = re.sub(r"Row #(\d+)", number, str(error), count=1)
     shown = problem[:MAX_SHOWN] + ("..." if len(problem) > MAX_SHOWN else "")
     return shown if dialect.quoting or '"' not in problem else f"{shown}; if it quotes its cells, set {dialect.says(True)}"
 

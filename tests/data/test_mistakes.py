@@ -66,6 +66,9 @@ MISTAKES: dict[str, tuple[str, bytes | None, dict[str, str], list[str]]] = {
         ["too few to draw", "data.label_separator='|'"],
     ),
     "too many fields in a row": ("a.csv", f"text,label\n{SOME}a,b,c\n".encode(), {}, ["row 42", "3"]),
+    "too many fields under other lines": (
+        "a.csv", f"sep=,\n\n\ntext,label\n{SOME}a,b,c\n".encode(), {}, ["row 45", "got 3"],
+    ),
     "a quotation mark that is not closed": ("a.csv", f'text,label\n"oh,l1\n{SOME}'.encode(), {}, ["csv"]),
     "broken JSON": ("a.jsonl", b'{"text": "a", "label": "b"}\n{"text": "a",\n', {}, ["row 2", "json"]),
     "fractions as labels": ("a.jsonl", b'{"text": "a", "label": 0.5}\n', {}, ["'label'", "strings or integers"]),
