@@ -85,9 +85,10 @@ def _problem(bad: list[BadRows], known: Sequence[str]) -> str:
         first, count = having[0].first(kind, known), sum(each.counted()[kind] for each in having)
         said.append(f"{count} with {kind} (first: {first})")
     rows = sum(sum(each.counted().values()) for each in bad)
-    what = f"{rows} row{'s' * (rows > 1)} can't be used: {', '.join(said)}"
-    joined = [] if bad[0].split.several else hints.of_joined(known)
-    return f"{'; '.join([what, *joined])}; correct them, or set data.on_bad_rows={DROP} to go on without them"
+    what = f"{rows} row{'s' * (rows > 1)} can't be used"
+    unknown = any(UNKNOWN in each.counted() and not each.split.several for each in bad)
+    several = "".join(f"; {hint}" for hint in (hints.of_several(known) if unknown else ()))
+    return f"{what}: {', '.join(said)}; correct them, or set data.on_bad_rows={DROP} to go on without them{several}"
 
 
 def _told(bad: BadRows) -> str:

@@ -1,6 +1,7 @@
 """Sentences about data that looks as if it were meant for another task, or spelled in two ways."""
 
 import re
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 
@@ -9,7 +10,9 @@ PAIRS = (
     ("question", "context"), ("query", "document"), ("query", "passage"), ("text", "text_pair"), ("context", "response"),
 )  # fmt: skip
 SEPARATORS = ("|", ";", ",", "+")
-SHOWN = 4  # names in a message
+INDICATED = {"1", "1.0", "true"}
+INDICATORS = INDICATED | {"0", "0.0", "false"}
+SHOWN = 4
 MANY_LABELS = 0.5  # of the rows: that many different labels are not labels
 
 
@@ -33,9 +36,14 @@ def of_pair(columns: Sequence[str]) -> str:
     return "" if found is None else f"for pairs set data.text_column={found[0]} data.pair_column={found[1]}"
 
 
-def of_indicators(columns: Sequence[str]) -> str:
-    """How to use columns of 0 and 1, one a label; "" where there are too few for that."""
-    return "with a column of 0 and 1 for each label, set data.label_columns=[NAME,NAME]" if len(columns) > 2 else ""
+def of_indicators(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """How to use the columns that have nothing but 0 and 1 in the first rows; "" unless there are several."""
+    cells = [[str(row[place]).strip().lower() for row in rows if len(row) > place] for place in range(len(columns))]
+    marks = {name: set(own) for name, own in zip(columns, cells, strict=True) if name and own and set(own) <= INDICATORS}
+    if len(marks) < 2 or not any(own & INDICATED for own in marks.values()):
+        return ""
+    setting = f"data.label_columns=[{','.join(marks)}]"
+    return f"for several labels a text, a column of 0 and 1 each, set {shlex.quote(setting) if ' ' in setting else setting}"
 
 
 def _seconds(columns: Sequence[str], text_column: str) -> list[str]:
@@ -53,14 +61,15 @@ def _seconds(columns: Sequence[str], text_column: str) -> list[str]:
 
 def of_labels(labels: Sequence[str], rows: int) -> list[str]:
     """That the labels of train look like several a text, like scores, or like free text."""
-    return [*of_joined(labels), *_scores(labels), *_free(labels, rows)]
+    return [*of_several(labels), *_scores(labels), *_free(labels, rows)]
 
 
-def of_joined(labels: Sequence[str]) -> list[str]:
-    """That the labels look like several a text, and how to use them so."""
+def of_several(labels: Sequence[str]) -> list[str]:
+    """That some look like several labels in one, with the setting that separates them."""
     bracketed = [label for label in labels if re.fullmatch(r"\[.*\]|\{.*\}|\(.*,.*\)", label)]
     if bracketed:
-        return [_of(bracketed, labels, "look like lists of labels")]
+        way_out = "if a text has several, write them joined with |, and set data.label_separator='|'"
+        return [f"{_of(bracketed, labels, 'look like lists of labels')}; {way_out}"]
     for separator in SEPARATORS:
         composed = [label for label in labels if separator in label.strip(separator)]
         parts = Counter(part.strip() for label in composed for part in label.split(separator))

@@ -3,7 +3,7 @@
 A row has one label, or a list of them (`label_lists.py`), which may be empty.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -130,6 +130,13 @@ def strata(part: RawSplit) -> pa.ChunkedArray:
     counts = counts_of(part)
     rarest = [min(own, key=lambda name: (counts[name], name)) if own else "" for own in column.to_pylist()]
     return pa.chunked_array([_array(rarest)])
+
+
+def unused(train: RawSplit, columns: Sequence[str]) -> list[str]:
+    """Which columns of labels have no 1 in train: they are no labels."""
+    counts = counts_of(train) if columns else {}
+    lacking = [name for name in columns if name not in counts]
+    return [f"{train.where}: {len(lacking)} of {len(columns)} label columns have no 1: {shown(lacking)}"] if lacking else []
 
 
 def without_label(parts: Mapping[str, RawSplit]) -> list[str]:

@@ -7,6 +7,7 @@ names the file and, if known, the row (as in a spreadsheet: the header of a CSV 
 import bisect
 import glob
 import itertools
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -47,14 +48,20 @@ def files_of(path: Path) -> list[Path]:
 def _read_one(path: Path, wanted: Mapping[str, str], form: Format) -> FileTable:
     suffix = suffix_of(path)
     if suffix in DELIMITERS:
-        return read_delimited(content.load(path, form), wanted, form)
+        return read_delimited(_filled(content.load(path, form)), wanted, form)
     if suffix in JSON:
-        return json_records.read(content.load(path, form), wanted)
+        return json_records.read(_filled(content.load(path, form)), wanted)
     if suffix in PARQUET:
         return parquet.read(path, wanted)
     if suffix in EXCEL:
         return workbook.read(path, wanted, form)
     raise DataError(f"{path}: unknown type of file; use {KNOWN}")
+
+
+def _filled(text: content.Content) -> content.Content:
+    if not re.search(rb"\S", memoryview(text.data)):
+        raise DataError(f"{text.path}: the file is empty")
+    return text
 
 
 def read_delimited(text: content.Content, wanted: Mapping[str, str], form: Format) -> FileTable:

@@ -97,6 +97,6 @@ def test_a_missing_column_names_only_what_the_file_has_columns_for(tmp_path: Pat
     many.write_text("text,anger,joy\na text,0,1\n")
     with pytest.raises(DataError, match=r"no column 'text'.*name yours with data\.text_column=\.\.\.$"):
         load(two)
-    told = r"no column 'label'.*with a column of 0 and 1 for each label, set data\.label_columns="
+    told = r"no column 'label'.*a column of 0 and 1 each, set data\.label_columns=\[anger,joy\]"
     with pytest.raises(DataError, match=told):
         load(many)

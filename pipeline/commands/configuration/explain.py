@@ -13,8 +13,6 @@ from pipeline import config
 from pipeline.commands.configuration.renamed import no_such_key, renamed_choice
 from pipeline.errors import ConfigError, UserError, nearest
 
-BASELINE = "baseline"  # a group of Hydra with the choices of another one, so its name alone does not choose
-
 
 def explain(error: BaseException) -> str | None:
     """One line for an error in the configuration; None for other errors."""
@@ -61,14 +59,17 @@ def _sentences() -> list[tuple[Any, Callable[[Any], str]]]:
 
 def _invalid(error: Any) -> str:
     """A value of another type than the setting has; a whole group where one of its settings is meant."""
-    message = error.msg.splitlines()[0]
-    if not error.full_key:
+    key, message = error.full_key, error.msg.splitlines()[0]
+    if not key:
         return _first(error)
-    if not re.match(r"Invalid type assigned|Cannot assign", message):
-        return f"{error.full_key}: {_wanted(message)}"
-    if error.full_key == BASELINE:
-        return f"the baseline is chosen by optim@{BASELINE}=NAME"
-    return f"{error.full_key} is a group of settings; set one of them, {error.full_key}.KEY=VALUE"
+    optim = re.search(r"is not a subclass of Optim. value: (\S+)", message)
+    if optim:
+        return f"{key}={optim[1]}: to choose an optimization for it, write optim@{key}={optim[1]}"
+    if "is not a ListConfig" in message:
+        return f"{key}: must be a list, [NAME,NAME]"
+    if re.match(r"Invalid type assigned|Cannot assign", message):
+        return f"{key} is a group of settings; set one of them, {key}.KEY=VALUE"
+    return f"{key}: {_wanted(message)}"
 
 
 def _wanted(message: str) -> str:
