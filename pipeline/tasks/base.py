@@ -64,9 +64,10 @@ class RuleFitting(Protocol):
 
 
 class LabelChanges(NamedTuple):
-    """How many decisions about a label only the candidate (gained) or only the baseline (lost) has right: (labels,)."""
+    """Decisions about each label, int64 (labels,): gained are those that only the candidate has right, lost the reverse."""
 
-    queries: np.ndarray  # int64: texts that have the label
+    queries: np.ndarray  # texts that have the label
+    decisions: np.ndarray  # all that can change: about these texts, or about every text where it may have several labels
     gained: np.ndarray
     lost: np.ndarray
 
@@ -93,6 +94,8 @@ class Task(ABC):
     unlabelled: ClassVar[Any]  # stands for the label of a text that has none
     fields: ClassVar[tuple[str, ...]]  # of an answer that is served
     form: ClassVar[str]  # how an answer is named by what serves it, see `service`
+    number_of: ClassVar[str]  # labels that a text has: "NUMBER_OF 5 labels"
+    headlines: ClassVar[Mapping[str, str]]  # the metrics of a model card, by name, and how they are called there
     transformers_arguments: ClassVar[str] = ""  # of transformers' pipeline, so that it gives all scores
 
     @property

@@ -33,6 +33,10 @@ class MultiLabel(Task):
     unlabelled: ClassVar[Any] = None
     fields: ClassVar[tuple[str, ...]] = SeveralLabels._fields
     form: ClassVar[str] = "labels"
+    number_of: ClassVar[str] = "any number of"
+    headlines: ClassVar[Mapping[str, str]] = {
+        "f1_micro": "micro F1", "f1_macro": "macro F1", "accuracy": "accuracy (all labels of a text right)",
+    }  # fmt: skip
     transformers_arguments: ClassVar[str] = ", top_k=None"
 
     def feature(self, labels: Sequence[str]) -> Any:
@@ -163,7 +167,8 @@ class MultiLabel(Task):
     def changes_by_label(self, truth: np.ndarray, baseline: np.ndarray, candidate: np.ndarray, labels: int) -> LabelChanges:
         """Of all texts: whether each has the label."""
         before, after = baseline == truth, candidate == truth
-        return LabelChanges(truth.sum(axis=0), (after & ~before).sum(axis=0), (before & ~after).sum(axis=0))
+        gained, lost = (after & ~before).sum(axis=0), (before & ~after).sum(axis=0)
+        return LabelChanges(truth.sum(axis=0), np.full(labels, len(truth)), gained, lost)
 
     def names(self, answers: np.ndarray, labels: Sequence[str]) -> list[Any]:
         """A list of names a text."""

@@ -41,6 +41,8 @@ class SingleLabel(Task):
     unlabelled: ClassVar[Any] = -100  # torch's cross-entropy ignores it
     fields: ClassVar[tuple[str, ...]] = OneLabel._fields
     form: ClassVar[str] = "label"
+    number_of: ClassVar[str] = "one of"
+    headlines: ClassVar[Mapping[str, str]] = {"accuracy": "accuracy"}
 
     def feature(self, labels: Sequence[str]) -> Any:
         """See `Task.feature`."""
@@ -168,7 +170,7 @@ class SingleLabel(Task):
             np.bincount(truth[rows], minlength=labels)
             for rows in (np.ones(len(truth), dtype=bool), after & ~before, before & ~after)
         )
-        return LabelChanges(texts, gained, lost)
+        return LabelChanges(texts, texts, gained, lost)
 
     def names(self, answers: np.ndarray, labels: Sequence[str]) -> list[Any]:
         """One name a text."""

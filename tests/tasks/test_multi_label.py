@@ -169,7 +169,7 @@ def test_changes_are_counted_label_by_label() -> None:
     truth = np.array([[1, 0], [1, 1]], dtype=bool)
     before, after = np.array([[1, 1], [1, 0]], dtype=bool), np.array([[0, 1], [1, 1]], dtype=bool)
     changes = TASK.changes_by_label(truth, before, after, 2)
-    assert [each.tolist() for each in changes] == [[2, 1], [0, 1], [1, 0]]
+    assert [each.tolist() for each in changes] == [[2, 1], [2, 2], [0, 1], [1, 0]]
     assert same(before, after).tolist() == [False, False]
 
 

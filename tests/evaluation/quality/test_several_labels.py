@@ -68,7 +68,17 @@ def test_each_label_has_a_test_and_holms_correction() -> None:
     page = flips.markdown(found, "int8", "bert")
     anger = next(each for each in found.classes if each.label == "anger")
     assert f"| anger | {truth[:, 0].sum()} | {anger.lost} | {anger.gained} | {anger.p:.3g} |" in page
+    assert anger.change_pp == pytest.approx(100 * (anger.gained - anger.lost) / len(truth))
     assert any(" + " in flip.label for flip in found.flips) and any(flip.candidate == "(none)" for flip in found.flips)
+
+
+def test_a_label_that_no_text_has_is_listed_where_only_the_candidate_gives_it() -> None:
+    truth = np.zeros((4, 2), dtype=bool)
+    truth[0, 0] = True
+    candidate = truth.copy()
+    candidate[:3, 1] = True
+    (wrong,) = flips.find(list("abcd"), truth, truth, candidate, ["known", "new"], TASK).classes
+    assert (wrong.label, wrong.queries, wrong.lost, wrong.change_pp) == ("new", 0, 3, -75.0)
 
 
 def test_calibration_is_that_of_each_label() -> None:
