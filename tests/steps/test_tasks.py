@@ -95,8 +95,9 @@ def test_what_the_settings_say_is_told_before_the_data_is_read(maker: Maker) -> 
 def test_transformers_gives_the_same_scores(task: str, maker: Maker) -> None:
     artifact, kind = maker.made(task, "baseline_int8").stages[0].artifact, task_of(task)
     assert runtime_of(artifact).published_form(artifact) is PublishedForm.STANDARD
-    pipe = transformers.pipeline("text-classification", model=str(artifact), device="cpu")
-    given = queries_of(task)
+    pipe = transformers.pipeline("text-classification", model=str(artifact), device="cpu", truncation=True)
+    longer = " ".join(["a text that is longer than the network reads"] * 20)
+    given = [*queries_of(task), (longer, "rain tomorrow") if kind.pairs else longer]
     theirs = [{each["label"]: each["score"] for each in pipe([to_json(one)], top_k=None)[0]} for one in given]
     answers = Description.read(artifact).rule.answer(load(artifact, 1).logits_by_length(given, 1))
     for place, (found, answer) in enumerate(zip(theirs, Answerer(artifact)(given), strict=True)):
