@@ -213,8 +213,12 @@ class Task(ABC):
         """The scores whose calibration counts, and whether what they rate is so; (n,), or (n, labels) label by label."""
 
     @abstractmethod
-    def classes(self, truth: np.ndarray) -> np.ndarray | None:
-        """The class of each text, int64 (n,); None where a text may have several labels."""
+    def classes(self, truth: np.ndarray) -> np.ndarray:
+        """The class of each true label, text after text, int64 (m,): of one label a text m is the number of texts."""
+
+    @abstractmethod
+    def recalled(self, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+        """Which of these labels an answer has, bool (m,)."""
 
     @abstractmethod
     def found(self, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:

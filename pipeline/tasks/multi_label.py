@@ -150,9 +150,13 @@ class MultiLabel(Task):
         """The probabilities, and which labels a text has."""
         return scores, truth
 
-    def classes(self, truth: np.ndarray) -> np.ndarray | None:
-        """None: a text may have several labels."""
-        return None
+    def classes(self, truth: np.ndarray) -> np.ndarray:
+        """All labels of the first text, then those of the next."""
+        return np.nonzero(truth)[1]
+
+    def recalled(self, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+        """Which of them are answered."""
+        return predicted[truth]
 
     def found(self, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         """The true labels that are answered."""

@@ -150,9 +150,13 @@ class SingleLabel(Task):
         """The scores of the answers, and which of these are right."""
         return scores, predicted == truth
 
-    def classes(self, truth: np.ndarray) -> np.ndarray | None:
+    def classes(self, truth: np.ndarray) -> np.ndarray:
         """The label of each text."""
         return truth
+
+    def recalled(self, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+        """Which answers are right."""
+        return self.found(truth, predicted)
 
     def found(self, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         """Which answers are right."""
