@@ -156,7 +156,8 @@ class MultiLabel(Task):
 
     def recalled(self, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         """Which of them are answered."""
-        return predicted[truth]
+        found: np.ndarray = predicted[truth]
+        return found
 
     def found(self, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         """The true labels that are answered."""
