@@ -90,6 +90,7 @@ class Task(ABC):
     problem_type: ClassVar[str]  # transformers' name of it, which decides about loss and scores
     best_by: ClassVar[str]  # the metric that ranks: it chooses the epoch of a training unless `Training.best_by` is set
     scores: ClassVar[tuple[str, ...]]  # what may choose the epoch instead, besides the loss: see `score`
+    of_scores: ClassVar[tuple[str, ...]] = ()  # further metrics of quality, which rate the scores of answers
     balanced_by: ClassVar[str]  # the setting of a training that weighs rare labels more, see `balanced_weights`
     unlabelled: ClassVar[Any]  # stands for the label of a text that has none
     fields: ClassVar[tuple[str, ...]]  # of an answer that is served
@@ -102,6 +103,11 @@ class Task(ABC):
     def name(self) -> str:
         """Its name in `TASKS`, in `classifier.json` and in `Step.tasks`."""
         return f"{self.outcome}_pairs" if self.pairs else self.outcome
+
+    @property
+    def qualities(self) -> tuple[str, ...]:
+        """The metrics that tasks have or lack."""
+        return (*self.scores, *self.of_scores)
 
     @property
     def service(self) -> str:

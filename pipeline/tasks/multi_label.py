@@ -29,6 +29,7 @@ class MultiLabel(Task):
     problem_type: ClassVar[str] = "multi_label_classification"
     best_by: ClassVar[str] = "f1_micro"
     scores: ClassVar[tuple[str, ...]] = ("f1_micro", "f1_macro", "f1_samples", "accuracy")
+    of_scores: ClassVar[tuple[str, ...]] = ("average_precision",)
     balanced_by: ClassVar[str] = "pos_weight"
     unlabelled: ClassVar[Any] = None
     fields: ClassVar[tuple[str, ...]] = SeveralLabels._fields

@@ -12,10 +12,10 @@ import pytest
 import transformers
 from mlflow.pyfunc import load_model
 
-from pipeline.config import KINDS
+from pipeline.config import KINDS, Config
 from pipeline.deployment.registry import write_model
 from pipeline.deployment.serve.answers import Answerer
-from pipeline.errors import ConfigError, UserError
+from pipeline.errors import BackboneError, ConfigError, UserError
 from pipeline.run import check, run
 from pipeline.runtimes.base import Description, PublishedForm, load, runtime_of
 from pipeline.steps.finetune import all_steps
@@ -88,7 +88,18 @@ def test_what_the_settings_say_is_told_before_the_data_is_read(maker: Maker) -> 
     for task in (SEVERAL, BOTH):
         config = maker.config(task, "cascade")
         with pytest.raises(ConfigError, match=f"does not support the task {task}"):
-            check(replace(config, data=replace(config.data, train="nothing.csv")))  # type: ignore[call-arg]
+            check(without_data(config))
+    for more in (f"{TEACHER}.best_by=balanced_accuracy", "objective=[validation/delta_balanced_accuracy_pp]"):
+        with pytest.raises(ConfigError, match=r"has no such metric; .*f1_micro"):
+            check(without_data(maker.config(SEVERAL, "student_2l", [more])))
+    with pytest.raises(BackboneError, match="windows are for single texts"):
+        check(without_data(maker.config(PAIRS, "baseline", ["backbone.window=mean"])))
+    check(maker.config(PAIRS, "baseline", ["objective=[validation/balanced_accuracy]"]))
+
+
+def without_data(config: Config) -> Config:
+    """With a file that does not exist."""
+    return replace(config, data=replace(config.data, train="nothing.csv"))  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize("task", TASKS)
