@@ -157,7 +157,7 @@ METRICS = declared(
     quality("oos_precision", "out-of-scope precision"),
     quality("f1_macro", "macro F1", "macro F1 %", drop_order=1,
             explanation="harmonic mean of a class's precision and recall, averaged over the classes."),
-    quality("f1_micro", "micro F1", "micro F1 %", drop_order=16, shown_in=(VIEW,),
+    quality("f1_micro", "micro F1", "micro F1 %", drop_order=16, shown_in=(VIEW, TAG),
             explanation="F1 of all labels of all texts together, where a text may have several; accuracy is then the share "
                         "of texts whose labels are all right.",
             change={"shown_in": (VIEW,)}),
