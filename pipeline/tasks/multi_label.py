@@ -118,10 +118,10 @@ class MultiLabel(Task):
         return fitting.several_labels(logits, truth)
 
     def quality(self, predicted: np.ndarray, truth: np.ndarray, scores: np.ndarray, oos: int | None) -> dict[str, float]:
-        """Subset accuracy, micro, macro and samples F1, macro average precision."""
+        """Subset accuracy, micro, macro and samples F1; macro average precision where a text has a label."""
         found = label_metrics.weighted(np.ones((1, len(truth)), dtype=np.float32), predicted, truth)
-        precision = label_metrics.average_precision(scores, truth)
-        return {name: float(value[0]) for name, value in found.items()} | {"average_precision": precision}
+        metrics = {name: float(value[0]) for name, value in found.items()}
+        return metrics | ({"average_precision": label_metrics.average_precision(scores, truth)} if truth.any() else {})
 
     def weighted(
         self, weights: np.ndarray, predicted: np.ndarray, truth: np.ndarray, labels: int, oos: int | None
