@@ -77,7 +77,8 @@ class TableSource(DataSource):
         told = (*notes, *(f"{where}: {hint}" for hint in hints.of_columns(others, texts[TEXT])))
         named = {name: ", ".join(own) for name, own in {**texts, LABEL: label.names}.items()}
         named |= {GROUP: self.group_column} if self.group_column is not None else {}
-        return RawSplit(as_strings(table, texts, label, where, place, self.group_column), where, named, place, told)
+        strings = as_strings(table, texts, label, where, place, self.group_column)
+        return RawSplit(strings, where, named, place, told, tuple(self.label_columns or ()))
 
     @property
     def _labels(self) -> "LabelColumns":

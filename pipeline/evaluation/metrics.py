@@ -55,7 +55,7 @@ class Metric:
     once: bool = False  # one measurement that is not repeated: its value varies, and has no interval
     always: bool = True  # in every report; False: it needs platform support, the profile, a decision rule or a baseline
     needs_training: bool = False  # it rates the answers, so a classifier with random weights does not have it
-    min_flips: int = 0  # a bound on it is judged only if so many texts are answered right by one of the two alone
+    min_flips: int = 0  # a bound on it is judged only if one of the two answers so many texts better
     drop_order: int = 0  # its column is left out of a table that is too wide in this order, lowest first; 0: never
     beside: str = ""  # the metric that its cell shows in parentheses
     shown_in: tuple[str, ...] = ()  # where it is shown besides the table: VIEW, CHART, TAG
@@ -157,7 +157,7 @@ METRICS = declared(
     quality("oos_precision", "out-of-scope precision"),
     quality("f1_macro", "macro F1", "macro F1 %", drop_order=1,
             explanation="harmonic mean of a class's precision and recall, averaged over the classes."),
-    quality("f1_micro", "micro F1", "micro F1 %", drop_order=16, shown_in=(VIEW,),
+    quality("f1_micro", "micro F1", "micro F1 %", drop_order=16, shown_in=(VIEW, TAG),
             explanation="F1 of all labels of all texts together, where a text may have several; accuracy is then the share "
                         "of texts whose labels are all right.",
             change={"shown_in": (VIEW,)}),
@@ -184,6 +184,7 @@ METRICS = declared(
            explanation="share of the validation texts that the network answers as before its quantization."),
     Metric("delta/gained", decimals=0, direction=HIGHER, always=False, needs_training=True),
     Metric("delta/lost", decimals=0, direction=LOWER, always=False, needs_training=True),
+    Metric("delta/changed", decimals=0, always=False, needs_training=True),
     Metric(LATENCY, " ms", LOWER, title="mean ms", shown_in=(VIEW, TAG),
            explanation="mean time of a call, which answers one text, tokenization included."),
     Metric("latency/std_ms", " ms", LOWER),

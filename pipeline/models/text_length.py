@@ -11,6 +11,7 @@ from pipeline.data.splits import Splits
 from pipeline.errors import BackboneError
 from pipeline.models import coverage
 from pipeline.models.outline import Outline, outline_of_weights
+from pipeline.tasks import Task
 from pipeline.tasks.inputs import Inputs
 
 PERCENTILE = 99.5  # of the training texts, in tokens
@@ -26,10 +27,7 @@ def resolve(backbone: Backbone, splits: Splits, seed: int, outline: Outline | No
     outline: of the backbone's teacher where it is known already. Raises BackboneError when its weights can't be used,
     and where windows of pairs are wanted.
     """
-    if backbone.window is not None and splits.task.pairs:
-        raise BackboneError(
-            f"backbone.window={backbone.window}: windows are for single texts, not for pairs; set it to null"
-        )
+    require_windows_for(backbone, splits.task)
     if backbone.max_length == AUTO:
         backbone, splits = _counted(backbone, splits, seed, outline)
     require_overlap(backbone)
@@ -72,6 +70,14 @@ def _of_windows(backbone: Backbone) -> str:
 def _noted(splits: Splits, note: str) -> Splits:
     log.info("%s", note)
     return replace(splits, notes=(*splits.notes, note))
+
+
+def require_windows_for(backbone: Backbone, task: Task) -> None:
+    """Raises BackboneError where windows of pairs are wanted."""
+    if backbone.window is not None and task.pairs:
+        raise BackboneError(
+            f"backbone.window={backbone.window}: windows are for single texts, not for pairs; set it to null"
+        )
 
 
 def require_overlap(backbone: Backbone) -> None:

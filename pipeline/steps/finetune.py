@@ -16,6 +16,7 @@ from pipeline.models.outline import Outline, outline_of_weights
 from pipeline.steps.base import Context
 from pipeline.steps.load_checkpoint import LoadCheckpoint, store_checkpoint
 from pipeline.steps.shared.trained import recipe_of, require_fitting, start_training, training_inputs
+from pipeline.tasks import task_of
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +35,12 @@ class Finetune(Step):
         """The one that is fine-tuned."""
         return self.model
 
+    def check_task(self, backbone: Backbone, task: str) -> None:
+        """Raises ConfigError where a setting of the training is of another task."""
+        weights = weights_of(backbone, self.model)
+        if not weights.finetuned:
+            require_fitting(weights.finetune, task_of(task))
+
     def inputs(self, context: Context) -> dict[str, Any]:
         """Besides those of a training, the weights and how they are trained.
 
@@ -48,13 +55,7 @@ class Finetune(Step):
         }
 
     def check(self, context: Context, source: Outline | None, needed: Mapping[str, Outline]) -> Outline:
-        """Raises BackboneError when no such network can be made from the weights, or the checkpoint has other labels.
-
-        Raises ConfigError where a setting is of another task.
-        """
-        weights = weights_of(context.backbone, self.model)
-        if not weights.finetuned:
-            require_fitting(weights.finetune, context.splits.task)
+        """Raises BackboneError when no such network can be made from the weights, or the checkpoint has other labels."""
         return outline_of_weights(context.backbone, self.model, list(context.splits.labels), context.seed)
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:

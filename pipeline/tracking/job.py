@@ -1,6 +1,7 @@
 """The inputs of a job: the loaded and checked data, the store, the experiment in MLflow."""
 
 import logging
+import re
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
@@ -18,6 +19,7 @@ from pipeline.steps.execute import check_order, check_steps, plan
 from pipeline.steps.finetune import differences
 from pipeline.steps.store import Store
 from pipeline.system import locks
+from pipeline.tasks import TASKS, Task
 from pipeline.tasks.inputs import Input, Inputs
 from pipeline.tracking import view
 from pipeline.tracking.identity import comparable_key
@@ -25,6 +27,7 @@ from pipeline.tracking.runs import Tracker
 from pipeline.tracking.server import connect
 
 log = logging.getLogger(__name__)
+QUALITY = re.compile(r"validation/(?:argmax_|delta_)?(\w+?)(?:_pp)?(?:_low|_high)?")  # a metric of answers
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,6 @@ class Job:
 def prepare(config: Config) -> Job:
     """Load and check the data, check the steps, then open the store and MLflow. The job's `config` has no `auto` left."""
     splits: Splits = config.data.load(config.seed)
-    require_fitting_query(config, splits)
     rows = f"{len(splits.train)} train, {len(splits.validation)} validation, {len(splits.test)} test texts"
     log.info("%s: %s, %d labels", config.data.name, rows, len(splits.labels))
     backbone, splits = text_length.resolve(config.backbone, splits, config.seed)
@@ -73,12 +75,22 @@ def prepare(config: Config) -> Job:
     return Job(config, context, store, tracker, comparable_key(config, context), seen)
 
 
-def require_fitting_query(config: Config, splits: Splits) -> None:
-    """Raises ConfigError where one text is to be timed, and the classifiers take pairs of texts."""
-    if config.measure.protocol == "book" and config.measure.query is not None and splits.task.pairs:
+def require_task(config: Config, task: Task) -> None:
+    """Raises UserError where one text is to be timed, or windows are wanted, and the classifiers take pairs of texts.
+
+    Also where an objective is a metric of another task.
+    """
+    if config.measure.protocol == "book" and config.measure.query is not None and task.pairs:
         raise ConfigError(
             "measure.query is one text, and the data has pairs of texts; set measure.query=null for its first pair"
         )
+    text_length.require_windows_for(config.backbone, task)
+    others = {name for one in TASKS.values() for name in one.qualities} - set(task.qualities)
+    for name in config.objective:
+        found = QUALITY.fullmatch(name)
+        if found is not None and found[1] in others:
+            known = ", ".join(f"validation/{each}" for each in task.qualities)
+            raise ConfigError(f"objective={name}: the task {task.name} has no such metric; of the answers it has {known}")
 
 
 def check_before_making(
@@ -90,6 +102,7 @@ def check_before_making(
     have a tokenizer.
     """
     known = {} if known is None else known
+    require_task(config, context.splits.task)
     for where, optim in (("optim", config.optim), ("baseline", config.baseline)):
         check_order(optim, config.backbone, where, context.splits.task.name)
     planned = []

@@ -57,6 +57,9 @@ def test_a_label_that_nobody_has_or_gets_does_not_count_and_an_empty_answer_may_
     truth = np.array([[1, 0, 0], [0, 0, 0]], dtype=bool)
     found = TASK.quality(truth, truth, truth.astype(float), None)
     assert found == {"accuracy": 1, "f1_micro": 1, "f1_macro": 1, "f1_samples": 1, "average_precision": 1}
+    nothing = np.zeros_like(truth)
+    of_nothing = TASK.quality(nothing, nothing, truth.astype(float), None)
+    assert "average_precision" not in of_nothing and np.isfinite(list(of_nothing.values())).all()
 
 
 def test_labels_are_lists_of_numbers_in_a_split_and_indicators_in_arrays() -> None:
@@ -180,7 +183,7 @@ def test_changes_are_counted_label_by_label() -> None:
     truth = np.array([[1, 0], [1, 1]], dtype=bool)
     before, after = np.array([[1, 1], [1, 0]], dtype=bool), np.array([[0, 1], [1, 1]], dtype=bool)
     changes = TASK.changes_by_label(truth, before, after, 2)
-    assert [each.tolist() for each in changes] == [[2, 1], [0, 1], [1, 0]]
+    assert [each.tolist() for each in changes] == [[2, 1], [2, 2], [0, 1], [1, 0]]
     assert same(before, after).tolist() == [False, False]
 
 

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline.config import Step, Training
+from pipeline.config import Backbone, Step, Training
 from pipeline.config.backbone import LOSS
 from pipeline.errors import ConfigError
 from pipeline.steps.base import Context, versions
-from pipeline.tasks import TASKS, Task
+from pipeline.tasks import TASKS, Task, task_of
 
 if TYPE_CHECKING:
     from pipeline.training.trainer import Recipe
@@ -22,6 +22,10 @@ class Trained(Training, Step):
     def inputs(self, context: Context) -> dict[str, Any]:
         """Those of every training, see `training_inputs`."""
         return training_inputs(context)
+
+    def check_task(self, backbone: Backbone, task: str) -> None:
+        """See `require_fitting`."""
+        require_fitting(self, task_of(task))
 
     def recipe(self, context: Context, label_smoothing: float = 0.0, keep: str = "best") -> "Recipe":
         """See `recipe_of`."""

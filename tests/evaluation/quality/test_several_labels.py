@@ -68,7 +68,25 @@ def test_each_label_has_a_test_and_holms_correction() -> None:
     page = flips.markdown(found, "int8", "bert")
     anger = next(each for each in found.classes if each.label == "anger")
     assert f"| anger | {truth[:, 0].sum()} | {anger.lost} | {anger.gained} | {anger.p:.3g} |" in page
+    assert anger.change_pp == pytest.approx(100 * (anger.gained - anger.lost) / len(truth))
     assert any(" + " in flip.label for flip in found.flips) and any(flip.candidate == "(none)" for flip in found.flips)
+
+
+def test_texts_count_as_changed_where_some_of_their_labels_are() -> None:
+    truth, half = np.ones((40, 3), dtype=bool), np.ones((40, 3), dtype=bool)
+    half[:, 0] = False
+    metrics = compare(half, half & ~np.eye(3, dtype=bool)[1], truth, 3, None, TASK).metrics()
+    assert (metrics["delta/gained"], metrics["delta/lost"], metrics["delta/changed"]) == (0, 0, 40)
+    assert metrics["delta/f1_micro_pp"] == pytest.approx(100 * (2 / 4 - 4 / 5))
+
+
+def test_a_label_that_no_text_has_is_listed_where_only_the_candidate_gives_it() -> None:
+    truth = np.zeros((4, 2), dtype=bool)
+    truth[0, 0] = True
+    candidate = truth.copy()
+    candidate[:3, 1] = True
+    (wrong,) = flips.find(list("abcd"), truth, truth, candidate, ["known", "new"], TASK).classes
+    assert (wrong.label, wrong.queries, wrong.lost, wrong.change_pp) == ("new", 0, 3, -75.0)
 
 
 def test_calibration_is_that_of_each_label() -> None:
