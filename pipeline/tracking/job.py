@@ -71,7 +71,7 @@ def prepare(config: Config) -> Job:
     seen = _seen(check_before_making(config, context, store), splits, config.seed)
     tracker = Tracker(connect(config.track), config.experiment_name)
     tracker.close_orphans()
-    view.share(tracker.client, tracker.experiment_id)
+    view.share(tracker.client, tracker.experiment_id, splits.task.best_by)
     return Job(config, context, store, tracker, comparable_key(config, context), seen)
 
 
