@@ -148,13 +148,6 @@ def without_label(parts: Mapping[str, RawSplit]) -> list[str]:
     return notes
 
 
-def without_texts(train: RawSplit) -> list[str]:
-    """Which labels that a setting names no training text has."""
-    found = counts_of(train)
-    lacking = [name for name in train.expected if name not in found]
-    return [f"{train.where}: no text has {shown(lacking)}: the classifier will not know it"] if lacking else []
-
-
 def missing_classes(parts: Mapping[str, RawSplit], labels: list[str]) -> list[str]:
     """Which classes each split lacks."""
     notes = []

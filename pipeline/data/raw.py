@@ -26,7 +26,6 @@ class RawSplit:
     columns: Mapping[str, str] = field(default_factory=dict)  # a column of the table -> its name in that file, if another
     row: Place | None = None  # names a row for people; None: its number in `where`
     notes: tuple[str, ...] = ()  # about how it was read
-    expected: tuple[str, ...] = ()  # labels that a setting names
 
     @property
     def several(self) -> bool:

@@ -101,8 +101,7 @@ def assemble(
     given = {name: part for name, part in parts.items() if part is not None}
     if oos_label is not None and given["train"].several:
         raise DataError(f"data.oos_label={oos_label}: out of scope is known for one label a text only; set it to null")
-    notes = [*(note for part in given.values() for note in part.notes), *labels.without_texts(given["train"])]
-    given = told.of((given, notes), READ)
+    given = told.of((given, [note for part in given.values() for note in part.notes]), READ)
     given = told.of(labels.trimmed(given))
     told.of((given, labels.unused(given["train"], rules.label_columns)))
     given = told.of(labels.renamed(given, rules.renaming))

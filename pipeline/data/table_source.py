@@ -38,8 +38,9 @@ class TableSource(DataSource):
         super().__post_init__()
         if self.label_separator is not None and self.label_columns is not None:
             raise ConfigError("label_separator and data.label_columns: give one of them")
-        if self.label_columns is not None and not self.label_columns:
-            raise ConfigError("label_columns=[]: name a column for each label")
+        if self.label_columns is not None and len(self.label_columns) < 2:
+            one = "".join(f", or with one column of 0 and 1 set data.label_column={name}" for name in self.label_columns)
+            raise ConfigError(f"label_columns=[{','.join(self.label_columns)}]: name a column for each label{one}")
         if self.label_separator == "":
             raise ConfigError("label_separator=: must not be empty")
         labels = self.label_columns if self.label_columns is not None else [self.label_column]
@@ -77,8 +78,7 @@ class TableSource(DataSource):
         told = (*notes, *(f"{where}: {hint}" for hint in hints.of_columns(others, texts[TEXT])))
         named = {name: ", ".join(own) for name, own in {**texts, LABEL: label.names}.items()}
         named |= {GROUP: self.group_column} if self.group_column is not None else {}
-        strings = as_strings(table, texts, label, where, place, self.group_column)
-        return RawSplit(strings, where, named, place, told, tuple(self.label_columns or ()))
+        return RawSplit(as_strings(table, texts, label, where, place, self.group_column), where, named, place, told)
 
     @property
     def _labels(self) -> "LabelColumns":

@@ -223,6 +223,16 @@ def test_words_of_programs_are_labels(name: str, tmp_path: Path) -> None:
     assert load(path).labels == tuple(sorted(words))
 
 
+@pytest.mark.parametrize("name", ["a.jsonl", "a.parquet"])
+def test_booleans_are_labels(name: str, tmp_path: Path) -> None:
+    rows = [{"text": f"text {i}", "label": i % 2 == 0} for i in range(40)]
+    if name == "a.parquet":
+        pa.parquet.write_table(pa.Table.from_pylist(rows), tmp_path / name)
+    else:
+        (tmp_path / name).write_text("\n".join(map(json.dumps, rows)))
+    assert load(tmp_path / name).labels == ("false", "true")
+
+
 def test_columns_keep_their_own_types_and_lists_of_classes_get_names(tmp_path: Path) -> None:
     features = Features({"text": Value("string"), "n": Value("int32"), "labels": List(ClassLabel(names=["joy", "anger"]))})
     rows = {"text": ["a", "b", "c"], "n": [1, 2, 3], "labels": [[1, 0], [], [1]]}

@@ -71,7 +71,7 @@ MISTAKES: dict[str, tuple[str, bytes | None, dict[str, str], list[str]]] = {
     ),
     "a quotation mark that is not closed": ("a.csv", f'text,label\n"oh,l1\n{SOME}'.encode(), {}, ["csv"]),
     "broken JSON": ("a.jsonl", b'{"text": "a", "label": "b"}\n{"text": "a",\n', {}, ["row 2", "json"]),
-    "fractions as labels": ("a.jsonl", b'{"text": "a", "label": 0.5}\n', {}, ["'label'", "strings or integers"]),
+    "fractions as labels": ("a.jsonl", b'{"text": "a", "label": 0.5}\n', {}, ["'label'", "strings, integers or booleans"]),
     "numbers as texts": ("a.jsonl", b'{"text": 1, "label": "b"}\n', {}, ["'text'", "not text"]),
     "not a Parquet file": ("a.parquet", b"text,label\n", {}, ["parquet"]),
     "too few rows to cut": ("a.csv", b"text,label\na,b\nc,d\n", {}, ["too few", "data.test"]),

@@ -126,17 +126,13 @@ def test_a_column_without_a_one_is_no_label_and_told(tmp_path: Path) -> None:
 
 
 def test_a_separator_and_columns_exclude_each_other_and_lists_need_none(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"with one column of 0 and 1 set data\.label_column=a"):
+        Files("files", "toy", None, train="train.csv", label_columns=["a"])
     with pytest.raises(ConfigError, match="give one of them"):
-        Files("files", "toy", None, train="train.csv", label_separator="|", label_columns=["a"])
+        Files("files", "toy", None, train="train.csv", label_separator="|", label_columns=["a", "b"])
     (tmp_path / "lists.jsonl").write_text('{"text": "a", "label": ["x"]}\n')
     with pytest.raises(DataError, match="holds lists already; remove the setting"):
         loaded(tmp_path / "lists.jsonl", label_separator="|")
-
-
-def test_a_column_of_a_label_that_no_text_has_is_told(tmp_path: Path) -> None:
-    (tmp_path / "columns.csv").write_text("text,a,b,c\n" + "".join(f"t{n},{n % 2},{n % 3 % 2},0\n" for n in range(60)))
-    splits = loaded(tmp_path / "columns.csv", label_columns=["a", "b", "c"])
-    assert splits.labels == ("a", "b") and any("no text has 'c': the classifier will not know" in n for n in splits.notes)
 
 
 def test_joined_labels_that_are_taken_for_single_ones_are_told_with_the_setting(tmp_path: Path) -> None:
