@@ -28,10 +28,11 @@ from pipeline.reporting.comparison import log_comparison, summarize
 from pipeline.reporting.run_plots import log_notes, log_plots
 from pipeline.steps.execute import StepsResult, check_order, check_steps, plan, run_steps
 from pipeline.system import disk, locks, machine
+from pipeline.tasks import task_of
 from pipeline.tasks.inputs import inputs_of
 from pipeline.tracking import server
 from pipeline.tracking.identity import config_yaml, dataset, identity, is_baseline, parameters, settings_for
-from pipeline.tracking.job import Job, Seen, baseline_lock, prepare
+from pipeline.tracking.job import Job, Seen, baseline_lock, prepare, require_task
 from pipeline.tracking.reuse import copy_measurement, find_measurement, measured_at, row_of_measurement
 from pipeline.tracking.run import Run
 from pipeline.tracking.runs import Identity
@@ -253,9 +254,14 @@ def disk_told(config: Config) -> AbstractContextManager[None]:
 
 
 def check(config: Config) -> None:
-    """Check the configuration: order of steps, threads, objective, weights, tracking, the Hub. Raises UserError."""
+    """Check the configuration: steps, what the task allows, threads, objective, weights, tracking, the Hub.
+
+    Raises UserError.
+    """
     check_order(config.optim, config.backbone, task=config.data.known_task)
     check_order(config.baseline, config.backbone, "baseline", config.data.known_task)
+    if config.data.known_task is not None:
+        require_task(config, task_of(config.data.known_task))
     allowed = machine.machine()["cores"]
     if config.measure.threads > allowed:
         raise ConfigError(f"measure.threads={config.measure.threads}: this machine allows at most {allowed}")

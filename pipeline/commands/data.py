@@ -31,7 +31,7 @@ def look(config: Config) -> tuple[str, Path, Path]:
     from pipeline.evaluation.overview.examine import STAGES, examine
     from pipeline.models import checkpoints
     from pipeline.models.outline import outline_of_weights
-    from pipeline.models.text_length import resolve
+    from pipeline.models.text_length import read_length, resolve
     from pipeline.reporting import overview_text
     from pipeline.reporting.page import overview
     from pipeline.system.progress import bar
@@ -47,7 +47,7 @@ def look(config: Config) -> tuple[str, Path, Path]:
             progress.set_postfix_str(what)
             progress.update()
 
-        found = examine(splits, tokenizer, backbone.max_length, names, config.seed, tell)
+        found = examine(splits, tokenizer, read_length(backbone, tokenizer), names, config.seed, tell)
     folder = config.folder("data")
     folder.mkdir(parents=True, exist_ok=True)
     page, file = folder / "overview.html", folder / "overview.json"

@@ -13,6 +13,7 @@ Exit codes: 0 an optimization was chosen and confirmed; 3 none keeps the constra
 conf/config.yaml explains the constraints.
 """
 
+import json
 import os
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,6 +24,7 @@ from pipeline.commands.configuration.compose import one_config
 from pipeline.config import Config
 
 if TYPE_CHECKING:
+    from pipeline.selection.candidate import Candidate
     from pipeline.selection.decision import Decision
     from pipeline.tracking.runs import Tracker
 
@@ -119,5 +121,14 @@ def _tell_places(decision: "Decision", folder: Path, config: Config, tracker: "T
     print(f"page:       {os.path.relpath(folder / 'decision.md')}")
     print(f"plot:       {os.path.relpath(folder / 'comparison.png')}")
     print(f"MLflow:     {view.address(tracker.connection, config.track.root, tracker.experiment_id)}")
-    next_command = summary.command("predict", ["a text", "--"]) if decision.registered else summary.command("compare")
-    print(f"next:       {next_command}")
+    shipped = decision.chosen if decision.registered else None
+    asked = summary.command("compare") if shipped is None else summary.command("predict", [example(shipped), "--"])
+    print(f"next:       {asked}")
+
+
+def example(shipped: "Candidate") -> str:
+    """What `predict` may be asked: a text, or a pair of texts where those that were answered are pairs."""
+    from pipeline.tasks.inputs import parts_of, to_json
+
+    texts = next((run.texts for run in shipped.evidence if run.texts), ("",))
+    return "a text" if len(parts_of(texts[0])) == 1 else json.dumps(to_json(("a text", "another")))

@@ -51,6 +51,9 @@ class Step(Settings, ABC):
         """Other optimizations whose artifacts `make` reads as `context.needed`; they are run before this step."""
         return {}
 
+    def check_task(self, backbone: "Backbone", task: str) -> None:
+        """Raises ConfigError where a setting is not for the task of this name, which may be known before the data."""
+
     def inputs(self, context: "Context") -> dict[str, Any]:
         """What influences the bytes besides the settings and the previous stage: data, seed, weights, library versions.
 

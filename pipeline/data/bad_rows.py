@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipeline.data import label_lists
+from pipeline.data import hints, label_lists
 from pipeline.data.columns import blank
 from pipeline.data.raw import Changed, Parts, RawSplit, mask
 from pipeline.errors import DataError, nearest
@@ -86,7 +86,9 @@ def _problem(bad: list[BadRows], known: Sequence[str]) -> str:
         said.append(f"{count} with {kind} (first: {first})")
     rows = sum(sum(each.counted().values()) for each in bad)
     what = f"{rows} row{'s' * (rows > 1)} can't be used"
-    return f"{what}: {', '.join(said)}; correct them, or set data.on_bad_rows={DROP} to go on without them"
+    unknown = any(UNKNOWN in each.counted() and not each.split.several for each in bad)
+    several = "".join(f"; {hint}" for hint in (hints.of_several(known) if unknown else ()))
+    return f"{what}: {', '.join(said)}; correct them, or set data.on_bad_rows={DROP} to go on without them{several}"
 
 
 def _told(bad: BadRows) -> str:

@@ -96,7 +96,7 @@ def strings(column: pa.ChunkedArray, name: str, where: str, place: Place | None 
 
 
 def labels(table: pa.Table, wanted: LabelColumns, where: str, place: Place | None = None) -> pa.ChunkedArray:
-    """The labels, strings or integers, as `large_string`, or as lists of them; nulls are kept where they are no lists.
+    """The labels (strings, integers, booleans) as `large_string`, or lists of them; nulls are kept where they are no lists.
 
     Raises DataError for other types.
     """
@@ -110,10 +110,10 @@ def labels(table: pa.Table, wanted: LabelColumns, where: str, place: Place | Non
                 f"data.label_separator={wanted.separator}: the column {name!r} holds lists already; remove the setting"
             )
         return label_lists.from_lists(column, f"{where}, column {name!r}")
-    if pa.types.is_integer(column.type):
-        found = column.cast(pa.large_string())
-    elif pa.types.is_floating(column.type) or pa.types.is_boolean(column.type):
-        raise DataError(f"{where}, column {name!r}: labels are {column.type}; they must be strings or integers")
+    if pa.types.is_integer(column.type) or pa.types.is_boolean(column.type):
+        found = column.cast(pa.large_string())  # true and false
+    elif pa.types.is_floating(column.type):
+        raise DataError(f"{where}, column {name!r}: labels are {column.type}; they must be strings, integers or booleans")
     else:
         found = strings(column, name, where, place)
     return found if wanted.separator is None else label_lists.split(found, wanted.separator)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from pipeline.data.encodings import not_utf8
+from pipeline.data.encodings import HEAD, looks_binary, not_utf8
 from pipeline.data.formats import Format
 from pipeline.errors import DataError
 
@@ -75,12 +75,23 @@ class Content:
 
 def load(path: Path, form: Format) -> Content:
     """Read a text file. Raises DataError if it can't be read, or is not in the encoding that was said or detected."""
+    content = _decoded(path, form)
+    zeros = sum(chunk.count(0) for chunk in content.chunks())
+    if not zeros:
+        return content
+    first = re.search(rb"\0", memoryview(content.data))
+    place = content.line_at(first.start() if first else 0)
+    note = f"{path}: has {zeros} bytes that are zero (the first in line {place}); they are kept as characters"
+    return replace(content, notes=(*content.notes, note))
+
+
+def _decoded(path: Path, form: Format) -> Content:
     raw = _bytes(path)
     mark, marked = next(((mark, name) for mark, name in MARKS if _head(raw, len(mark)) == mark), (b"", None))
     if marked == "utf-8-sig":
         return Content(path, _checked(path, raw.slice(len(mark)), form), "UTF-8 with BOM")
     said = None if form.encoding is None else _known(form.encoding, form)
-    if marked or said not in (None, "utf-8"):
+    if marked or said not in (None, "utf-8", "utf-8-sig"):
         encoding = marked or said or ""
         data = pa.py_buffer(b"".join(_utf8(path, raw, encoding, form)))
         notes = () if marked else _doubt(path, raw, form)
@@ -145,7 +156,7 @@ def is_utf8(raw: pa.Buffer) -> bool:
 
 def _checked(path: Path, raw: pa.Buffer, form: Format) -> pa.Buffer:
     """The bytes, if they are text in UTF-8. Raises DataError, with the encoding that they look like."""
-    if b"\0" in _head(raw, 4096) or not is_utf8(raw):
+    if looks_binary(_head(raw, HEAD)) or not is_utf8(raw):
         raise not_utf8(path, bytes(memoryview(raw)), form)
     return raw
 

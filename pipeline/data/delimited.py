@@ -1,6 +1,7 @@
 """CSV, TSV and the like: names, rows and columns. `dialect.py` tells how they are written, `quotes.py` what marks hide."""
 
 import itertools
+import re
 from collections.abc import Iterator, Sequence
 
 import pyarrow as pa
@@ -19,9 +20,12 @@ def rows(content: Content, dialect: Dialect) -> Iterator[list[str]]:
 
 
 def names_of(content: Content, dialect: Dialect) -> list[str]:
-    """The cells of the first row that is not blank; without a header the numbers of the columns: "1", "2", ..."""
+    """The cells of the first row that is not blank; without a header the numbers of the columns: "1", "2", ...
+
+    Spaces around names are no part of them.
+    """
     first: list[str] = next((row for row in rows(content, dialect) if row), [])
-    return first if dialect.header else [str(number + 1) for number in range(len(first))]
+    return [name.strip() for name in first] if dialect.header else [str(number + 1) for number in range(len(first))]
 
 
 def row_number(content: Content, index: int, dialect: Dialect) -> int:
@@ -45,12 +49,17 @@ def read_columns(content: Content, dialect: Dialect, names: Sequence[str], colum
             return _read(content, dialect, names, columns, max(size, BLOCK_BYTES), threads=False)
         except pa.ArrowInvalid as error:
             raise DataError(
-                f"{content.path}: can't be read as cells {dialect.told()}: {_problem(error, dialect)}"
+                f"{content.path}: can't be read as cells {dialect.told()}: {_problem(error, content, dialect)}"
             ) from error
 
 
-def _problem(error: pa.ArrowInvalid, dialect: Dialect) -> str:
-    problem = str(error).replace("Row #", "row ")
+def _problem(error: pa.ArrowInvalid, content: Content, dialect: Dialect) -> str:
+    """The message of Arrow, which counts the rows that are not blank, the header too, from 1."""
+
+    def number(found: re.Match[str]) -> str:
+        return f"row {row_number(content, int(found[1]) - 1 - dialect.header, dialect)}"
+
+    problem = re.sub(r"Row #(\d+)", number, str(error), count=1)
     shown = problem[:MAX_SHOWN] + ("..." if len(problem) > MAX_SHOWN else "")
     return shown if dialect.quoting or '"' not in problem else f"{shown}; if it quotes its cells, set {dialect.says(True)}"
 
@@ -61,11 +70,9 @@ def _read(
     import pyarrow.csv as arrow_csv
 
     wanted = list(dict.fromkeys(columns))
-    return arrow_csv.read_csv(
+    table = arrow_csv.read_csv(
         content.reader(),
-        read_options=arrow_csv.ReadOptions(
-            block_size=block_bytes, use_threads=threads, column_names=None if dialect.header else list(names)
-        ),
+        read_options=arrow_csv.ReadOptions(block_size=block_bytes, use_threads=threads, column_names=list(names)),
         parse_options=arrow_csv.ParseOptions(
             delimiter=dialect.delimiter, quote_char='"' if dialect.quoting else False, newlines_in_values=dialect.quoting
         ),
@@ -73,3 +80,4 @@ def _read(
             include_columns=wanted, column_types=dict.fromkeys(wanted, pa.large_string())
         ),
     )
+    return table.slice(int(dialect.header))

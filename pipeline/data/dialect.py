@@ -8,12 +8,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.data.content import Content
+from pipeline.data.file_table import SAMPLE_ROWS
 from pipeline.data.formats import DELIMITERS, NAMES, Format, suffix_of
 from pipeline.data.header import require_names
 from pipeline.errors import DataError
 
 MAX_CELL = 2**31 - 1
-SAMPLE_ROWS = 200
 SAMPLE_CHARACTERS = 2**18
 csv.field_size_limit(MAX_CELL)  # else the module raises an error at a cell of more than 131,072 characters
 
@@ -89,7 +89,7 @@ def _delimiter(content: Content, form: Format, wanted: Mapping[str, str]) -> str
     heads = {mark: (sample(content, mark, True) or [[]])[0] for mark in NAMES} if form.header else {}
     if heads and all(len(names) < 2 for names in heads.values()):  # a single column
         return usual or "\t"
-    fitting = [mark for mark, names in heads.items() if set(wanted) <= set(names)]
+    fitting = [mark for mark, names in heads.items() if set(wanted) <= {name.strip() for name in names}]
     fitting = fitting or [mark for mark in NAMES if _is_even(content, mark, form)]
     if len(fitting) == 1:
         return fitting[0]
@@ -135,11 +135,19 @@ def _quoting(content: Content, delimiter: str, form: Format) -> bool:
 
 
 def require_header(content: Content, dialect: Dialect, names: Sequence[str], wanted: Mapping[str, str]) -> None:
-    """Raises what `require_names` raises, and where the header is quoted though quotation marks are characters."""
+    """Raises what `require_names` raises, and where the header is quoted though quotation marks are characters.
+
+    Also where nothing that is detected separates its cells.
+    """
     missing = [column for column in wanted if column not in names]
     if any(f'"{column}"' in names for column in missing):
         raise DataError(
             f"{content.path}: its header is quoted, but quotation marks are read as characters; set {dialect.says(True)}"
+        )
+    if missing and len(names) == 1 and dialect.form.mark is None:
+        raise DataError(
+            f"{content.path}: no column {missing[0]!r}: it has a single column ({names[0][:60]!r}); if something else "
+            f"separates its cells, set {dialect.form.says('delimiter', '...')}"
         )
     rows = sample(content, dialect.delimiter, dialect.quoting) if missing else []
     require_names(content.path, names, wanted, dialect.form, rows)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from pipeline.data import groups
+from pipeline.data import groups, hints
 from pipeline.data.columns import GROUP
 from pipeline.data.groups import REST
 from pipeline.data.labels import counts_of, strata
@@ -56,6 +56,7 @@ def _require_classes(part: RawSplit, train: RawSplit, name: str, share: float) -
     way_out = f"give data.{name}, or raise data.{name}_fraction"
     if GROUP in train.table.column_names:
         problem += f" by the groups of column {train.columns.get(GROUP, GROUP)!r}"
+    way_out += "".join(f"; {hint}" for hint in (() if train.several else hints.of_several(list(counts_of(train)))))
     raise DataError(f"{train.where}: {problem} with data.{name}_fraction={share}: {covered}; {way_out}")
 
 

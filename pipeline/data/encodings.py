@@ -8,6 +8,7 @@ from pipeline.data.formats import Format
 from pipeline.errors import DataError
 
 SHOWN = 30  # characters
+HEAD = 4096  # bytes at the beginning of a file
 SAMPLE = 2**17  # bytes that are looked at
 USUAL = "cp1252"  # of files of Western languages from Windows; preferred where it reads the same text
 LATIN = (USUAL, "cp1250", "cp1254", "cp1257", "iso8859_2", "mac_roman")
@@ -17,17 +18,17 @@ PLAUSIBLE = (
 )  # fmt: skip
 FEW = 0.25  # of the bytes in lines that are not ASCII: as many are letters with accents at most, where letters are Latin
 FEW_ZEROS = 4  # bytes: ASCII in UTF-16 has more, all of them on one side
+MANY_ZEROS = 0.1  # of the bytes: not a text
 TIE = 0.02  # of coherence: the share of letters that fits a language
 LAST = "latin-1"  # reads any bytes
 
 
 def not_utf8(path: Path, raw: bytes, form: Format) -> DataError:
     """The error for bytes that are not UTF-8, with the setting that makes them read."""
-    head = raw[:4096]
+    head = raw[:HEAD]
     if b"\0" in head:
-        even, odd = head[::2].count(0), head[1::2].count(0)
-        wide = "utf-16-le" if odd > even else "utf-16-be"
-        if max(even, odd) >= FEW_ZEROS and min(even, odd) == 0 and decodes(raw, wide):
+        wide = _wide(head)
+        if wide is not None and decodes(raw, wide):
             return DataError(f"{path}: not UTF-8, looks like {wide}: set {form.says('encoding', wide)}")
         return DataError(f"{path}: not a text file: it has bytes that are zero")
     line = _line(raw)
@@ -36,6 +37,18 @@ def not_utf8(path: Path, raw: bytes, form: Format) -> DataError:
     guess = guessed(raw)
     way_out = f"set {form.says('encoding', guess)} (it then reads {_shown(raw, guess)})"
     return DataError(f"{path}, line {line}: not UTF-8, looks like {guess}: {way_out}")
+
+
+def looks_binary(head: bytes) -> bool:
+    """Whether the beginning of a file has so many zeros, or has them so placed, that it is no text of single bytes."""
+    return _wide(head) is not None or head.count(0) > MANY_ZEROS * len(head)
+
+
+def _wide(head: bytes) -> str | None:
+    """Whether it looks like UTF-16, whose zeros are all on one side, and which has lines; by name."""
+    even, odd = head[::2].count(0), head[1::2].count(0)
+    name, end = ("utf-16-le", rb"[\r\n]\0") if odd > even else ("utf-16-be", rb"\0[\r\n]")
+    return name if max(even, odd) >= FEW_ZEROS and min(even, odd) == 0 and re.search(end, head) else None
 
 
 def guessed(raw: bytes) -> str:
@@ -83,7 +96,8 @@ def _shown(raw: bytes, encoding: str) -> str:
     """What stands around the first byte that is not UTF-8, in another encoding."""
     place = _first_wrong(raw)
     start = max(raw.rfind(end, 0, place) for end in (b"\n", b"\r", b" "))  # not within a character of several bytes
-    return repr(raw[start + 1 : place + 4 * SHOWN].decode(encoding, errors="ignore")[:SHOWN])
+    text = raw[start + 1 : place + 4 * SHOWN].decode(encoding, errors="ignore")
+    return repr(text.splitlines()[0][:SHOWN])
 
 
 def _mostly_utf8(raw: bytes) -> bool:

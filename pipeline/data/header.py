@@ -31,7 +31,7 @@ def require_names(
             f"{where}: no column {missing!r}, and its first row looks like data, not like names ({shown}); if it has no "
             f"header, set {form.says('header', False)} {settings}, with the numbers of the columns"
         )
-    require(where, names, wanted)
+    require(where, names, wanted, rows[1:])
 
 
 def looks_like_data(first: Sequence[str], others: Sequence[Sequence[str]]) -> bool:

@@ -1,6 +1,7 @@
 """Sentences about data that looks as if it were meant for another task, or spelled in two ways."""
 
 import re
+import shlex
 from collections import Counter
 from collections.abc import Sequence
 
@@ -9,6 +10,8 @@ PAIRS = (
     ("question", "context"), ("query", "document"), ("query", "passage"), ("text", "text_pair"), ("context", "response"),
 )  # fmt: skip
 SEPARATORS = ("|", ";", ",", "+")
+INDICATED = {"1", "1.0", "true"}
+INDICATORS = INDICATED | {"0", "0.0", "false"}
 SHOWN = 4
 MANY_LABELS = 0.5  # of the rows: that many different labels are not labels
 
@@ -26,9 +29,21 @@ def of_columns(columns: Sequence[str], text_columns: Sequence[str]) -> list[str]
 
 
 def of_pair(columns: Sequence[str]) -> str:
-    """How to use the first two columns that look like the texts of a pair; "" where there are none."""
+    """How to use the first two columns that look like the texts of a pair; "" where there are none, or no label beside."""
+    if len([name for name in columns if name]) < 3:
+        return ""
     found = next(((one, other) for one in columns for other in _seconds(columns, one)), None)
     return "" if found is None else f"for pairs set data.text_column={found[0]} data.pair_column={found[1]}"
+
+
+def of_indicators(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
+    """How to use the columns that have nothing but 0 and 1 in the first rows; "" unless there are several."""
+    cells = [[str(row[place]).strip().lower() for row in rows if len(row) > place] for place in range(len(columns))]
+    marks = {name: set(own) for name, own in zip(columns, cells, strict=True) if name and own and set(own) <= INDICATORS}
+    if len(marks) < 2 or not any(own & INDICATED for own in marks.values()):
+        return ""
+    setting = f"data.label_columns=[{','.join(marks)}]"
+    return f"for several labels a text, a column of 0 and 1 each, set {shlex.quote(setting) if ' ' in setting else setting}"
 
 
 def _seconds(columns: Sequence[str], text_column: str) -> list[str]:
@@ -46,13 +61,15 @@ def _seconds(columns: Sequence[str], text_column: str) -> list[str]:
 
 def of_labels(labels: Sequence[str], rows: int) -> list[str]:
     """That the labels of train look like several a text, like scores, or like free text."""
-    return [*_several(labels), *_scores(labels), *_free(labels, rows)]
+    return [*of_several(labels), *_scores(labels), *_free(labels, rows)]
 
 
-def _several(labels: Sequence[str]) -> list[str]:
+def of_several(labels: Sequence[str]) -> list[str]:
+    """That some look like several labels in one, with the setting that separates them."""
     bracketed = [label for label in labels if re.fullmatch(r"\[.*\]|\{.*\}|\(.*,.*\)", label)]
     if bracketed:
-        return [_of(bracketed, labels, "look like lists of labels")]
+        way_out = "if a text has several, write them joined with |, and set data.label_separator='|'"
+        return [f"{_of(bracketed, labels, 'look like lists of labels')}; {way_out}"]
     for separator in SEPARATORS:
         composed = [label for label in labels if separator in label.strip(separator)]
         parts = Counter(part.strip() for label in composed for part in label.split(separator))
@@ -65,14 +82,14 @@ def _several(labels: Sequence[str]) -> list[str]:
 
 
 def _of(found: Sequence[str], labels: Sequence[str], what: str) -> str:
-    return f"{len(found)} of {len(labels)} labels {what} ({_shown(found)}); each is treated as one label of its own"
+    return f"{len(found)} of {len(labels)} labels {what} ({shown(found)}); each is treated as one label of its own"
 
 
 def _scores(labels: Sequence[str]) -> list[str]:
     numbers = all(re.fullmatch(r"[-+]?\d+([.,]\d+)?", label) for label in labels)
     if not numbers or len(labels) < 3 or not any("." in label or "," in label for label in labels):
         return []
-    return [f"the labels look like scores ({_shown(labels)}); each is treated as a class, without an order"]
+    return [f"the labels look like scores ({shown(labels)}); each is treated as a class, without an order"]
 
 
 def _free(labels: Sequence[str], rows: int) -> list[str]:
@@ -91,7 +108,7 @@ def of_spelling(labels: Sequence[str]) -> list[str]:
     if not alike:
         return []
     return [
-        f"{_shown(alike[0])} are {len(alike[0])} different labels that differ only in spelling"
+        f"{shown(alike[0])} are {len(alike[0])} different labels that differ only in spelling"
         + (f" ({len(alike) - 1} more such groups)" if len(alike) > 1 else "")
     ]
 
@@ -105,5 +122,6 @@ def of_null(labels: Sequence[str], oos_label: str | None) -> list[str]:
     return [f"there is a label {named[0]!r}, but data.oos_label is not set: null means no label; for that one, {quoted}"]
 
 
-def _shown(names: Sequence[str]) -> str:
+def shown(names: Sequence[str]) -> str:
+    """The first few names, for a message."""
     return ", ".join(map(repr, names[:SHOWN])) + (", ..." if len(names) > SHOWN else "")

@@ -10,13 +10,14 @@ import pyarrow as pa
 
 from pipeline.data.columns import rows_of
 from pipeline.data.content import Content
-from pipeline.data.file_table import FileTable, require
+from pipeline.data.file_table import SAMPLE_ROWS, FileTable, require
 from pipeline.data.formats import JSON_LINES, suffix_of
 from pipeline.data.label_lists import Place
 from pipeline.errors import DataError
 
 BLOCK_BYTES = 2**24  # bytes read at once; a file with a longer line is read as one block
 MAX_BLOCK_BYTES = 2**31 - 1
+NULL_LINE = re.compile(rb"\}[ \t]*+[\r\n]\s*+(null)\b")  # Arrow crashes where a block begins with one
 
 
 def read(content: Content, wanted: Mapping[str, str]) -> FileTable:
@@ -35,10 +36,13 @@ def read(content: Content, wanted: Mapping[str, str]) -> FileTable:
 
 def _whole(content: Content) -> Any:
     """An array, or an object with a list of records; None where each line is an object. Raises ValueError for no JSON."""
-    start = re.match(rb"\s*(.)", memoryview(content.data))
-    if start and start[1] == b"[":
+    start = re.match(rb"\s*+(.?)", memoryview(content.data))
+    assert start is not None  # it matches anything
+    if start[1] == b"[":
         return json.loads(bytes(content.data))
-    if start is None or start[1] != b"{" or suffix_of(content.path) in JSON_LINES:
+    if start[1] != b"{":
+        raise ValueError("it must be one object a line, or an array of objects")
+    if suffix_of(content.path) in JSON_LINES:
         return None
     first = re.match(rb"\s*([^\r\n]*)\s*", memoryview(content.data))
     assert first is not None  # it matches anything
@@ -60,11 +64,17 @@ def _of_several_lines(content: Content) -> Any:
 def _read_lines(content: Content, wanted: Mapping[str, str]) -> FileTable:
     import pyarrow.json as arrow_json
 
+    null = NULL_LINE.search(memoryview(content.data))
+    if null is not None:
+        raise DataError(
+            f"{content.path}, row {content.line_at(null.start(1))}: null, not an object with the columns as keys"
+        )
     block = arrow_json.ReadOptions(block_size=BLOCK_BYTES)
     if BLOCK_BYTES < content.data.size < MAX_BLOCK_BYTES and max(map(len, content.text())) > BLOCK_BYTES / 4:
         block = arrow_json.ReadOptions(block_size=content.data.size)
     table = arrow_json.read_json(content.reader(), read_options=block)
-    require(content.path, table.column_names, wanted)
+    first = table.slice(0, SAMPLE_ROWS)
+    require(content.path, table.column_names, wanted, ([*row.values()] for row in first.to_pylist()))
     dates = {name: _as_text(table.schema.field(name).type) for name in wanted}
     if any(kind is not None for kind in dates.values()):  # Arrow takes strings that look like dates for dates, where all do
         schema = pa.schema([(name, kind) for name, kind in dates.items() if kind is not None])
@@ -126,7 +136,8 @@ def _records(content: Content, whole: Any, wanted: Mapping[str, str]) -> tuple[l
 def _table(content: Content, records: list[dict[str, Any]], wanted: Mapping[str, str], form: str) -> FileTable:
     names = list(dict.fromkeys(key for record in records for key in record))
     if records:
-        require(content.path, names, wanted)
+        cells = ([record.get(name) for name in names] for record in records[:SAMPLE_ROWS])
+        require(content.path, names, wanted, cells)
     columns = {}
     for name in wanted:
         values = [record.get(name) for record in records]

@@ -3,14 +3,15 @@
 A row has one label, or a list of them (`label_lists.py`), which may be empty.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipeline.data import label_lists
-from pipeline.data.raw import Changed, Parts, RawSplit, mask, shown
+from pipeline.data.hints import shown
+from pipeline.data.raw import Changed, Parts, RawSplit, mask
 from pipeline.data.renaming import Renaming
 from pipeline.errors import DataError, nearest
 from pipeline.tasks.base import LABEL
@@ -131,6 +132,13 @@ def strata(part: RawSplit) -> pa.ChunkedArray:
     return pa.chunked_array([_array(rarest)])
 
 
+def unused(train: RawSplit, columns: Sequence[str]) -> list[str]:
+    """Which columns of labels have no 1 in train: they are no labels."""
+    counts = counts_of(train) if columns else {}
+    lacking = [name for name in columns if name not in counts]
+    return [f"{train.where}: {len(lacking)} of {len(columns)} label columns have no 1: {shown(lacking)}"] if lacking else []
+
+
 def without_label(parts: Mapping[str, RawSplit]) -> list[str]:
     """How many texts have none, where they may have several."""
     notes = []
@@ -157,7 +165,7 @@ def contradictions(train: RawSplit) -> list[str]:
     told = train.with_labels(label_lists.whole(train.table.column(LABEL))).table
     labels = told.group_by(train.inputs).aggregate([(LABEL, "count_distinct")]).column(f"{LABEL}_count_distinct")
     count = pc.sum(pc.greater(labels, 1)).as_py() or 0
-    return [f"{count} texts of train occur with different labels"] if count else []
+    return [f"texts that stand in train with different labels: {count}"] if count else []
 
 
 def _replaced(part: RawSplit, names: Mapping[str, str]) -> pa.ChunkedArray:

@@ -1,13 +1,14 @@
 """Parquet files, with the names of classes that the library `datasets` wrote into them."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
 from pipeline.data.columns import name_classes, rows_of
-from pipeline.data.file_table import FileTable, require
+from pipeline.data.file_table import SAMPLE_ROWS, FileTable, require
 from pipeline.errors import DataError
 
 
@@ -17,7 +18,7 @@ def read(path: Path, wanted: Mapping[str, str]) -> FileTable:
 
     try:
         schema = parquet.read_schema(path)
-        require(path, schema.names, wanted)
+        require(path, schema.names, wanted, _first_rows(path))
         table = parquet.read_table(path, columns=list(wanted))
     except (pa.ArrowInvalid, pa.ArrowTypeError, OSError) as error:
         raise DataError(f"{path}: can't be read as parquet: {error}") from error
@@ -27,6 +28,14 @@ def read(path: Path, wanted: Mapping[str, str]) -> FileTable:
             table = name_classes(table, column, names, str(path))
     found = f"{table.num_rows} rows; Parquet"
     return FileTable(table, tuple(schema.names), rows_of(str(path)), found=(found,))
+
+
+def _first_rows(path: Path) -> Iterator[list[Any]]:
+    import pyarrow.parquet as parquet
+
+    first = next(parquet.ParquetFile(path).iter_batches(SAMPLE_ROWS), None)
+    for row in first.to_pylist() if first is not None else ():
+        yield list(row.values())
 
 
 def _class_names(schema: pa.Schema, column: str) -> list[str] | None:

@@ -32,7 +32,12 @@ def is_table(path: Path, column: Names, form: Format, given: bool) -> bool:
     except DataError:  # nothing, or several marks, would separate cells: plain text
         return False
     rows = sample(content, dialect.delimiter, dialect.quoting)
-    return bool(rows) and len(rows[0]) > 1 and {*columns} <= {*rows[0]} and {len(row) for row in rows} == {len(rows[0])}
+    return (
+        bool(rows)
+        and len(rows[0]) > 1
+        and {*columns} <= {name.strip() for name in rows[0]}
+        and {len(row) for row in rows} == {len(rows[0])}
+    )
 
 
 def texts_of(path: Path, column: Names, form: Format = DETECTED) -> list[str]:
@@ -92,7 +97,7 @@ def _single_column(content: Content, dialect: Dialect, column: str) -> list[str]
     texts = [dialect.delimiter.join(row) for row in delimited.rows(content, dialect)]
     if not dialect.header:
         return texts
-    if texts[0] == column:
+    if texts[0].strip() == column:
         return texts[1:]
     log.warning("warning: %s: no header %r, so its first row is answered as a text: %.60r", content.path, column, texts[0])
     return texts

@@ -102,12 +102,14 @@ def check_lines(content: Content, dialect: Dialect, names: Sequence[str], table:
                     f"look like rows of their own; if they are lines of one text, set {dialect.says(True)}; if the mark "
                     f"swallows rows, {_way_out(dialect)}"
                 )
+    notes = _marks_behind_spaces(content, wanted)
     if longest[0] <= MANY_LINES and lines < 2 * table.num_rows + MANY_LINES:
-        return []
+        return notes
     number = row_number(content, longest[1], dialect)
     return [
+        *notes,
         f"{content.path}: {table.num_rows} rows in {lines} lines; the longest text has {longest[0]} lines (row {number}). "
-        f"If a quotation mark swallows rows, {_way_out(dialect)}"
+        f"If a quotation mark swallows rows, {_way_out(dialect)}",
     ]
 
 
@@ -128,6 +130,18 @@ def _with_line_breaks(column: pa.ChunkedArray) -> Iterator[tuple[int, str]]:
     rows = pc.indices_nonzero(pc.fill_null(broken, False))
     for row in rows:
         yield row.as_py(), column[row.as_py()].as_py()
+
+
+def _marks_behind_spaces(content: Content, table: pa.Table) -> list[str]:
+    counts = {
+        name: pc.sum(pc.match_substring_regex(table.column(name), r'(?s)^ +".*"$')).as_py() for name in table.column_names
+    }
+    return [
+        f"{content.path}: {count} of {table.num_rows} cells of column {name!r} are in quotation marks behind a space, which "
+        "are kept; if they quote the cells, remove the spaces between delimiter and mark"
+        for name, count in counts.items()
+        if count
+    ]
 
 
 def _kept_marks(content: Content, dialect: Dialect, table: pa.Table) -> list[str]:

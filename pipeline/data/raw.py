@@ -1,6 +1,6 @@
 """`RawSplit`: one split as it was read, a table of strings. The verbs of `splits.assemble` drop and change its rows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -12,7 +12,6 @@ from pipeline.data.label_lists import Place
 from pipeline.tasks.base import LABEL
 
 SPLITS = ("train", "validation", "test")
-SHOWN = 4  # names in a message
 
 Parts = dict[str, "RawSplit"]  # "train", "validation", "test" -> the split
 Changed = tuple[Parts, list[str]]  # what a verb makes of the parts, and what is to be told about it
@@ -65,8 +64,3 @@ def mask(found: pa.ChunkedArray | pa.Array) -> np.ndarray:
     """An Arrow array of booleans without nulls as NumPy's."""
     values: np.ndarray = found.to_numpy(zero_copy_only=False) if isinstance(found, pa.Array) else found.to_numpy()
     return values.astype(bool, copy=False)
-
-
-def shown(names: Sequence[str]) -> str:
-    """The first few names, for a message."""
-    return ", ".join(map(repr, names[:SHOWN])) + (", ..." if len(names) > SHOWN else "")

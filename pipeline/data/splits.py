@@ -85,6 +85,7 @@ class Rules:
     min_class_size: int | None = None
     rare_classes: str = labels.MERGE
     on_leaks: str = leaks.TELL
+    label_columns: tuple[str, ...] = ()  # the labels, where each has a column
 
 
 def assemble(
@@ -102,6 +103,7 @@ def assemble(
         raise DataError(f"data.oos_label={oos_label}: out of scope is known for one label a text only; set it to null")
     given = told.of((given, [note for part in given.values() for note in part.notes]), READ)
     given = told.of(labels.trimmed(given))
+    told.of((given, labels.unused(given["train"], rules.label_columns)))
     given = told.of(labels.renamed(given, rules.renaming))
     given = told.of(bad_rows.checked(given, rules.on_bad_rows), BAD)
     given = told.of(leaks.dropped(given, rules.on_leaks), LEAKED)

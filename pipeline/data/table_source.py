@@ -1,5 +1,6 @@
 """What data in files and on the Hub have in common: settings about which columns, rows and labels are used."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,7 @@ class TableSource(DataSource):
     text_column: Names = "text"  # of several, the texts are joined with a space
     pair_column: str | None = None  # the second text, where the inputs are pairs
     label_column: str = "label"
-    label_separator: str | None = setting(None, filled=True)  # between several labels in one cell
+    label_separator: str | None = None  # between several labels in one cell
     label_columns: list[str] | None = None  # one column of 0 and 1 for each label, instead of `label_column`
     group_column: str | None = None  # rows with the same value never stand in two splits that are drawn
     rename_labels: str | None = None  # a file: old name, new name
@@ -36,7 +37,20 @@ class TableSource(DataSource):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.label_separator is not None and self.label_columns is not None:
-            raise ConfigError("data.label_separator and data.label_columns: give one of them")
+            raise ConfigError("label_separator and data.label_columns: give one of them")
+        if self.label_columns is not None and len(self.label_columns) < 2:
+            one = "".join(f", or with one column of 0 and 1 set data.label_column={name}" for name in self.label_columns)
+            raise ConfigError(f"label_columns=[{','.join(self.label_columns)}]: name a column for each label{one}")
+        if self.label_separator == "":
+            raise ConfigError("label_separator=: must not be empty")
+        labels = self.label_columns if self.label_columns is not None else [self.label_column]
+        used = Counter([*names_of(self.text_column), *names_of(self.pair_column), *labels])
+        twice = next((name for name, count in used.items() if count > 1), None)
+        if twice is not None:
+            raise ConfigError(
+                f"text_column, data.pair_column, data.label_column and data.label_columns: {twice!r} is used twice; they "
+                "must be different columns"
+            )
 
     def wanted(self) -> dict[str, str]:
         """The columns to read, each with the setting that names it."""
@@ -80,4 +94,5 @@ class TableSource(DataSource):
         from pipeline.data.splits import Rules
 
         renaming = Renaming.read(Path(self.rename_labels).expanduser()) if self.rename_labels is not None else None
-        return Rules(self.on_bad_rows, renaming, self.min_class_size, self.rare_classes, self.on_leaks)
+        labels = tuple(self.label_columns or ())
+        return Rules(self.on_bad_rows, renaming, self.min_class_size, self.rare_classes, self.on_leaks, labels)

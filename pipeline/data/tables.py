@@ -7,6 +7,7 @@ names the file and, if known, the row (as in a spreadsheet: the header of a CSV 
 import bisect
 import glob
 import itertools
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from pipeline.data.formats import DELIMITERS, EXCEL, JSON, KNOWN, PARQUET, Forma
 from pipeline.data.label_lists import Place
 from pipeline.errors import DataError
 
+SHOWN = 6  # names of columns
+
 
 def read(path: Path, wanted: Mapping[str, str], form: Format) -> FileTable:
     """Read columns of a file, or of all files that a pattern such as `parts/*.csv` means, in the order of their names.
@@ -27,7 +30,7 @@ def read(path: Path, wanted: Mapping[str, str], form: Format) -> FileTable:
     missing or not of its format, a column is missing, or the files have different columns.
     """
     files = files_of(path)
-    return _joined(path, files, [_read_one(file, wanted, form) for file in files])
+    return _joined(path, files, [_read_one(file, wanted, form) for file in files], wanted)
 
 
 def files_of(path: Path) -> list[Path]:
@@ -45,14 +48,20 @@ def files_of(path: Path) -> list[Path]:
 def _read_one(path: Path, wanted: Mapping[str, str], form: Format) -> FileTable:
     suffix = suffix_of(path)
     if suffix in DELIMITERS:
-        return read_delimited(content.load(path, form), wanted, form)
+        return read_delimited(_filled(content.load(path, form)), wanted, form)
     if suffix in JSON:
-        return json_records.read(content.load(path, form), wanted)
+        return json_records.read(_filled(content.load(path, form)), wanted)
     if suffix in PARQUET:
         return parquet.read(path, wanted)
     if suffix in EXCEL:
         return workbook.read(path, wanted, form)
     raise DataError(f"{path}: unknown type of file; use {KNOWN}")
+
+
+def _filled(text: content.Content) -> content.Content:
+    if not re.search(rb"\S", memoryview(text.data)):
+        raise DataError(f"{text.path}: the file is empty")
+    return text
 
 
 def read_delimited(text: content.Content, wanted: Mapping[str, str], form: Format) -> FileTable:
@@ -71,13 +80,14 @@ def read_delimited(text: content.Content, wanted: Mapping[str, str], form: Forma
     return FileTable(table, tuple(names), place, (*text.notes, *notes), (found,))
 
 
-def _joined(pattern: Path, files: Sequence[Path], tables: Sequence[FileTable]) -> FileTable:
-    found = tuple(f"{file}: {line}" for file, table in zip(files, tables, strict=True) for line in table.found)
+def _joined(pattern: Path, files: Sequence[Path], tables: Sequence[FileTable], wanted: Mapping[str, str]) -> FileTable:
+    unused = _unused(tables[0].columns, wanted)
+    found = tuple(f"{file}: {line}{unused}" for file, table in zip(files, tables, strict=True) for line in table.found)
     first = tables[0]
     for file, table in zip(files, tables, strict=True):
         if sorted(table.columns) != sorted(first.columns):
             others = sorted({*table.columns} ^ {*first.columns}) or sorted(table.columns)
-            shown = ", ".join(map(repr, others[:6]))
+            shown = ", ".join(map(repr, others[:SHOWN]))
             raise DataError(f"{file}: its columns are not those of {files[0]} (not in both: {shown})")
     try:
         table = pa.concat_tables([table.table for table in tables], promote_options="permissive")
@@ -85,6 +95,12 @@ def _joined(pattern: Path, files: Sequence[Path], tables: Sequence[FileTable]) -
         raise DataError(f"{pattern}: a column is not of the same type in all files: {error}") from error
     notes = tuple(note for table in tables for note in table.notes)
     return FileTable(table, first.columns, _place_in(tables), notes, found)
+
+
+def _unused(columns: Sequence[str], wanted: Mapping[str, str]) -> str:
+    names = [name for name in columns if name and name not in wanted]
+    shown = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+    return f"; not used: {shown}" if names else ""
 
 
 def _place_in(tables: Sequence[FileTable]) -> Place:

@@ -1,6 +1,7 @@
 """Excel workbooks (.xlsx): the first sheet that is not hidden, each cell as the text that it shows."""
 
 import datetime
+import re
 import warnings
 import zipfile
 from collections import Counter
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from pipeline.data.file_table import FileTable
+from pipeline.data.file_table import SAMPLE_ROWS, FileTable
 from pipeline.data.formats import Format
 from pipeline.data.header import require_names
 from pipeline.data.label_lists import Place
@@ -20,14 +21,15 @@ if TYPE_CHECKING:
     from openpyxl import Workbook
 
 Row = tuple[int, list[str | None]]  # its number in the sheet, its cells
-SAMPLE_ROWS = 200
 CHANGED = {bool: "true or false", float: "fractions", datetime.datetime: "dates", datetime.date: "dates"}
+ERRORS = "errors such as #N/A"
+FORMULA = re.compile(rb"<f[ />]")
 
 
 def read(path: Path, wanted: Mapping[str, str], form: Format) -> FileTable:
     """The wanted columns as `large_string`; blank rows are left out, empty cells and errors such as #N/A are null.
 
-    Raises DataError if openpyxl is missing, the file is no workbook, or a column is missing.
+    Raises DataError if openpyxl is missing, the file is no workbook, a column is missing, or has formulas without results.
     """
     book = _open(path)
     try:
@@ -37,14 +39,17 @@ def read(path: Path, wanted: Mapping[str, str], form: Format) -> FileTable:
         sheet, others = sheets[0], len(book.worksheets) - 1
         sheet.reset_dimensions()  # what some programs write there is wrong
         kinds: Counter[tuple[int, str]] = Counter()
-        rows = [row for row in _rows(sheet, kinds) if any(cell is not None for cell in row[1])]
+        read = list(_rows(sheet, kinds))
+        rows = [row for row in read if any(cell is not None for cell in row[1])]
     finally:
         book.close()
     where = f"{path}, sheet {sheet.title!r}" if others else str(path)
     width = max((len(cells) for _, cells in rows), default=0)
-    first = [cell or "" for cell in rows[0][1]] if rows else []
+    first = [(cell or "").strip() for cell in rows[0][1]] if rows else []
     names = [*first, *[""] * (width - len(first))] if form.header else [str(number + 1) for number in range(width)]
-    require_names(where, names, wanted, form, [[cell or "" for cell in cells] for _, cells in rows[:SAMPLE_ROWS]])
+    several = f"{where} (the first of {others + 1} sheets; to read another, move it to the front)" if others else where
+    require_names(several, names, wanted, form, [[cell or "" for cell in cells] for _, cells in rows[:SAMPLE_ROWS]])
+    _require_results(path, where, sheet.title, read, {names.index(name): name for name in wanted})
     records = rows[form.header :]
     table = pa.table({name: _column(records, names.index(name)) for name in wanted})
     notes = _notes(where, names, wanted, kinds, others)
@@ -53,7 +58,33 @@ def read(path: Path, wanted: Mapping[str, str], form: Format) -> FileTable:
     return FileTable(table, tuple(names), _place(where, [number for number, _ in records]), notes, (found,))
 
 
-def _open(path: Path) -> "Workbook":
+def _require_results(path: Path, where: str, title: str, read: list[Row], columns: Mapping[int, str]) -> None:
+    """Raises DataError where empty cells of some columns are formulas: some programs write these without results."""
+    empty = {(row, column) for row, cells in read for column in columns if column >= len(cells) or cells[column] is None}
+    if not empty or not _has_formulas(path):
+        return
+    book = _open(path, results=False)
+    try:
+        sheet = enumerate(book[title].iter_rows(), 1)
+        found = {(row, column) for row, cells in sheet for column, cell in enumerate(cells) if cell.data_type == "f"}
+    finally:
+        book.close()
+    without = sorted(empty & found)
+    if without:
+        row, column = without[0]
+        raise DataError(
+            f"{where}: {len(without)} cells are formulas whose results the file does not have (first: row {row}, column "
+            f"{columns[column]!r}); open it in Excel or LibreOffice and save it"
+        )
+
+
+def _has_formulas(path: Path) -> bool:
+    with zipfile.ZipFile(path) as packed:
+        sheets = (name for name in packed.namelist() if name.startswith("xl/worksheets/"))
+        return any(FORMULA.search(packed.read(name)) for name in sheets)
+
+
+def _open(path: Path, results: bool = True) -> "Workbook":
     try:
         import openpyxl
     except ImportError as error:
@@ -62,7 +93,7 @@ def _open(path: Path) -> "Workbook":
         ) from error
     try:
         with warnings.catch_warnings(action="ignore"):
-            return openpyxl.load_workbook(path, read_only=True, data_only=True)
+            return openpyxl.load_workbook(path, read_only=True, data_only=results)
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise DataError(f"{path}: can't be read as an Excel workbook ({error})") from error
 
@@ -70,7 +101,7 @@ def _open(path: Path) -> "Workbook":
 def _rows(sheet: Any, kinds: "Counter[tuple[int, str]]") -> Iterator[Row]:
     for number, cells in enumerate(sheet.iter_rows(), 1):
         for column, cell in enumerate(cells):
-            kind = CHANGED.get(type(cell.value))
+            kind = ERRORS if cell.data_type == "e" else CHANGED.get(type(cell.value))
             if kind and not (isinstance(cell.value, float) and cell.value.is_integer()):
                 kinds[column, kind] += 1
         yield number, [_shown(cell) for cell in cells]
@@ -92,7 +123,8 @@ def _notes(
 ) -> tuple[str, ...]:
     sheets = f"{where}: only this sheet is read; {others} more are not; to read another, move it to the front"
     changed = (
-        f"{where}: {count} cells of column {names[column]!r} are {kind} in Excel; they are read as text"
+        f"{where}: {count} cells of column {names[column]!r} are {kind} in Excel; they are read as "
+        + ("empty" if kind == ERRORS else "text")
         for (column, kind), count in sorted(kinds.items())
         if column < len(names) and names[column] in wanted
     )

@@ -38,12 +38,11 @@ REMEDIES = {
 }
 RUN_IS_KEPT = "; the run itself is kept: repeat the command to publish it without training again"
 WRITTEN_OUT_NOTE = "\n\nA compact form of this network was measured. The form for transformers is larger and not faster."
-ARGMAX = "argmax/accuracy"  # without the decision rule
 WINDOWS_NOTE = "\n\nLong texts were measured in windows, which this joins; transformers reads their beginning:\n\n"
 RULE_NOTE = "\n\nThe decision rule (`classifier.json`) was measured too. It is applied by this, not by transformers:\n\n"
 LOAD_WITH_TRANSFORMERS = """from transformers import pipeline
 
-print(pipeline("text-classification", model="{repository}"{arguments})({example}))"""
+print(pipeline("text-classification", model="{repository}", truncation=True{arguments})({example}))"""
 LOAD_WITH_PROJECT = """from pathlib import Path
 from huggingface_hub import snapshot_download
 from pipeline.deployment.serve.answers import Answerer  # from the project classifier-compression-pipeline
@@ -143,7 +142,7 @@ def model_card(repository: str, description: Description, form: PublishedForm, c
     results = [
         EvalResult(
             task_type="text-classification", dataset_type=card.data, dataset_name=card.data, dataset_split="test",
-            metric_type="f1" if name.endswith("F1") else "accuracy", metric_name=name, metric_value=value,
+            metric_type="f1" if "F1" in name else "accuracy", metric_name=name, metric_value=value,
         )
         for name, value in _accuracies(description, card).items()
     ]  # fmt: skip
@@ -156,13 +155,16 @@ def model_card(repository: str, description: Description, form: PublishedForm, c
 
 
 def _accuracies(description: Description, card: Card) -> dict[str, float]:
-    """Accuracy on the test split by what it is of: transformers answers without the decision rule."""
-    if description.rule.plain:
-        found = {"accuracy": "quality/accuracy", "micro F1": "quality/f1_micro", "macro F1": "quality/f1_macro"}
-        several = "quality/f1_micro" in card.metrics
-        return {name: card.metrics[key] for name, key in found.items() if several or name == "accuracy"}
-    without = {"accuracy without the decision rule": card.metrics[ARGMAX]} if ARGMAX in card.metrics else {}
-    return without | {"accuracy with the decision rule": card.metrics["quality/accuracy"]}
+    """The task's metrics on the test split by what they are of: transformers answers without the decision rule."""
+    found = {}
+    for key, name in description.kind.headlines.items():
+        value, without = card.metrics[f"quality/{key}"], card.metrics.get(f"argmax/{key}")
+        if description.rule.plain:
+            found[name] = value
+            continue
+        found |= {} if without is None else {f"{name} without the decision rule": without}
+        found[f"{name} with the decision rule"] = value
+    return found
 
 
 def _body(repository: str, description: Description, form: PublishedForm, card: Card) -> str:
@@ -183,8 +185,8 @@ def _body(repository: str, description: Description, form: PublishedForm, card: 
     return "\n\n".join(
         [
             f"# {repository.rpartition('/')[2]}",
-            f"A classifier of {'pairs of texts' if task.pairs else 'texts'} with {len(card.labels)} labels: optimization "
-            f"`{card.optim}`, backbone `{card.backbone}`, trained and measured on `{card.data}`.",
+            f"A classifier of {'pairs of texts' if task.pairs else 'texts'}, each with {task.number_of} {len(card.labels)} "
+            f"labels: optimization `{card.optim}`, backbone `{card.backbone}`, trained and measured on `{card.data}`.",
             f"## How to load it\n\n{load}",
             f"## What was measured\n\nOn the test split, of these weights: {measured}.",
             f"{card.table_markdown}\n\n![accuracy over latency]({card.plot.name})",

@@ -20,7 +20,14 @@ class Answered:
     baseline: np.ndarray | None = None  # bool (texts,), by the baseline of this run; None for the baseline itself
     outside: np.ndarray | None = None  # bool (texts,), which are out of scope; None where the data have no such label
     parts: np.ndarray | None = None  # uint8 (texts, parts), what each adds to the metric that ranks (`Task.parts_of`)
-    labels: np.ndarray | None = None  # str (texts,), the class of each text
+    labels: np.ndarray | None = None  # str (m,), the class of each text, or of each true label, see `Task.classes`
+    recalled: np.ndarray | None = None  # bool (m,): which of them are answered; None: those of the texts that are right
+    baseline_recalled: np.ndarray | None = None  # bool (m,): the same of the baseline
+
+    @property
+    def by_class(self) -> tuple[np.ndarray, np.ndarray | None]:
+        """Which of `labels` this classifier answers, and its baseline."""
+        return (self.right, self.baseline) if self.recalled is None else (self.recalled, self.baseline_recalled)
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +39,9 @@ class Evidence:
     baseline_right: np.ndarray | None = None  # bool (texts,): the same of the baseline that it was compared with
     outside: np.ndarray | None = field(default=None, kw_only=True)  # bool (texts,), which are out of scope
     parts: np.ndarray | None = field(default=None, kw_only=True)  # uint8 (texts, parts), see `Answered`
-    labels: np.ndarray | None = field(default=None, kw_only=True)  # str (texts,), the class of each text
+    labels: np.ndarray | None = field(default=None, kw_only=True)  # these three as in `Answered`
+    recalled: np.ndarray | None = field(default=None, kw_only=True)
+    baseline_recalled: np.ndarray | None = field(default=None, kw_only=True)
     test: Answered | None = None  # the same for the test split, to confirm with
     log_ratios: np.ndarray = field(default_factory=lambda: np.empty(0))  # float64 (pairs,): log speed-up of each pair
     p95_log_ratios: np.ndarray = field(default_factory=lambda: np.empty(0))  # float64 (pairs,): the same of the p95
@@ -43,7 +52,10 @@ class Evidence:
         """Its answers to the validation split."""
         if self.right is None:
             return None
-        return Answered(self.texts, self.right, self.baseline_right, self.outside, self.parts, self.labels)
+        return Answered(
+            self.texts, self.right, self.baseline_right, self.outside, self.parts, self.labels, self.recalled,
+            self.baseline_recalled,
+        )  # fmt: skip
 
 
 def from_calls(who: np.ndarray, pair: np.ndarray, ms: np.ndarray) -> Evidence:

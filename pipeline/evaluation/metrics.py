@@ -7,7 +7,7 @@ order. Metrics that only steps or the profile log (`training/...`, `profile/...`
 What rates answers is declared for the test split. Its twin on the validation split follows from that (`validation_key`).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,6 +19,7 @@ MIN_FLIPS = 30  # with fewer, the interval of a change that is no share of fixed
 MIN_CLASS_TEXTS = 20  # a class with fewer on a split is not judged there, only shown
 HIGHER, LOWER = 1, -1  # the better direction of a metric; 0: neither
 LATENCY = "latency/mean_ms"  # the latency that ranks: a median flatters what answers most texts quickly and some slowly
+HEADLINES = ("f1_micro", "accuracy")  # the qualities that rank: the first that a run has, see `headline`
 VIEW, CHART, TAG = "view", "chart", "tag"  # a column of MLflow's view, a bar chart in it, a tag of a registered model
 
 
@@ -55,7 +56,7 @@ class Metric:
     once: bool = False  # one measurement that is not repeated: its value varies, and has no interval
     always: bool = True  # in every report; False: it needs platform support, the profile, a decision rule or a baseline
     needs_training: bool = False  # it rates the answers, so a classifier with random weights does not have it
-    min_flips: int = 0  # a bound on it is judged only if so many texts are answered right by one of the two alone
+    min_flips: int = 0  # a bound on it is judged only if one of the two answers so many texts better
     drop_order: int = 0  # its column is left out of a table that is too wide in this order, lowest first; 0: never
     beside: str = ""  # the metric that its cell shows in parentheses
     shown_in: tuple[str, ...] = ()  # where it is shown besides the table: VIEW, CHART, TAG
@@ -157,10 +158,13 @@ METRICS = declared(
     quality("oos_precision", "out-of-scope precision"),
     quality("f1_macro", "macro F1", "macro F1 %", drop_order=1,
             explanation="harmonic mean of a class's precision and recall, averaged over the classes."),
-    quality("f1_micro", "micro F1", "micro F1 %", drop_order=16, shown_in=(VIEW,),
+    quality("f1_micro", "micro F1", "micro F1 %", drop_order=16, shown_in=(VIEW, TAG),
             explanation="F1 of all labels of all texts together, where a text may have several; accuracy is then the share "
                         "of texts whose labels are all right.",
-            change={"shown_in": (VIEW,)}),
+            change={
+                "title": "F1 change pp", "drop_order": 17, "shown_in": (VIEW, CHART, TAG),
+                "explanation": "micro F1 minus the baseline's micro F1, in percentage points.",
+            }),
     quality("f1_samples", "samples F1"),
     quality("average_precision", "macro average precision", compared=False),
     quality("balanced_accuracy", "balanced accuracy", "balanced %", drop_order=-3,
@@ -184,6 +188,7 @@ METRICS = declared(
            explanation="share of the validation texts that the network answers as before its quantization."),
     Metric("delta/gained", decimals=0, direction=HIGHER, always=False, needs_training=True),
     Metric("delta/lost", decimals=0, direction=LOWER, always=False, needs_training=True),
+    Metric("delta/changed", decimals=0, always=False, needs_training=True),
     Metric(LATENCY, " ms", LOWER, title="mean ms", shown_in=(VIEW, TAG),
            explanation="mean time of a call, which answers one text, tokenization included."),
     Metric("latency/std_ms", " ms", LOWER),
@@ -243,6 +248,17 @@ METRICS = declared(
            always=False,
            explanation="price of a million texts, in the currency of measure.price_per_core_hour."),
 )  # fmt: skip
+
+
+def headline(metrics: Container[str]) -> str:
+    """The name of the quality that ranks runs with these metrics: micro F1 where a text may have several labels."""
+    return next((name for name in HEADLINES if f"quality/{name}" in metrics), HEADLINES[-1])
+
+
+def quality_label(name: str) -> str:
+    """The name of a quality in a sentence."""
+    constraint = METRICS[f"quality/{name}"].constraint
+    return name if constraint is None else constraint.label
 
 
 def names() -> list[str]:

@@ -22,7 +22,7 @@ from pipeline.models.checkpoints import weights_of
 from pipeline.models.text_length import resolve
 from pipeline.steps.base import Context
 from pipeline.steps.finetune import Finetune
-from pipeline.steps.shared.trained import recipe_of
+from pipeline.steps.shared.trained import recipe_of, start_training
 from pipeline.system import locks
 from pipeline.system.progress import bar
 from pipeline.tasks.base import LABEL
@@ -92,12 +92,13 @@ def benchmark(config: Config, pairs: int = PAIRS, texts: int = TEXTS) -> Outcome
 def _trained(name: str, step: Any, context: Any, texts: Any, epochs: int) -> tuple[float, float]:
     """Train once: validation accuracy after the last epoch, and the seconds of the training steps."""
     labels, task = list(context.splits.labels), context.splits.task
-    model, tokenizer = start(context.backbone, step.model, labels, context.seed, task.problem_type)
     validation = context.splits.validation
     with tempfile.TemporaryDirectory() as folder:
         if name == "defaults":
+            model, tokenizer = start(context.backbone, step.model, labels, context.seed, task.problem_type)
             return _by_defaults(model, tokenizer, texts, validation, epochs, context, Path(folder))
         how = weights_of(context.backbone, step.model).finetune
+        model, tokenizer = start_training(how, context, step.model)
         recipe = replace(recipe_of(how, context, how.label_smoothing, keep="last"), epochs=epochs)
         clock = Clock()
         curves = train(model, tokenizer, texts, validation, recipe, Path(folder), callbacks=[clock.callback()])

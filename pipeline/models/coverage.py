@@ -57,8 +57,8 @@ def lines(metrics: Mapping[str, float], all_cuts: bool = False) -> list[str]:
     found = []
     if lost > CUT_BOUND or (all_cuts and cut > 0):
         found.append(
-            f"{cut:.1%} of the training texts are longer than backbone.max_length and are cut there, which loses "
-            f"{lost:.1%} of all tokens"
+            f"{percent(cut)} of the training texts are longer than backbone.max_length allows and are cut there, which "
+            f"loses {percent(lost)} of all tokens"
         )
     if unknown > UNKNOWN_BOUND:
         found.append(
@@ -74,9 +74,19 @@ def lines(metrics: Mapping[str, float], all_cuts: bool = False) -> list[str]:
     return found
 
 
-def measure(texts: Sequence[Input], tokenizer: Any, max_length: int) -> Coverage:
-    """Count with a tokenizer of the library tokenizers."""
-    return of_counts(count(texts, tokenizer), max_length)
+def percent(share: float) -> str:
+    """One digit behind the point; a share that is not 0 never reads as 0."""
+    return "less than 0.1%" if 0 < share < 0.0005 else f"{share:.1%}"
+
+
+def untrained(trained: Coverage) -> list[str]:
+    """A sentence about what answers in windows read, and training does not; trained: what training reads."""
+    if not trained.truncated_share:
+        return []
+    return [
+        f"{percent(trained.truncated_share)} of the training texts are longer than backbone.max_length; answers read "
+        f"windows of them, training their beginning, which leaves out {percent(trained.lost_token_share)} of all tokens"
+    ]
 
 
 def of_counts(counts: Counts, max_length: int) -> Coverage:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pipeline.data.row_counts import USED
 from pipeline.evaluation.overview.examine import LabelSize, Overview
 from pipeline.evaluation.overview.words import Word
+from pipeline.models.coverage import percent
 
 WIDTH = 120
 MAX_LABELS, MAX_WORDS = 20, 4  # shown
@@ -32,16 +33,15 @@ def summary(overview: Overview) -> dict[str, str]:
     sizes = [each.texts["train"] for each in overview.labels]
     pieces = "" if lengths.pieces_per_word is None else f", {lengths.pieces_per_word:.2f} pieces a word"
     scripts = ", ".join(f"{name.capitalize()} {share:.0%}" for name, share in lengths.scripts.items())
-    unlabelled = f"; {overview.unlabelled:,} training texts have none" if overview.unlabelled else ""
     return {
         "texts": ", ".join(f"{count:,} {name}" for name, count in overview.rows.items()),
         **_rows(overview.read),
-        "labels": f"{len(sizes):,}; training texts of a label: {sizes[-1]:,} to {sizes[0]:,}{unlabelled}",
+        "labels": f"{len(sizes):,}; training texts of a label: {_between(sizes)}{_several(overview.labels_a_text)}",
         "tokens": f"median {at['50']}, 95 % have at most {at['95']}, 99.5 % at most {at['99.5']}, the longest {at['100']} "
         f"({lengths.texts:,} training texts)",
-        "cut": f"{lengths.truncated_share:.1%} of the training texts at {lengths.max_length} tokens "
-        f"(backbone.max_length), {lengths.lost_token_share:.1%} of all tokens",
-        "vocabulary": f"{lengths.unknown_token_share:.1%} of the tokens unknown{pieces}; letters: {scripts or 'none'}",
+        "cut": f"{percent(lengths.truncated_share)} of the training texts at {lengths.max_length:,} tokens, "
+        f"{percent(lengths.lost_token_share)} of all tokens",
+        "vocabulary": f"{percent(lengths.unknown_token_share)} of the tokens unknown{pieces}; letters: {scripts or 'none'}",
         "in reach": f"the most frequent answer: accuracy {_percent(reached.majority_accuracy)}, macro F1 "
         f"{_percent(reached.majority_f1_macro)}; tf-idf with logistic regression: {_percent(reached.tfidf_accuracy)}, "
         f"{_percent(reached.tfidf_f1_macro)} (learned from {reached.trained_on:,} training texts, judged on "
@@ -49,9 +49,21 @@ def summary(overview: Overview) -> dict[str, str]:
     }
 
 
-def word_list(words: list[Word], most: int) -> str:
+def shown_words(words: list[Word], most: int) -> list[str]:
     """Words of a label, each with the share of its texts that have the label."""
-    return ", ".join(f"{word.word} ({word.precision:.0%} of {word.texts:,})" for word in words[:most])
+    return [f"{word.word} ({word.precision:.0%} of {word.texts:,})" for word in words[:most]]
+
+
+def _between(sizes: list[int]) -> str:
+    return f"{sizes[-1]:,} to {sizes[0]:,}" if sizes[-1] < sizes[0] else f"{sizes[0]:,}"
+
+
+def _several(texts: Mapping[str, int]) -> str:
+    """How many labels the texts have; "" where each has one."""
+    if [*texts] == ["1"]:
+        return ""
+    shown = ", ".join(f"{count:,} have {labels if labels != '0' else 'none'}" for labels, count in texts.items())
+    return f"; of {sum(texts.values()):,} training texts {shown}"
 
 
 def _rows(read: Mapping[str, Mapping[str, int]]) -> dict[str, str]:
@@ -80,7 +92,7 @@ def _labels(overview: Overview) -> Iterator[str]:
 
 def _label(each: LabelSize, words: Mapping[str, list[Word]], wide: int) -> Iterator[str]:
     sizes = " / ".join(f"{count:,}" for count in each.texts.values())
-    yield _cut(f"{each.label:<{wide}}  {sizes}; {word_list(words[each.label], MAX_WORDS) or '-'}")
+    yield _cut(f"{each.label:<{wide}}  {sizes}; {', '.join(shown_words(words[each.label], MAX_WORDS)) or '-'}")
     if each.examples:
         yield _cut(f"{'':<{wide}}  e.g. {each.examples[0]}")
 

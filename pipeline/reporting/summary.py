@@ -5,7 +5,7 @@ import shlex
 import sys
 from collections.abc import Sequence
 
-from pipeline.evaluation.metrics import METRICS
+from pipeline.evaluation.metrics import METRICS, headline, quality_label
 from pipeline.evaluation.rows import Row
 from pipeline.reporting.tables import Table, cell
 from pipeline.selection.choose import RANKING
@@ -23,20 +23,21 @@ def summary_text(table: Table, lines: Sequence[str], explanation: str = "", **pl
 
 
 def run_lines(row: Row, rows: Sequence[Row]) -> list[str]:
-    """Speed, size and accuracy of one optimization, compared with the baseline in `rows`; [] for the baseline itself."""
+    """Speed, size and accuracy or micro F1 of one optimization, compared with the baseline in `rows`; [] for that."""
     if row.is_baseline:
         return []
     baseline = _baseline(rows)
     lines = [f"speed: {row.name} is {row.ratio()} as fast as {baseline}{_whose([row], row.verdict)}"]
     lines.append(f"size: {_size(row, baseline)}")
-    if "delta/accuracy_pp" in row.metrics:
-        accuracy, change = _shown("quality/accuracy", row), _shown("delta/accuracy_pp", row)
-        lines.append(f"accuracy: {accuracy} %, {change} pp compared with {baseline}{_whose([row])}")
+    name = headline(row.metrics)
+    if f"delta/{name}_pp" in row.metrics:
+        value, change = _shown(f"quality/{name}", row), _shown(f"delta/{name}_pp", row)
+        lines.append(f"{quality_label(name)}: {value} %, {change} pp compared with {baseline}{_whose([row])}")
     return lines
 
 
 def comparison_lines(rows: Sequence[Row]) -> list[str]:
-    """The fastest, with those that are about as fast; the smallest; and the change of accuracy of both.
+    """The fastest, with those that are about as fast; the smallest; and the change of accuracy (or micro F1) of both.
 
     A speed-up without an interval is neither, unless none has one.
     """
@@ -55,10 +56,12 @@ def comparison_lines(rows: Sequence[Row]) -> list[str]:
         + (f"; within {share:g} % of it: {', '.join(near)} (decide compares them with each other)" if near else ""),
         f"smallest: {smallest.name}, {_size(smallest, baseline)}",
     ]
-    costs = {row.name: _shown("delta/accuracy_pp", row) for row in (fastest, smallest) if "delta/accuracy_pp" in row.metrics}
+    name = headline(fastest.metrics)
+    change = f"delta/{name}_pp"
+    costs = {row.name: _shown(change, row) for row in (fastest, smallest) if change in row.metrics}
     if costs:
-        changes = ", ".join(f"{name} {change} pp" for name, change in costs.items())
-        lines.append(f"accuracy compared with {baseline}{_whose([fastest, smallest])}: {changes}")
+        changes = ", ".join(f"{optim} {points} pp" for optim, points in costs.items())
+        lines.append(f"{quality_label(name)} compared with {baseline}{_whose([fastest, smallest])}: {changes}")
     return lines
 
 

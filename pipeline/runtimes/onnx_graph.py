@@ -64,9 +64,7 @@ def export(model: Any, path: Path, typed: bool = False) -> None:
             return logits
 
     model.set_attn_implementation("eager")
-    ids, mask = torch.ones(2, 8, dtype=torch.int64), torch.ones(2, 8, dtype=torch.int64)
-    mask[1, 5:] = 0  # a trace without padding would have no mask in it
-    given = {"input_ids": ids, "attention_mask": mask} | ({ARGUMENT: torch.zeros_like(ids)} if typed else {})
+    given = _example(typed)
     axes = {name: {0: "batch", 1: "length"} for name in given} | {"logits": {0: "batch"}}
     with quiet():
         try:
@@ -78,6 +76,14 @@ def export(model: Any, path: Path, typed: bool = False) -> None:
             raise OptimizationError(
                 f"{type(model).__name__} can't be exported to ONNX ({str(error).splitlines()[0]}); leave out export_onnx"
             ) from error
+
+
+def _example(typed: bool) -> dict[str, Any]:
+    import torch
+
+    ids, mask = torch.ones(2, 8, dtype=torch.int64), torch.ones(2, 8, dtype=torch.int64)
+    mask[1, 5:] = 0  # a trace without padding would have no mask in it
+    return {"input_ids": ids, "attention_mask": mask} | ({ARGUMENT: torch.zeros_like(ids)} if typed else {})
 
 
 def require_onnx_size(model: Any) -> None:

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from pipeline.models.long_texts import LongTexts
+from pipeline.models.text_length import MAX_WINDOWS
 from pipeline.runtimes.base import BATCH_SIZE, Classifier, Description
 from pipeline.runtimes.encoder import serving_tokenizer
 from pipeline.tasks.inputs import Input
 
 JOINS = {"mean": np.add, "max": np.maximum}
-MAX_WINDOWS = 64  # of a text; what is behind them is not read, or a text of 5 MB would take minutes
 
 
 class WindowedClassifier(Classifier):

@@ -6,12 +6,12 @@ import numpy as np
 from scipy.special import stdtrit
 
 from pipeline.evaluation.evidence import Evidence
-from pipeline.evaluation.metrics import METRICS, validation_key
+from pipeline.evaluation.metrics import HEADLINES, METRICS, validation_key
 from pipeline.evaluation.rows import Row
 from pipeline.evaluation.statistics import CONFIDENCE, Interval
 from pipeline.selection.seeds import over_seeds
 
-RANKING = tuple(map(validation_key, ("quality/f1_micro", "quality/accuracy")))  # the first that a run has ranks its seeds
+RANKING = tuple(validation_key(f"quality/{name}") for name in HEADLINES)  # the first that a run has ranks its seeds
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import isfinite, log
 
-from pipeline.evaluation.metrics import HIGHER, METRICS, validation_key
+from pipeline.evaluation.metrics import HEADLINES, HIGHER, METRICS, validation_key
 from pipeline.evaluation.statistics import Interval
 from pipeline.selection.candidate import Candidate
 from pipeline.selection.paired import quality_difference, speed_ratio
@@ -78,7 +78,7 @@ RANKING = {
     "latency": Preference(("delta/speedup",), 3, " %", speed_ratio),
     "size": Preference(("size/mb",), 1, " %"),
     "accuracy": Preference(
-        ("quality/f1_micro", "quality/accuracy"), 0.3, " pp", quality_difference
+        tuple(f"quality/{name}" for name in HEADLINES), 0.3, " pp", quality_difference
     ),  # changes may be from several baselines
 }
 

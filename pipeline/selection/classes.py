@@ -27,7 +27,8 @@ def worst_class(key: str, runs: Sequence[Evidence]) -> WorstClass | None:
 
 
 def _of_answers(runs: Sequence[Answered], labels: np.ndarray, change: bool) -> WorstClass | None:
-    right, before = [run.right for run in runs], [run.baseline for run in runs if run.baseline is not None]
+    right = [run.by_class[0] for run in runs]
+    before = [old for run in runs if (old := run.by_class[1]) is not None]
     if change and len(before) < len(runs):
         return None
     if len(runs) == 1:

@@ -101,9 +101,14 @@ class Rules:
 
 
 def _flips(candidate: Candidate, split: str) -> float:
-    """How many texts only the candidate or only the baseline answers right; of several seeds, the fewest."""
-    keys = [validation_key(key) if split == VALIDATION else key for key in ("delta/gained", "delta/lost")]
-    return min(sum(row.metrics.get(key, 0.0) for key in keys) for row in candidate.rows)
+    """How many texts one of candidate and baseline answers better; of several seeds, the fewest.
+
+    An older run only tells which are right for one of the two alone, which is the same of one label a text.
+    """
+    changed, *flips = (
+        validation_key(key) if split == VALIDATION else key for key in ("delta/changed", "delta/gained", "delta/lost")
+    )
+    return min(row.metrics.get(changed, sum(row.metrics.get(key, 0.0) for key in flips)) for row in candidate.rows)
 
 
 def formatted(candidate: Candidate, key: str) -> str:

@@ -9,7 +9,7 @@ from pipeline.config import Decide
 from pipeline.errors import TrackError
 from pipeline.errors import nearest as did_you_mean
 from pipeline.evaluation import metrics
-from pipeline.evaluation.metrics import validation_key
+from pipeline.evaluation.metrics import headline, quality_label, validation_key
 from pipeline.evaluation.rows import Row, averaged
 from pipeline.selection import classes
 from pipeline.selection.candidate import Candidate
@@ -28,8 +28,6 @@ from pipeline.selection.constraints import (
 from pipeline.selection.milliseconds import BaselineLatency
 from pipeline.selection.optimism import flattered
 from pipeline.system.units import ordinal
-
-REPORTED = ("quality/accuracy", "delta/accuracy_pp")  # of the one that was chosen, on test
 
 
 @dataclass(frozen=True)
@@ -97,14 +95,19 @@ class Decision:
         if picked is None:
             return ""
         whose = "these weights" if len(picked.rows) == 1 else f"{len(picked.rows)} seeds"
-        name = "f1_micro" if picked.metric("quality/f1_micro") is not None else "accuracy"
-        key, label = f"quality/{name}", {"f1_micro": "micro F1"}.get(name, name)
+        name = headline(picked.rows[0].metrics)
+        key, label = f"quality/{name}", quality_label(name)
         test = formatted(picked, key)
         change = "" if picked.is_baseline else f" ({formatted(picked, f'delta/{name}_pp')} against the baseline)"
         return (
             f"{label} of {whose} on test: {test}{change}; this is the one to report. On validation, where it "
             f"{self._how_chosen()}, it is {formatted(picked, validation_key(key))}"
         )
+
+    def _to_report(self, picked: Candidate) -> dict[str, Any]:
+        """The quality on test of the one that was chosen, and its change, with bounds."""
+        name = headline(picked.rows[0].metrics)
+        return {key: _bounds(picked, key) for key in (f"quality/{name}", f"delta/{name}_pp")}
 
     def _how_often(self) -> str:
         if self.confirmations == 1:
@@ -148,7 +151,7 @@ class Decision:
             "confirmed": None if picked is None else picked is self.chosen,
             "unconfirmed": self.unconfirmed.name if self.unconfirmed is not None else None,
             "confirmations": self.confirmations,
-            "to_report": None if picked is None else {key: _bounds(picked, key) for key in REPORTED},
+            "to_report": None if picked is None else self._to_report(picked),
             "reported": self.reported(),
             "dry_run": self.settings.dry_run,
             "registered": None if self.registered is None else vars(self.registered),

@@ -72,9 +72,8 @@ class Compile(Step):
         if self.precision != "float32":
             texts = inputs_of(context.splits.validation)
             return {"metrics": check_agreement(context.source, artifact, texts, "set precision=float32")}
-        return {
-            "metrics": compare_with_torch(model, load(artifact, threads), context, f"use export_onnx instead of {self.kind}")
-        }
+        exported, advice = load(artifact, threads, windows=False), f"use export_onnx instead of {self.kind}"
+        return {"metrics": compare_with_torch(model, exported, context, advice)}
 
 
 def compile_ahead_of_time(model: Any, precision: str, max_length: int, target: Path, typed: bool = False) -> None:

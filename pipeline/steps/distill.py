@@ -18,7 +18,7 @@ from pipeline.models.outline import Outline, outline_of_checkpoint, outline_of_s
 from pipeline.steps.base import Context
 from pipeline.steps.load_checkpoint import store_checkpoint
 from pipeline.steps.shared.distilling import Distilling, read_teacher, require_torch
-from pipeline.steps.shared.trained import require_fitting
+from pipeline.steps.shared.trained import start_training
 
 log = logging.getLogger(__name__)
 
@@ -102,6 +102,11 @@ class Distill(Distilling):
             weights = identity(backbone, "student") if self._starts_from(backbone) == "student" else "teacher"
         return super().inputs(context) | {"oos": context.splits.oos, "weights": weights}
 
+    def check_task(self, backbone: Backbone, task: str) -> None:
+        """Nothing is trained where the published student is used."""
+        if not self._published(backbone):
+            super().check_task(backbone, task)
+
     def _published(self, backbone: Backbone) -> bool:
         """Whether the backbone's published distilled student is used: it is, unless a shape or start is set."""
         shaped = self._of_teacher or self.start != "auto" or self.heads_kept < 1 or self.neurons_kept < 1
@@ -116,7 +121,6 @@ class Distill(Distilling):
         backbone, labels = context.backbone, list(context.splits.labels)
         if self._published(backbone):
             return outline_of_checkpoint(locate(backbone.distilled, "distilled"), labels, backbone.max_length)
-        require_fitting(self, context.splits.task)
         teacher = needed["teacher"]
         if self._starts_from(backbone) == "student":
             student = outline_of_start(backbone, "student", labels, context.seed)
@@ -185,15 +189,12 @@ class Distill(Distilling):
         return model, tokenizer, self.learn(model, tokenizer, context, scratch, callbacks)
 
     def _student(self, context: Context) -> tuple[Any, Any]:
-        from pipeline.models.build import start
         from pipeline.models.pooling import pool
         from pipeline.models.students import student_from_layers
         from pipeline.runtimes.torch import read_tokenizer
 
         if self._starts_from(context.backbone) == "student":
-            model, tokenizer = start(
-                context.backbone, "student", list(context.splits.labels), context.seed, context.splits.task.problem_type
-            )
+            model, tokenizer = start_training(self, context, "student")
         else:
             model = student_from_layers(read_teacher(context, TORCH_TEACHER), self.layers, self.depth)
             tokenizer = read_tokenizer(context.needed["teacher"])

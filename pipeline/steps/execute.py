@@ -45,7 +45,8 @@ class StepsResult:
 def check_order(optim: Optim, backbone: Backbone, where: str = "optim", task: str | None = None) -> None:
     """Raises ConfigError unless the first step makes a classifier and each later one takes the form that it is given.
 
-    Also where a step does not support the task (None: it is not known yet). What a step needs is checked too.
+    Also where a step, or one of its settings, does not support the task (None: it is not known yet). What a step needs is
+    checked too.
     """
     form = ""
     for position, (name, step) in enumerate(optim.steps.items()):
@@ -54,6 +55,8 @@ def check_order(optim: Optim, backbone: Backbone, where: str = "optim", task: st
             check_order(other, backbone, f"{place}.{need}", task)
         if task is not None and step.tasks and task not in step.tasks:
             raise ConfigError(f"{place}: {step.kind} does not support the task {task}, only {' and '.join(step.tasks)}")
+        if task is not None:
+            step.check_task(backbone, task)
         if position == 0 and step.takes:
             raise ConfigError(
                 f"{place}: {step.kind} changes a classifier; the first step must make one; "

@@ -15,7 +15,8 @@ from pipeline.models.checkpoints import identity, locate, weights_of
 from pipeline.models.outline import Outline, outline_of_weights
 from pipeline.steps.base import Context
 from pipeline.steps.load_checkpoint import LoadCheckpoint, store_checkpoint
-from pipeline.steps.shared.trained import recipe_of, require_fitting, training_inputs
+from pipeline.steps.shared.trained import recipe_of, require_fitting, start_training, training_inputs
+from pipeline.tasks import task_of
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +35,12 @@ class Finetune(Step):
         """The one that is fine-tuned."""
         return self.model
 
+    def check_task(self, backbone: Backbone, task: str) -> None:
+        """Raises ConfigError where a setting of the training is of another task."""
+        weights = weights_of(backbone, self.model)
+        if not weights.finetuned:
+            require_fitting(weights.finetune, task_of(task))
+
     def inputs(self, context: Context) -> dict[str, Any]:
         """Besides those of a training, the weights and how they are trained.
 
@@ -48,13 +55,7 @@ class Finetune(Step):
         }
 
     def check(self, context: Context, source: Outline | None, needed: Mapping[str, Outline]) -> Outline:
-        """Raises BackboneError when no such network can be made from the weights, or the checkpoint has other labels.
-
-        Raises ConfigError where a setting is of another task.
-        """
-        weights = weights_of(context.backbone, self.model)
-        if not weights.finetuned:
-            require_fitting(weights.finetune, context.splits.task)
+        """Raises BackboneError when no such network can be made from the weights, or the checkpoint has other labels."""
         return outline_of_weights(context.backbone, self.model, list(context.splits.labels), context.seed)
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
@@ -63,21 +64,21 @@ class Finetune(Step):
         if weights.finetuned:
             log.info("the backbone's %s is fine-tuned already: it is loaded, not trained", self.model)
             return store_checkpoint(locate(weights, self.model), context, artifact)
-        from pipeline.models.build import start
         from pipeline.runtimes.base import Description
         from pipeline.runtimes.torch import save
         from pipeline.training.trainer import train
 
-        labels, how = list(context.splits.labels), weights.finetune
-        task = context.splits.task
-        model, tokenizer = start(context.backbone, self.model, labels, context.seed, task.problem_type)
+        how = weights.finetune
+        model, tokenizer = start_training(how, context, self.model)
         epochs = how.epochs_on(len(context.splits.train))
         if epochs < how.epochs:
             log.info("%d epochs instead of %d, because of max_steps=%d", epochs, how.epochs, how.max_steps)
         recipe = replace(recipe_of(how, context, how.label_smoothing), epochs=epochs)
         curves = train(model, tokenizer, context.splits.train, context.splits.validation, recipe, scratch)
-        backbone, oos = context.backbone, context.splits.oos
-        description = Description("torch", labels, backbone.max_length, oos, task=task.name, **backbone.windows)
+        backbone, splits = context.backbone, context.splits
+        description = Description(
+            "torch", list(splits.labels), backbone.max_length, splits.oos, task=splits.task.name, **backbone.windows
+        )
         save(model, tokenizer, description, artifact, context.tokenizer_texts)
         return {"curves": curves}
 

@@ -13,7 +13,7 @@ from pipeline.config import kind, setting
 from pipeline.errors import ConfigError
 from pipeline.models.outline import Outline
 from pipeline.steps.base import Context
-from pipeline.steps.shared.trained import Trained, require_fitting
+from pipeline.steps.shared.trained import Trained
 from pipeline.system.units import BYTES_PER_MB
 
 
@@ -42,7 +42,6 @@ class Prune(Trained):
 
     def check(self, context: Context, source: Outline | None, needed: Mapping[str, Outline]) -> Outline | None:
         """Raises OptimizationError when the network's layers are not where BERT has them."""
-        require_fitting(self, context.splits.task)
         if source is not None and source.network is not None:
             from pipeline.models.students import layer_stack
 

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from pipeline.config import kind, setting
 from pipeline.models.outline import Outline
 from pipeline.steps.base import Context
-from pipeline.steps.shared.trained import Trained, require_fitting
+from pipeline.steps.shared.trained import Trained
 
 log = logging.getLogger(__name__)
 
@@ -35,7 +35,6 @@ class PruneStructured(Trained):
 
     def check(self, context: Context, source: Outline | None, needed: Mapping[str, Outline]) -> Outline | None:
         """Raises OptimizationError when the network does not have the layers of BERT or DistilBERT."""
-        require_fitting(self, context.splits.task)
         if source is not None and source.network is not None:
             from pipeline.models.students import require_heads_and_neurons
 

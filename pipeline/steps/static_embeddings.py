@@ -14,7 +14,6 @@ from pipeline.models.outline import Outline
 from pipeline.runtimes.base import TOKENIZER, Description
 from pipeline.steps.base import Context
 from pipeline.steps.shared.distilling import Distilling, read_teacher, require_torch
-from pipeline.steps.shared.trained import require_fitting
 
 TORCH_TEACHER = "give it a teacher that is stored as torch"
 
@@ -48,7 +47,6 @@ class StaticEmbeddings(Distilling):
 
     def check(self, context: Context, source: Outline | None, needed: Mapping[str, Outline]) -> Outline:
         """Raises OptimizationError if the teacher is quantized or exported."""
-        require_fitting(self, context.splits.task)
         require_torch(needed["teacher"].form, TORCH_TEACHER)
         return Outline(tokenizer=needed["teacher"].tokenizer)
 

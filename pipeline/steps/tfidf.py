@@ -18,7 +18,7 @@ from pipeline.runtimes.base import Description
 from pipeline.runtimes.crossfit import selection_optimism
 from pipeline.runtimes.tfidf import FEATURES, MAX_CHARACTERS, PARTS, WEIGHTS, features
 from pipeline.steps.base import Context, versions
-from pipeline.tasks.base import strata
+from pipeline.tasks.base import Task, strata
 from pipeline.tasks.inputs import Input, input_columns, inputs_of, texts_of
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 MAX_WEIGHTS = 8_000_000  # features times labels: the solver (L-BFGS) keeps about 25 copies in float64, here 1.6 GB
 MAX_TRAINING_CHARACTERS = 10_000_000  # of all training texts: about 4 n-grams each, of 12 bytes, and as much on the way
+MAX_LOGITS = 10_000_000  # that are in memory at a time, float64
 MAX_ANSWERS = 50_000_000  # training texts times labels: the solver keeps two or three such matrices in float64
 
 
@@ -64,7 +65,6 @@ class Tfidf(Step):
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
         """Train with each strength and keep the best on validation; metrics: it, how much that flatters, features."""
-        from safetensors.numpy import save_file
         from sklearn.feature_extraction.text import TfidfVectorizer
 
         from pipeline.system.progress import bar
@@ -84,24 +84,16 @@ class Tfidf(Step):
         with bar("logistic regression", "strength", len(self.strengths)) as progress:
             for strength in self.strengths:
                 tried.append(task.regression(train, labels, count, strength, self.class_weights == "balanced"))
-                parts.append(task.parts_of(task.answer(validation @ tried[-1][0] + tried[-1][1]), truth))
+                parts.append(parts_of(task, validation, *tried[-1], truth))
                 value = 100 * float(task.score_of(parts[-1].mean(axis=0)))
                 log.info("strength %g: validation %s %.1f %%", strength, task.best_by.replace("_", " "), value)
                 progress.update()
         best = int(task.score_of(np.mean(parts, axis=1)).argmax())
         optimism = 100 * selection_optimism(np.array(parts), truth, task.score_of)
-        names = vectorizer.get_feature_names_out().tolist()
-        (artifact / FEATURES).write_text(json.dumps(names, ensure_ascii=False, separators=(",", ":")), encoding="utf-8")
-        weights, bias = tried[best]
-        stored: dict[str, np.ndarray] = {
-            "weights": weights.astype(np.float16),
-            "bias": bias.astype(np.float32),
-            "idf": vectorizer.idf_.astype(np.float32),
-        }
-        save_file(stored, artifact / WEIGHTS)
+        _save(artifact, vectorizer, *tried[best])
         length = context.backbone.max_length
         Description("tfidf", list(splits.labels), length, splits.oos, task=task.name).write(artifact)
-        metrics = {"tfidf/strength": float(self.strengths[best]), "tfidf/features": float(len(names))}
+        metrics = {"tfidf/strength": float(self.strengths[best]), "tfidf/features": float(len(vectorizer.idf_))}
         return {"metrics": metrics | {"tfidf/selection_optimism_pp": optimism}}
 
     def _that_fit(self, train: "Dataset", truth: np.ndarray, count: int) -> "Dataset":
@@ -116,6 +108,22 @@ class Tfidf(Step):
             return train
         log.warning("warning: tfidf learns from %d of %d training texts, drawn, to bound the memory", len(rows), len(train))
         return train.select(rows)
+
+
+def _save(artifact: Path, vectorizer: Any, weights: np.ndarray, bias: np.ndarray) -> None:
+    from safetensors.numpy import save_file
+
+    names = json.dumps(vectorizer.get_feature_names_out().tolist(), ensure_ascii=False, separators=(",", ":"))
+    (artifact / FEATURES).write_text(names, encoding="utf-8")
+    idf = vectorizer.idf_.astype(np.float32)
+    save_file({"weights": weights.astype(np.float16), "bias": bias.astype(np.float32), "idf": idf}, artifact / WEIGHTS)
+
+
+def parts_of(task: Task, given: Any, weights: np.ndarray, bias: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """`Task.parts_of` the answers to features, sparse (n, features); a part of the texts at a time, to bound the memory."""
+    size = max(1, MAX_LOGITS // len(bias))
+    rows = [slice(start, start + size) for start in range(0, given.shape[0], size)]
+    return np.concatenate([task.parts_of(task.answer(given[some] @ weights + bias), truth[some]) for some in rows])
 
 
 def text_lengths(split: "Dataset") -> np.ndarray:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from pipeline.config import Config, digest
+from pipeline.evaluation.metrics import headline
 from pipeline.evaluation.rows import Row, averaged
 from pipeline.reporting import noise_floor, summary, tables
 from pipeline.sweep.record import FINAL_STATES, Record, Status, find_interrupted, identity
@@ -106,12 +107,12 @@ def _finish_experiment(record: Record, tracker: Tracker, statuses: list[Status],
         table = tables.write(rows, None, f"{tracker.experiment}, sweep {record.sweep_id}", folder, explained, missing)
         plot = os.path.relpath(folder / "comparison.png")
         shown = summary.summary_text(table, summary.comparison_lines(rows), explained if explain else "", plot=plot)
+        view.share(tracker.client, tracker.experiment_id, headline(rows[0].metrics))
         note = f"{table.markdown()}\n\n{explained}\n\n```\n{jobs}\n```"
     else:
         note = f"```\n{jobs}\n```"
     (folder / "summary.txt").write_text(jobs + "\n", encoding="utf-8")
     counts = {f"sweep/{name}": sum(status.state == name for status in statuses) for name in FINAL_STATES}
-    view.share(tracker.client, tracker.experiment_id)
     close_sweep(tracker, record.sweep_id, state, folder, note, counts)
     address = view.address(tracker.connection, str(record.folder.parents[1]), tracker.experiment_id)
     print(f"{shown}\nMLflow:  {address}")

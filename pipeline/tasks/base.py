@@ -64,9 +64,10 @@ class RuleFitting(Protocol):
 
 
 class LabelChanges(NamedTuple):
-    """How many decisions about a label only the candidate (gained) or only the baseline (lost) has right: (labels,)."""
+    """Decisions about each label, int64 (labels,): gained are those that only the candidate has right, lost the reverse."""
 
-    queries: np.ndarray  # int64: texts that have the label
+    queries: np.ndarray  # texts that have the label
+    decisions: np.ndarray  # all that can change: about these texts, or about every text where it may have several labels
     gained: np.ndarray
     lost: np.ndarray
 
@@ -89,16 +90,24 @@ class Task(ABC):
     problem_type: ClassVar[str]  # transformers' name of it, which decides about loss and scores
     best_by: ClassVar[str]  # the metric that ranks: it chooses the epoch of a training unless `Training.best_by` is set
     scores: ClassVar[tuple[str, ...]]  # what may choose the epoch instead, besides the loss: see `score`
+    of_scores: ClassVar[tuple[str, ...]] = ()  # further metrics of quality, which rate the scores of answers
     balanced_by: ClassVar[str]  # the setting of a training that weighs rare labels more, see `balanced_weights`
     unlabelled: ClassVar[Any]  # stands for the label of a text that has none
     fields: ClassVar[tuple[str, ...]]  # of an answer that is served
     form: ClassVar[str]  # how an answer is named by what serves it, see `service`
+    number_of: ClassVar[str]  # labels that a text has: "NUMBER_OF 5 labels"
+    headlines: ClassVar[Mapping[str, str]]  # the metrics of a model card, by name, and how they are called there
     transformers_arguments: ClassVar[str] = ""  # of transformers' pipeline, so that it gives all scores
 
     @property
     def name(self) -> str:
         """Its name in `TASKS`, in `classifier.json` and in `Step.tasks`."""
         return f"{self.outcome}_pairs" if self.pairs else self.outcome
+
+    @property
+    def qualities(self) -> tuple[str, ...]:
+        """The metrics that tasks have or lack."""
+        return (*self.scores, *self.of_scores)
 
     @property
     def service(self) -> str:
@@ -128,6 +137,10 @@ class Task(ABC):
     @abstractmethod
     def balanced_weights(self, truth: np.ndarray, labels: int) -> np.ndarray:
         """The weights for `losses` with which rare labels count as much as frequent ones: float32 (labels,)."""
+
+    @abstractmethod
+    def head_biases(self, truth: np.ndarray, weights: np.ndarray | None) -> np.ndarray | None:
+        """The biases of a new last layer, float32 (labels,); weights: as for `losses`. None: as the network has them."""
 
     @abstractmethod
     def distillation_loss(
@@ -210,8 +223,12 @@ class Task(ABC):
         """The scores whose calibration counts, and whether what they rate is so; (n,), or (n, labels) label by label."""
 
     @abstractmethod
-    def classes(self, truth: np.ndarray) -> np.ndarray | None:
-        """The class of each text, int64 (n,); None where a text may have several labels."""
+    def classes(self, truth: np.ndarray) -> np.ndarray:
+        """The class of each true label, text after text, int64 (m,): of one label a text m is the number of texts."""
+
+    @abstractmethod
+    def recalled(self, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+        """Which of these labels an answer has, bool (m,)."""
 
     @abstractmethod
     def found(self, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:

@@ -29,10 +29,15 @@ class MultiLabel(Task):
     problem_type: ClassVar[str] = "multi_label_classification"
     best_by: ClassVar[str] = "f1_micro"
     scores: ClassVar[tuple[str, ...]] = ("f1_micro", "f1_macro", "f1_samples", "accuracy")
+    of_scores: ClassVar[tuple[str, ...]] = ("average_precision",)
     balanced_by: ClassVar[str] = "pos_weight"
     unlabelled: ClassVar[Any] = None
     fields: ClassVar[tuple[str, ...]] = SeveralLabels._fields
     form: ClassVar[str] = "labels"
+    number_of: ClassVar[str] = "any number of"
+    headlines: ClassVar[Mapping[str, str]] = {
+        "f1_micro": "micro F1", "f1_macro": "macro F1", "accuracy": "accuracy (all labels of a text right)",
+    }  # fmt: skip
     transformers_arguments: ClassVar[str] = ", top_k=None"
 
     def feature(self, labels: Sequence[str]) -> Any:
@@ -62,6 +67,16 @@ class MultiLabel(Task):
         texts = truth.sum(axis=0)
         weights: np.ndarray = np.minimum((len(truth) - texts) / np.maximum(texts, 1), MAX_WEIGHT).astype(np.float32)
         return weights
+
+    def head_biases(self, truth: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
+        """The log-odds of each label, plus the logarithm of its weight (Lin et al. 2017, section 3.3).
+
+        With biases of 0 a training first spends hundreds of steps on learning that most labels are rare.
+        """
+        texts = truth.sum(axis=0) + 1.0  # one more with and one without it: no label is never or always there
+        odds = texts / (len(truth) + 2 - texts)
+        biases: np.ndarray = np.log(odds if weights is None else odds * weights).astype(np.float32)
+        return biases
 
     def distillation_loss(
         self, student: Any, teacher: Any, targets: Any, alpha: float, temperature: float, weights: Any = None
@@ -113,10 +128,10 @@ class MultiLabel(Task):
         return fitting.several_labels(logits, truth)
 
     def quality(self, predicted: np.ndarray, truth: np.ndarray, scores: np.ndarray, oos: int | None) -> dict[str, float]:
-        """Subset accuracy, micro, macro and samples F1, macro average precision."""
+        """Subset accuracy, micro, macro and samples F1; macro average precision where a text has a label."""
         found = label_metrics.weighted(np.ones((1, len(truth)), dtype=np.float32), predicted, truth)
-        precision = label_metrics.average_precision(scores, truth)
-        return {name: float(value[0]) for name, value in found.items()} | {"average_precision": precision}
+        metrics = {name: float(value[0]) for name, value in found.items()}
+        return metrics | ({"average_precision": label_metrics.average_precision(scores, truth)} if truth.any() else {})
 
     def weighted(
         self, weights: np.ndarray, predicted: np.ndarray, truth: np.ndarray, labels: int, oos: int | None
@@ -146,9 +161,14 @@ class MultiLabel(Task):
         """The probabilities, and which labels a text has."""
         return scores, truth
 
-    def classes(self, truth: np.ndarray) -> np.ndarray | None:
-        """None: a text may have several labels."""
-        return None
+    def classes(self, truth: np.ndarray) -> np.ndarray:
+        """All labels of the first text, then those of the next."""
+        return np.nonzero(truth)[1]
+
+    def recalled(self, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+        """Which of them are answered."""
+        found: np.ndarray = predicted[truth]
+        return found
 
     def found(self, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         """The true labels that are answered."""
@@ -163,7 +183,8 @@ class MultiLabel(Task):
     def changes_by_label(self, truth: np.ndarray, baseline: np.ndarray, candidate: np.ndarray, labels: int) -> LabelChanges:
         """Of all texts: whether each has the label."""
         before, after = baseline == truth, candidate == truth
-        return LabelChanges(truth.sum(axis=0), (after & ~before).sum(axis=0), (before & ~after).sum(axis=0))
+        gained, lost = (after & ~before).sum(axis=0), (before & ~after).sum(axis=0)
+        return LabelChanges(truth.sum(axis=0), np.full(labels, len(truth)), gained, lost)
 
     def names(self, answers: np.ndarray, labels: Sequence[str]) -> list[Any]:
         """A list of names a text."""

@@ -41,6 +41,8 @@ class SingleLabel(Task):
     unlabelled: ClassVar[Any] = -100  # torch's cross-entropy ignores it
     fields: ClassVar[tuple[str, ...]] = OneLabel._fields
     form: ClassVar[str] = "label"
+    number_of: ClassVar[str] = "one of"
+    headlines: ClassVar[Mapping[str, str]] = {"accuracy": "accuracy"}
 
     def feature(self, labels: Sequence[str]) -> Any:
         """See `Task.feature`."""
@@ -65,6 +67,10 @@ class SingleLabel(Task):
     def balanced_weights(self, truth: np.ndarray, labels: int) -> np.ndarray:
         """See `class_scores.balanced_weights`."""
         return class_scores.balanced_weights(truth, labels)
+
+    def head_biases(self, truth: np.ndarray, weights: np.ndarray | None) -> np.ndarray | None:
+        """None: of few classes none is so rare that a training has to find out how rare they are."""
+        return None
 
     def distillation_loss(
         self, student: Any, teacher: Any, targets: Any, alpha: float, temperature: float, weights: Any = None
@@ -148,9 +154,13 @@ class SingleLabel(Task):
         """The scores of the answers, and which of these are right."""
         return scores, predicted == truth
 
-    def classes(self, truth: np.ndarray) -> np.ndarray | None:
+    def classes(self, truth: np.ndarray) -> np.ndarray:
         """The label of each text."""
         return truth
+
+    def recalled(self, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
+        """Which answers are right."""
+        return self.found(truth, predicted)
 
     def found(self, truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
         """Which answers are right."""
@@ -168,7 +178,7 @@ class SingleLabel(Task):
             np.bincount(truth[rows], minlength=labels)
             for rows in (np.ones(len(truth), dtype=bool), after & ~before, before & ~after)
         )
-        return LabelChanges(texts, gained, lost)
+        return LabelChanges(texts, texts, gained, lost)
 
     def names(self, answers: np.ndarray, labels: Sequence[str]) -> list[Any]:
         """One name a text."""

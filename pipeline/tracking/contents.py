@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
 
+from pipeline.data.label_lists import are_lists, with_values
 from pipeline.evaluation.latency.samples import Pair, Samples
 from pipeline.evaluation.quality import by_class, flips
 from pipeline.evaluation.report import Judged, Predictions, Report
@@ -33,20 +34,24 @@ PACKAGES = (
 def write_predictions(judged: Judged, path: Path) -> None:
     """One row per text: text, for pairs text_pair, prediction, score, label, correct, abstained.
 
-    Of several labels prediction, score and label are lists, and parts is what a text adds to the metric that ranks
-    (`Task.parts_of`). Where there is a baseline also baseline_correct, and where there is such a label out_of_scope:
-    whether the label is it.
+    Of several labels prediction, score and label are lists, recalled has for each of label whether it is answered, and parts
+    is what a text adds to the metric that ranks (`Task.parts_of`). Where there is a baseline also baseline_correct and
+    baseline_recalled, and where there is such a label out_of_scope: whether the label is it.
     """
     predictions, before = judged.predictions, judged.baseline
     predicted, truth, task = predictions.predicted, predictions.truth, predictions.task
+    label = pa.chunked_array([pa.array(task.names(truth, predictions.labels))])
+    answers = {"recalled": predicted} | ({} if before is None else {"baseline_recalled": before.predicted})
+    recalled = {name: with_values(label, pa.array(task.recalled(truth, each))) for name, each in answers.items()}
     table = {
         **columns_of(predictions.texts),
         "prediction": task.names(predicted, predictions.labels),
         "score": list(predictions.scores),
-        "label": task.names(truth, predictions.labels),
+        "label": label,
         "correct": predictions.right,
         "abstained": predictions.abstained,
         **({} if before is None else {"baseline_correct": before.right}),
+        **(recalled if are_lists(label.type) else {}),
         **({} if (parts := task.parts_of(predicted, truth)).shape[1] == 1 else {"parts": list(parts)}),
         **({} if predictions.oos is None else {"out_of_scope": out_of_scope(truth, predictions.oos)}),
     }

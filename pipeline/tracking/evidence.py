@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as parquet
 
-from pipeline.data.label_lists import are_lists
+from pipeline.data.label_lists import are_lists, flat
 from pipeline.errors import TrackError
 from pipeline.evaluation.evidence import Answered, Evidence, from_calls
 from pipeline.tracking.contents import PREDICTIONS, inputs_in
@@ -35,7 +35,8 @@ def evidence_of(client: Any, run_id: str) -> Evidence:
     if validation is not None:
         found = replace(
             found, texts=validation.texts, right=validation.right, baseline_right=validation.baseline,
-            outside=validation.outside, parts=validation.parts, labels=validation.labels,
+            outside=validation.outside, parts=validation.parts, labels=validation.labels, recalled=validation.recalled,
+            baseline_recalled=validation.baseline_recalled,
         )  # fmt: skip
     return replace(found, test=answered["test"])
 
@@ -46,8 +47,15 @@ def _answered(client: Any, run_id: str, name: str) -> Answered:
         table[name].to_numpy() if name in table.column_names else None for name in ("baseline_correct", "out_of_scope")
     )
     parts = np.array(table["parts"].to_pylist()) if "parts" in table.column_names else None
-    labels = None if are_lists(table["label"].type) else np.array(table["label"].to_pylist())
-    return Answered(tuple(inputs_in(table)), table["correct"].to_numpy(), before, outside, parts, labels)
+    labels, *recalled = (_listed(table, name) for name in ("label", "recalled", "baseline_recalled"))
+    if are_lists(table["label"].type) and recalled[0] is None:  # an older run
+        labels = None
+    return Answered(tuple(inputs_in(table)), table["correct"].to_numpy(), before, outside, parts, labels, *recalled)
+
+
+def _listed(table: pa.Table, name: str) -> np.ndarray | None:
+    """A column, of lists their values one after the other; None where there is none."""
+    return np.array(flat(table[name]).to_pylist()) if name in table.column_names else None
 
 
 def _table(client: Any, run_id: str, name: str, columns: Sequence[str] | None = None) -> pa.Table:

@@ -1,13 +1,14 @@
 """The inputs of a job: the loaded and checked data, the store, the experiment in MLflow."""
 
 import logging
+import re
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.config import Config
+from pipeline.config import Backbone, Config
 from pipeline.data.splits import Splits
 from pipeline.errors import ConfigError
 from pipeline.models import coverage, text_length
@@ -18,6 +19,7 @@ from pipeline.steps.execute import check_order, check_steps, plan
 from pipeline.steps.finetune import differences
 from pipeline.steps.store import Store
 from pipeline.system import locks
+from pipeline.tasks import TASKS, Task
 from pipeline.tasks.inputs import Input, Inputs
 from pipeline.tracking import view
 from pipeline.tracking.identity import comparable_key
@@ -25,6 +27,7 @@ from pipeline.tracking.runs import Tracker
 from pipeline.tracking.server import connect
 
 log = logging.getLogger(__name__)
+QUALITY = re.compile(r"validation/(?:argmax_|delta_)?(\w+?)(?:_pp)?(?:_low|_high)?")  # a metric of answers
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class Planned:
 
     optim: str
     fingerprint: str
-    max_length: int
+    backbone: Backbone
     tokenizer: Any  # of the library tokenizers
 
 
@@ -60,28 +63,34 @@ class Job:
 def prepare(config: Config) -> Job:
     """Load and check the data, check the steps, then open the store and MLflow. The job's `config` has no `auto` left."""
     splits: Splits = config.data.load(config.seed)
-    require_fitting_query(config, splits)
     rows = f"{len(splits.train)} train, {len(splits.validation)} validation, {len(splits.test)} test texts"
     log.info("%s: %s, %d labels", config.data.name, rows, len(splits.labels))
     backbone, splits = text_length.resolve(config.backbone, splits, config.seed)
-    if backbone.window is not None:
-        log.info("texts longer than backbone.max_length=%d tokens are answered in windows, joined by their %s; training "
-                 "reads their beginning", backbone.max_length, backbone.window)  # fmt: skip
     config = replace(config, backbone=backbone)
     context, store = Context(splits, config.backbone, config.seed), Store(Path(config.track.root))
     seen = _seen(check_before_making(config, context, store), splits, config.seed)
     tracker = Tracker(connect(config.track), config.experiment_name)
     tracker.close_orphans()
-    view.share(tracker.client, tracker.experiment_id)
+    view.share(tracker.client, tracker.experiment_id, splits.task.best_by)
     return Job(config, context, store, tracker, comparable_key(config, context), seen)
 
 
-def require_fitting_query(config: Config, splits: Splits) -> None:
-    """Raises ConfigError where one text is to be timed, and the classifiers take pairs of texts."""
-    if config.measure.protocol == "book" and config.measure.query is not None and splits.task.pairs:
+def require_task(config: Config, task: Task) -> None:
+    """Raises UserError where one text is to be timed, or windows are wanted, and the classifiers take pairs of texts.
+
+    Also where an objective is a metric of another task.
+    """
+    if config.measure.protocol == "book" and config.measure.query is not None and task.pairs:
         raise ConfigError(
             "measure.query is one text, and the data has pairs of texts; set measure.query=null for its first pair"
         )
+    text_length.require_windows_for(config.backbone, task)
+    others = {name for one in TASKS.values() for name in one.qualities} - set(task.qualities)
+    for name in config.objective:
+        found = QUALITY.fullmatch(name)
+        if found is not None and found[1] in others:
+            known = ", ".join(f"validation/{each}" for each in task.qualities)
+            raise ConfigError(f"objective={name}: the task {task.name} has no such metric; of the answers it has {known}")
 
 
 def check_before_making(
@@ -93,6 +102,7 @@ def check_before_making(
     have a tokenizer.
     """
     known = {} if known is None else known
+    require_task(config, context.splits.task)
     for where, optim in (("optim", config.optim), ("baseline", config.baseline)):
         check_order(optim, config.backbone, where, context.splits.task.name)
     planned = []
@@ -103,7 +113,7 @@ def check_before_making(
             outlined = check_steps(optim, context, known).tokenizer
             tokenizer = None if outlined is None else outlined.backend_tokenizer
         if tokenizer is not None:
-            planned.append(Planned(optim.name, recipe.fingerprint, context.backbone.max_length, tokenizer))
+            planned.append(Planned(optim.name, recipe.fingerprint, context.backbone, tokenizer))
     for line in differences(config.baseline, config.optim, config.backbone):
         log.info("%s", line)
     return planned
@@ -130,10 +140,13 @@ def _seen(planned: Sequence[Planned], splits: Splits, seed: int) -> dict[str, Se
 
 def _tell(planned: Planned, texts: list[Input], of: int) -> Seen:
     """Tells how many texts are cut, and warns where much is cut or unknown."""
-    metrics = coverage.measure(texts, planned.tokenizer, planned.max_length).metrics()
-    severe, notes = coverage.lines(metrics), []
-    for line in coverage.lines(metrics, all_cuts=True):
-        notes.append(f"{planned.optim}: {line} (max_length={planned.max_length}; counted on {len(texts)} of {of})")
+    counts, backbone = coverage.count(texts, planned.tokenizer), planned.backbone
+    metrics = coverage.of_counts(counts, text_length.read_length(backbone, planned.tokenizer)).metrics()
+    severe, lines, notes = coverage.lines(metrics), coverage.lines(metrics, all_cuts=True), []
+    if backbone.window is not None:
+        lines += coverage.untrained(coverage.of_counts(counts, backbone.max_length))
+    for line in lines:
+        notes.append(f"{planned.optim}: {line} (max_length={backbone.max_length}; counted on {len(texts)} of {of})")
         log.log(logging.WARNING if line in severe else logging.INFO, "%s%s", "warning: " * (line in severe), notes[-1])
     return Seen(metrics, tuple(notes))
 

@@ -20,9 +20,9 @@ KEY = "tradeoff"
 LOCAL_UI = "http://127.0.0.1:5000"
 
 
-def share(client: Any, experiment_id: str) -> None:
-    """Add the prepared view to the experiment."""
-    packed = base64.b64encode(zlib.compress(json.dumps(state()).encode())).decode()
+def share(client: Any, experiment_id: str, quality: str) -> None:
+    """Add the prepared view to the experiment; quality: the name of the one that ranks, see `metrics.HEADLINES`."""
+    packed = base64.b64encode(zlib.compress(json.dumps(state(quality)).encode())).decode()
     now = int(time.time() * 1000)
     value = json.dumps({"name": "Trade-off", "createdAt": now, "updatedAt": now, "state": f"deflate;{packed}"})
     client.set_experiment_tag(experiment_id, f"mlflow.sharedViewState.{KEY}", value)
@@ -47,12 +47,12 @@ def _metric(key: str) -> dict[str, Any]:
     return {"key": key, "type": "METRIC"}
 
 
-def state() -> dict[str, Any]:
+def state(quality: str) -> dict[str, Any]:
     """The state of the view in the format of MLflow's UI. The registry of metrics declares its columns and charts."""
     charts: list[dict[str, Any]] = [
         {
             "type": "SCATTER", "uuid": f"tradeoff-{x}", "runsCountToCompare": 100, "deleted": False, "isGenerated": False,
-            "metricSectionId": "tradeoff", "xaxis": _metric(x), "yaxis": _metric("quality/accuracy"),
+            "metricSectionId": "tradeoff", "xaxis": _metric(x), "yaxis": _metric(f"quality/{quality}"),
         }
         for x in (LATENCY, "size/mb")
     ]  # fmt: skip

@@ -24,6 +24,7 @@ from transformers.trainer_callback import PrinterCallback, ProgressCallback
 from pipeline.config.backbone import LOSS
 from pipeline.data.splits import typical_texts
 from pipeline.errors import TrainingError
+from pipeline.models.head import last_layer
 from pipeline.models.token_types import kind_for
 from pipeline.runtimes import tokens
 from pipeline.system import cpu, disk
@@ -74,16 +75,10 @@ class Objective(Protocol):
 
 
 def train(
-    model: Any,
-    tokenizer: Any,
-    training: Dataset,
-    validation: Dataset,
-    recipe: Recipe,
-    scratch: Path,
-    objective: Objective | None = None,
-    callbacks: Sequence[TrainerCallback] = (),
+    model: Any, tokenizer: Any, training: Dataset, validation: Dataset, recipe: Recipe, scratch: Path,
+    objective: Objective | None = None, callbacks: Sequence[TrainerCallback] = (),
     optimizer: torch.optim.Optimizer | None = None,
-) -> list[dict[str, float]]:
+) -> list[dict[str, float]]:  # fmt: skip
     """Train `model` in place, on the GPU if there is one, and leave it on the CPU.
 
     It ends with the weights of the best epoch on validation, or of the last one (`recipe.keep`). Without an objective the
@@ -93,9 +88,9 @@ def train(
     Raises TrainingError when a checkpoint of an interrupted training does not fit, OptimizationError when an artifact could
     not make the same tokens as `tokenizer`.
     """
-    pairs = recipe.task.pairs
-    tokens.check(tokenizer, recipe.max_length, typical_texts(training, validation), pairs)
-    token_types = kind_for(model, tokenizer, pairs)
+    pairs, length = recipe.task.pairs, recipe.max_length
+    tokens.check(tokenizer, length, typical_texts(training, validation), pairs)
+    types = kind_for(model, tokenizer, pairs)
     embeddings = model.base_model.get_input_embeddings()
     embeddings.requires_grad_(not recipe.freeze_embeddings)
     best = BestEpoch(recipe.task, recipe.best_by, recipe.label_smoothing)
@@ -103,10 +98,8 @@ def train(
     trainer = _Trainer(
         model=model,
         args=_arguments(recipe, scratch),
-        train_dataset=tokenized(training, tokenizer, recipe.max_length, scratch / "train.arrow", token_types),
-        eval_dataset=sorted_by_length(
-            tokenized(validation, tokenizer, recipe.max_length, scratch / "validation.arrow", token_types)
-        ),
+        train_dataset=tokenized(training, tokenizer, length, scratch / "train.arrow", types),
+        eval_dataset=sorted_by_length(tokenized(validation, tokenizer, length, scratch / "validation.arrow", types)),
         data_collator=Collator(tokenizer, recipe.task, recipe.labels),
         compute_metrics=best,
         preprocess_logits_for_metrics=best.kept,
@@ -204,7 +197,7 @@ def fast_training(model: Any, recipe: Recipe) -> Iterator[None]:
 
 def _optimizer(model: Any, recipe: Recipe) -> torch.optim.Optimizer:
     """AdamW; the head has its own learning rate."""
-    head = next(name for name, module in reversed(list(model.named_modules())) if isinstance(module, torch.nn.Linear))
+    head, _ = last_layer(model)
 
     def rate_of(name: str) -> float:
         return recipe.learning_rate * (recipe.head_lr_multiplier if name.startswith(f"{head}.") else 1)

@@ -64,9 +64,11 @@ MISTAKES: list[tuple[str, list[str]]] = [
     ("-m --cfg job optim=baseline,baseline_onnx", ["--cfg shows one configuration"]),
     # types
     (f"{EPOCHS}=three", [EPOCHS, "'three'", "is not a whole number"]),
+    ("baseline=baseline_onnx", ["optim@baseline=baseline_onnx"]),
+    ("constraints=5", ["constraints is a group of settings", "constraints.KEY=VALUE"]),
     ("backbone.teacher.finetune.freeze_embeddings=perhaps", ["backbone.teacher.finetune.freeze_embeddings", "'perhaps'"]),
     ("seed=null", ["seed"]),
-    ("backbone.teacher=x", ["backbone.teacher", "Weights"]),
+    ("backbone.teacher=x", ["backbone.teacher is a group of settings", "backbone.teacher.KEY=VALUE"]),
     ("measure=null", ["measure"]),
     # ranges
     ("seed=-1", ["seed=-1", "at least 0"]),

@@ -15,6 +15,8 @@ from pipeline.config import Config
         ("seed=1.5", "seed: '1.5' is not a whole number"),
         ("measure.precision=fine", "measure.precision: 'fine' is not a number"),
         ("measure.profile=maybe", "measure.profile: 'maybe' is not true or false"),
+        ("baseline=tfidf", "write optim@baseline=tfidf"),
+        ("objective=latency", "objective: must be a list, [NAME,NAME]"),
     ],
 )
 def test_a_value_of_the_wrong_type_is_told_in_plain_words(override: str, words: str, compose: Callable[..., Config]) -> None:

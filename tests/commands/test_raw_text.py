@@ -33,7 +33,9 @@ def test_a_label_is_the_text_that_was_typed(value: str) -> None:
         ("decide.only=1e3", "decide.only='1e3'"),
         ("data.oos_label=1e3,oos,true", "data.oos_label='1e3',oos,'true'"),
         *((f"data.oos_label={value}", f"data.oos_label='{value}'") for value in ("FALSE", "1_000", "1.50", "NaN", "-0")),
-        *((f"data.delimiter={mark}", f"data.delimiter='{mark}'") for mark in (",", ";", "|", "\t")),
+        *((f"data.delimiter={mark}", f"data.delimiter='{mark}'") for mark in (",", ";", "|", "\t", " ")),
+        ("data.label_separator=, ", "data.label_separator=','"),
+        ("data.label_columns=[1e3,b]", "data.label_columns=['1e3',b]"),
         # what stays
         ("data.oos_label=null", "data.oos_label=null"),
         ("data.oos_label='1e3'", "data.oos_label='1e3'"),
@@ -55,6 +57,18 @@ def test_how_a_file_is_written_can_be_typed_as_it_is() -> None:
         [*FILES, "data.delimiter=;", "data.text_column=1", "data.header=false", "data.train=a/*.csv"]
     ).data
     assert (data.delimiter, data.text_column, data.header, data.train) == (";", "1", False, "a/*.csv")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Überschrift", "is it (really) so", "what's", "a=b", "~/a#1.csv", "[x]'s.csv", "C:\\a\\", 'tick "one"', "a\\'b (2)"],
+)
+def test_names_that_hydra_can_not_read_are_texts_too(name: str) -> None:
+    data: Any = one_config([*FILES, f"data.label_column={name}"]).data
+    assert data.label_column == name
+    if not {*name} & {*"[]'\"\\"}:
+        data = one_config([*FILES, f"data.text_column=[{name},b]", f"data.label_columns=[{name} 2,c]"]).data
+        assert (data.text_column, data.label_columns) == ((name, "b"), (f"{name} 2", "c"))
 
 
 def test_a_sweep_over_labels_keeps_them_too() -> None:

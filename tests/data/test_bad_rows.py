@@ -68,3 +68,13 @@ def test_a_split_of_which_nothing_is_left_is_an_error(tmp_path: Path) -> None:
 
 def test_the_rules_change_nothing_unless_asked_to() -> None:
     assert Rules() == Rules("error", None, None, "merge", "tell")
+
+
+def test_labels_that_look_joined_are_told_where_they_are_the_reason(tmp_path: Path) -> None:
+    joined = ("joy", "anger", "joy|anger", "joy|fear", "fear|anger")
+    train = write_csv(tmp_path / "a.csv", [(f"text {i}", joined[i % 5]) for i in range(40)])
+    test = write_csv(tmp_path / "b.csv", [("x", "joy"), ("y", "joy|fear|anger")])
+    told = r"1 with a label that train lacks.*if a text has several, set data.label_separator='\|'"
+    with pytest.raises(DataError, match=told):
+        load(train, test=str(test))
+    assert load(train, test=str(test), label_separator="|").labels == ("anger", "fear", "joy")

@@ -70,12 +70,13 @@ def test_a_row_has_the_number_that_people_see(name: str, tmp_path: Path) -> None
 
 
 def test_what_was_detected_is_told_in_a_line_for_each_file(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    end = ";7\n"
     for number in (1, 2):
-        (tmp_path / f"{number}.csv").write_text(f"\ufefftext;label\n{cells(PAIRS, ';')}", encoding="utf-8")
+        (tmp_path / f"{number}.csv").write_text(f"\ufefftext;label;id\n{cells(PAIRS, ';', end)}", encoding="utf-8")
     with caplog.at_level(logging.INFO):
         assert len(load(tmp_path / "[0-9].csv").test) == 16
     told = [record.getMessage() for record in caplog.records if record.levelno == logging.INFO]
-    said = "40 rows; separated by semicolon, with a header, quotation marks quote cells, UTF-8 with BOM"
+    said = "40 rows; separated by semicolon, with a header, quotation marks quote cells, UTF-8 with BOM; not used: id"
     assert told == [f"{tmp_path / f'{number}.csv'}: {said}" for number in (1, 2)]
 
 
@@ -108,7 +109,9 @@ UNSURE: dict[str, tuple[str, dict[str, Any], str]] = {
     "no records": ("g.json", {}, "a JSON object without a list of records.*'text', 'label'"),
     "not records": ("h.json", {}, "record 2 of the JSON array is not an object"),
     "labels of two types": ("i.json", {}, "column 'label': can't be read .int, str"),
-    "a sheet without the column": ("j.xlsx", {"text_column": "body"}, "j.xlsx, sheet 'Sheet': no column 'body'"),
+    "a sheet without the column": (
+        "j.xlsx", {"text_column": "body"}, "j.xlsx, sheet 'Sheet' .the first of 2 .* to the front.: no column 'body'",
+    ),
 }  # fmt: skip
 CONTENTS: dict[str, bytes] = {
     "a.csv": b"good;1,5\nbad;2,5\n",
@@ -160,6 +163,42 @@ def test_cells_of_excel_are_the_texts_that_they_show(tmp_path: Path, caplog: pyt
     found = tables.read(tmp_path / "a.xlsx", {"label": "", "text": ""}, Format())
     assert found.table.column("label").to_pylist()[-2:] == ["TRUE", None] and found.place(180).endswith("row 182")
     assert any("1 cells of column 'label' are true or false in Excel" in note for note in found.notes)
+    assert any(
+        "1 cells of column 'label' are errors such as #N/A in Excel; they are read as empty" in note for note in found.notes
+    )
+
+
+def test_formulas_without_results_are_no_empty_cells(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    for row in [
+        ("text", "a", "b", "=1"),
+        *((f"text {i}", i % 2, 1 - i % 2, "=1") for i in range(40)),
+        ("x", "=0+1", "", ""),
+    ]:
+        book.worksheets[0].append([*row])
+    book.save(tmp_path / "a.xlsx")
+    with pytest.raises(DataError, match=r"1 cells are formulas whose results.*first: row 42, column 'a'.*save it"):
+        load(tmp_path / "a.xlsx", label_columns=["a", "b"])
+    book.worksheets[0].delete_rows(42)
+    book.worksheets[0].append(("without a label", None, None, "=1"))
+    book.save(tmp_path / "a.xlsx")
+    assert load(tmp_path / "a.xlsx", label_columns=["a", "b"]).labels == ("a", "b"), "formulas elsewhere do not matter"
+
+
+def test_spaces_around_names_of_columns_are_no_part_of_them(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(f"\ntext , label\n{cells(PAIRS)}")
+    found = tables.read(tmp_path / "a.csv", {"label": "", "text": ""}, Format())
+    assert found.columns == ("text", "label")
+    assert list(zip(found.table["text"].to_pylist(), found.table["label"].to_pylist(), strict=True)) == PAIRS
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_a_few_zero_bytes_are_told_wherever_they_stand(encoding: str, tmp_path: Path) -> None:
+    rows = [(text.replace("text 30", "te\0xt 30"), label) for text, label in PAIRS]
+    (tmp_path / "a.csv").write_bytes(cells([("text", "label"), *rows]).encode(encoding))
+    splits = load(tmp_path / "a.csv")
+    assert any("has 1 bytes that are zero (the first in line 32)" in note for note in splits.notes)
+    assert "te\0xt 30" in {text for part in ("train", "validation", "test") for text, _ in rows_of(splits, part)}
 
 
 def test_a_missing_reader_of_excel_says_how_to_install_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,6 +221,16 @@ def test_words_of_programs_are_labels(name: str, tmp_path: Path) -> None:
     else:
         path.write_text(cells([("text", "label"), *rows], "," if name == "a.csv" else "\t"))
     assert load(path).labels == tuple(sorted(words))
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.parquet"])
+def test_booleans_are_labels(name: str, tmp_path: Path) -> None:
+    rows = [{"text": f"text {i}", "label": i % 2 == 0} for i in range(40)]
+    if name == "a.parquet":
+        pa.parquet.write_table(pa.Table.from_pylist(rows), tmp_path / name)
+    else:
+        (tmp_path / name).write_text("\n".join(map(json.dumps, rows)))
+    assert load(tmp_path / name).labels == ("false", "true")
 
 
 def test_columns_keep_their_own_types_and_lists_of_classes_get_names(tmp_path: Path) -> None:

@@ -61,7 +61,7 @@ def test_every_hint_about_a_file_is_a_note_of_its_splits(tmp_path: Path) -> None
 def test_the_same_text_with_two_labels_is_counted(tmp_path: Path) -> None:
     rows = [(f"text {i}", "ab"[i % 2]) for i in range(40)] + [("same", "a"), ("same", "b")] * 20
     splits = load(write_csv(tmp_path / "a.csv", rows))
-    assert "1 texts of train occur with different labels" in splits.notes
+    assert "texts that stand in train with different labels: 1" in splits.notes
 
 
 def test_parquet_of_the_library_datasets_keeps_the_names_of_its_classes(tmp_path: Path) -> None:
@@ -89,3 +89,14 @@ def test_strings_of_json_that_look_like_dates_stay_strings(tmp_path: Path) -> No
     (tmp_path / "a.jsonl").write_text("".join(lines))
     splits = load(tmp_path / "a.jsonl")
     assert splits.labels == ("2020-01-01", "2021-01-01") and splits.train["text"][0].startswith("2024-01-")
+
+
+def test_a_missing_column_names_only_what_the_file_has_columns_for(tmp_path: Path) -> None:
+    two, many = tmp_path / "two.csv", tmp_path / "many.csv"
+    two.write_text("v1,v2,,\nham,a text,,\n")
+    many.write_text("text,anger,joy\na text,0,1\n")
+    with pytest.raises(DataError, match=r"no column 'text'.*name yours with data\.text_column=\.\.\.$"):
+        load(two)
+    told = r"no column 'label'.*a column of 0 and 1 each, set data\.label_columns=\[anger,joy\]"
+    with pytest.raises(DataError, match=told):
+        load(many)

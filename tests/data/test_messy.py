@@ -38,7 +38,7 @@ def test_a_messy_file_reads_or_says_with_which_setting(name: str) -> None:
         named = [key for key in re.findall(r"data\.(\w+)=", str(caught.value)) if key not in given and key in settings]
         assert named and str(caught.value).isprintable(), caught.value
         if named[0] == "encoding":
-            assert f"data.encoding={settings['encoding']}" in str(caught.value)
+            assert f"data.encoding={settings['encoding']}" in str(caught.value) and "\\n" not in str(caught.value)
         given |= {key: settings[key] for key in named}
     splits = load(MESSY / name, **given)
     assert sum(len(getattr(splits, part)) for part in ("train", "validation", "test")) == count

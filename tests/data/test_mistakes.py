@@ -3,13 +3,17 @@
 from pathlib import Path
 from typing import Any
 
+import openpyxl
+import pyarrow as pa
+import pyarrow.parquet
 import pytest
 
 from pipeline.data.sources import Hub
-from pipeline.errors import DataError
+from pipeline.errors import ConfigError, DataError
 from tests.conftest import write_csv
 from tests.data.test_files import load, parquet
 
+SINGLE = "".join(f"{a + b},{a}|{b}\n" for a in "uvwxyz" for b in "uvwxyz" if a < b)
 SOME = "".join(f"text {i},l{i % 2}\n" for i in range(40))
 
 
@@ -46,11 +50,28 @@ MISTAKES: dict[str, tuple[str, bytes | None, dict[str, str], list[str]]] = {
     "UTF-16 without a mark": ("a.csv", f"text,label\n{SOME}".encode("utf-16-be"), {}, ["data.encoding=utf-16-be"]),
     "zero bytes": ("a.csv", b"text,label\n\0\xff,a\n", {}, ["not a text file"]),
     "nothing but a header": ("a.csv", b"text,label\n", {}, ["train", "empty"]),
-    "an empty file": ("a.jsonl", b"", {}, ["mpty"]),
+    "an empty file": ("a.jsonl", b"", {}, ["the file is empty"]),
+    "an empty CSV": ("a.csv", b"\xef\xbb\xbf\r\n \n", {}, ["the file is empty"]),
+    "null": ("a.json", b"null\n", {}, ["one object a line, or an array"]),  # Arrow crashes
+    "null at the start of a line": ("a.jsonl", b'{"text": "a", "label": "b"}\n\n null\n', {}, ["row 3", "null"]),
+    "an unusual delimiter": ("a.csv", b"text^label\na^b\n", {}, ["single column ('text^label')", "data.delimiter=..."]),
+    "a wrong line of Excel": ("a.csv", b"sep=,\ntext;label\na;b\n", {}, ["'text;label'", "data.delimiter=..."]),
+    "a column a label": ("a.csv", b"text,a,b\nx,0,1\ny,0,0\n", {}, ["data.label_columns=[a,b]"]),
+    "a column a label in JSON": (
+        "a.jsonl", b'{"i": 1, "text": "x", "a": true, "b 2": false}\n{"i": 2, "text": "y", "a": false, "b 2": false}\n', {},
+        ["'data.label_columns=[a,b 2]'"],
+    ),
+    "joined labels": (
+        "a.csv", f"text,label\n{SOME}{SINGLE}".encode(), {},
+        ["too few to draw", "data.label_separator='|'"],
+    ),
     "too many fields in a row": ("a.csv", f"text,label\n{SOME}a,b,c\n".encode(), {}, ["row 42", "3"]),
+    "too many fields under other lines": (
+        "a.csv", f"sep=,\n\n\ntext,label\n{SOME}a,b,c\n".encode(), {}, ["row 45", "got 3"],
+    ),
     "a quotation mark that is not closed": ("a.csv", f'text,label\n"oh,l1\n{SOME}'.encode(), {}, ["csv"]),
     "broken JSON": ("a.jsonl", b'{"text": "a", "label": "b"}\n{"text": "a",\n', {}, ["row 2", "json"]),
-    "fractions as labels": ("a.jsonl", b'{"text": "a", "label": 0.5}\n', {}, ["'label'", "strings or integers"]),
+    "fractions as labels": ("a.jsonl", b'{"text": "a", "label": 0.5}\n', {}, ["'label'", "strings, integers or booleans"]),
     "numbers as texts": ("a.jsonl", b'{"text": 1, "label": "b"}\n', {}, ["'text'", "not text"]),
     "not a Parquet file": ("a.parquet", b"text,label\n", {}, ["parquet"]),
     "too few rows to cut": ("a.csv", b"text,label\na,b\nc,d\n", {}, ["too few", "data.test"]),
@@ -66,6 +87,34 @@ def test_a_mistake_in_a_file_is_one_line_that_says_where(mistake: str, tmp_path:
     line = problem(tmp_path / name, **settings)
     assert all(word in line for word in words), line
     assert "oos_label" in settings or str(tmp_path / name) in line
+
+
+def test_a_column_a_label_is_seen_in_parquet_and_in_excel(tmp_path: Path) -> None:
+    rows = [{"text": "x", "a": 0, "b": 1}, {"text": "y", "a": 1, "b": 1}]
+    pa.parquet.write_table(pa.Table.from_pylist(rows), tmp_path / "a.parquet")
+    book = openpyxl.Workbook()
+    book.worksheets[0].append([*rows[0]])
+    for row in rows:
+        book.worksheets[0].append([*row.values()])
+    book.save(tmp_path / "a.xlsx")
+    for name in ("a.parquet", "a.xlsx"):
+        assert "set data.label_columns=[a,b]" in problem(tmp_path / name)
+
+
+def test_labels_that_train_lacks_are_told_to_be_joined_ones(tmp_path: Path) -> None:
+    train, test = (tmp_path / f"{name}.csv" for name in ("train", "test"))
+    train.write_text(f"text,label\n{SINGLE}{SOME}")
+    test.write_text("text,label\na,z|l1\n")
+    assert "data.label_separator='|'" in problem(train, test=str(test))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"text_column": "label"}, {"text_column": ("text", "label")}, {"label_columns": ["a", "text"]}, {"label_columns": []}],
+)
+def test_a_column_has_one_use(settings: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=r"must be different columns|name a column for each label"):
+        load(Path("a.csv"), **settings)
 
 
 def test_fractions_as_labels_of_a_parquet_file_are_refused(tmp_path: Path) -> None:

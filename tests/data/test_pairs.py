@@ -51,7 +51,7 @@ def test_leaks_and_contradictions_are_those_of_whole_pairs(tmp_path: Path) -> No
         written(tmp_path / "a.csv", train), test=str(written(tmp_path / "b.csv", test)), validation=str(tmp_path / "b.csv")
     ).notes
     assert any(note.startswith("1 of 3 test texts are also in train") for note in notes)
-    assert "1 texts of train occur with different labels" in notes
+    assert "texts that stand in train with different labels: 1" in notes
 
 
 def test_an_empty_second_text_and_a_missing_column_are_one_line(tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_what_is_cut_of_a_pair_is_counted_over_both_texts() -> None:
     from pipeline.models.build import random_tokenizer
 
     backend = random_tokenizer().backend_tokenizer  # a token a character, [CLS] a [SEP] b [SEP]
-    found = coverage.measure([("abcd", "efghi"), ("a", "b")], backend, 10)
+    found = coverage.of_counts(coverage.count([("abcd", "efghi"), ("a", "b")], backend), 10)
     assert found.truncated_share == 0.5 and found.lost_token_share == pytest.approx(2 / 17)
 
 

@@ -97,6 +97,13 @@ def test_what_is_dropped_behind_a_closing_mark_is_counted(tmp_path: Path) -> Non
     assert "2 cells" in note and "line 52" in note
 
 
+def test_marks_behind_a_space_are_told_and_kept(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("text,label\n" + "".join(f'text {i}, "l{i % 2}"\n' for i in range(40)))
+    splits = load(tmp_path / "a.csv")
+    assert splits.labels == ('"l0"', '"l1"')
+    assert any("40 of 40 cells of column 'label' are in quotation marks behind a space" in note for note in splits.notes)
+
+
 def test_texts_of_many_lines_are_told_and_kept(tmp_path: Path) -> None:
     letter = '"Dear all,\n' + "we write, as ever,\n" * 30 + 'yours"'
     splits = load(written(tmp_path / "a.csv", [*ROWS[:50], f"{letter},l1"]))

@@ -117,9 +117,19 @@ def test_labels_in_lists_are_renamed_merged_and_dropped_and_rows_that_are_bad_to
     assert merged.labels == ("anger", "joy", "love", "other") and names(merged)["seldom"] == ["love", "other"]
 
 
+def test_a_column_without_a_one_is_no_label_and_told(tmp_path: Path) -> None:
+    rows = "".join(f"text {number},0,{number % 2},{(number + 1) % 2}\n" for number in range(40))
+    (tmp_path / "a.csv").write_text(f"text,grief,joy,love\n{rows}")
+    splits = loaded(tmp_path / "a.csv", label_columns=["grief", "joy", "love"])
+    assert splits.labels == ("joy", "love")
+    assert [note.partition(": ")[2] for note in splits.notes] == ["1 of 3 label columns have no 1: 'grief'"]
+
+
 def test_a_separator_and_columns_exclude_each_other_and_lists_need_none(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"with one column of 0 and 1 set data\.label_column=a"):
+        Files("files", "toy", None, train="train.csv", label_columns=["a"])
     with pytest.raises(ConfigError, match="give one of them"):
-        Files("files", "toy", None, train="train.csv", label_separator="|", label_columns=["a"])
+        Files("files", "toy", None, train="train.csv", label_separator="|", label_columns=["a", "b"])
     (tmp_path / "lists.jsonl").write_text('{"text": "a", "label": ["x"]}\n')
     with pytest.raises(DataError, match="holds lists already; remove the setting"):
         loaded(tmp_path / "lists.jsonl", label_separator="|")

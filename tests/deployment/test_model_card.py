@@ -45,6 +45,20 @@ def test_the_card_says_how_a_decision_rule_is_applied() -> None:
     assert "Answerer" not in plain
 
 
+def test_the_card_of_several_labels_says_how_right_they_are_with_and_without_their_thresholds() -> None:
+    metrics = {f"{section}/{name}": value for section, value in (("quality", 0.5), ("argmax", 0.4))
+               for name in ("accuracy", "f1_micro", "f1_macro")}  # fmt: skip
+    described = Description("torch", LABELS, 8, decision={"temperature": 1.0, "thresholds": [0.3]}, task="multi_label_pairs")
+    text = model_card("ada/tiny", described, PublishedForm.STANDARD, replace(CARD, metrics=metrics))
+    assert "micro F1 without the decision rule 40.0%, micro F1 with the decision rule 50.0%, macro F1 without" in text
+    stated = yaml.safe_load(text.split("---\n", 2)[1])["model-index"][0]["results"][0]["metrics"]
+    expected = [(kind, value) for kind in ("f1", "f1", "accuracy") for value in (0.4, 0.5)]
+    assert [(one["type"], one["value"]) for one in stated] == expected
+    assert "A classifier of pairs of texts, each with any number of 3 labels" in text
+    load = 'model="ada/tiny", truncation=True, top_k=None)({"text": "a text", "text_pair": "another"})'
+    assert load in text, "else transformers reads a long text further than it was trained"
+
+
 @pytest.mark.parametrize("repository", ["", "a/b/c", "ada/", "ada/a b", "ada/über", "-a", "ada/a--b", "ada/x.git", "a" * 97])
 def test_a_name_that_the_hub_would_not_take_is_told(repository: str) -> None:
     with pytest.raises(PublishError, match=r"^publish error: publish.hub=.*: must be user/name"):

@@ -111,7 +111,7 @@ def test_what_a_sweeper_maximizes_is_not_of_the_test_split(compose: Callable[...
 
 @pytest.mark.usefixtures("added")
 def test_a_metric_that_is_declared_once_is_in_mlflows_view_and_the_models_tags() -> None:
-    view = state()
+    view = state("accuracy")
     assert "metrics.`disk/reads_mb`" in view["selectedColumns"]
     assert "disk/reads_mb" in [chart.get("metricKey") for chart in view["compareRunCharts"]]
     decision = decide("toy", [Candidate((ROWS[1],))], {}, Decide())
@@ -119,7 +119,7 @@ def test_a_metric_that_is_declared_once_is_in_mlflows_view_and_the_models_tags()
 
 
 def test_a_metric_that_is_not_declared_is_nowhere(compose: Callable[..., Config]) -> None:
-    assert "reads MB" not in table(ROWS).cells[0] and "reads" not in legend(ROWS) and "disk" not in str(state())
+    assert "reads MB" not in table(ROWS).cells[0] and "reads" not in legend(ROWS) and "disk" not in str(state("accuracy"))
     with pytest.raises(ConfigError, match=r"constraints\.reads_mb: no such key"):
         compose("+constraints.reads_mb=7.5")
 

@@ -85,7 +85,7 @@ def against(*pairs: Pair) -> Comparison:
 
 
 def judged(compared: bool) -> Judged:
-    change = PairedQuality({"accuracy": Interval(-0.02, -0.03, 0.01)}, {"accuracy": (1, 3)}, agreement=0.9)
+    change = PairedQuality({"accuracy": Interval(-0.02, -0.03, 0.01)}, {"accuracy": (1, 3)}, agreement=0.9, changed=4)
     alone = Judged(predictions(), {"accuracy": 0.9, "ece": 0.1, "ece_by_chance": 0.02})
     return replace(alone, baseline=predictions(), change=change) if compared else alone
 

@@ -16,7 +16,7 @@ from tests.conftest import small, write_csv
 
 
 def counted(texts: list[str], max_length: int = 10) -> coverage.Coverage:
-    return coverage.measure(texts, random_tokenizer().backend_tokenizer, max_length)
+    return coverage.of_counts(coverage.count(texts, random_tokenizer().backend_tokenizer), max_length)
 
 
 def test_cut_and_lost_tokens_are_counted() -> None:
@@ -103,7 +103,7 @@ def test_pieces_a_word_tell_another_language() -> None:
     assert coverage.count(["hallo du"], tokenizer).pieces_per_word is None  # a vocabulary of characters is no language
     tokenizer.add_tokens([f"more{i}" for i in range(coverage.SMALL_VOCABULARY)])
     assert coverage.count(["hello you", "日本語"], tokenizer).pieces_per_word == 1  # what has no spaces is not counted
-    foreign = coverage.measure(["hallo du"], tokenizer, 100)
+    foreign = coverage.of_counts(coverage.count(["hallo du"], tokenizer), 100)
     assert foreign.pieces_per_word == 3.5
     [line] = coverage.lines(foreign.metrics())
     assert "3.50 pieces" in line and "language" in line

@@ -9,7 +9,8 @@ import pytest
 
 from pipeline.config import AUTO, Config, plain
 from pipeline.errors import ConfigError
-from pipeline.models.text_length import resolve
+from pipeline.models.build import random_tokenizer
+from pipeline.models.text_length import read_length, resolve
 from pipeline.steps.execute import plan
 from pipeline.tracking import job
 from pipeline.tracking.identity import parameters
@@ -37,6 +38,24 @@ def test_it_is_a_multiple_of_8_that_has_room(
     same = plan(config.optim, replace(prepared.context, backbone=replace(config.backbone, max_length=48)))
     assert [stage.fingerprint for stage in stages] == [stage.fingerprint for stage in same]
     assert resolve(backbone, splits, 1) == (backbone, splits)
+
+
+def test_what_windows_read_counts_as_seen(
+    compose: Callable[..., Config], root: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = config_of(compose, root, tmp_path, 400, "24")  # texts of 403 tokens
+    windows = replace(config, backbone=replace(config.backbone, window="mean", window_overlap=4))
+    with caplog.at_level(logging.INFO):
+        [cut, *_], [seen, *_] = (job.prepare(each).seen.values() for each in (config, windows))
+    assert cut.metrics["data/truncated_share"] == 1 and seen.metrics["data/truncated_share"] == 0
+    [note] = seen.notes
+    assert "100.0% of the training texts are longer than backbone.max_length; answers read windows of them" in note
+    assert "answered in windows, at most 64, joined by their mean; training reads their beginning" in caplog.text
+    tokenizer = random_tokenizer().backend_tokenizer
+    room = read_length(windows.backbone, tokenizer)
+    tokenizer.enable_truncation(24, stride=4)
+    for letters, count in ((room - 2, 64), (room - 1, 65)):
+        assert 1 + len(tokenizer.encode("a " * letters).overflowing) == count
 
 
 def test_it_ends_where_the_network_has_no_positions(compose: Callable[..., Config], root: Path, tmp_path: Path) -> None:

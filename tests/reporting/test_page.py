@@ -92,6 +92,11 @@ def test_the_page_says_what_was_decided() -> None:
         assert part in page
 
 
+def test_the_trade_off_names_the_quality_that_it_shows() -> None:
+    page = render(replace(CONTENT, quality="micro F1"))
+    assert "<h2>Micro F1 over latency</h2>" in page and ">micro F1 %</text>" in page
+
+
 def test_without_any_accuracy_there_is_no_trade_off_to_draw() -> None:
-    page = render(replace(CONTENT, rows=(replace(BASELINE, accuracy=None),)))
+    page = render(replace(CONTENT, rows=(replace(BASELINE, quality=None),)))
     assert "<svg" in page and 'class="dot' not in page and 'id="tradeoff"' not in page

@@ -24,6 +24,13 @@ def test_one_optimization_is_told_against_the_baseline() -> None:
     assert run_lines(BASELINE, [BASELINE]) == [] and comparison_lines([BASELINE]) == []
 
 
+def test_of_several_labels_micro_f1_ranks() -> None:
+    several = {"quality/f1_micro": 0.6, "delta/f1_micro_pp": -2.0}
+    slow, quick = replace(BASELINE, metrics=BASELINE.metrics | several), replace(FAST, metrics=FAST.metrics | several)
+    assert run_lines(quick, [quick, slow])[-1] == "micro F1: 60.0 %, -2.0 pp compared with bert (these weights)"
+    assert comparison_lines([slow, quick])[-1] == "micro F1 compared with bert (these weights): quick -2.0 pp"
+
+
 def test_of_many_the_fastest_the_smallest_and_their_cost_are_told() -> None:
     assert comparison_lines([BASELINE, SMALL, FAST]) == [
         "fastest: quick, 5.00x [4.80, 5.20] as fast as bert (these weights)",

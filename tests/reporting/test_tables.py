@@ -79,7 +79,8 @@ def test_cells_have_their_units_and_missing_metrics_are_dashes() -> None:
 
 
 EVERYTHING = {
-    "quality__balanced_accuracy": 0.85, "quality__class_recall": 0.6, "delta__class_recall_pp": -3.0,
+    "quality__balanced_accuracy": 0.85, "delta__f1_micro_pp": -1.0,
+    "quality__class_recall": 0.6, "delta__class_recall_pp": -3.0,
     "quality__ece": 0.02, "quality__ece_by_chance": 0.01,
     "argmax__accuracy": 0.88, "delta__accuracy_pp_low": -0.7, "delta__accuracy_pp_high": 0.3,
     "quality__in_scope_accuracy": 0.95, "quality__oos_recall": 0.5, "quality__f1_macro": 0.9, "latency__p95_ms": 9.0,

@@ -10,6 +10,7 @@ from pipeline.evaluation.evidence import Answered, Evidence
 from pipeline.evaluation.quality.paired import compare, estimate
 from pipeline.evaluation.quality.seeds import change_over_seeds
 from pipeline.selection.candidate import Candidate
+from pipeline.selection.classes import worst_class
 from pipeline.selection.constraints import TEST, Rules
 from pipeline.selection.decision import decide
 from tests.support.candidates import row, words
@@ -51,6 +52,16 @@ def candidate(name: str, validation: dict[str, int], test: dict[str, int] | None
     one, plain = answered["validation"], row(name, seed=seed)
     evidence = Evidence(one.texts, one.right, one.baseline, answered["test"], labels=one.labels)
     return Candidate((replace(plain, metrics=plain.metrics | metrics),), (evidence,))
+
+
+def test_a_label_of_several_is_judged_by_the_texts_that_have_it() -> None:
+    texts, labels = ("one", "two"), np.repeat(["joy", "anger"], 40)
+    recalled, before = np.arange(80) < 50, labels == "joy"
+    whole = Answered(texts, np.zeros(2, dtype=bool), None, labels=labels, recalled=recalled, baseline_recalled=before)
+    both = worst_class("quality/class_recall", [Evidence(test=whole)] * 2)
+    found = worst_class("delta/class_recall_pp", [Evidence(test=whole)])
+    assert both is not None and both.lowest == "anger" and both.interval.value == 0.25
+    assert found is not None and found.lowest == "joy" and found.interval.value == 0.0
 
 
 EVEN = candidate("even", {"pay": 20, "refund": 20, "cancel": 6})

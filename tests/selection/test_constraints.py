@@ -47,6 +47,8 @@ def test_a_bound_on_macro_f1_is_not_judged_by_a_handful_of_texts() -> None:
     assert words(Candidate((one,)), accuracy_loss=0.01) == [], "a share of fixed texts has an exact test"
     enough = replace(one, metrics=one.metrics | {"validation/delta_gained": 26.0})
     assert words(Candidate((enough,)), f1_macro_loss=0.01) == []
+    partly = replace(one, metrics=one.metrics | {"validation/delta_changed": 40.0})
+    assert words(Candidate((partly,)), f1_macro_loss=0.01) == [], "of several labels a text some, not all, become right"
 
 
 def quantized(agreement: float) -> Candidate:

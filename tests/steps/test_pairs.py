@@ -26,8 +26,9 @@ from pipeline.steps.distill import Distill
 from pipeline.steps.execute import run_steps
 from pipeline.steps.finetune import Finetune
 from pipeline.steps.store import Store
+from pipeline.tasks import task_of
 from pipeline.tasks.inputs import inputs_of, to_json
-from pipeline.tracking.job import require_fitting_query
+from pipeline.tracking.job import require_task
 from pipeline.tracking.server import database_uri
 from tests.conftest import composed, shrunk
 from tests.support.families import TOKENIZERS, network
@@ -120,9 +121,9 @@ def test_a_query_that_is_one_text_does_not_fit_pairs(maker: Maker, tmp_path: Pat
     own = [each for each in overrides(tmp_path / "nothing.csv", tmp_path) if each != "measure=quick"]
     config = compose("optim=baseline", *own, "measure=book")
     with pytest.raises(ConfigError, match=r"set measure\.query=null"):
-        require_fitting_query(config, maker.context(PAIRS).splits)
+        check(config)
     alone = replace(config.measure, query=None)
-    require_fitting_query(replace(config, measure=alone), maker.context(PAIRS).splits)
+    require_task(replace(config, measure=alone), task_of(PAIRS))
     drawn = queries_of(QUERIES, replace(alone, protocol="queries", queries=3), 0)
     assert sorted(drawn.texts) == sorted(QUERIES) and queries_of(QUERIES, alone, 0).texts[0] == QUERIES[0]
 

@@ -7,20 +7,24 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as parquet
 import pytest
+import torch
 from mlflow import MlflowClient
 
 from pipeline.commands import predict
 from pipeline.config import Decide
 from pipeline.deployment.serve.answers import Answerer
+from pipeline.models.checkpoints import weights_of
+from pipeline.models.head import last_layer
 from pipeline.run import Outcome, run
 from pipeline.runtimes.base import Description
 from pipeline.selection.candidate import Candidate
 from pipeline.selection.decision import decide
+from pipeline.steps.shared.trained import start_training
 from pipeline.tasks.inputs import inputs_of, to_json
 from pipeline.tasks.thresholds import Thresholds
 from pipeline.tracking.evidence import evidence_of
 from pipeline.tracking.server import database_uri
-from tests.support.tasks import BOTH, QUERIES, SEVERAL, Maker
+from tests.support.tasks import BOTH, LABELS, QUERIES, SEVERAL, Maker
 
 pytestmark = pytest.mark.slow
 
@@ -50,6 +54,15 @@ def test_answers_are_served_with_their_labels(maker: Maker, capsys: pytest.Captu
     assert header == ["text", "text_pair", "labels", "scores"] and tuple(row[:2]) == QUERIES[0]
 
 
+def test_a_training_starts_with_the_frequencies_of_the_labels(maker: Maker) -> None:
+    context = maker.context(SEVERAL)
+    shares = context.splits.task.truth(context.splits.train, len(context.splits.labels)).mean(axis=0)
+    for role in ("teacher", "student"):
+        model, _ = start_training(weights_of(context.backbone, role).finetune, context, role)
+        _, head = last_layer(model)
+        assert torch.sigmoid(head.bias).detach().numpy() == pytest.approx(shares, abs=0.02)
+
+
 @pytest.fixture(scope="module")
 def outcomes(maker: Maker) -> dict[str, Outcome]:
     """The baseline and another one, measured."""
@@ -69,11 +82,14 @@ def test_a_run_has_the_metrics_of_several_labels_and_decide_judges_them(maker: M
     assert metrics["validation/delta_f1_macro_pp"] == pytest.approx(
         100 * (metrics["validation/f1_macro"] - rows[0].metrics["validation/f1_macro"]), abs=0.01
     )
-    assert not {"quality/balanced_accuracy", "quality/class_recall"} & metrics.keys(), "they are of one label a text"
+    assert "quality/balanced_accuracy" not in metrics, "it is of one label a text"
     assert not any(np.isnan(outcomes["tfidf"].objective(["validation/f1_micro", "validation/f1_macro"])))
     client = MlflowClient(database_uri(maker.root))
     candidates = [Candidate((row,), (evidence_of(client, row.run_id),)) for row in rows]
     assert all(each.evidence[0].parts is not None for each in candidates)
+    answered = candidates[1].evidence[0].test
+    assert answered is not None and answered.labels is not None and answered.recalled is not None
+    assert answered.baseline_recalled is not None and answered.baseline_recalled.shape == answered.labels.shape
     chosen = decide("toy/tiny", candidates, {"min_f1_micro": 0.1}, Decide(prefer="accuracy", strict=False))
     assert chosen.chosen is candidates[1] and chosen.reported().startswith("micro F1 of these weights on test: ")
     strict = decide("toy/tiny", candidates, {"min_f1_macro": 0.999999}, Decide())
@@ -83,7 +99,8 @@ def test_a_run_has_the_metrics_of_several_labels_and_decide_judges_them(maker: M
     flips = Path(client.download_artifacts(rows[1].run_id, "flips.csv", str(maker.root))).read_text(encoding="utf-8")
     assert flips.startswith("kind,text,label,baseline,candidate\n") and ",food + music," in flips
     classes = Path(client.download_artifacts(rows[1].run_id, "classes.csv", str(maker.root))).read_text(encoding="utf-8")
-    assert sorted(line.partition(",")[0] for line in classes.splitlines()) == ["class", "food", "music", "weather"]
+    recalls = {line["class"]: line["recall"] for line in csv.DictReader(classes.splitlines())}
+    assert recalls == {name: f"{answered.recalled[answered.labels == name].mean():.4f}" for name in LABELS[SEVERAL]}
     (epoch,) = client.get_metric_history(rows[0].run_id, "training/validation_f1_macro")
     assert 0 <= epoch.value <= 1, "it chose the epoch"
 

@@ -12,10 +12,10 @@ import pytest
 import transformers
 from mlflow.pyfunc import load_model
 
-from pipeline.config import KINDS
+from pipeline.config import KINDS, Config
 from pipeline.deployment.registry import write_model
 from pipeline.deployment.serve.answers import Answerer
-from pipeline.errors import ConfigError, UserError
+from pipeline.errors import BackboneError, ConfigError, UserError
 from pipeline.run import check, run
 from pipeline.runtimes.base import Description, PublishedForm, load, runtime_of
 from pipeline.steps.finetune import all_steps
@@ -88,15 +88,27 @@ def test_what_the_settings_say_is_told_before_the_data_is_read(maker: Maker) -> 
     for task in (SEVERAL, BOTH):
         config = maker.config(task, "cascade")
         with pytest.raises(ConfigError, match=f"does not support the task {task}"):
-            check(replace(config, data=replace(config.data, train="nothing.csv")))  # type: ignore[call-arg]
+            check(without_data(config))
+    for more in (f"{TEACHER}.best_by=balanced_accuracy", "objective=[validation/delta_balanced_accuracy_pp]"):
+        with pytest.raises(ConfigError, match=r"has no such metric; .*f1_micro"):
+            check(without_data(maker.config(SEVERAL, "student_2l", [more])))
+    with pytest.raises(BackboneError, match="windows are for single texts"):
+        check(without_data(maker.config(PAIRS, "baseline", ["backbone.window=mean"])))
+    check(maker.config(PAIRS, "baseline", ["objective=[validation/balanced_accuracy]"]))
+
+
+def without_data(config: Config) -> Config:
+    """With a file that does not exist."""
+    return replace(config, data=replace(config.data, train="nothing.csv"))  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize("task", TASKS)
 def test_transformers_gives_the_same_scores(task: str, maker: Maker) -> None:
     artifact, kind = maker.made(task, "baseline_int8").stages[0].artifact, task_of(task)
     assert runtime_of(artifact).published_form(artifact) is PublishedForm.STANDARD
-    pipe = transformers.pipeline("text-classification", model=str(artifact), device="cpu")
-    given = queries_of(task)
+    pipe = transformers.pipeline("text-classification", model=str(artifact), device="cpu", truncation=True)
+    longer = " ".join(["a text that is longer than the network reads"] * 20)
+    given = [*queries_of(task), (longer, "rain tomorrow") if kind.pairs else longer]
     theirs = [{each["label"]: each["score"] for each in pipe([to_json(one)], top_k=None)[0]} for one in given]
     answers = Description.read(artifact).rule.answer(load(artifact, 1).logits_by_length(given, 1))
     for place, (found, answer) in enumerate(zip(theirs, Answerer(artifact)(given), strict=True)):

@@ -2,18 +2,21 @@
 
 import json
 import time
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
 from pipeline.config import Config
 from pipeline.runtimes.base import load
 from pipeline.runtimes.tfidf import FEATURES
 from pipeline.steps import tfidf
 from pipeline.steps.base import Context
-from pipeline.steps.tfidf import Tfidf, rows_that_fit
+from pipeline.steps.tfidf import Tfidf, parts_of, rows_that_fit
+from pipeline.tasks import SINGLE_LABEL
 from tests.conftest import small, write_csv
 
 
@@ -21,6 +24,19 @@ def test_the_weights_have_a_bound_whatever_the_number_of_labels() -> None:
     step = Tfidf(kind="tfidf")
     assert step.features_for(150) == step.features_for(400) == 20_000
     assert step.features_for(2000) * 2000 <= tfidf.MAX_WEIGHTS and step.features_for(10**9) == 1
+
+
+def test_choosing_a_strength_keeps_the_logits_of_a_part_of_the_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(0)
+    given, weights, truth = csr_array(random.random((4001, 4))), random.normal(size=(4, 500)), random.integers(0, 500, 4001)
+    bias = random.normal(size=500)
+    whole = parts_of(SINGLE_LABEL, given, weights, bias, truth)
+    monkeypatch.setattr(tfidf, "MAX_LOGITS", 50_000)
+    tracemalloc.start()
+    found = parts_of(SINGLE_LABEL, given, weights, bias, truth)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (found == whole).all() and found.shape == (4001, 1) and peak < 4001 * 500 * 8 / 8
 
 
 def test_fewer_features_than_set_are_told_and_the_classifier_still_knows_the_data(

@@ -57,6 +57,9 @@ def test_a_label_that_nobody_has_or_gets_does_not_count_and_an_empty_answer_may_
     truth = np.array([[1, 0, 0], [0, 0, 0]], dtype=bool)
     found = TASK.quality(truth, truth, truth.astype(float), None)
     assert found == {"accuracy": 1, "f1_micro": 1, "f1_macro": 1, "f1_samples": 1, "average_precision": 1}
+    nothing = np.zeros_like(truth)
+    of_nothing = TASK.quality(nothing, nothing, truth.astype(float), None)
+    assert "average_precision" not in of_nothing and np.isfinite(list(of_nothing.values())).all()
 
 
 def test_labels_are_lists_of_numbers_in_a_split_and_indicators_in_arrays() -> None:
@@ -165,11 +168,22 @@ def test_labels_of_few_texts_get_a_larger_weight_up_to_a_bound() -> None:
     assert (weighed - plain).item() == pytest.approx(0.5 * np.log(2) * 19 / 200, rel=1e-4)
 
 
+@pytest.mark.parametrize("weights", [None, np.array([1, 20], dtype=np.float32)])
+def test_a_new_last_layer_starts_where_the_loss_of_a_constant_is_smallest(weights: np.ndarray | None) -> None:
+    truth = np.zeros((20_000, 2), dtype=bool)
+    truth[:10_000, 0], truth[:400, 1] = True, True
+    biases = torch.from_numpy(TASK.head_biases(truth, weights)).requires_grad_()
+    targets = torch.from_numpy(truth.astype(np.float32))
+    TASK.losses(biases.expand(20_000, 2), targets, None if weights is None else torch.from_numpy(weights)).mean().backward()
+    assert biases.grad is not None and biases.grad.abs().max() < 1e-3
+    assert np.isfinite(TASK.head_biases(np.zeros((3, 2), dtype=bool), None)).all()
+
+
 def test_changes_are_counted_label_by_label() -> None:
     truth = np.array([[1, 0], [1, 1]], dtype=bool)
     before, after = np.array([[1, 1], [1, 0]], dtype=bool), np.array([[0, 1], [1, 1]], dtype=bool)
     changes = TASK.changes_by_label(truth, before, after, 2)
-    assert [each.tolist() for each in changes] == [[2, 1], [0, 1], [1, 0]]
+    assert [each.tolist() for each in changes] == [[2, 1], [2, 2], [0, 1], [1, 0]]
     assert same(before, after).tolist() == [False, False]
 
 

@@ -219,12 +219,12 @@ def test_the_configuration_that_is_kept_has_no_password(compose: Callable[..., C
 
 
 def test_the_shared_view_is_what_was_prepared(tracker: Tracker) -> None:
-    view.share(tracker.client, tracker.experiment_id)
-    view.share(tracker.client, tracker.experiment_id)  # again, as every run does
+    view.share(tracker.client, tracker.experiment_id, "accuracy")
+    view.share(tracker.client, tracker.experiment_id, "accuracy")  # again, as every run does
     tags = tracker.client.get_experiment(tracker.experiment_id).tags
     stored = json.loads(tags[f"mlflow.sharedViewState.{view.KEY}"])
     method, _, packed = stored["state"].partition(";")
-    assert method == "deflate" and json.loads(zlib.decompress(base64.b64decode(packed))) == view.state()
+    assert method == "deflate" and json.loads(zlib.decompress(base64.b64decode(packed))) == view.state("accuracy")
     assert f"viewStateShareKey={view.KEY}" in view.fragment(tracker.experiment_id)
 
 

@@ -50,14 +50,26 @@ def _sentences() -> list[tuple[Any, Callable[[Any], str]]]:
         ((omegaconf.ConfigKeyError, omegaconf.ConfigAttributeError), _missing_key),
         (omegaconf.ConfigTypeError, _config_type),
         (omegaconf.InterpolationResolutionError, _interpolation),
-        (
-            omegaconf.ValidationError,
-            lambda e: f"{e.full_key}: {_wanted(e.msg.splitlines()[0])}" if e.full_key else _first(e),
-        ),
+        (omegaconf.ValidationError, _invalid),
         (yaml.YAMLError, _yaml),
         (ConfigCompositionException, _composition),
         ((omegaconf.OmegaConfBaseException, HydraException), _first),
     ]
+
+
+def _invalid(error: Any) -> str:
+    """A value of another type than the setting has; a whole group where one of its settings is meant."""
+    key, message = error.full_key, error.msg.splitlines()[0]
+    if not key:
+        return _first(error)
+    optim = re.search(r"is not a subclass of Optim. value: (\S+)", message)
+    if optim:
+        return f"{key}={optim[1]}: to choose an optimization for it, write optim@{key}={optim[1]}"
+    if "is not a ListConfig" in message:
+        return f"{key}: must be a list, [NAME,NAME]"
+    if re.match(r"Invalid type assigned|Cannot assign", message):
+        return f"{key} is a group of settings; set one of them, {key}.KEY=VALUE"
+    return f"{key}: {_wanted(message)}"
 
 
 def _wanted(message: str) -> str:
@@ -80,7 +92,8 @@ def _not_set(key: str) -> str:
 def _first(error: BaseException) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     if lines and lines[0].startswith("Ambiguous value for argument"):
-        return f"{lines[0].removeprefix('Ambiguous value for argument ')}: several values make a sweep; add -m"
+        several = lines[0].removeprefix("Ambiguous value for argument ")
+        return f"{several}: give one value; several make a sweep, python -m pipeline -m"
     return " ".join(lines[:2])
 
 

@@ -1,6 +1,7 @@
 """Keeps values of text settings as they were typed: Hydra reads `data.oos_label=1e3` as the number 1000.0.
 
-A value that Hydra would change is put into quotes before Hydra sees it. Which settings are text follows from their types.
+A value that Hydra would change, or can't read (`data.text_column=Überschrift`), is put into quotes before Hydra sees it.
+Which settings are text follows from their types.
 """
 
 import dataclasses
@@ -14,7 +15,7 @@ from typing import Any
 from pipeline.config import KINDS, Config, DataSource, Names, Optim, Settings
 
 WORD = re.compile(r"(\+{0,2}(?P<key>[\w.]+)=)(?P<value>.*)", re.DOTALL)
-DELIMITERS = (",", ";", "|", "\t")  # Hydra reads them as a list, not at all, or as nothing
+DELIMITERS = (",", ";", "|", "\t", " ")  # Hydra reads them as a list, not at all, or as nothing
 COMPLEX = set("'\"\\[]{}()$")  # a value with one of these is not a plain word or number
 
 
@@ -25,24 +26,43 @@ def keep_text(words: Sequence[str]) -> list[str]:
 
 def _kept(word: str) -> str:
     found = WORD.fullmatch(word)
-    if not found or COMPLEX & set(found["value"]) or not _text_settings().fullmatch(found["key"]):
+    if not found or not _text_settings().fullmatch(found["key"]):
         return word
-    if found["value"] in DELIMITERS:
-        return f"{found[1]}'{found['value']}'"
-    return found[1] + ",".join(map(_quoted, found["value"].split(",")))
+    start, value = found[1], found["value"]
+    mark = value.strip(" ") or value
+    if mark in DELIMITERS:
+        return f"{start}'{mark}'"
+    several = re.fullmatch(r"\[([^'\"\\\[\]]*)\]", value)
+    if several:
+        return f"{start}[{','.join(map(_quoted, several[1].split(',')))}]"
+    if COMPLEX & set(value):
+        return word if _read(value) is not None else start + _in_quotes(value)
+    return start + ",".join(map(_quoted, value.split(",")))
 
 
 def _quoted(value: str) -> str:
-    from hydra._internal.grammar.utils import escape_special_characters
+    """A word, in quotes if Hydra would read another text, or can't read it: letters beyond ASCII, =, ~, # and others."""
+    override = _read(value)
+    read = override.value() if override is not None else None
+    changed = isinstance(read, bool | int | float) and str(read) != value
+    return _in_quotes(value.strip()) if changed or override is None else value
+
+
+def _read(value: str) -> Any:
+    """What Hydra reads; None if it can't."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
-    from hydra.errors import OverrideParseException
+    from hydra.errors import HydraException
 
     try:
-        read = OverridesParser.create().parse_override(f"key={value}").value()
-    except OverrideParseException:  # told when Hydra reads it
-        return value
-    changed = isinstance(read, bool | int | float) and str(read) != value
-    return f"'{escape_special_characters(value.strip())}'" if changed else value
+        return OverridesParser.create().parse_override(f"key={value}")
+    except HydraException:
+        return None
+
+
+def _in_quotes(value: str) -> str:
+    """In quotes, where only quotes and the backslashes before them need another backslash."""
+    escaped = re.sub(r"(\\*)('|$)", lambda found: 2 * found[1] + (r"\'" if found[2] else ""), value)
+    return f"'{escaped}'"
 
 
 @functools.cache
@@ -78,6 +98,6 @@ def _text_names(group: str) -> list[str]:
 
 
 def _is_text(hint: Any) -> bool:
-    """`str`, `str | None` or `Names`."""
+    """`str`, `Names` or `list[str]`, or one of them or None."""
     parts = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
-    return hint == Names or set(parts) in ({str}, {str, type(None)})
+    return hint == Names or {*parts} - {type(None)} in ({str}, {list[str]})

@@ -42,7 +42,7 @@ class Overview:
     rows: dict[str, int]  # by split
     read: dict[str, dict[str, int]]  # what was done -> split -> rows, see `data.row_counts`
     labels: tuple[LabelSize, ...]  # those with most training texts first
-    unlabelled: int  # training texts with no label; 0 where each has one
+    labels_a_text: dict[str, int]  # number of labels -> training texts with so many
     lengths: Lengths
     repeats: Repeats
     reached: Reached
@@ -72,11 +72,10 @@ def examine(
     progress("words and tf-idf")
     reached, words = reach(splits, seed)
     rows = {name: len(getattr(splits, name)) for name in columns.NAMES}
-    unlabelled = int((np.diff(columns.membership(splits.train, len(splits.labels)).indptr) == 0).sum())
     progress("findings")
     counted = {size.label: size.texts for size in sizes}
     found = findings_of(splits.notes, rows, counted, lengths, repeats, words)
-    return Overview(*names, rows, splits.rows, sizes, unlabelled, lengths, repeats, reached, words, tuple(found))
+    return Overview(*names, rows, splits.rows, sizes, _labels_a_text(splits), lengths, repeats, reached, words, tuple(found))
 
 
 def _sizes(splits: Splits, seed: int) -> tuple[LabelSize, ...]:
@@ -90,6 +89,11 @@ def _sizes(splits: Splits, seed: int) -> tuple[LabelSize, ...]:
         for number, label in enumerate(splits.labels)
     ]
     return tuple(sorted(found, key=lambda each: -each.texts["train"]))
+
+
+def _labels_a_text(splits: Splits) -> dict[str, int]:
+    texts = np.bincount(np.diff(columns.membership(splits.train, len(splits.labels)).indptr)).tolist()
+    return {str(labels): count for labels, count in enumerate(texts) if count}
 
 
 def _examples(splits: Splits, seed: int) -> list[tuple[str, ...]]:

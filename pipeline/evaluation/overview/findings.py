@@ -1,5 +1,6 @@
 """Sentences about what in a data set is worth a look: what was told when it was read, and what the overview shows."""
 
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 
 from pipeline.data.near_duplicates import NGRAM, SIMILARITY, Found
@@ -67,8 +68,8 @@ def _near(name: str, found: Found) -> str:
     count = f"{found.near:,} of {found.looked_at:,} texts of {split} nearly repeat {where}"
     alike = f"at least {SIMILARITY:.0%} of all their runs of {NGRAM} characters are in both"
     text, near = found.examples[0]
-    sample = f"; looked at with {found.reference_looked_at:,} texts of train, so there are more" if found.sampled else ""
-    return f"{count} ({alike}{sample}), such as {text!r} and {near!r}"
+    sample = f"; looked at with {found.reference_looked_at:,} texts of train, so there may be more" if found.sampled else ""
+    return f"{count} ({alike}{sample}), such as '{text}' and '{near}'"
 
 
 def _language(lengths: Lengths) -> Iterator[str]:
@@ -79,16 +80,23 @@ def _language(lengths: Lengths) -> Iterator[str]:
     if lengths.emoji_share >= EMOJI:
         yield f"{lengths.emoji_share:.1%} of the training texts have emoji or other pictures"
     if lengths.unknown:
-        shown = " ".join(lengths.unknown)
+        shown = " ".join(map(_isolated, lengths.unknown))
         yield f"unknown to the vocabulary, the most frequent first: {shown}"
+
+
+def _isolated(sign: str) -> str:
+    """In marks of direction where it is written from right to left, or those beside it would change places."""
+    right_to_left = any(unicodedata.bidirectional(each) in {"R", "AL", "AN"} for each in sign)
+    return f"\u2068{sign}\u2069" if right_to_left else sign
 
 
 def _giveaways(words: Mapping[str, Sequence[Word]]) -> Iterator[str]:
     found = sorted((word for each in words.values() for word in each if word.gives_away), key=lambda word: -word.recall)
     for word in found[:MAX_NAMED]:
         yield (
-            f"the word {word.word!r} gives {word.label!r} away: {word.precision:.0%} of the {word.texts} texts with it have "
-            f"that label, and {word.recall:.0%} of the label's texts have it"
+            f"the word {word.word!r} gives {word.label!r} away: {word.precision:.0%} of the {word.texts:,} texts with it "
+            f"have that label, and {word.recall:.0%} of the label's texts have it"
         )
     if len(found) > MAX_NAMED:
-        yield f"{len(found) - MAX_NAMED} more words give a label away like that; see the words of each label"
+        more = len(found) - MAX_NAMED
+        yield f"{more} more word{'s give' if more > 1 else ' gives'} a label away like that; see the words of each label"

@@ -53,7 +53,7 @@ def lengths_of(given: Sequence[Input], tokenizer: Any, max_length: int) -> Lengt
     doubtful = texts_of(given[row] for row in np.flatnonzero(counts.unknown > 0)[:MAX_UNKNOWN_TEXTS])
     return Lengths(
         len(given), max_length,
-        {f"{p:g}": int(np.ceil(np.percentile(tokens, p))) for p in PERCENTILES},
+        {f"{p:g}": int(np.ceil(np.percentile(tokens, p, method="inverted_cdf"))) for p in PERCENTILES},
         tuple(round(float(edge), 2) for edge in edges), tuple(int(count) for count in in_bins),
         shares.truncated_share, shares.lost_token_share, shares.unknown_token_share, shares.pieces_per_word,
         _unknown(doubtful, tokenizer), _scripts(texts),

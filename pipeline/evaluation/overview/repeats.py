@@ -46,7 +46,7 @@ def repeats_of(splits: Splits) -> Repeats:
 
 
 def _shown(text: str) -> str:
-    return text[:CHARACTERS].replace(columns.BETWEEN, columns.SHOWN_BETWEEN)
+    return " ".join(text[:CHARACTERS].replace(columns.BETWEEN, columns.SHOWN_BETWEEN).split())
 
 
 def _readable(found: Found) -> Found:

@@ -17,18 +17,19 @@ MAX_CLASSES, MAX_QUERIES = 10, 20  # on the page for readers; flips.csv has all
 
 @dataclass(frozen=True)
 class ClassFlips:
-    """Number of queries of one class, and how many were gained and lost: of them, or of all decisions about the label."""
+    """Number of queries of one class, and how many decisions about it were gained and lost, see `LabelChanges`."""
 
     label: str
     queries: int
+    decisions: int
     gained: int
     lost: int
     p: float = 1.0  # of McNemar's test, after Holm's correction over all classes
 
     @property
     def change_pp(self) -> float:
-        """Change of the accuracy in this class, in percentage points."""
-        return 100 * (self.gained - self.lost) / self.queries
+        """Change of the share of right decisions, in percentage points: of one label a text the accuracy in this class."""
+        return 100 * (self.gained - self.lost) / self.decisions
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,8 @@ def find(
     found = [Flip(str(kinds[i]), texts[i], *names) for i, names in zip(flipped.tolist(), shown, strict=True)]
     order = (LOST, GAINED, CHANGED)
     counts = [each.tolist() for each in task.changes_by_label(truth, baseline, candidate, len(labels))]
-    tested = holm([mcnemar(gained, lost) for gained, lost in zip(*counts[1:], strict=True)])
-    classes = [ClassFlips(*each) for each in zip(labels, *counts, tested, strict=True) if each[1]]
+    tested = holm([mcnemar(gained, lost) for gained, lost in zip(*counts[2:], strict=True)])
+    classes = [ClassFlips(*each) for each in zip(labels, *counts, tested, strict=True)]
     changed = sorted((each for each in classes if each.gained or each.lost), key=lambda each: (each.change_pp, -each.lost))
     return Flips(len(truth), tuple(sorted(found, key=lambda flip: order.index(flip.kind))), tuple(changed))
 

@@ -20,6 +20,7 @@ class PairedQuality:
     differences: dict[str, Interval]  # by metric, see `Task.weighted`
     flips: dict[str, tuple[int, int]]  # gained and lost queries, for each share of a fixed set of queries
     agreement: float  # share of the queries with the same answer
+    changed: int  # queries that one of the two answers better: of several labels a text, by the F1 of the text
 
     def metrics(self) -> dict[str, float]:
         """Metrics by MLflow name: differences in percentage points, p-values of exact McNemar tests, flips, agreement."""
@@ -35,6 +36,7 @@ class PairedQuality:
             **tests,
             "delta/gained": float(gained),
             "delta/lost": float(lost),
+            "delta/changed": float(self.changed),
             "delta/agreement": self.agreement,
         }
 
@@ -64,10 +66,11 @@ def compare(
             differences[name] = differences[name].hull(tango(*flips[name], int(mask.sum())))
     for name in {"f1_macro", "balanced_accuracy"} & differences.keys() if "accuracy" in flips else ():
         differences[name] = differences[name].at_least(tango(*flips["accuracy"], len(truth)))
-    classes = task.classes(truth)
-    if classes is not None and (worst := largest_loss(before, after, classes)) is not None:
+    worst = largest_loss(task.recalled(truth, baseline), task.recalled(truth, candidate), task.classes(truth))
+    if worst is not None:
         differences["class_recall"] = worst.interval
-    return PairedQuality(differences, flips, float(same(baseline, candidate).mean()))
+    changed = int((task.text_scores(baseline, truth) != task.text_scores(candidate, truth)).sum())
+    return PairedQuality(differences, flips, float(same(baseline, candidate).mean()), changed)
 
 
 def estimate(
@@ -83,8 +86,8 @@ def estimate(
     for name, mask in task.parts(truth, predicted, oos).items():
         if name in found:
             found[name] = found[name].hull(wilson(int((same(predicted, truth) & mask).sum()), int(mask.sum())))
-    classes = task.classes(truth)
-    if classes is not None and (worst := lowest_recall(same(predicted, truth), classes)) is not None:
+    worst = lowest_recall(task.recalled(truth, predicted), task.classes(truth))
+    if worst is not None:
         found["class_recall"] = worst.interval
     return found
 

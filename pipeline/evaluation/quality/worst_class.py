@@ -33,10 +33,12 @@ class WorstClass:
 def worst(truth: np.ndarray, interval: Callable[[np.ndarray, float], Interval]) -> WorstClass | None:
     """The worst class; None where no class has `MIN_CLASS_TEXTS` texts.
 
-    truth: (n,), the class of each text, index or name; `interval` takes the places of a class's texts, int64 (m,), and a
-    confidence.
+    truth: (n,), the class of each text, index or name, or where texts may have several the class of each true label (see
+    `Task.classes`); `interval` takes the places of a class in it, int64 (m,), and a confidence.
     """
     names, starts = np.unique(np.sort(truth), return_index=True)
+    if not len(truth):
+        return None
     places = dict(zip(map(str, names), np.split(np.argsort(truth, kind="stable"), starts[1:]), strict=True))
     counts = {name: len(rows) for name, rows in places.items()}
     judged = {name: rows for name, rows in places.items() if len(rows) >= MIN_CLASS_TEXTS}
@@ -55,12 +57,12 @@ def worst(truth: np.ndarray, interval: Callable[[np.ndarray, float], Interval]) 
 
 
 def lowest_recall(right: np.ndarray, truth: np.ndarray) -> WorstClass | None:
-    """The lowest recall, with Wilson's intervals; right: bool (n,), which texts are answered right; truth: (n,)."""
+    """The lowest recall, with Wilson's intervals; right: bool (n,), which are answered right; truth: (n,), see `worst`."""
     return worst(truth, lambda rows, confidence: wilson(int(right[rows].sum()), len(rows), confidence))
 
 
 def largest_loss(before: np.ndarray, after: np.ndarray, truth: np.ndarray) -> WorstClass | None:
-    """The lowest change of recall, with Tango's intervals; before, after: bool (n,), which texts both answer right."""
+    """The lowest change of recall, with Tango's intervals; before, after: bool (n,), which both answer right."""
     gained, lost = after & ~before, before & ~after
 
     def change(rows: np.ndarray, confidence: float) -> Interval:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as parquet
 
-from pipeline.evaluation.metrics import LATENCY
+from pipeline.evaluation.metrics import LATENCY, headline, quality_label
 from pipeline.evaluation.quality.by_class import MAX_RAREST, MAX_WORST
 from pipeline.evaluation.quality.flips import GAINED, LOST
 from pipeline.evaluation.rows import Row, averaged, order
@@ -37,7 +37,7 @@ class PageRow:
     on_front: bool
     cells: dict[str, str]  # column title -> text
     latency_ms: float  # mean of the calls
-    accuracy: float | None  # None: the weights are random
+    quality: float | None  # accuracy, or of several labels micro F1; None: the weights are random
     size_mb: float
     quantiles_ms: tuple[float, ...] = ()  # of single calls, see `QUANTILES`
     calls: int = 0
@@ -58,6 +58,7 @@ class Content:
     measured: dict[str, str]  # machine, versions, settings
     decision: dict[str, Any] | None = None  # decision.json
     columns: tuple[str, ...] = ()
+    quality: str = "accuracy"  # what `PageRow.quality` is
     champion: str | None = None  # the current champion's version
 
 
@@ -91,6 +92,7 @@ def gather(
         _measured(tracker, one),
         _decision(decision, candidates),
         tuple(tables.most_important_first(titles[1:])),
+        quality_label(headline(rows[0].metrics)),
         champion,
     )
 
@@ -104,7 +106,7 @@ def _page_row(tracker: Tracker, row: Row, cells: dict[str, str], address: str, o
     metrics = row.metrics
     return PageRow(
         row.name, f"{address}{row.run_id}" if row.run_id else "", row.is_baseline, row.name in on_front, cells,
-        metrics[LATENCY], metrics.get("quality/accuracy"), metrics["size/mb"],
+        metrics[LATENCY], metrics.get(f"quality/{headline(metrics)}"), metrics["size/mb"],
         tuple(float(value) for value in np.quantile(calls, QUANTILES)) if calls.size else (), int(calls.size),
         _count(metrics, "delta/lost"), _count(metrics, "delta/gained"), tuple(flips), tuple(classes), row.contended,
     )  # fmt: skip

@@ -7,7 +7,7 @@ from pathlib import Path
 import jinja2
 
 from pipeline.evaluation.overview.examine import Overview
-from pipeline.reporting.overview_text import summary, word_list
+from pipeline.reporting.overview_text import shown_words, summary
 from pipeline.reporting.page.scatter import BOTTOM, LEFT, RIGHT, TOP, WIDTH, Axis
 
 HEIGHT = 300  # of the plot of lengths
@@ -41,7 +41,7 @@ def render(overview: Overview) -> str:
         overview=overview, summary=summary(overview),
         now=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", width=WIDTH, height=HEIGHT, x=x, y=y, bins=bins,
         cut_at=longest if overview.lengths.max_length < x.high else None, bars=sizes(overview), line=LINE, names=NAMES,
-        words={label: word_list(words, MAX_WORDS) for label, words in overview.words.items()},
+        words={label: shown_words(words, MAX_WORDS) for label, words in overview.words.items()},
     )  # fmt: skip
 
 

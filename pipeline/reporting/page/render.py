@@ -15,7 +15,7 @@ def render(content: Content) -> str:
         loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=jinja2.StrictUndefined,
         trim_blocks=True,
     )  # fmt: skip
-    trained = [each for each in content.rows if each.accuracy is not None]
+    trained = [each for each in content.rows if each.quality is not None]
     x, y = scatter.axes(trained) if trained else (None, None)
     return environment.get_template("page.html").render(
         content=content, now=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", width=scatter.WIDTH, height=scatter.HEIGHT,

@@ -1,5 +1,6 @@
-"""Coordinates of the trade-off (accuracy over latency, circle area by size) and of the latency boxes, in the page's SVG
-units.
+"""Coordinates of the trade-off (accuracy or micro F1 over latency, circle area by size) and of the latency boxes.
+
+They are in the page's SVG units.
 """
 
 import math
@@ -45,7 +46,7 @@ class Axis:
 
 
 def axes(rows: Sequence[PageRow]) -> tuple[Axis, Axis]:
-    """Axes around all points: mean latency in ms, logarithmic, and accuracy in percent."""
+    """Axes around all points: mean latency in ms, logarithmic, and accuracy or micro F1 in percent."""
     logs = [math.log(each.latency_ms) for each in rows]
     shares = [percent(each) for each in rows]
     (x_low, x_high), (y_low, y_high) = _around(logs, 0.2), _around(shares, 0.5)
@@ -54,9 +55,9 @@ def axes(rows: Sequence[PageRow]) -> tuple[Axis, Axis]:
 
 
 def percent(each: PageRow) -> float:
-    """Accuracy in percent; only rows with an accuracy are drawn."""
-    assert each.accuracy is not None
-    return 100 * each.accuracy
+    """Accuracy or micro F1 in percent; only rows that have it are drawn."""
+    assert each.quality is not None
+    return 100 * each.quality
 
 
 def _around(values: Sequence[float], min_margin: float) -> tuple[float, float]:

@@ -35,13 +35,15 @@ class Compared(NamedTuple):
 def compare_with_torch(model: Any, exported: Classifier, context: Context, advice: str) -> dict[str, float]:
     """The largest absolute difference of a logit between a torch network, the artifact `context.source`, and its export.
 
-    On random tokens and on validation texts. Raises OptimizationError, with `advice`, as `require_equal` does.
+    On random tokens and on validation texts, of which both read one window. Raises OptimizationError, with `advice`, as
+    `require_equal` does.
     """
     import torch
 
     assert context.source is not None
     description = Description.read(context.source)
-    source, texts = load(context.source, torch.get_num_threads()), drawn_texts(inputs_of(context.splits.validation))
+    source = load(context.source, torch.get_num_threads(), windows=False)
+    texts = drawn_texts(inputs_of(context.splits.validation))
     typed = description.token_types == TYPES
     on_ids = compare_on_ids(model, exported, description.max_length, description.pad_id, typed)
     on_texts = compare_on_texts(source, exported, texts)

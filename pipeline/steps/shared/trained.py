@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline.config import Step, Training
+from pipeline.config import Backbone, Step, Training
 from pipeline.config.backbone import LOSS
 from pipeline.errors import ConfigError
 from pipeline.steps.base import Context, versions
-from pipeline.tasks import TASKS, Task
+from pipeline.tasks import TASKS, Task, task_of
 
 if TYPE_CHECKING:
     from pipeline.training.trainer import Recipe
@@ -22,6 +22,10 @@ class Trained(Training, Step):
     def inputs(self, context: Context) -> dict[str, Any]:
         """Those of every training, see `training_inputs`."""
         return training_inputs(context)
+
+    def check_task(self, backbone: Backbone, task: str) -> None:
+        """See `require_fitting`."""
+        require_fitting(self, task_of(task))
 
     def recipe(self, context: Context, label_smoothing: float = 0.0, keep: str = "best") -> "Recipe":
         """See `recipe_of`."""
@@ -36,6 +40,23 @@ def training_inputs(context: Context) -> dict[str, Any]:
         "max_length": context.backbone.max_length,
         "versions": versions("torch", "transformers", "accelerate", "tokenizers"),
     }
+
+
+def start_training(training: Training, context: Context, role: str) -> tuple[Any, Any]:
+    """The network that a training begins with, the backbone's `role`, and its tokenizer; see `models.build.start`.
+
+    Its new last layer has the biases that suit the train split, see `Task.head_biases`.
+    """
+    from pipeline.models.build import start
+    from pipeline.models.head import set_biases
+
+    task, labels = context.splits.task, list(context.splits.labels)
+    model, tokenizer = start(context.backbone, role, labels, context.seed, task.problem_type)
+    weights = balanced_weights(training, context)
+    biases = task.head_biases(task.truth(context.splits.train, len(labels)), weights)
+    if biases is not None:
+        set_biases(model, biases)
+    return model, tokenizer
 
 
 def require_fitting(training: Training, task: Task) -> None:

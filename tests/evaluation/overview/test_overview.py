@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from pipeline.commands.data import look
 from pipeline.config import Config
 from pipeline.data.splits import Splits
 from pipeline.evaluation.overview.examine import Overview, examine
+from pipeline.evaluation.overview.findings import findings_of
 from pipeline.evaluation.overview.words import chi_square, words_of
 from pipeline.models.build import random_tokenizer
 from pipeline.reporting.overview_text import text
@@ -52,7 +54,7 @@ def overview() -> Overview:
 
 
 def test_sizes_repeats_and_lengths(overview: Overview) -> None:
-    assert overview.rows == {"train": 204, "validation": 31, "test": 12} and overview.unlabelled == 0
+    assert overview.rows == {"train": 204, "validation": 31, "test": 12} and overview.labels_a_text == {"1": 204}
     assert [(each.label, each.texts["train"]) for each in overview.labels] == [("yes", 101), ("no", 100), ("rare", 3)]
     assert overview.labels[-1].examples == ("it is 日本",) * 3
     assert all("maybe" in example for example in overview.labels[1].examples)
@@ -82,6 +84,10 @@ def test_findings_say_what_is_worth_a_look(overview: Overview) -> None:
         "the word 'surely' gives 'yes' away: 100% of the 100",
     ):  # fmt: skip
         assert words in told, words
+    sizes = {each.label: each.texts for each in overview.labels}
+    lengths = replace(overview.lengths, unknown={"\u0667": 2, "日": 1}, truncated_share=1e-4, lost_token_share=0)
+    told = "\n".join(findings_of((), overview.rows, sizes, lengths, overview.repeats, {}))
+    assert "less than 0.1% of the training texts are longer" in told and "first: \u2068\u0667\u2069 日" in told
 
 
 def test_text_and_page_show_it_and_escape_it(overview: Overview) -> None:
@@ -89,6 +95,7 @@ def test_text_and_page_show_it_and_escape_it(overview: Overview) -> None:
     assert max(map(len, shown.splitlines())) <= 120 and "204 train" in shown and "surely (100% of 100)" in shown
     assert not re.search(r"src=|@import|url\(|<link|<script", page) and "default-src 'none'" in page
     assert page.count('<rect class="dot"') == len(overview.lengths.counts) + 3 and "&#39;surely&#39;" in page
+    assert "<bdi>it is 日本</bdi>" in page and "<bdi>surely (100% of 100)</bdi>" in page
     assert json.loads(json.dumps(overview.plain()))["rows"] == overview.rows
 
 
@@ -96,7 +103,9 @@ def test_several_labels_and_pairs() -> None:
     rows = [(f"one {i}", f"other {i % 7}", [[], [0], [1], [0, 1]][i % 4]) for i in range(80)]
     rows = [(first + " aa" * (0 in own), second + " bb" * (1 in own), own) for first, second, own in rows]
     found = looked(several_labels_of_pairs(rows), several_labels_of_pairs(rows[:40]), several_labels_of_pairs(rows[:2]))
-    assert found.unlabelled == 20 and [each.texts["train"] for each in found.labels] == [40, 40, 0]
+    assert found.labels_a_text == {"0": 20, "1": 40, "2": 20}
+    assert "of 80 training texts 20 have none, 40 have 1, 20 have 2" in " ".join(text(found).split())
+    assert [each.texts["train"] for each in found.labels] == [40, 40, 0]
     assert found.repeats.within["train"] == 0 and found.repeats.shared["validation in train"] == 40
     assert found.words["no"][0].word == "aa" and found.words["yes"][0].word == "bb"
     assert found.reached.tfidf_accuracy == 1 and found.reached.majority_accuracy == 0.25

@@ -27,8 +27,8 @@ def test_changes_are_those_of_the_metrics_and_lie_in_their_bounds() -> None:
     found = compare(baseline, candidate, truth, 3, None, TASK)
     ones = np.ones((1, len(truth)), np.float32)
     old, new = (label_metrics.weighted(ones, each, truth) for each in (baseline, candidate))
-    assert set(found.differences) == {"accuracy", "f1_micro", "f1_macro", "f1_samples"}
-    for name, change in found.differences.items():
+    assert set(found.differences) == {"accuracy", "f1_micro", "f1_macro", "f1_samples", "class_recall"}
+    for name, change in found.differences.items() - {"class_recall": found.differences["class_recall"]}.items():
         assert change.value == pytest.approx(float(new[name][0] - old[name][0]), abs=1e-6)
         assert change.low < change.value < change.high < 0, "the candidate is clearly worse"
     before, after = (baseline == truth).all(axis=1), (candidate == truth).all(axis=1)
@@ -68,7 +68,25 @@ def test_each_label_has_a_test_and_holms_correction() -> None:
     page = flips.markdown(found, "int8", "bert")
     anger = next(each for each in found.classes if each.label == "anger")
     assert f"| anger | {truth[:, 0].sum()} | {anger.lost} | {anger.gained} | {anger.p:.3g} |" in page
+    assert anger.change_pp == pytest.approx(100 * (anger.gained - anger.lost) / len(truth))
     assert any(" + " in flip.label for flip in found.flips) and any(flip.candidate == "(none)" for flip in found.flips)
+
+
+def test_texts_count_as_changed_where_some_of_their_labels_are() -> None:
+    truth, half = np.ones((40, 3), dtype=bool), np.ones((40, 3), dtype=bool)
+    half[:, 0] = False
+    metrics = compare(half, half & ~np.eye(3, dtype=bool)[1], truth, 3, None, TASK).metrics()
+    assert (metrics["delta/gained"], metrics["delta/lost"], metrics["delta/changed"]) == (0, 0, 40)
+    assert metrics["delta/f1_micro_pp"] == pytest.approx(100 * (2 / 4 - 4 / 5))
+
+
+def test_a_label_that_no_text_has_is_listed_where_only_the_candidate_gives_it() -> None:
+    truth = np.zeros((4, 2), dtype=bool)
+    truth[0, 0] = True
+    candidate = truth.copy()
+    candidate[:3, 1] = True
+    (wrong,) = flips.find(list("abcd"), truth, truth, candidate, ["known", "new"], TASK).classes
+    assert (wrong.label, wrong.queries, wrong.lost, wrong.change_pp) == ("new", 0, 3, -75.0)
 
 
 def test_calibration_is_that_of_each_label() -> None:

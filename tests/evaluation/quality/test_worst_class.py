@@ -7,6 +7,7 @@ from pipeline.evaluation.metrics import MIN_CLASS_TEXTS
 from pipeline.evaluation.quality.intervals import tango, wilson
 from pipeline.evaluation.quality.paired import compare, estimate
 from pipeline.evaluation.quality.worst_class import largest_loss, lowest_recall
+from pipeline.tasks import TASKS
 
 TRUTH = np.repeat(np.arange(4), (400, 60, 30, MIN_CLASS_TEXTS - 1))
 
@@ -39,6 +40,18 @@ def test_where_no_class_has_enough_texts_there_is_no_worst_class() -> None:
     assert lowest_recall(few == few, few) is None and largest_loss(few == few, few == few, few) is None
     assert "class_recall" not in compare(few, few, few, 4, None).differences
     assert "class_recall" not in estimate(few, few, 4, None)
+
+
+def test_a_label_of_several_that_is_lost_is_seen_whatever_the_others_are() -> None:
+    truth, task = np.ones((50, 3), dtype=bool), TASKS["multi_label"]
+    truth[25:, 2] = False
+    answered = truth.copy()
+    answered[:20, 2], answered[:5, 0] = False, False
+    found = compare(truth, answered, truth, 3, None, task).differences["class_recall"]
+    assert found.value == pytest.approx(-0.8) and found.low == pytest.approx(tango(0, 20, 25).low)
+    assert estimate(answered, truth, 3, None, task)["class_recall"].value == pytest.approx(0.2)
+    nothing = np.zeros_like(truth)
+    assert "class_recall" not in estimate(nothing, nothing, 3, None, task)
 
 
 def test_what_has_the_same_accuracy_may_have_lost_a_class() -> None:

@@ -43,6 +43,14 @@ def boxes_of(axes: Any) -> dict[str, Any]:
     return {text.get_text(): matplotlib.text.Text.get_window_extent(text, renderer) for text in axes.texts}
 
 
+def test_of_several_labels_it_shows_micro_f1() -> None:
+    rows = [row(name, 0.4, ms, quality__f1_micro=0.6) for name, ms in (("bert", 8.0), ("small", 2.0))]
+    (axes,) = draw(rows, None, "toy/tiny").axes
+    assert axes.get_ylabel() == "micro F1 on the test split (%)"
+    places: Any = [points.get_offsets() for points in axes.collections[:2]]
+    assert [float(place[0][1]) for place in places] == [60.0, 60.0]
+
+
 @pytest.mark.parametrize(("count", "seed"), [(1, 0), (2, 0), (5, 1), (15, 0), (15, 1), (15, 2), (15, 3)])
 def test_every_optimization_is_named_once_and_no_name_covers_another(count: int, seed: int) -> None:
     rows = crowd(count, seed)
