@@ -158,11 +158,11 @@ METRICS = declared(
     quality("oos_precision", "out-of-scope precision"),
     quality("f1_macro", "macro F1", "macro F1 %", drop_order=1,
             explanation="harmonic mean of a class's precision and recall, averaged over the classes."),
-    quality("f1_micro", "micro F1", "micro F1 %", drop_order=16, shown_in=(VIEW, TAG),
+    quality("f1_micro", "micro F1", "micro F1 %", drop_order=17, shown_in=(VIEW, TAG),
             explanation="F1 of all labels of all texts together, where a text may have several; accuracy is then the share "
                         "of texts whose labels are all right.",
             change={
-                "title": "F1 change pp", "drop_order": 17, "shown_in": (VIEW, CHART, TAG),
+                "title": "F1 change pp", "drop_order": 18, "shown_in": (VIEW, CHART, TAG),
                 "explanation": "micro F1 minus the baseline's micro F1, in percentage points.",
             }),
     quality("f1_samples", "samples F1"),
@@ -207,7 +207,7 @@ METRICS = declared(
                      "0.5x half as fast. Both took turns on the same texts, so a slow moment of the machine slows both. "
                      "The ms of two rows were measured at different times: don't divide them."),
     Metric("delta/speedup_p50", "x", HIGHER, interval=True, shown_in=(VIEW,)),  # ratio of the medians
-    Metric("delta/speedup_p95", "x", HIGHER, title="slow calls", interval=True,
+    Metric("delta/speedup_p95", "x", HIGHER, title="slow calls", interval=True, drop_order=16,
            explanation="the speed-up of slow calls: the ratio of the p95."),
     Metric("delta/pairs", decimals=0, always=False),
     Metric("delta/margin", " %", scale=100, decimals=1, always=False),

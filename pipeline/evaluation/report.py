@@ -3,13 +3,13 @@
 NumPy and SciPy only: plots, tracking and decisions read reports and never see a model.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from pipeline.evaluation.latency.samples import Pair, Samples, percentile_ms, percentile_speedup, speedup
-from pipeline.evaluation.metrics import METRICS, validation_key
+from pipeline.evaluation.metrics import HEADLINES, METRICS, validation_key
 from pipeline.evaluation.profile import Profile
 from pipeline.evaluation.quality.paired import PairedQuality
 from pipeline.evaluation.statistics import verdict
@@ -136,7 +136,7 @@ class Report:
         """All metrics by MLflow name. Names contain the unit; qualities are shares from 0 to 1."""
         judged = [self.test.metrics(), self.validation.metrics()]
         if self.comparison is None:  # the baseline equals itself
-            judged = [metrics | ({"delta/accuracy_pp": 0.0} if metrics else {}) for metrics in judged]
+            judged = [metrics | _no_change(metrics) for metrics in judged]
         flat = judged[0] | {validation_key(name): value for name, value in judged[1].items()}
         flat |= self.latency.summary() | self.size.summary() | self.conditions.metrics()
         flat |= self.profile.metrics if self.profile is not None else {}
@@ -210,3 +210,8 @@ class Comparison:
             "delta/margin": self.margin,
             "delta/size_ratio": self.size.total_bytes / candidate.size.total_bytes,
         }
+
+
+def _no_change(metrics: Mapping[str, float]) -> dict[str, float]:
+    """The changes that a table shows, of a baseline with these metrics; {} where its answers are not judged."""
+    return {f"delta/{name}_pp": 0.0 for name in HEADLINES if f"quality/{name}" in metrics}

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.reporting.page.content import Content, PageRow
 from pipeline.reporting.page.render import render
-from pipeline.reporting.page.scatter import HEIGHT, TOP, WIDTH, Axis, axes, points, radius
+from pipeline.reporting.page.scatter import CHARACTER, HEIGHT, TOP, WIDTH, Axis, axes, boxes, points, radius
 
 
 def page_row(name: str, ms: float = 2.0, accuracy: float = 0.9, mb: float = 20.0, **more: Any) -> PageRow:
@@ -90,6 +90,12 @@ def test_the_page_says_what_was_decided() -> None:
         'class="chosen"',
     ):
         assert part in page
+
+
+def test_the_boxes_leave_room_for_long_names() -> None:
+    long = replace(BASELINE, name="n" * 40, quantiles_ms=(1.0, 2.0, 3.0, 4.0, 5.0, 6.0))
+    axis: Any = boxes([long])["boxes_axis"]
+    assert axis.start - 10 >= 40 * CHARACTER
 
 
 def test_the_trade_off_names_the_quality_that_it_shows() -> None:

@@ -82,6 +82,7 @@ def test_a_run_has_the_metrics_of_several_labels_and_decide_judges_them(maker: M
     assert metrics["validation/delta_f1_macro_pp"] == pytest.approx(
         100 * (metrics["validation/f1_macro"] - rows[0].metrics["validation/f1_macro"]), abs=0.01
     )
+    assert rows[0].metrics["delta/f1_micro_pp"] == 0, "the baseline equals itself"
     assert "quality/balanced_accuracy" not in metrics, "it is of one label a text"
     assert not any(np.isnan(outcomes["tfidf"].objective(["validation/f1_micro", "validation/f1_macro"])))
     client = MlflowClient(database_uri(maker.root))

@@ -13,6 +13,7 @@ from pipeline.reporting.page.content import PageRow
 
 WIDTH, HEIGHT = 900, 460
 LEFT, RIGHT, TOP, BOTTOM = 60, 20, 20, 50
+CHARACTER = 6.6  # the width of one, about
 MAX_RADIUS = 26.0  # radius of the largest artifact's circle
 LINE = 14.0  # height of a label
 MARGIN = 0.08  # distance of the outermost points from the ends of an axis, as a share of its range
@@ -90,7 +91,7 @@ def points(rows: Sequence[PageRow], x: Axis, y: Axis) -> list[Point]:
     found, taken = [], list[tuple[float, float, float]]()
     for each in sorted(rows, key=lambda one: -one.size_mb):
         at_x, at_y, r = x.place(each.latency_ms), y.place(percent(each)), radius(each, rows)
-        wide = 6.6 * len(each.name)
+        wide = CHARACTER * len(each.name)
         right = at_x + r + 6 + wide < WIDTH
         label_x = at_x + r + 5 if right else at_x - r - 5
         left = label_x if right else label_x - wide
@@ -120,6 +121,7 @@ def boxes(rows: Sequence[PageRow]) -> dict[str, object]:
     known = [each for each in rows if each.quantiles_ms]
     values = [math.log(value) for each in known for value in each.quantiles_ms] or [0.0]
     low, high = _around(values, 0.1)
-    axis = Axis(math.exp(low), math.exp(high), 190, WIDTH - RIGHT, logarithmic=True)
+    names = 20 + CHARACTER * max((len(each.name) for each in known), default=0)
+    axis = Axis(math.exp(low), math.exp(high), min(max(190, names), WIDTH / 2), WIDTH - RIGHT, logarithmic=True)
     found = [Box(each.name, tuple(axis.place(value) for value in each.quantiles_ms)) for each in known]
     return {"boxes": found, "boxes_axis": axis}
