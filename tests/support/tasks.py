@@ -30,6 +30,7 @@ OPTIMS = (  # with every kind of step
     "distilbert", "movement_pruning", "static_embeddings", "structured_pruning", "student_2l_low_rank",
     "student_2l_trimmed", "tfidf",
 )  # fmt: skip
+QUICKLY = [f"backbone.{role}.finetune.learning_rate=1e-2" for role in ("teacher", "student")]  # answers depend on the text
 TEXTS: list[Input] = ["rain tomorrow", "play a song and order a pizza", "a text that is longer"]
 QUERIES: list[Input] = [("rain tomorrow 1", "play a song 2"), ("play a song 2", "is it sunny"), ("a", "a longer text")]
 
@@ -81,7 +82,7 @@ class Maker:
 
     def config(self, task: str, optim: str, more: Sequence[str] = ()) -> Config:
         """A job of a task, its trainings one epoch long."""
-        config = shrunk(composed(f"optim={optim}", *small(self.root, Path("toy.csv")), *more))
+        config = shrunk(composed(f"optim={optim}", *small(self.root, Path("toy.csv")), *QUICKLY, *more))
         assert isinstance(config.data, Files)
         file = str(self.folder / f"{task}.csv")
         return replace(config, data=replace(config.data, name=task, train=file, **settings_of(task)))
