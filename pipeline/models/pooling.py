@@ -33,11 +33,11 @@ def pool(model: Any, pooling: str | None = None) -> Any:
         encoder.register_forward_pre_hook(model.mean_of.remember, with_kwargs=True)
         if kind.averaged is None:
             encoder.pooler = model.mean_of
-            return model
-        encoder.get_submodule(kind.averaged).register_forward_hook(model.mean_of.average)
-        for name in kind.left_out:
-            if getattr(encoder, name, None) is not None:
-                setattr(encoder, name, First())
+        else:
+            encoder.get_submodule(kind.averaged).register_forward_hook(model.mean_of.average)
+            for name in kind.left_out:
+                if getattr(encoder, name, None) is not None:
+                    setattr(encoder, name, First())
     return model
 
 

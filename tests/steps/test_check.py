@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from tokenizers import Tokenizer, models
-from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedTokenizerFast
+from transformers import AutoConfig, PreTrainedTokenizerFast
+from transformers import AutoModelForSequenceClassification as Classifier
 
 from pipeline.config import Backbone, Config, Optim, Step, Weights
 from pipeline.data.augmentation import Augment
@@ -56,7 +57,7 @@ def networks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Backbone]:
     gpt2 = at(saved(folder / "gpt2", NETWORKS["gpt2"]()))
     sizes = {"vocab_size": 141, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
     other, mixed, groups = (
-        at(saved(folder / name, AutoModelForSequenceClassification.from_config(AutoConfig.for_model(family, **sizes | more))))
+        at(saved(folder / name, Classifier.from_config(AutoConfig.for_model(family, **sizes | more))))
         for name, family, more in (
             ("other", "roformer", {}), ("mixed", "deberta", {"talking_head": True}),
             ("groups", "albert", {"num_hidden_groups": 2, "embedding_size": 16}),

@@ -79,6 +79,7 @@ TOKENIZERS: dict[str, Callable[..., Any]] = {
     ),
     "distilbert": lambda **more: TOKENIZERS["bert"](**more),
     "electra": lambda **more: TOKENIZERS["bert"](**more),
+    "roformer": lambda **more: TOKENIZERS["bert"](**more),
     "nomic_bert": lambda **more: TOKENIZERS["bert"](**more),
     "camembert": lambda **more: transformers.CamembertTokenizer(vocab=unigrams(ROBERTA_SPECIALS), **more),
     "gte": lambda **more: TOKENIZERS["xlm-roberta"](**more),
@@ -104,10 +105,18 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "roberta": OFFSET | {"vocab_size": 300},
     "xlm-roberta": OFFSET,
     "albert": {"max_position_embeddings": POSITIONS, "embedding_size": 16, "hidden_act": "gelu"},
-    "deberta-v2": {"max_position_embeddings": POSITIONS},
+    "deberta-v2": DISENTANGLED
+    | {  # as v3 has it
+        "max_position_embeddings": POSITIONS,
+        "position_buckets": 8,
+        "share_att_key": True,
+        "norm_rel_ebd": "layer_norm",
+        "type_vocab_size": 0,
+    },
     "distilbert": {"max_position_embeddings": POSITIONS, "hidden_dim": 64},
     "electra": {"max_position_embeddings": POSITIONS, "embedding_size": 16},
     "camembert": OFFSET,
+    "roformer": {"max_position_embeddings": POSITIONS, "embedding_size": 16},
     "deberta": DISENTANGLED
     | {"max_position_embeddings": POSITIONS, "vocab_size": 300, "pad_token_id": 1, "type_vocab_size": 0},
     "modernbert": {
@@ -126,10 +135,10 @@ SETTINGS: dict[str, dict[str, Any]] = {
 }
 
 
-def network(family: str, **changes: Any) -> Any:
+def network(family: str, seed: int = 0, **changes: Any) -> Any:
     """A classifier with random weights, in eval mode; no two parameters are equal, as after training."""
     config = transformers.AutoConfig.for_model(family, **SHAPE | SETTINGS[family] | changes)
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     model = transformers.AutoModelForSequenceClassification.from_config(config).eval()
     with torch.no_grad():
         for parameter in model.parameters():

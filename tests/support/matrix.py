@@ -7,7 +7,7 @@ Steps, files and runtimes are the real ones; a training is one step on one batch
 """
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -21,39 +21,43 @@ from pipeline.config import Weights
 from pipeline.data.splits import Splits
 from pipeline.errors import UserError
 from pipeline.models.architectures import ARCHITECTURES
-from pipeline.runtimes.base import load
+from pipeline.runtimes.base import Description, load
 from pipeline.steps.base import Context
 from pipeline.steps.execute import check_order, check_steps, run_steps
 from pipeline.steps.store import Store
 from pipeline.training.batches import Collator, tokenized
-from tests.conftest import TOPICS, composed, shrunk
+from tests.conftest import TOPICS, composed, shrunk, write_csv
 from tests.support.families import TOKENIZERS, network
 
+BEGIN, END = "<!-- written by python -m tests.support.matrix -->", "<!-- end -->"
+ANY_OTHER = "roformer"  # a family that is not in the table
 README = Path(__file__).resolve().parents[2] / "pipeline" / "models" / "README.md"
 LABELS = sorted(TOPICS)
 TEXTS = ["rain tomorrow", "no", "is it sunny, or will it rain?"]
+LOW = "+step@optim.steps.low=low_rank", "optim.steps.low.embeddings=8", "optim.steps.low.feed_forward=8"
+TRIM = "+step@optim.steps.trim=trim_vocabulary", "optim.steps.trim.vocab_size=100"
+LAYER_LOSSES = "optim.steps.distill.hidden_loss_weight=1", "optim.steps.distill.relation_loss_weight=1"
+TO_INT8 = "+step@optim.steps.export=export_onnx", "+step@optim.steps.int8=quantize_onnx_dynamic"
 OPTIMS: Mapping[str, tuple[str, ...]] = {  # column of the table -> overrides
     "half the layers": ("optim=distilbert",),
-    "student": (
-        "optim=student_1l", "optim.steps.distill.hidden_loss_weight=1", "optim.steps.distill.relation_loss_weight=1",
-    ),
-    "heads, neurons": ("optim=structured_pruning",),
+    "student": ("optim=student_1l", *LAYER_LOSSES),
+    "heads, neurons": ("optim=structured_pruning", *TO_INT8),
     "sparse": ("optim=movement_pruning",),
-    "low rank": ("optim=baseline", "+step@optim.steps.low=low_rank", "optim.steps.low.embeddings=8", "optim.steps.low.feed_forward=8"),
-    "vocabulary": ("optim=baseline", "+step@optim.steps.trim=trim_vocabulary", "optim.steps.trim.vocab_size=100"),
+    "low rank": ("optim=baseline", *LOW),
+    "vocabulary": ("optim=baseline", *TRIM),
     "static": ("optim=static_embeddings",),
     "int8": ("optim=baseline_int8",),
-    "ONNX": ("optim=baseline_onnx",),
     "ONNX int8": ("optim=baseline_onnx_int8",),
-    "ONNX static": ("optim=baseline_onnx_static",),
+    "mean pooling": ("optim=baseline_onnx",),  # of a backbone that pools so
+    "ONNX static": ("optim=baseline_onnx_static", "optim.steps.quantize.agreement=0"),
     "ONNX 4 bit": ("optim=baseline_onnx_4bit",),
     "OpenVINO": ("optim=baseline_openvino",),
-    "student, ONNX int8": ("optim=structured_pruning", "+step@optim.steps.export=export_onnx", "+step@optim.steps.int8=quantize_onnx_dynamic"),
-}  # fmt: skip
-SLOW: Mapping[str, tuple[str, ...]] = {
     "OpenVINO int8": ("optim=baseline_openvino_int8", "optim.steps.quantize.calibration_samples=10"),
-    "compiled": ("optim=baseline_compiled",),
 }
+BRIEF = tuple(OPTIMS)[:8]  # what reads the table, and is quick
+ALIKE = {  # a family that is tried in brief -> the one whose row, but for the vocabulary, it has
+    "electra": "bert", "roberta": "bert", "xlm-roberta": "bert", "camembert": "bert", "gte": "nomic_bert",
+}  # fmt: skip
 
 
 def one_step(
@@ -92,15 +96,18 @@ def quick_training() -> Iterator[None]:
 def backbone_of(family: str, folder: Path) -> dict[str, Any]:
     """The settings of a backbone whose teacher is a fine-tuned checkpoint of a family."""
     names = dict(enumerate(LABELS))
-    network(family, id2label=names, label2id={name: i for i, name in names.items()}).save_pretrained(folder)
+    model = network(family, num_hidden_layers=2, id2label=names, label2id={name: i for i, name in names.items()})
+    model.save_pretrained(folder)
     TOKENIZERS[family]().save_pretrained(folder)
     teacher = Weights(path=str(folder), finetuned=True)
     return {"teacher": teacher, "student": Weights(from_teacher=True), "max_length": 16}
 
 
-def tried(overrides: Sequence[str], backbone: Mapping[str, Any], splits: Splits, root: Path) -> str:
-    """ "" where an optimization works; else the line with which it is refused before anything is made."""
-    config = composed(*overrides, "backbone=tiny")
+def tried(technique: str, backbone: Mapping[str, Any], splits: Splits, root: Path) -> str:
+    """ "" where a technique works; else the line with which it is refused before anything is made."""
+    config = composed(*OPTIMS[technique], "backbone=tiny")
+    if technique == "mean pooling":
+        backbone = {**backbone, "teacher": replace(backbone["teacher"], finetuned=False, pooling="mean")}
     config = shrunk(replace(config, backbone=replace(config.backbone, **backbone)))
     context = Context(splits, config.backbone, 0)
     try:
@@ -114,6 +121,54 @@ def tried(overrides: Sequence[str], backbone: Mapping[str, Any], splits: Splits,
     classifier = load(made.artifact, 1)
     alone = np.concatenate([classifier.logits([text]) for text in TEXTS])
     assert alone.shape == (len(TEXTS), len(LABELS)) and np.isfinite(alone).all()
-    if classifier.description.batched:
+    if Description.read(made.artifact).batched:
         np.testing.assert_allclose(classifier.logits(TEXTS), alone, atol=1e-4)
     return ""
+
+
+def toy_splits(folder: Path) -> Splits:
+    """A few texts of three topics."""
+    rows = [(f"{phrase} {i}", label) for label, phrases in TOPICS.items() for phrase in phrases for i in range(4)]
+    file = write_csv(folder / "toy.csv", rows)
+    return composed("backbone=tiny", "data=files", "data.name=toy", f"data.train={file}").data.load(0)
+
+
+def row_of(family: str, splits: Splits, folder: Path, techniques: Iterable[str] = OPTIMS) -> dict[str, str]:
+    """What `tried` says of each technique for a family."""
+    folder.mkdir(exist_ok=True)
+    backbone = backbone_of(family, folder / family)
+    return {name: tried(name, backbone, splits, folder / f"{family}-stages") for name in techniques}
+
+
+def written() -> dict[str, dict[str, str]]:
+    """What the README says: family -> technique -> "yes" or "no"."""
+    header, _, *rows = (line for line in README.read_text(encoding="utf-8").splitlines() if line.startswith("| "))
+    names = _cells(header)[1:]
+    return {_cells(row)[0]: dict(zip(names, _cells(row)[1:], strict=True)) for row in rows}
+
+
+def _cells(line: str) -> list[str]:
+    return [cell.strip(" `") for cell in line.strip("| ").split(" | ")]
+
+
+def table(rows: Mapping[str, Mapping[str, str]]) -> list[str]:
+    """The table in Markdown, and why what is refused is refused."""
+    lines = [f"| architecture | {' | '.join(OPTIMS)} |", f"| --- |{' --- |' * len(OPTIMS)}"]
+    lines += [f"| `{name}` | {' | '.join('no' if said else 'yes' for said in row.values())} |" for name, row in rows.items()]
+    reasons = dict.fromkeys(said.partition(": ")[2] for row in rows.values() for said in row.values() if said)
+    return [*lines, "", *(f"- no: *{reason}*" for reason in reasons)]
+
+
+def main() -> None:
+    """Try all and write the table."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        splits = toy_splits(folder)
+        rows = {family: row_of(family, splits, folder) for family in (*ARCHITECTURES, ANY_OTHER)}
+    before, _, rest = README.read_text(encoding="utf-8").partition(BEGIN)
+    _, _, after = rest.partition(END)
+    README.write_text("\n".join([f"{before}{BEGIN}", "", *table(rows), "", f"{END}{after}"]), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
