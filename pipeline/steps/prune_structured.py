@@ -29,7 +29,7 @@ class PruneStructured(Trained):
     epochs: int = setting(6, min=1)
     label_smoothing: float = setting(0.1, min=0, max=0.9)
 
-    code_version: ClassVar[int] = 5
+    code_version: ClassVar[int] = 4
     takes: ClassVar[tuple[str, ...]] = ("torch",)
     gives: ClassVar[str] = "torch"
 

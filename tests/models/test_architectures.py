@@ -15,6 +15,7 @@ from pipeline.models.pooling import pool, pooling_of
 from pipeline.models.positions import first_position, position_table
 from pipeline.models.students import every_second_layer, student_from_layers
 from pipeline.models.units import Units, importance, prune, select
+from pipeline.training.distillation import Distillation
 from tests.support.families import network
 from tests.support.matrix import ALIKE, ANY_OTHER, BRIEF, OPTIMS, row_of, toy_splits, written
 
@@ -75,6 +76,33 @@ def test_students_of_each_family_have_its_layers_and_its_configuration(family: s
     if not kind.shared and not kind.first_norm:
         ours, theirs = (layer_list(each).state_dict() for each in (student, teacher))
         assert all(torch.equal(tensor, theirs[f"{int(name[0]) + 1}{name[1:]}"]) for name, tensor in ours.items())
+
+
+@pytest.mark.parametrize("family", ["bert", "albert", "deberta", "deberta-v2", "modernbert"])
+def test_relations_are_those_of_the_last_layers_queries_keys_and_values(family: str) -> None:
+    teacher = network(family)
+    student, inputs = copy.deepcopy(teacher), {"input_ids": IDS, "attention_mask": torch.ones_like(IDS)}
+    labels = rows = torch.tensor([0, 1])
+    goal = Distillation(logits(teacher).numpy(), 0.0, 1.0).add_layer_losses(student, teacher, hidden=0.0, relations=1.0)
+    same = Distillation(logits(teacher).numpy(), 0.0, 1.0)
+    found = [each(student(**inputs), inputs, labels, rows) for each in (goal, same)]
+    torch.testing.assert_close(found[0], found[1], atol=1e-6, rtol=0)  # nothing to learn of relations
+    last = layers(student)[-1]
+    with torch.no_grad():
+        last.projections[0].weight[: last.width // 4] *= 3
+    assert goal(student(**inputs), inputs, labels, rows) > same(student(**inputs), inputs, labels, rows) + 1e-6
+    goal.close()
+
+
+def test_queries_keys_and_values_of_one_matrix_are_told_apart_as_the_networks_do_it() -> None:
+    joined = torch.randn(2, 5, 3 * 32)
+    deberta, modern = (layers(network(family))[0] for family in ("deberta", "modernbert"))
+    theirs = deberta.attention.transpose_for_scores(joined).chunk(3, dim=-1)
+    for ours, other in zip(deberta.queries_keys_values([joined]), theirs, strict=True):
+        assert torch.equal(ours, other.transpose(1, 2).flatten(2))
+    theirs = joined.view(2, 5, 3, -1, modern.head_size).unbind(-3)
+    for ours, other in zip(modern.queries_keys_values([joined]), theirs, strict=True):
+        assert torch.equal(ours, other.flatten(2))
 
 
 def test_a_modern_students_first_layer_has_its_norm_in_the_matrix_behind_it() -> None:

@@ -56,19 +56,18 @@ def networks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Backbone]:
     PreTrainedTokenizerFast(tokenizer_object=bpe, pad_token="[PAD]", unk_token="[UNK]").save_pretrained(spelled)
     gpt2 = at(saved(folder / "gpt2", NETWORKS["gpt2"]()))
     sizes = {"vocab_size": 141, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
-    other, mixed, groups = (
-        at(saved(folder / name, Classifier.from_config(AutoConfig.for_model(family, **sizes | more))))
-        for name, family, more in (
-            ("other", "roformer", {}), ("mixed", "deberta", {"talking_head": True}),
-            ("groups", "albert", {"num_hidden_groups": 2, "embedding_size": 16}),
-        )
-    )  # fmt: skip
+    given: dict[str, tuple[str, dict[str, Any]]] = {
+        "other": ("roformer", {}), "moved": ("fnet", {}), "mixed": ("deberta", {"talking_head": True}),
+        "groups": ("albert", {"num_hidden_groups": 2, "embedding_size": 16}),
+    }  # fmt: skip
+    lacking = {
+        name: at(saved(folder / name, Classifier.from_config(AutoConfig.for_model(family, **sizes | more))))
+        for name, (family, more) in given.items()
+    }
     narrow = Weights(path=str(saved(folder / "narrow", bert(2))))
     made = {
         "gpt2": gpt2,
-        "other": other,
-        "mixed": mixed,
-        "groups": groups,
+        **lacking,
         "bpe": at(spelled),
         "narrow": replace(TINY, student=narrow),
     }
@@ -103,6 +102,7 @@ CASES: list[tuple[str, Optim, str]] = [
     ("other", optim(FINETUNE, PruneStructured("prune_structured")), UNKNOWN),
     ("other", optim(FINETUNE, WIDE), UNKNOWN),
     ("other", optim(FINETUNE, replace(RECOVER, relation_loss_weight=1.0)), f"{UNKNOWN}.*; set relation_loss_weight=0"),
+    ("moved", BASELINE, "of type 'fnet' answers a text otherwise when it shares a batch with a longer one"),
     ("mixed", optim(FINETUNE, PruneStructured("prune_structured")), "talking_head=true, which mixes them; set heads_kept=1"),
     ("groups", optim(distill(depth=1)), "ALBERT with several groups of layers"),
     ("bpe", optim(FINETUNE, TrimVocabulary("trim_vocabulary")), "BPE tokenizer can't be trimmed"),
