@@ -142,7 +142,8 @@ def row_of(family: str, splits: Splits, folder: Path, techniques: Iterable[str] 
 
 def written() -> dict[str, dict[str, str]]:
     """What the README says: family -> technique -> "yes" or "no"."""
-    header, _, *rows = (line for line in README.read_text(encoding="utf-8").splitlines() if line.startswith("| "))
+    _, _, rest = README.read_text(encoding="utf-8").partition(BEGIN)
+    header, _, *rows = (line for line in rest.partition(END)[0].splitlines() if line.startswith("| "))
     names = _cells(header)[1:]
     return {_cells(row)[0]: dict(zip(names, _cells(row)[1:], strict=True)) for row in rows}
 

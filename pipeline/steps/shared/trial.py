@@ -4,7 +4,9 @@ Families that are in the table are tried by the tests. Of another one it is not 
 whether they compute the same for all lengths; a small network of the same kind with random weights shows it in seconds.
 """
 
+import contextlib
 import copy
+import io
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -27,7 +29,7 @@ def try_export(network: Any, step: str, max_length: int) -> None:
     kind = network.config.model_type
     try:
         small = _small(network)
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
             file = Path(folder) / "exported.onnx"
             export(small, file)
             _compare(small, file, min(max_length, MOST_TOKENS))
