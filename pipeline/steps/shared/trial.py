@@ -6,8 +6,10 @@ whether they compute the same for all lengths; a small network of the same kind 
 
 import contextlib
 import copy
-import io
+import os
+import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +31,7 @@ def try_export(network: Any, step: str, max_length: int) -> None:
     kind = network.config.model_type
     try:
         small = _small(network)
-        with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
+        with tempfile.TemporaryDirectory() as folder, _without_output():
             file = Path(folder) / "exported.onnx"
             export(small, file)
             _compare(small, file, min(max_length, MOST_TOKENS))
@@ -38,6 +40,20 @@ def try_export(network: Any, step: str, max_length: int) -> None:
         raise OptimizationError(
             f"{step}: a network of type {kind!r} can't be exported to ONNX ({first}); leave {step} and what follows it out"
         ) from error
+
+
+@contextlib.contextmanager
+def _without_output() -> Iterator[None]:
+    """What is written to the standard output is lost: where it fails, the exporter writes the whole graph, from C++."""
+    sys.stdout.flush()
+    kept, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 1)
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _small(network: Any) -> Any:
