@@ -25,12 +25,14 @@ from pipeline.steps.shared.export_check import compare_on_ids, require_equal
 from pipeline.steps.trim_vocabulary import shrink_embeddings
 from tests.models.test_build import at, problem
 from tests.runtimes.test_onnx import Graph
-from tests.support.families import LABELS, POSITIONS, SETTINGS, TEXTS, checkpoint_of, network
+from tests.support.families import ALIKE, LABELS, POSITIONS, SETTINGS, TEXTS, checkpoint_of, network
+
+FAMILIES = [family for family in SETTINGS if family not in ALIKE]
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("family", SETTINGS)
+@pytest.mark.parametrize("family", FAMILIES)
 def test_the_longest_text_that_is_accepted_is_the_longest_that_runs(family: str, tmp_path: Path) -> None:
     model = network(family)
     assert max_tokens(model) == POSITIONS
@@ -134,7 +136,7 @@ def test_weights_that_layers_share_are_written_once(tmp_path: Path) -> None:
 
 
 def test_an_artifact_of_each_family_answers_alone_what_it_answers_in_a_batch(tmp_path: Path) -> None:
-    for family in SETTINGS:
+    for family in FAMILIES:
         model, tokenizer = checkpoint(checkpoint_of(family, tmp_path / f"{family}-own"), LABELS, 16)
         folder = tmp_path / family
         folder.mkdir()

@@ -23,6 +23,9 @@ ROBERTA_SPECIALS = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]
 MPNET_SPECIALS = ["<s>", "<pad>", "</s>", "[UNK]", "<mask>"]
 
 
+ALIKE = ("electra", "ernie", "megatron-bert", "rembert", "camembert", "data2vec-text", "gte")  # built like another family
+
+
 def word_pieces(specials: list[str]) -> dict[str, int]:
     """A vocabulary for WordPiece; all characters of the texts are in it."""
     made = Tokenizer(models.WordPiece(unk_token="[UNK]"))
