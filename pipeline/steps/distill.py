@@ -134,18 +134,20 @@ class Distill(Distilling):
 
     def _check_shape(self, network: Any) -> None:
         from pipeline.models.pooling import pool
-        from pipeline.models.students import require_heads_and_neurons
+        from pipeline.models.units import require_units
 
         if self.heads_kept < 1 or self.neurons_kept < 1:
-            require_heads_and_neurons(network)
+            require_units(network, self.heads_kept, self.neurons_kept)
         pool(network, self.pooling)
 
     def _outline_of_layers(self, teacher: Outline) -> Outline:
         if teacher.network is None:
             return teacher
-        from pipeline.models.students import layer_stack, student_from_layers
+        from pipeline.models.layers import required
+        from pipeline.models.students import depth_of, student_from_layers
 
-        count = len(layer_stack(teacher.network).layer)
+        required(teacher.network)
+        count = depth_of(teacher.network)
         if self.depth is not None and self.depth > count:
             log.warning("warning: the teacher has only %d layers, and so has its student, not depth=%d", count, self.depth)
         network = student_from_layers(teacher.network, self.layers, self.depth)

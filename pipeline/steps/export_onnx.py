@@ -17,6 +17,7 @@ from pipeline.runtimes.base import TOKENIZER, Description, load
 from pipeline.runtimes.onnx_graph import FUSED, require_onnx_size
 from pipeline.steps.base import Context, versions
 from pipeline.steps.shared.export_check import compare_with_torch
+from pipeline.steps.shared.trial import try_export
 
 log = logging.getLogger(__name__)
 
@@ -38,10 +39,11 @@ class ExportOnnx(Step):
         return {"data": context.splits.content_hash, "versions": packages}
 
     def check(self, context: Context, source: Outline | None, needed: Mapping[str, Outline]) -> Outline | None:
-        """Raises OptimizationError when the network is too large for an ONNX file."""
+        """Raises OptimizationError when the network is too large for an ONNX file, or has a part that ONNX lacks."""
         if source is None or source.network is None:
             return Outline(fuse=self.fuse)
         require_onnx_size(source.network)
+        try_export(source.network, self.kind, context.backbone.max_length)
         return replace(source, fuse=self.fuse)
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:

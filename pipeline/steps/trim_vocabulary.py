@@ -96,7 +96,7 @@ def shrink_embeddings(model: Any, kept: list[int], max_length: int) -> Any:
     """
     from transformers import AutoModelForSequenceClassification
 
-    from pipeline.models.architecture import fit
+    from pipeline.models.fitting import fit
     from pipeline.models.pooling import pool
     from pipeline.models.positions import first_position
 
