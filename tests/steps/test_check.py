@@ -50,12 +50,12 @@ WIDE = LowRank("low_rank", embeddings=None, feed_forward=8)
 def networks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Backbone]:
     """Backbones: the tiny one, another family, another kind of tokenizer, a narrower student."""
     folder = tmp_path_factory.mktemp("networks")
-    spelled = saved(folder / "bpe", bert(2))
-    bpe = Tokenizer(models.BPE({"[PAD]": 0, "[UNK]": 1, "a": 2}, [], unk_token="[UNK]"))
-    PreTrainedTokenizerFast(tokenizer_object=bpe, pad_token="[PAD]", unk_token="[UNK]").save_pretrained(spelled)
+    spelled = saved(folder / "words", bert(2))
+    words = Tokenizer(models.WordLevel({"[PAD]": 0, "[UNK]": 1, "a": 2}, unk_token="[UNK]"))
+    PreTrainedTokenizerFast(tokenizer_object=words, pad_token="[PAD]", unk_token="[UNK]").save_pretrained(spelled)
     other = at(saved(folder / "gpt2", NETWORKS["gpt2"]()))
     narrow = Weights(path=str(saved(folder / "narrow", bert(2))))
-    made = {"gpt2": other, "bpe": at(spelled), "narrow": replace(TINY, student=narrow)}
+    made = {"gpt2": other, "whole words": at(spelled), "narrow": replace(TINY, student=narrow)}
     return {"tiny": TINY} | {name: replace(backbone, max_length=16) for name, backbone in made.items()}
 
 
@@ -85,7 +85,7 @@ CASES: list[tuple[str, Optim, str]] = [
     ("gpt2", optim(FINETUNE, PruneStructured("prune_structured")), "heads and neurons can't be removed from .*'gpt2'"),
     ("gpt2", optim(FINETUNE, WIDE), "feed_forward needs a network with the layers of BERT"),
     ("gpt2", optim(FINETUNE, replace(RECOVER, relation_loss_weight=1.0)), "relations are known only for"),
-    ("bpe", optim(FINETUNE, TrimVocabulary("trim_vocabulary")), "BPE tokenizer can't be trimmed"),
+    ("whole words", optim(FINETUNE, TrimVocabulary("trim_vocabulary")), "WordLevel tokenizer can't be trimmed"),
     ("tiny", optim(distill(layers=[0, 7])), "choose different ones of 0 to 1"),
     ("tiny", optim(distill(teacher=QUANTIZED)), "quantized or exported teacher .*; set start=student"),
     ("tiny", optim(distill(teacher=QUANTIZED, start="student", hidden_loss_weight=1.0)), "set hidden_loss_weight=0"),
