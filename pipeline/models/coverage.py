@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.tasks import inputs
+from pipeline.tasks import inputs, words
 from pipeline.tasks.inputs import Given, Input
 
 SAMPLE_TEXTS = 3000
@@ -19,7 +19,7 @@ PIECES_BOUND = 1.4  # a word; the language of a vocabulary has 1.0 to 1.3, other
 SMALL_VOCABULARY = 1000  # pieces; with fewer, words fall to pieces in any language
 LARGE_VOCABULARY = 150_000  # with more it is of many languages, where words have 1.2 to 2 pieces
 UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff"  # scripts without spaces
-WORD, NO_WORDS = re.compile(r"\w+|[^\w\s]"), re.compile(f"[{UNSPACED}]")
+WORD, NO_WORDS = re.compile(f"{words.WORD}|{words.OTHER}"), re.compile(f"[{UNSPACED}]")
 PART = re.compile("<0x[89A-F][0-9A-F]>")  # a byte of a character of several
 
 
@@ -121,9 +121,9 @@ def _pieces_per_word(texts: Sequence[Input], tokens: np.ndarray, tokenizer: Any)
         return None
     parts = [inputs.parts_of(text) for text in texts]
     spaced = [row for row, own in enumerate(parts) if not any(map(NO_WORDS.search, own))]
-    words = sum(len(WORD.findall(text)) for row in spaced for text in parts[row])
+    count_of_words = sum(len(WORD.findall(text)) for row in spaced for text in parts[row])
     special = sum(tokenizer.num_special_tokens_to_add(len(parts[row]) > 1) for row in spaced)
-    return float((tokens[spaced].sum() - special) / words) if words else None
+    return float((tokens[spaced].sum() - special) / count_of_words) if count_of_words else None
 
 
 def whole_texts(tokenizer: Any) -> Any:

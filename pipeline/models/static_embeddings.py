@@ -78,7 +78,7 @@ def word_piece_vectors(model: Any, tokenizer: Any, width: int) -> np.ndarray:
             progress.update(len(ids))
     found = torch.cat(states)
     found -= found.mean(0)
-    squares = sum(part.double().T @ part.double() for part in torch.split(found, BATCH))  # a vocabulary of 250,000 fits into memory
+    squares = sum(part.double().T @ part.double() for part in torch.split(found, BATCH))  # 250,000 pieces fit into memory
     axes = torch.linalg.eigh(squares).eigenvectors.flip(1).float()  # the largest first
     reduced = (found @ axes[:, :width]).numpy()
     reduced /= reduced.std()
