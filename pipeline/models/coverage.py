@@ -146,11 +146,17 @@ def sample(texts: Sequence[Given], seed: int, most: int = SAMPLE_TEXTS, characte
     return drawn
 
 
+def unknown_token(tokenizer: Any) -> int | None:
+    """The number of the token for what the vocabulary lacks; None: there is none."""
+    model = json.loads(tokenizer.to_str())["model"]
+    number: int | None = model.get("unk_id")
+    return tokenizer.token_to_id(model["unk_token"]) if model.get("unk_token") else number
+
+
 def unknown_tokens(tokenizer: Any) -> frozenset[int]:
     """The tokens for what the vocabulary lacks: the unknown one, and bytes that are a part of a character only."""
-    described = json.loads(tokenizer.to_str())
+    described, unknown = json.loads(tokenizer.to_str()), unknown_token(tokenizer)
     model = described["model"]
-    unknown = tokenizer.token_to_id(model["unk_token"]) if model.get("unk_token") else model.get("unk_id")
     found = set() if unknown is None else {unknown}
     of_bytes = _has_byte_level(described["pre_tokenizer"])
     for piece, number in tokenizer.get_vocab(with_added_tokens=False).items():

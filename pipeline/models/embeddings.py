@@ -27,7 +27,9 @@ def word_tables(model: Any) -> list[str]:
     table = words[0] if isinstance(words, Factored) else words
     if not isinstance(table, nn.Embedding):
         raise OptimizationError(f"trim_vocabulary: {model.config.model_type!r} has no table of word embeddings")
-    return [name for name, each in model.named_parameters(remove_duplicate=False) if each is table.weight]
+    alike = {f"{name}.weight" for name, each in model.named_modules(remove_duplicate=False)
+             if isinstance(each, nn.Embedding) and each.weight.shape == table.weight.shape}  # fmt: skip
+    return [name for name, each in model.named_parameters(remove_duplicate=False) if each is table.weight or name in alike]
 
 
 def numbered_positions(model: Any) -> int:

@@ -9,7 +9,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 
 SYLLABLES = ["ba", "ko", "ren", "ti", "su", "mel", "ar", "zo", "이", "日本", "мо", "ней", "é", "qu", "'", "9", "🙂", "ش"]
 ENDS = {"bert": ("[CLS]", "[SEP]"), "roberta": ("<s>", "</s>")}
-PLACES = 16  # the longest text that a network of the tests takes, in tokens
+PLACES = 32  # the longest text that a network of the tests takes, in tokens
 
 
 def words_of(seed: int, count: int = 150) -> list[str]:
