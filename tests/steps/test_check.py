@@ -51,9 +51,9 @@ WIDE = LowRank("low_rank", embeddings=None, feed_forward=8)
 def networks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Backbone]:
     """Backbones: the tiny one, families that lack something, another kind of tokenizer, a narrower student."""
     folder = tmp_path_factory.mktemp("networks")
-    spelled = saved(folder / "bpe", bert(2))
-    bpe = Tokenizer(models.BPE({"[PAD]": 0, "[UNK]": 1, "a": 2}, [], unk_token="[UNK]"))
-    PreTrainedTokenizerFast(tokenizer_object=bpe, pad_token="[PAD]", unk_token="[UNK]").save_pretrained(spelled)
+    spelled = saved(folder / "words", bert(2))
+    words = Tokenizer(models.WordLevel({"[PAD]": 0, "[UNK]": 1, "a": 2}, unk_token="[UNK]"))
+    PreTrainedTokenizerFast(tokenizer_object=words, pad_token="[PAD]", unk_token="[UNK]").save_pretrained(spelled)
     gpt2 = at(saved(folder / "gpt2", NETWORKS["gpt2"]()))
     sizes = {"vocab_size": 141, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
     given: dict[str, tuple[str, dict[str, Any]]] = {
@@ -68,7 +68,7 @@ def networks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Backbone]:
     made = {
         "gpt2": gpt2,
         **lacking,
-        "bpe": at(spelled),
+        "whole words": at(spelled),
         "narrow": replace(TINY, student=narrow),
     }
     return {"tiny": TINY} | {name: replace(backbone, max_length=16) for name, backbone in made.items()}
@@ -105,7 +105,7 @@ CASES: list[tuple[str, Optim, str]] = [
     ("moved", BASELINE, "of type 'fnet' answers a text otherwise when it shares a batch with a longer one"),
     ("mixed", optim(FINETUNE, PruneStructured("prune_structured")), "talking_head=true, which mixes them; set heads_kept=1"),
     ("groups", optim(distill(depth=1)), "ALBERT with several groups of layers"),
-    ("bpe", optim(FINETUNE, TrimVocabulary("trim_vocabulary")), "BPE tokenizer can't be trimmed"),
+    ("whole words", optim(FINETUNE, TrimVocabulary("trim_vocabulary")), "WordLevel tokenizer can't be trimmed"),
     ("tiny", optim(distill(layers=[0, 7])), "choose different ones of 0 to 1"),
     ("tiny", optim(distill(teacher=QUANTIZED)), "quantized or exported teacher .*; set start=student"),
     ("tiny", optim(distill(teacher=QUANTIZED, start="student", hidden_loss_weight=1.0)), "set hidden_loss_weight=0"),
