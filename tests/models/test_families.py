@@ -16,7 +16,7 @@ from pipeline.errors import ConfigError, OptimizationError
 from pipeline.models.build import checkpoint, start
 from pipeline.models.embeddings import shrink_embeddings
 from pipeline.models.outline import outline_of_start
-from pipeline.models.positions import max_tokens
+from pipeline.models.positions import max_tokens, position_table
 from pipeline.models.static_embeddings import word_piece_vectors
 from pipeline.runtimes.base import Description, load
 from pipeline.runtimes.onnx_dynamic import quantize
