@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from pipeline.models.linear_head import First, head_of, use_linear_head
 from pipeline.models.students import layer_stack
 
 
@@ -18,10 +19,16 @@ def pooling_of(model: Any) -> str:
     return str(getattr(model.config, "pooling", "first"))
 
 
+def own_parts(model: Any) -> str:
+    """How a network differs from that of transformers in pooling and head; "" where it does not."""
+    parts = ["mean pooling"] if pooling_of(model) == "mean" else []
+    return " and ".join([*parts, "a linear head"] if head_of(model) else parts)
+
+
 def pool(model: Any, pooling: str | None = None) -> Any:
     """Make a network pool as its configuration says, or as `pooling` says, which its configuration then records.
 
-    Raises OptimizationError when its layers are not where BERT has them.
+    Also its head, see `linear_head`. Raises OptimizationError when its layers are not where BERT has them.
     """
     if pooling is not None and pooling != "first":
         model.config.pooling = pooling
@@ -32,15 +39,7 @@ def pool(model: Any, pooling: str | None = None) -> Any:
         stack.register_forward_hook(model.mean_of.average)
         if getattr(model.base_model, "pooler", None) is not None:
             model.base_model.pooler = First()
-    return model
-
-
-class First(nn.Module):
-    """Hidden states (n, length, hidden size) -> the first of each text (n, hidden size)."""
-
-    def forward(self, hidden: Tensor) -> Tensor:
-        """See the class."""
-        return hidden[:, 0]
+    return use_linear_head(model)
 
 
 class Mean(nn.Module):
