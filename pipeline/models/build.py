@@ -28,6 +28,7 @@ from pipeline.errors import BackboneError
 from pipeline.models import outputs, setfit
 from pipeline.models.checkpoints import locate, weights_of
 from pipeline.models.folders import look, require_readable_head
+from pipeline.models.head import renew_last_layer
 from pipeline.models.pooling import pool, pooling_of
 from pipeline.models.positions import max_tokens, position_table
 from pipeline.tasks.single_label import PROBLEM_TYPE
@@ -60,8 +61,10 @@ def start(
         teacher, tokenizer = start(backbone, "teacher", labels, seed, problem_type)
         return distilbert_from(teacher), tokenizer
     directory = locate(weights, role)
-    look(directory)
+    folder = look(directory)
     model, tokenizer, _ = _read(directory, ignore_mismatched_sizes=True, **_head(labels, problem_type))
+    if folder.classifier:
+        renew_last_layer(model)  # else a head of another task that happens to have as many outputs would stay
     require_room(model, backbone.max_length)
     return pool(model, weights.pooling), tokenizer
 
@@ -154,7 +157,7 @@ def checkpoint(
     folder = look(directory)
     if folder.setfit:
         require_readable_head(directory)
-        model, tokenizer, _ = _read(directory, num_labels=len(folder.outputs))
+        model, tokenizer, _ = _read(directory, num_labels=len(folder.outputs), ignore_mismatched_sizes=True)
         model = setfit.with_head(model, folder)
         names: Sequence[str] = folder.outputs
     else:

@@ -28,7 +28,7 @@ class Finetune(Step):
 
     model: str = setting("teacher", choices=("teacher", "student"))
 
-    code_version: ClassVar[int] = 5
+    code_version: ClassVar[int] = 6
     gives: ClassVar[str] = "torch"
 
     def role(self, backbone: Backbone) -> str:

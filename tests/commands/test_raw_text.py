@@ -84,3 +84,15 @@ def test_a_run_gets_the_text_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.chdir(tmp_path)
     dispatch(["data=files", f"data.train={train}", "data.oos_label=1e3", "backbone=tiny"])
     assert seen[0].labels[seen[0].oos] == "1e3"
+
+
+@pytest.mark.parametrize(
+    ("given", "left"),
+    [("{}", None), ("null", None), ("{config.json: ab}", {"config.json": "ab"}), ("{a: b, c: d}", {"a": "b", "c": "d"})],
+)
+def test_checksums_that_are_given_replace_those_of_the_backbone(given: str, left: dict[str, str] | None) -> None:
+    """Hydra would add them to those that are there, and keep all for {}."""
+    override = f"backbone.teacher.sha256={given}"
+    assert one_config(["backbone=minilm", override]).backbone.teacher.sha256 == left
+    jobs = list(configs(parse_arguments(["-m", "backbone=minilm", "seed=1,2", override])))
+    assert [job.config.backbone.teacher.sha256 for job in jobs] == [left, left]
