@@ -11,6 +11,7 @@ from pipeline.commands.configuration.compose import configs, one_config, parse_a
 from pipeline.commands.configuration.raw_text import keep_text
 from tests.conftest import write_csv
 
+WEIGHTS, TOKENIZER = "model.safetensors", "tokenizer.json"
 FILES = ["data=files", "data.train=a.csv", "backbone=tiny"]
 
 
@@ -88,10 +89,15 @@ def test_a_run_gets_the_text_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 @pytest.mark.parametrize(
     ("given", "left"),
-    [("{}", None), ("null", None), ("{config.json: ab}", {"config.json": "ab"}), ("{a: b, c: d}", {"a": "b", "c": "d"})],
+    [
+        ("{}", None),
+        ("{ }", None),
+        ("null", None),
+        ("{model.safetensors: ab, tokenizer.json: c}", {WEIGHTS: "ab", TOKENIZER: "c"}),
+    ],
 )
-def test_checksums_that_are_given_replace_those_of_the_backbone(given: str, left: dict[str, str] | None) -> None:
-    """Hydra would add them to those that are there, and keep all for {}."""
+def test_checksums_can_be_cleared_and_changed(given: str, left: dict[str, str] | None) -> None:
+    """Hydra would merge {} into those of the backbone."""
     override = f"backbone.teacher.sha256={given}"
     assert one_config(["backbone=minilm", override]).backbone.teacher.sha256 == left
     jobs = list(configs(parse_arguments(["-m", "backbone=minilm", "seed=1,2", override])))

@@ -16,25 +16,16 @@ from pipeline.config import KINDS, Config, DataSource, Names, Optim, Settings
 
 WORD = re.compile(r"(\+{0,2}(?P<key>[\w.]+)=)(?P<value>.*)", re.DOTALL)
 DELIMITERS = (",", ";", "|", "\t", " ")  # Hydra reads them as a list, not at all, or as nothing
-CHECKSUMS = r"backbone\.(teacher|student|distilled)\.sha256"  # the setting whose keys are names of files
+NO_CHECKSUMS = re.compile(r"(backbone\.\w+\.sha256=)\{ *\}")
 COMPLEX = set("'\"\\[]{}()$")  # a value with one of these is not a plain word or number
 
 
 def keep_text(words: Sequence[str]) -> list[str]:
     """The words of a command line, with quotes around values of text settings that Hydra would read as another text.
 
-    A group without fixed keys, such as `backbone.teacher.sha256={...}`, is replaced: Hydra would keep what it had before.
+    Checksums that are set to {} are null: Hydra would merge nothing into those that are there.
     """
-    return [kept for word in words for kept in _replaced(word) or [_kept(word)]]
-
-
-def _replaced(word: str) -> list[str]:
-    """The words that empty such a group, and then set it; none for other words."""
-    found = WORD.fullmatch(word)
-    if not found or not re.fullmatch(CHECKSUMS, found["key"]) or not found["value"].strip().startswith("{"):
-        return []
-    empty = f"{found['key']}=null"
-    return [empty] if found["value"].replace(" ", "") == "{}" else [empty, word]
+    return [NO_CHECKSUMS.sub(r"\1null", _kept(word)) for word in words]
 
 
 def _kept(word: str) -> str:
