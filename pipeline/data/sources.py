@@ -41,7 +41,9 @@ class Files(TableSource):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.train is None and self.test is None:
-            raise ConfigError("train is not set; give it with data.train=FILE, or data.test=FILE where nothing is trained")
+            raise ConfigError(
+                "train is not set; give it with data.train=VALUE, or only data.test=VALUE where nothing is trained"
+            )
 
     @property
     def known_task(self) -> str | None:

@@ -41,7 +41,7 @@ def test_given_splits_stay_and_all_their_labels_are_labels(
 
 
 def test_what_learns_is_refused_with_the_setting_and_neither_is_an_error(file: Path, compose: Callable[..., Config]) -> None:
-    with pytest.raises(ConfigError, match=r"data.train is not set; give it with data.train=FILE, or data.test=FILE"):
+    with pytest.raises(ConfigError, match=r"data.train is not set; give it with data.train=VALUE, or only data.test=VALUE"):
         compose("data=files")
     for optim, steps in (
         ("baseline_onnx_int8", "finetune"),
