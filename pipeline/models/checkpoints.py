@@ -188,7 +188,7 @@ def locate(weights: Weights, role: str) -> Path:
     """The directory with a model's files (config.json, tokenizer.json, weights).
 
     `weights.sha256` belongs to the Hub, and to a package that has the same files. It is compared with the files of
-    `weights.path` if there is neither. Raises BackboneError when no place has them; its message names the files and what to do.
+    `weights.path` if there is neither. Raises BackboneError when no place has them; its message says what to do.
     """
     expected = tuple(sorted((weights.sha256 or {}).items()))
     if weights.path is not None:
