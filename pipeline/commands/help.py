@@ -53,7 +53,7 @@ def help_text() -> str:
         "",
         "Settings: GROUP.KEY=VALUE, for instance  backbone.teacher.finetune.epochs=3  data.oos_label=oos  seed=1",
         "          +step@optim.steps.NAME=KIND adds a step, '~optim.steps.NAME' removes one",
-        "--explain explains each column of a table; --cfg job shows the whole configuration; --hydra-help Hydra's own flags.",
+        "--explain explains each column of a table; --cfg job shows all settings; --hydra-help Hydra's own flags.",
     ]
     return "\n".join(lines)
 
