@@ -12,7 +12,6 @@ from typing import Any
 from pipeline.errors import BackboneError
 
 CLASSIFIER = "ForSequenceClassification"
-GENERATIVE = ("ForCausalLM", "LMHeadModel", "ForConditionalGeneration", "DoubleHeadsModel")
 TOKEN_LEVEL = ("ForTokenClassification", "ForQuestionAnswering")
 ENCODERS = ("ForMaskedLM", "ForPreTraining")  # what pretrained encoders are saved as, besides the bare network
 HEADS = ("classifier", "score")  # names of the last layer, where a configuration does not say what the model is
@@ -91,10 +90,8 @@ def require_readable_head(directory: Path) -> None:
 
 
 def _require_encoder(directory: Path, kind: str, config: dict[str, Any]) -> None:
-    generative = kind.endswith(GENERATIVE) or config.get("is_encoder_decoder") or config.get("is_decoder")
-    if not generative and not kind.endswith(ENCODERS):
-        generative = _only_generates(config.get("model_type"))
-    if generative:
+    both_ways = not config.get("is_encoder_decoder") and not config.get("is_decoder")
+    if not both_ways or (not kind.endswith(ENCODERS) and _only_generates(config.get("model_type"))):
         raise BackboneError(
             f"{directory}: a generative model ({kind or config.get('model_type')}); this program is for encoders that sort "
             f"texts: take one such as backbone=bert_base, or a classifier that was saved as ...{CLASSIFIER}"
@@ -102,11 +99,10 @@ def _require_encoder(directory: Path, kind: str, config: dict[str, Any]) -> None
 
 
 def _only_generates(model_type: str | None) -> bool:
-    """Whether a family is pretrained by predicting the next token alone."""
+    """Whether a family is pretrained by predicting the next token alone; XLNet reads in all orders."""
     from transformers.models.auto import modeling_auto as known
 
-    masked = {**known.MODEL_FOR_MASKED_LM_MAPPING_NAMES, **known.MODEL_FOR_PRETRAINING_MAPPING_NAMES}
-    encoders = {name for name, saved in masked.items() if not str(saved).endswith(GENERATIVE)}
+    encoders = {*known.MODEL_FOR_MASKED_LM_MAPPING_NAMES, "xlnet"}
     return model_type in known.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES and model_type not in encoders
 
 

@@ -16,7 +16,7 @@ from pipeline.models.checkpoints import check, weights_of
 from pipeline.models.folders import look
 from tests.models.test_build import problem
 
-LABELS = {"id2label": {"0": "a", "1": "b", "2": "c"}}
+LABELS: dict[str, Any] = {"id2label": {"0": "a", "1": "b", "2": "c"}}
 OWN = Backbone("own", teacher=Weights(pooling="auto"), student=Weights(from_teacher=True))
 
 
@@ -54,6 +54,7 @@ def sentences(pooling: dict[str, Any], *more: str) -> dict[str, Any]:
         (config("GPT2LMHeadModel", "gpt2"), "a generative model (GPT2LMHeadModel) backbone=bert_base"),
         (config("LlamaModel", "llama"), "a generative model (LlamaModel)"),
         (config("BartModel", "bart", is_encoder_decoder=True), "a generative model"),
+        (config("BertLMHeadModel", "bert", is_decoder=True), "a generative model (BertLMHeadModel)"),
         (config("BertForTokenClassification"), "answers about tokens backbone.finetuned=false"),
         (config("RobertaForQuestionAnswering", "roberta"), "RobertaForQuestionAnswering answers about tokens"),
         ({"config.json": None}, "config.json: not JSON"),
@@ -73,6 +74,7 @@ def test_what_is_nothing_to_begin_with_is_told_in_one_line(files: dict[str, Any]
     [
         ("BertForSequenceClassification", "bert", True), ("GPT2ForSequenceClassification", "gpt2", True),
         ("BertForMaskedLM", "bert", False), ("BertModel", "bert", False), ("ElectraForPreTraining", "electra", False),
+        ("XLMWithLMHeadModel", "xlm", False), ("XLNetLMHeadModel", "xlnet", False),
         ("XLMRobertaForMaskedLM", "xlm-roberta", False), ("ModernBertForMaskedLM", "modernbert", False),
     ],
 )  # fmt: skip

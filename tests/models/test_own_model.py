@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import transformers
@@ -18,7 +19,7 @@ from tests.support.runs import made
 pytestmark = pytest.mark.slow
 
 LABELS = ["weather", "music", "food"]
-NAMES = {"id2label": dict(enumerate(LABELS)), "label2id": {label: number for number, label in enumerate(LABELS)}}
+NAMES: dict[str, Any] = {"id2label": dict(enumerate(LABELS)), "label2id": {each: n for n, each in enumerate(LABELS)}}
 
 
 def modernbert(directory: Path) -> Path:
