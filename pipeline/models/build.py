@@ -22,8 +22,11 @@ from transformers import (
 from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
 from pipeline.config import Backbone
-from pipeline.errors import BackboneError, nearest
+from pipeline.errors import BackboneError
+from pipeline.models import outputs, setfit
 from pipeline.models.checkpoints import locate, weights_of
+from pipeline.models.folders import look, require_readable_head
+from pipeline.models.head import renew_last_layer
 from pipeline.models.pooling import pool
 from pipeline.models.positions import max_tokens, position_table
 from pipeline.models.students import every_second_layer
@@ -33,7 +36,9 @@ disable_progress_bar()  # reading and writing weights takes seconds at most
 set_verbosity_error()  # transformers warns that a new head is "newly initialized", which is intended
 
 log = logging.getLogger(__name__)
-VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "tokenizer.model", "sentencepiece.bpe.model", "spiece.model")
+VOCABULARIES = (
+    "tokenizer.json", "vocab.txt", "vocab.json", "tokenizer.model", "sentencepiece.bpe.model", "spiece.model", "spm.model",
+)  # fmt: skip
 Model = Any  # a transformers PreTrainedModel for sequence classification
 Tokenizer = Any  # a transformers PreTrainedTokenizerFast
 
@@ -54,7 +59,11 @@ def start(
     if weights.from_teacher:
         teacher, tokenizer = start(backbone, "teacher", labels, seed, problem_type)
         return every_second_layer(teacher), tokenizer
-    model, tokenizer, _ = _read(locate(weights, role), ignore_mismatched_sizes=True, **_head(labels, problem_type))
+    directory = locate(weights, role)
+    folder = look(directory)
+    model, tokenizer, _ = _read(directory, ignore_mismatched_sizes=True, **_head(labels, problem_type))
+    if folder.classifier:
+        renew_last_layer(model)  # else a head of another task that happens to have as many outputs would stay
     require_room(model, backbone.max_length)
     return pool(model, weights.pooling), tokenizer
 
@@ -133,38 +142,36 @@ def _head(labels: Sequence[str], problem_type: str) -> dict[str, Any]:
 
 
 def checkpoint(
-    directory: Path, labels: Sequence[str], max_length: int = 0, problem_type: str = PROBLEM_TYPE
+    directory: Path,
+    labels: Sequence[str],
+    max_length: int = 0,
+    problem_type: str = PROBLEM_TYPE,
+    label_names: Sequence[str] = (),
 ) -> tuple[Model, Tokenizer]:
     """A fine-tuned checkpoint; its outputs are reordered by name to match `labels`.
 
-    Raises BackboneError when its label names differ from `labels`, or the directory holds no such model.
+    label_names: of its outputs, where it calls them LABEL_0 and so on. Raises BackboneError when its label names differ
+    from `labels`, or the directory holds no such model.
     """
-    model, tokenizer, missing = _read(directory)
-    if missing:
-        raise BackboneError(
-            f"{directory}: the weights of {min(missing)} are missing in its files, so it is not a fine-tuned classifier"
-        )
-    named = {name: i for i, name in model.config.id2label.items()}
-    _compare_labels(directory, named, labels)
-    if len(named) != len(model.config.id2label):
-        raise BackboneError(f"{directory}: two of its labels have the same name")
+    folder = look(directory)
+    if folder.setfit:
+        require_readable_head(directory)
+        model, tokenizer, _ = _read(directory, num_labels=len(folder.outputs), ignore_mismatched_sizes=True)
+        model = setfit.with_head(model, folder)
+        names: Sequence[str] = folder.outputs
+    else:
+        model, tokenizer, missing = _read(directory)
+        if missing:
+            raise BackboneError(
+                f"{directory}: the weights of {min(missing)} are missing in its files, so it is not a fine-tuned classifier"
+            )
+        names = [model.config.id2label[number] for number in sorted(model.config.id2label)]
+    order = outputs.places(directory, outputs.names_of(directory, names, labels, label_names), labels)
     require_room(model, max_length)
-    _reorder_head(model, [named[label] for label in labels])
+    _reorder_head(model, order)
     for key, value in _head(labels, problem_type).items():
         setattr(model.config, key, value)
     return model, tokenizer
-
-
-def _compare_labels(directory: Path, named: dict[str, int], labels: Sequence[str]) -> None:
-    missing = [label for label in labels if label not in named]
-    if missing:
-        raise BackboneError(
-            f"{directory}: the checkpoint has no label {missing[0]!r}, the data has "
-            f"({len(missing)} of {len(labels)} differ){nearest(missing[0], named)}"
-        )
-    extra = [name for name in named if name not in labels]
-    if extra:
-        raise BackboneError(f"{directory}: the checkpoint has labels that the data lacks: {', '.join(extra[:5])}")
 
 
 def _reorder_head(model: Model, order: list[int]) -> None:

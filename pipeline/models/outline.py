@@ -29,14 +29,16 @@ class Outline:
     trained: bool = True  # False: its weights are random
 
 
-def outline_of_weights(backbone: Backbone, role: str, labels: Sequence[str], seed: int) -> Outline:
+def outline_of_weights(
+    backbone: Backbone, role: str, labels: Sequence[str], seed: int, label_names: Sequence[str] = ()
+) -> Outline:
     """Of what a role ("teacher" or "student") begins with: a fine-tuned checkpoint, or what fine-tuning starts from.
 
     Raises BackboneError when no such network can be made from the weights, or the checkpoint has other labels.
     """
     weights = weights_of(backbone, role)
     if weights.finetuned:
-        return outline_of_checkpoint(locate(weights, role), labels, backbone.max_length)
+        return outline_of_checkpoint(locate(weights, role), labels, backbone.max_length, label_names)
     return outline_of_start(backbone, role, labels, seed)
 
 
@@ -48,11 +50,13 @@ def outline_of_start(backbone: Backbone, role: str, labels: Sequence[str], seed:
     return Outline(network=model.to("meta"), tokenizer=tokenizer)
 
 
-def outline_of_checkpoint(directory: Path, labels: Sequence[str], max_length: int) -> Outline:
+def outline_of_checkpoint(
+    directory: Path, labels: Sequence[str], max_length: int, label_names: Sequence[str] = ()
+) -> Outline:
     """Of a fine-tuned checkpoint. Raises what `build.checkpoint` raises, since it reads the weights."""
     from pipeline.models.build import checkpoint
 
-    model, tokenizer = _usable(lambda: checkpoint(directory, labels, max_length))
+    model, tokenizer = _usable(lambda: checkpoint(directory, labels, max_length, label_names=label_names))
     return Outline(network=model.to("meta"), tokenizer=tokenizer)
 
 

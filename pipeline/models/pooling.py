@@ -12,6 +12,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from pipeline.models.layers import required
+from pipeline.models.linear_head import First, head_of, use_linear_head
 
 
 def pooling_of(model: Any) -> str:
@@ -19,10 +20,16 @@ def pooling_of(model: Any) -> str:
     return str(getattr(model.config, "pooling", "first"))
 
 
+def own_parts(model: Any) -> str:
+    """How a network differs from that of transformers in pooling and head; "" where it does not."""
+    parts = ["mean pooling"] if pooling_of(model) == "mean" else []
+    return " and ".join([*parts, "a linear head"] if head_of(model) else parts)
+
+
 def pool(model: Any, pooling: str | None = None) -> Any:
     """Make a network pool as its configuration says, or as `pooling` says, which its configuration then records.
 
-    Raises OptimizationError for an unknown architecture.
+    Also its head, see `linear_head`. Raises OptimizationError for an unknown architecture.
     """
     if pooling is not None and pooling != "first":
         setting = required(model).pooling_setting or "pooling"
@@ -38,15 +45,7 @@ def pool(model: Any, pooling: str | None = None) -> Any:
             for name in kind.left_out:
                 if getattr(encoder, name, None) is not None:
                     setattr(encoder, name, First())
-    return model
-
-
-class First(nn.Module):
-    """Hidden states (n, length, hidden size) -> the first of each text (n, hidden size), which stay as they are."""
-
-    def forward(self, hidden: Tensor) -> Tensor:
-        """See the class."""
-        return hidden[:, 0] if hidden.dim() == 3 else hidden
+    return use_linear_head(model)
 
 
 class Mean(nn.Module):

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.models.layers import KEPT_HEADS
-from pipeline.models.pooling import pool, pooling_of
+from pipeline.models.pooling import own_parts, pool
 from pipeline.models.token_types import ARGUMENT, kind_for
 from pipeline.runtimes import tokens
 from pipeline.runtimes.base import Description, PublishedForm, Runtime, TokenizedClassifier
@@ -94,10 +94,10 @@ def save(model: Any, tokenizer: Any, description: Description, artifact: Path, t
     """Write a transformers model and tokenizer as an artifact directory: config, safetensors, tokenizer, description.
 
     The artifact must split `texts`, besides others, into the tokens that `tokenizer` makes of them (see `tokens.write`).
-    A network that pools in another way than transformers does is written as `weights.safetensors`: transformers would load
-    `model.safetensors` and give other answers.
+    A network with a pooling or head that transformers does not have is written as `weights.safetensors`: transformers would
+    load `model.safetensors` and give other answers.
     """
-    if pooling_of(model) == "first":
+    if not own_parts(model):
         model.save_pretrained(artifact)
     else:
         write_compact(model.state_dict(), artifact)
@@ -158,8 +158,8 @@ def save_standard(artifact: Path, target: Path) -> None:
 
 def unknown_to_transformers(model: Any, stored: Iterable[str]) -> str:
     """What transformers does not support in a network with tensors of these names; "" where it supports all."""
-    if pooling_of(model) != "first":
-        return f"{pooling_of(model)} pooling"
+    if own_parts(model):
+        return own_parts(model)
     weights = {name for name in stored if not name.endswith(f".{KEPT_HEADS}")}
     return "" if model.state_dict().keys() == weights else "layers of low rank"
 

@@ -41,6 +41,7 @@ class Compile(Step):
     code_version: ClassVar[int] = 4
     takes: ClassVar[tuple[str, ...]] = ("torch",)
     gives: ClassVar[str] = "torch_compiled"
+    learns: ClassVar[bool] = False
 
     def inputs(self, context: Context) -> dict[str, Any]:
         """The processor's features, and versions. Raises OptimizationError when this machine can't compile."""

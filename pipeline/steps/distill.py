@@ -102,6 +102,10 @@ class Distill(Distilling):
             weights = identity(backbone, "student") if self._starts_from(backbone) == "student" else "teacher"
         return super().inputs(context) | {"oos": context.splits.oos, "weights": weights}
 
+    def needs_train(self, backbone: Backbone) -> bool:
+        """Not where the published student is used."""
+        return not self._published(backbone)
+
     def check_task(self, backbone: Backbone, task: str) -> None:
         """Nothing is trained where the published student is used."""
         if not self._published(backbone):
@@ -120,7 +124,8 @@ class Distill(Distilling):
         """Raises OptimizationError if the student can't be made of the teacher, or can't learn what it is to learn."""
         backbone, labels = context.backbone, list(context.splits.labels)
         if self._published(backbone):
-            return outline_of_checkpoint(locate(backbone.distilled, "distilled"), labels, backbone.max_length)
+            directory, names = locate(backbone.distilled, "distilled"), context.splits.label_names
+            return outline_of_checkpoint(directory, labels, backbone.max_length, names)
         teacher = needed["teacher"]
         if self._starts_from(backbone) == "student":
             student = outline_of_start(backbone, "student", labels, context.seed)

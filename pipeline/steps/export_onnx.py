@@ -32,6 +32,7 @@ class ExportOnnx(Step):
     code_version: ClassVar[int] = 6
     takes: ClassVar[tuple[str, ...]] = ("torch",)
     gives: ClassVar[str] = "onnx"
+    learns: ClassVar[bool] = False
 
     def inputs(self, context: Context) -> dict[str, Any]:
         """Versions, and the data, on which the metrics in the notes depend."""

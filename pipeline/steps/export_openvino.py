@@ -32,6 +32,7 @@ class ExportOpenvino(Step):
     code_version: ClassVar[int] = 4
     takes: ClassVar[tuple[str, ...]] = ("torch",)
     gives: ClassVar[str] = "openvino"
+    learns: ClassVar[bool] = False
 
     def inputs(self, context: Context) -> dict[str, Any]:
         """Versions and data. Raises OptimizationError without the extra, or without bfloat16 instructions for bf16."""

@@ -30,6 +30,7 @@ class LowRank(Step):
     code_version: ClassVar[int] = 2
     takes: ClassVar[tuple[str, ...]] = ("torch",)
     gives: ClassVar[str] = "torch"
+    learns: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -32,6 +32,7 @@ class QuantizeOnnxDynamic(Step):
     code_version: ClassVar[int] = 4
     takes: ClassVar[tuple[str, ...]] = ("onnx",)
     gives: ClassVar[str] = "onnx_int8"
+    learns: ClassVar[bool] = False
 
     def inputs(self, context: Context) -> dict[str, Any]:
         """Versions, what "auto" means on this processor, and the data, on which the metric depends."""

@@ -28,6 +28,7 @@ class QuantizeOnnxWeightOnly(Step):
     code_version: ClassVar[int] = 1
     takes: ClassVar[tuple[str, ...]] = ("onnx",)
     gives: ClassVar[str] = "onnx_4bit"
+    learns: ClassVar[bool] = False
 
     def inputs(self, context: Context) -> dict[str, Any]:
         """Versions, and the data, on which the metric depends."""
