@@ -2,16 +2,17 @@
 
 from collections.abc import Sequence
 
-from pipeline.runtimes.onnx_notes import IN_JAVASCRIPT, IN_PYTHON
+from pipeline.runtimes.onnx_notes import in_javascript, in_python
+from pipeline.tasks import Task
 
 
-def how_to_load(repository: str) -> str:
+def how_to_load(repository: str, task: Task) -> str:
     """With transformers.js, with plain ONNX Runtime, with Optimum."""
-    python = IN_PYTHON.replace('Path("DIR")', f'Path(snapshot_download("{repository}"))')
+    python = in_python(task).replace('Path("DIR")', f'Path(snapshot_download("{repository}"))')
     python = python.replace("import onnxruntime\n", "import onnxruntime\nfrom huggingface_hub import snapshot_download\n")
     return "\n\n".join(
         [
-            f"In Node.js and in a browser:\n\n```js\n{IN_JAVASCRIPT.replace('NAME', repository)}```",
+            f"In Node.js and in a browser:\n\n```js\n{in_javascript(task).replace('NAME', repository)}```",
             f"In Python:\n\n```python\n{python}```",
             f'`optimum.onnxruntime.ORTModelForSequenceClassification.from_pretrained("{repository}")` loads it too.',
         ]

@@ -177,7 +177,7 @@ def _body(repository: str, description: Description, form: PublishedForm, card: 
     if form is PublishedForm.PROJECT:
         load = ours
     elif form is PublishedForm.ONNX:
-        load = onnx_card.how_to_load(repository)
+        load = onnx_card.how_to_load(repository, task)
         load += "" if description.rule.plain and description.window is None else f"{RULE_NOTE}{ours}"
     else:
         written = LOAD_WITH_TRANSFORMERS.format(repository=repository, example=theirs, arguments=task.transformers_arguments)
