@@ -6,10 +6,14 @@ from pipeline.runtimes.onnx_notes import in_javascript, in_python
 from pipeline.tasks import Task
 
 
-def how_to_load(repository: str, task: Task) -> str:
-    """With transformers.js, with plain ONNX Runtime, with Optimum."""
-    python = in_python(task).replace('Path("DIR")', f'Path(snapshot_download("{repository}"))')
-    python = python.replace("import onnxruntime\n", "import onnxruntime\nfrom huggingface_hub import snapshot_download\n")
+def how_to_load(repository: str, task: Task, local: bool = False) -> str:
+    """With transformers.js, with plain ONNX Runtime, with Optimum; local: it is a directory."""
+    python = in_python(task).replace("DIR", repository)
+    if not local:
+        python = python.replace(f'Path("{repository}")', f'Path(snapshot_download("{repository}"))')
+        python = python.replace(
+            "import onnxruntime\n", "import onnxruntime\nfrom huggingface_hub import snapshot_download\n"
+        )
     return "\n\n".join(
         [
             f"In Node.js and in a browser:\n\n```js\n{in_javascript(task).replace('NAME', repository)}```",
