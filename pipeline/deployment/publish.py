@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.deployment import onnx_card
 from pipeline.errors import PublishError
 from pipeline.evaluation.rows import Row
 from pipeline.models.outline import Outline
@@ -49,6 +50,7 @@ from pipeline.deployment.serve.answers import Answerer  # from the project class
 
 answer = Answerer(Path(snapshot_download("{repository}")))
 print(answer([{example}])[0].{field})"""
+LIBRARIES = {PublishedForm.PROJECT: None, PublishedForm.ONNX: "transformers.js"}  # others: transformers
 EXAMPLES = {  # of transformers, and of ours, by whether the inputs are pairs
     False: ('"a text to classify"', '"a text to classify"'),
     True: ('{"text": "a text", "text_pair": "another"}', '("a text", "another")'),
@@ -68,6 +70,7 @@ class Card:
     metrics: Mapping[str, float]  # by their names in MLflow
     labels: tuple[str, ...]
     base_models: tuple[str, ...] = ()  # repositories on the Hub
+    notes: tuple[str, ...] = ()  # see `Runtime.notes`
 
 
 def check(repository: str | None) -> None:
@@ -147,7 +150,7 @@ def model_card(repository: str, description: Description, form: PublishedForm, c
         for name, value in _accuracies(description, card).items()
     ]  # fmt: skip
     front = ModelCardData(
-        library_name=None if form is PublishedForm.PROJECT else "transformers", pipeline_tag="text-classification",
+        library_name=LIBRARIES.get(form, "transformers"), pipeline_tag="text-classification",
         tags=["model-compression", runtime], base_model=sorted(card.base_models) or None, metrics=["accuracy"],
         model_name=repository.rpartition("/")[2], eval_results=results,
     )  # fmt: skip
@@ -173,6 +176,9 @@ def _body(repository: str, description: Description, form: PublishedForm, card: 
     ours = f"```python\n{LOAD_WITH_PROJECT.format(repository=repository, example=own, field=task.fields[0])}\n```"
     if form is PublishedForm.PROJECT:
         load = ours
+    elif form is PublishedForm.ONNX:
+        load = onnx_card.how_to_load(repository, task)
+        load += "" if description.rule.plain and description.window is None else f"{RULE_NOTE}{ours}"
     else:
         written = LOAD_WITH_TRANSFORMERS.format(repository=repository, example=theirs, arguments=task.transformers_arguments)
         load = f"```python\n{written}\n```"
@@ -188,6 +194,7 @@ def _body(repository: str, description: Description, form: PublishedForm, card: 
             f"A classifier of {'pairs of texts' if task.pairs else 'texts'}, each with {task.number_of} {len(card.labels)} "
             f"labels: optimization `{card.optim}`, backbone `{card.backbone}`, trained and measured on `{card.data}`.",
             f"## How to load it\n\n{load}",
+            *onnx_card.differences(card.notes),
             f"## What was measured\n\nOn the test split, of these weights: {measured}.",
             f"{card.table_markdown}\n\n![accuracy over latency]({card.plot.name})",
             f"## How it was made\n\n{steps}",
@@ -208,10 +215,13 @@ def _uploadable(artifact: Path, scratch: Path) -> tuple[Path, PublishedForm]:
 
 def _stale_files(present: list[str], files: Mapping[str, Any]) -> list[str]:
     """Files of an earlier artifact in the repository that the new one does not have, also in its subdirectories."""
-    ours = {".json"} | {Path(name).suffix for runtime in all_runtimes() for name in (*runtime.weights, *runtime.files)}
+    patterns = [Path(name) for runtime in all_runtimes() for name in (*runtime.weights, *runtime.files)]
+    ours = {".json"} | {pattern.suffix for pattern in patterns}
     folders = {name.removesuffix(DESCRIPTION) for name in present if name.rpartition("/")[2] == DESCRIPTION}
     if "" not in folders:
         return []  # it contains no artifact of ours, so no file is ours
+    inner = {f"{pattern.parent.as_posix()}/" for pattern in patterns if pattern.parent != Path()}
+    folders |= {folder + each for folder in folders for each in inner}
     old = [name for name in present if name not in files and Path(name).suffix in ours]
     return [name for name in old if name.removesuffix(Path(name).name) in folders]
 
@@ -281,6 +291,6 @@ def publish(job: Job, row: Row, made: StepsResult) -> None:
         optim=row.optim, data=config.data.name, backbone=config.backbone.name, steps=tuple(config.optim.steps),
         table_markdown=f"{tables.table(rows).markdown()}\n\n{noise_floor.explanation(job.tracker, rows)}",
         plot=config.folder("comparison") / "comparison.png", metrics=row.metrics, labels=tuple(job.context.splits.labels),
-        base_models=base_models(config),
+        base_models=base_models(config), notes=tuple(runtime_of(made.artifact).notes(made.artifact)),
     )  # fmt: skip
     log.info("published: %s", upload(made.artifact, config.publish.hub, card))

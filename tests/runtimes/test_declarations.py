@@ -22,6 +22,7 @@ from pipeline.evaluation.size import size_of
 from pipeline.models.pooling import pool
 from pipeline.runtimes import torch_int8
 from pipeline.runtimes.base import Description, PublishedForm, Runtime, all_runtimes, load, packages_of, runtime_of
+from pipeline.runtimes.onnx_folder import FP32, place_for
 from pipeline.runtimes.onnx_graph import export
 from pipeline.runtimes.static import quantized
 from pipeline.runtimes.torch import read, read_tokenizer, save, save_compact
@@ -50,7 +51,7 @@ def make_int8(artifact: Path) -> None:
 
 def make_onnx(artifact: Path) -> None:
     described("onnx", artifact).write(artifact)
-    export(network(), artifact / "model.onnx")
+    export(network(), place_for(artifact, FP32))
 
 
 def make_openvino(artifact: Path, precision: str = "f32") -> None:
@@ -103,6 +104,7 @@ MAKERS: dict[str, Make] = {
     "torch": lambda artifact: stored(network(), artifact, save),
     "torch_int8": make_int8,
 }
+FORMS = {"torch": PublishedForm.STANDARD, "onnx": PublishedForm.ONNX}
 DEPENDENT = {"cascade", "torch_int8"}  # on what shares the batch
 
 
@@ -129,7 +131,7 @@ def check_declared(name: str, artifact: Path, folder: Path) -> None:
     assert set(packages_of(artifact)) <= environment()["versions"].keys()
     pinned = [f"{package}=={version(package).partition('+')[0]}" for package in packages_of(artifact)]
     assert requirements(artifact)[1:] == pinned
-    assert runtime.published_form(artifact) is (PublishedForm.STANDARD if name == "torch" else PublishedForm.PROJECT)
+    assert runtime.published_form(artifact) is FORMS.get(name, PublishedForm.PROJECT)
     classifier = load(artifact, 1)
     assert classifier.batch_independent is (name not in DEPENDENT)
     alone, told = np.concatenate([classifier.logits([text]) for text in TEXTS]), list[int]()
