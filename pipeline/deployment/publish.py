@@ -11,16 +11,18 @@ import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.deployment import forms
+from pipeline.deployment.card import Card, model_card
+from pipeline.deployment.handler import compose
 from pipeline.errors import PublishError
 from pipeline.evaluation.rows import Row
 from pipeline.models.outline import Outline
 from pipeline.reporting import noise_floor, tables
 from pipeline.reporting.comparison import others_of
-from pipeline.runtimes.base import DESCRIPTION, Description, PublishedForm, all_runtimes, runtime_of
+from pipeline.runtimes.base import DESCRIPTION, Description, all_runtimes
 from pipeline.steps.execute import StepsResult
 from pipeline.tracking.identity import base_models
 from pipeline.tracking.job import Job
@@ -37,39 +39,6 @@ REMEDIES = {
     429: "too many requests: wait some minutes",
 }
 RUN_IS_KEPT = "; the run itself is kept: repeat the command to publish it without training again"
-WRITTEN_OUT_NOTE = "\n\nA compact form of this network was measured. The form for transformers is larger and not faster."
-WINDOWS_NOTE = "\n\nLong texts were measured in windows, which this joins; transformers reads their beginning:\n\n"
-RULE_NOTE = "\n\nThe decision rule (`classifier.json`) was measured too. It is applied by this, not by transformers:\n\n"
-LOAD_WITH_TRANSFORMERS = """from transformers import pipeline
-
-print(pipeline("text-classification", model="{repository}", truncation=True{arguments})({example}))"""
-LOAD_WITH_PROJECT = """from pathlib import Path
-from huggingface_hub import snapshot_download
-from pipeline.deployment.serve.answers import Answerer  # from the project classifier-compression-pipeline
-
-answer = Answerer(Path(snapshot_download("{repository}")))
-print(answer([{example}])[0].{field})"""
-EXAMPLES = {  # of transformers, and of ours, by whether the inputs are pairs
-    False: ('"a text to classify"', '"a text to classify"'),
-    True: ('{"text": "a text", "text_pair": "another"}', '("a text", "another")'),
-}
-
-
-@dataclass(frozen=True)
-class Card:
-    """The contents of the model card."""
-
-    optim: str
-    data: str
-    backbone: str
-    steps: tuple[str, ...]
-    table_markdown: str  # the measured comparison
-    plot: Path  # of the comparison
-    metrics: Mapping[str, float]  # by their names in MLflow
-    labels: tuple[str, ...]
-    base_models: tuple[str, ...] = ()  # repositories on the Hub
-
-
 def check(repository: str | None) -> None:
     """Check name, token and connection before any work. Raises PublishError."""
     if repository is None:
@@ -97,11 +66,17 @@ def check_form(repository: str, planned: Outline) -> None:
     place = f"publish.hub={repository}"
     if not planned.trained:
         raise PublishError(f"{place}: its weights are random, so it can't be published")
-    reason = planned.form if planned.form != "torch" else ""
+    form = planned.form or "torch"
+    if not compose.known(form):
+        raise PublishError(f"{place}: nothing else loads what this makes ({form}); {STANDARD_WAYS[form != 'torch']}")
+    reason = form if form != "torch" else ""
     if not reason and planned.network is not None:
         reason = unknown_parts(planned.network)
     if reason:
-        log.info("%s: transformers can't load what this makes (%s); its card says how this project does", place, reason)
+        log.info(
+            "%s: transformers can't load what this makes (%s): it is published with a handler.py that needs its runtime alone; "
+            "for transformers, %s", place, reason, "",
+        )  # fmt: skip
 
 
 def upload(artifact: Path, repository: str, card: Card) -> str:
@@ -118,7 +93,8 @@ def upload(artifact: Path, repository: str, card: Card) -> str:
     if not description.trained:
         raise PublishError(f"{place}: its weights are random, so it was not published")
     with tempfile.TemporaryDirectory() as scratch:
-        directory, form = _uploadable(artifact, Path(scratch))
+        directory = Path(scratch) / "published"
+        form = forms.write_whatever_loads(artifact, directory)
         files: dict[str, Path | bytes] = {
             path.relative_to(directory).as_posix(): path for path in sorted(directory.rglob("*")) if path.is_file()
         }
@@ -132,78 +108,6 @@ def upload(artifact: Path, repository: str, card: Card) -> str:
             operations += [CommitOperationDelete(name) for name in _stale_files(api.list_repo_files(url.repo_id), files)]
             api.create_commit(url.repo_id, operations, commit_message=f"{card.optim}, measured on {card.data}")
     return str(url)
-
-
-def model_card(repository: str, description: Description, form: PublishedForm, card: Card) -> str:
-    """README.md of the repository: YAML front matter for the Hub, then Markdown."""
-    from huggingface_hub import EvalResult, ModelCard, ModelCardData
-
-    runtime = description.runtime
-    results = [
-        EvalResult(
-            task_type="text-classification", dataset_type=card.data, dataset_name=card.data, dataset_split="test",
-            metric_type="f1" if "F1" in name else "accuracy", metric_name=name, metric_value=value,
-        )
-        for name, value in _accuracies(description, card).items()
-    ]  # fmt: skip
-    front = ModelCardData(
-        library_name=None if form is PublishedForm.PROJECT else "transformers", pipeline_tag="text-classification",
-        tags=["model-compression", runtime], base_model=sorted(card.base_models) or None, metrics=["accuracy"],
-        model_name=repository.rpartition("/")[2], eval_results=results,
-    )  # fmt: skip
-    return str(ModelCard(f"---\n{front.to_yaml()}\n---\n\n{_body(repository, description, form, card)}"))
-
-
-def _accuracies(description: Description, card: Card) -> dict[str, float]:
-    """The task's metrics on the test split by what they are of: transformers answers without the decision rule."""
-    found = {}
-    for key, name in description.kind.headlines.items():
-        value, without = card.metrics[f"quality/{key}"], card.metrics.get(f"argmax/{key}")
-        if description.rule.plain:
-            found[name] = value
-            continue
-        found |= {} if without is None else {f"{name} without the decision rule": without}
-        found[f"{name} with the decision rule"] = value
-    return found
-
-
-def _body(repository: str, description: Description, form: PublishedForm, card: Card) -> str:
-    task = description.kind
-    theirs, own = EXAMPLES[task.pairs]
-    ours = f"```python\n{LOAD_WITH_PROJECT.format(repository=repository, example=own, field=task.fields[0])}\n```"
-    if form is PublishedForm.PROJECT:
-        load = ours
-    else:
-        written = LOAD_WITH_TRANSFORMERS.format(repository=repository, example=theirs, arguments=task.transformers_arguments)
-        load = f"```python\n{written}\n```"
-        load += WRITTEN_OUT_NOTE if form is PublishedForm.CONVERTED else ""
-        notes = [] if description.rule.plain else [RULE_NOTE]
-        notes += [] if description.window is None else [WINDOWS_NOTE]
-        load += "".join(notes) + ours if notes else ""
-    steps = "\n".join(f"{number}. {step}" for number, step in enumerate(card.steps, start=1))
-    measured = ", ".join(f"{name} {value:.1%}" for name, value in _accuracies(description, card).items())
-    return "\n\n".join(
-        [
-            f"# {repository.rpartition('/')[2]}",
-            f"A classifier of {'pairs of texts' if task.pairs else 'texts'}, each with {task.number_of} {len(card.labels)} "
-            f"labels: optimization `{card.optim}`, backbone `{card.backbone}`, trained and measured on `{card.data}`.",
-            f"## How to load it\n\n{load}",
-            f"## What was measured\n\nOn the test split, of these weights: {measured}.",
-            f"{card.table_markdown}\n\n![accuracy over latency]({card.plot.name})",
-            f"## How it was made\n\n{steps}",
-            f"## Labels\n\n{', '.join(f'`{label}`' for label in card.labels)}\n",
-        ]
-    )
-
-
-def _uploadable(artifact: Path, scratch: Path) -> tuple[Path, PublishedForm]:
-    """The directory to upload and its form; the artifact's runtime decides both."""
-    runtime = runtime_of(artifact)
-    form = runtime.published_form(artifact)
-    if form is not PublishedForm.CONVERTED:
-        return artifact, form
-    runtime.write_standard(artifact, scratch)
-    return scratch, form
 
 
 def _stale_files(present: list[str], files: Mapping[str, Any]) -> list[str]:
