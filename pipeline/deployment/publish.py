@@ -112,10 +112,13 @@ def upload(artifact: Path, repository: str, card: Card) -> str:
 
 def _stale_files(present: list[str], files: Mapping[str, Any]) -> list[str]:
     """Files of an earlier artifact in the repository that the new one does not have, also in its subdirectories."""
-    ours = {".json"} | {Path(name).suffix for runtime in all_runtimes() for name in (*runtime.weights, *runtime.files)}
+    patterns = [Path(name) for runtime in all_runtimes() for name in (*runtime.weights, *runtime.files)]
+    ours = {".json"} | {pattern.suffix for pattern in patterns}
     folders = {name.removesuffix(DESCRIPTION) for name in present if name.rpartition("/")[2] == DESCRIPTION}
     if "" not in folders:
         return []  # it contains no artifact of ours, so no file is ours
+    inner = {f"{pattern.parent.as_posix()}/" for pattern in patterns if pattern.parent != Path()}
+    folders |= {folder + each for folder in folders for each in inner}
     old = [name for name in present if name not in files and Path(name).suffix in ours]
     return [name for name in old if name.removesuffix(Path(name).name) in folders]
 

@@ -153,12 +153,12 @@ def test_a_cascade_keeps_its_folders_takes_the_place_of_another_and_loads_as_its
         instant.write(folder / part, LABELS, seed=seed)
     (folder / "cascade.json").write_text('{"threshold": 0.9}')
     Description("cascade", LABELS, 64).write(folder)
-    before = ("classifier.json", "model.bin", "model.xml", "better/classifier.json", "better/model.pt2", "better/old.onnx")
+    before = ("classifier.json", "model.bin", "model.xml", "better/classifier.json", "better/onnx/old.onnx")
     kept = ("notes/classes.json", "better/README.txt", "LICENSE")
     hub.repositories["ada/tiny"], hub.commits["ada/tiny"] = dict.fromkeys((*before, *kept), b""), ["before"]
     files = pushed(hub, folder)
     own = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-    assert {"cheap/model.onnx", "better/model.onnx", "cascade.json"} < own
+    assert {"cheap/onnx/model.onnx", "better/onnx/model.onnx", "cascade.json"} < own
     assert set(files) == own | set(kept) | {"README.md", "comparison.png"}
     code = files["README.md"].decode().split("```python\n")[1].split("```")[0].replace("a text to classify", "play a song")
     best = load(folder, threads=1).logits(["play a song"])[0].argmax()

@@ -129,7 +129,7 @@ def test_a_rollback_makes_the_one_before_the_champion_again(
     rollback(config)
     assert aliases(client) == {"champion": "1", "previous": "2"}
     assert "version 1 is the champion again" in capsys.readouterr().out
-    place(client, "2").joinpath("model.onnx").write_bytes(b"")
+    place(client, "2").joinpath("onnx/model.onnx").write_bytes(b"")
     with pytest.raises(TrackError, match="models:/toy-tiny/2 can't be loaded"):
         rollback(config)
     assert aliases(client) == {"champion": "1", "previous": "2"} and loads(config)
@@ -139,7 +139,7 @@ def test_what_is_the_champion_already_is_not_registered_again_unless_it_was_dama
     measured: Path, client: MlflowClient, decided: Decide
 ) -> None:
     assert decided(*SMALL) == 0 and decided(*SMALL) == 0 and aliases(client) == {"champion": "1"}
-    place(client, "1").joinpath("model.onnx").write_bytes(b"")
+    place(client, "1").joinpath("onnx/model.onnx").write_bytes(b"")
     assert decided(*SMALL) == 0 and loads(composed(measured))
     assert aliases(client) == {"champion": "2"}, "what is damaged is no way back"
 

@@ -22,6 +22,7 @@ from pipeline.evaluation.size import size_of
 from pipeline.models.pooling import pool
 from pipeline.runtimes import torch_int8
 from pipeline.runtimes.base import Description, PublishedForm, Runtime, all_runtimes, load, packages_of, runtime_of
+from pipeline.runtimes.onnx_folder import FP32, place_for
 from pipeline.runtimes.onnx_graph import export
 from pipeline.runtimes.static import quantized
 from pipeline.runtimes.torch import read, read_tokenizer, save, save_compact
@@ -50,7 +51,7 @@ def make_int8(artifact: Path) -> None:
 
 def make_onnx(artifact: Path) -> None:
     described("onnx", artifact).write(artifact)
-    export(network(), artifact / "model.onnx")
+    export(network(), place_for(artifact, FP32))
 
 
 def make_openvino(artifact: Path, precision: str = "f32") -> None:

@@ -10,6 +10,7 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 
 from pipeline.runtimes.base import Description
+from pipeline.runtimes.onnx_folder import FP32
 
 WORDS = ("[PAD]", "[UNK]", "play", "a", "song", "rain", "pizza", "no", "is", "it", "sunny")
 
@@ -34,8 +35,8 @@ def write(artifact: Path, labels: list[str], width: int = 64, seed: int = 0) -> 
     tensors = [numpy_helper.from_array(array, name) for name, array in arrays.items()]
     graph = helper.make_graph(nodes, "instant", inputs, [output], tensors)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
-    artifact.mkdir(parents=True)
-    onnx.save(model, str(artifact / "model.onnx"))
+    (artifact / "onnx").mkdir(parents=True)
+    onnx.save(model, str(artifact / FP32))
     tokenizer = Tokenizer(WordLevel({word: number for number, word in enumerate(WORDS)}, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = Whitespace()
     tokenizer.save(str(artifact / "tokenizer.json"))

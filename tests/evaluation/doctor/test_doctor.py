@@ -17,8 +17,8 @@ from pipeline.evaluation.doctor.parts import part_of, sizes
 from pipeline.evaluation.doctor.texts import SENTENCES
 from pipeline.runtimes import torch_int8
 from pipeline.runtimes.base import Description
-from pipeline.runtimes.onnx import MODEL
 from pipeline.runtimes.onnx_dynamic import quantize
+from pipeline.runtimes.onnx_folder import FP32 as MODEL
 from pipeline.runtimes.onnx_graph import export, fuse
 from pipeline.runtimes.torch import read, read_tokenizer
 from tests.runtimes.test_compact import network, sparse, stored
@@ -36,7 +36,7 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     model, tokenizer, description = read(made["torch"]), read_tokenizer(made["torch"]), Description.read(made["torch"])
     for name in ("onnx", "onnx_int8", "torch_int8"):
         made[name] = folder / name
-        made[name].mkdir()
+        (made[name] / "onnx").mkdir(parents=True)
     export(model, folder / "exported.onnx")
     fuse(folder / "exported.onnx", made["onnx"] / MODEL, 64)
     quantize(made["onnx"] / MODEL, made["onnx_int8"] / MODEL, True, True, folder)
