@@ -13,12 +13,11 @@ RULE_NOTE = "\n\nThe decision rule (`classifier.json`) was measured too. It is a
 LOAD_WITH_TRANSFORMERS = """from transformers import pipeline
 
 print(pipeline("text-classification", model="{repository}", truncation=True{arguments})({example}))"""
+DOWNLOAD = "from huggingface_hub import snapshot_download\n\n"
 LOAD_WITH_HANDLER = """import sys
 
-from huggingface_hub import snapshot_download
-
-sys.path.insert(0, snapshot_download("{repository}"))
-from handler import EndpointHandler  # a file of the repository
+{download}sys.path.insert(0, {folder})
+from handler import EndpointHandler  # a file there, which needs {packages}
 
 print(EndpointHandler()({{"inputs": [{example}]}})[0]["{field}"])"""
 LOAD_WITH_PROJECT = """from pathlib import Path
@@ -81,22 +80,32 @@ def _accuracies(description: Description, card: Card) -> dict[str, float]:
     return found
 
 
-def how_to_load(place: str, description: Description, form: Form) -> str:
-    """Markdown: the code that loads what is in a repository, and what it leaves out."""
-    task = description.kind
-    theirs, own = EXAMPLES[task.pairs]
-    ours = LOAD_WITH_PROJECT.format(repository=place, example=own, field=task.fields[0])
-    if form.handler:
-        ours = LOAD_WITH_HANDLER.format(repository=place, example=theirs, field=task.fields[0])
-    code = f"```python\n{ours}\n```"
+def how_to_load(place: str, description: Description, form: Form, local: bool = False) -> str:
+    """Markdown: the code that loads what is in a repository, or in a local directory, and what other programs must know."""
+    code = f"```python\n{_own_code(place, description, form, local)}\n```"
     if form.published is PublishedForm.PROJECT:
-        return code
-    written = LOAD_WITH_TRANSFORMERS.format(repository=place, example=theirs, arguments=task.transformers_arguments)
-    load = f"```python\n{written}\n```"
+        known = "\n".join(f"- {note}" for note in form.notes)
+        return f"{code}\n\nOther programs:\n\n{known}" if known else code
+    task = description.kind
+    arguments = {"example": EXAMPLES[task.pairs][0], "arguments": task.transformers_arguments}
+    load = f"```python\n{LOAD_WITH_TRANSFORMERS.format(repository=place, **arguments)}\n```"
     load += WRITTEN_OUT_NOTE if form.published is PublishedForm.CONVERTED else ""
     notes = [] if description.rule.plain else [RULE_NOTE]
     notes += [] if description.window is None else [WINDOWS_NOTE]
     return load + ("".join(notes) + code if notes else "")
+
+
+def _own_code(place: str, description: Description, form: Form, local: bool) -> str:
+    """The code that answers as was measured: with `handler.py`, else with this project."""
+    task = description.kind
+    theirs, own = EXAMPLES[task.pairs]
+    if not form.handler:
+        return LOAD_WITH_PROJECT.format(repository=place, example=own, field=task.fields[0])
+    folder = f'"{place}"' if local else f'snapshot_download("{place}")'
+    return LOAD_WITH_HANDLER.format(
+        download="" if local else DOWNLOAD, folder=folder, packages=", ".join(form.packages), example=theirs,
+        field=task.fields[0],
+    )  # fmt: skip
 
 
 def _body(repository: str, description: Description, form: Form, card: Card) -> str:

@@ -22,6 +22,14 @@ class Form:
 
     published: PublishedForm
     handler: bool = False  # whether it has a `handler.py`
+    packages: tuple[str, ...] = ()  # that the handler needs
+    notes: tuple[str, ...] = ()  # what other programs must know, see `Runtime.notes`
+
+    def told(self) -> str:
+        """It in a line."""
+        known = [] if self.published is PublishedForm.PROJECT else [self.published.value]
+        known += [f"handler.py needs {', '.join(self.packages)}"] if self.handler else []
+        return "; ".join(known)
 
 
 def write(artifact: Path, target: Path, handler: bool = False) -> Form:
@@ -33,15 +41,15 @@ def write(artifact: Path, target: Path, handler: bool = False) -> Form:
     runtime, description = runtime_of(artifact), Description.read(artifact)
     published = runtime.published_form(artifact)
     if published is PublishedForm.CONVERTED:
-        target.mkdir(parents=True, exist_ok=True)
+        target.mkdir(parents=True)
         runtime.write_standard(artifact, target)
     else:
-        shutil.copytree(artifact, target, dirs_exist_ok=True)
+        shutil.copytree(artifact, target)
     more = not description.rule.plain or description.window is not None
     needed = handler or more or published is PublishedForm.PROJECT
     if needed:
         compose.write(target)
-    return Form(published, needed)
+    return Form(published, needed, runtime.packages(target), tuple(runtime.notes(target)))
 
 
 def write_whatever_loads(artifact: Path, target: Path) -> Form:
@@ -52,4 +60,4 @@ def write_whatever_loads(artifact: Path, target: Path) -> Form:
         log.warning("warning: only this project loads what is published: %s", error.args[0])
         shutil.rmtree(target)
         shutil.copytree(artifact, target)
-        return Form(PublishedForm.PROJECT)
+        return Form(PublishedForm.PROJECT, notes=tuple(runtime_of(target).notes(target)))

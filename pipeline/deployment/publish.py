@@ -39,6 +39,13 @@ REMEDIES = {
     429: "too many requests: wait some minutes",
 }
 RUN_IS_KEPT = "; the run itself is kept: repeat the command to publish it without training again"
+LOADS = "Optimum and transformers.js load what export_onnx makes, transformers what a training alone makes"
+STANDARD = {  # what transformers lacks -> what to set for a form that it loads
+    "mean pooling": "with optim.steps.NAME.pooling=first, or backbone.teacher.pooling=first, it can",
+    "layers of low rank": "without the step low_rank it can",
+}
+
+
 def check(repository: str | None) -> None:
     """Check name, token and connection before any work. Raises PublishError."""
     if repository is None:
@@ -60,7 +67,10 @@ def check(repository: str | None) -> None:
 
 
 def check_form(repository: str, planned: Outline) -> None:
-    """Say before any work if transformers can't load what will be published. Raises PublishError for random weights."""
+    """Say before any work if transformers can't load what will be published, and what to set for it.
+
+    Raises PublishError for random weights, and for what only this project would load.
+    """
     from pipeline.runtimes.torch import unknown_parts
 
     place = f"publish.hub={repository}"
@@ -68,14 +78,14 @@ def check_form(repository: str, planned: Outline) -> None:
         raise PublishError(f"{place}: its weights are random, so it can't be published")
     form = planned.form or "torch"
     if not compose.known(form):
-        raise PublishError(f"{place}: nothing else loads what this makes ({form}); {STANDARD_WAYS[form != 'torch']}")
-    reason = form if form != "torch" else ""
+        raise PublishError(f"{place}: no other program loads what this makes ({form}), and no handler.py is known; {LOADS}")
+    reason = "" if form == "torch" else form
     if not reason and planned.network is not None:
         reason = unknown_parts(planned.network)
     if reason:
         log.info(
-            "%s: transformers can't load what this makes (%s): it is published with a handler.py that needs its runtime alone; "
-            "for transformers, %s", place, reason, "",
+            "%s: transformers can't load what this makes (%s), so it gets a handler.py, which needs its runtime alone; %s",
+            place, reason, STANDARD.get(reason, LOADS),
         )  # fmt: skip
 
 

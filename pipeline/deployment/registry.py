@@ -22,7 +22,7 @@ from pipeline.deployment.carried_code import PACKAGE
 from pipeline.errors import TrackError
 from pipeline.runtimes.base import Description, packages_of
 from pipeline.system import locks
-from pipeline.system.packages import version
+from pipeline.system.packages import pinned
 from pipeline.tasks.inputs import Input, to_json
 from pipeline.tracking.server import Connection, as_track_error, without_password
 
@@ -183,4 +183,4 @@ def write_model(artifact: Path, bundle: Path, settings: Mapping[str, int]) -> No
 
 def requirements(artifact: Path) -> list[str]:
     """The packages that a served artifact needs, pinned to the installed versions without their local part ("+cpu")."""
-    return [f"{name}=={version(name).partition('+')[0]}" for name in ("mlflow", *packages_of(artifact))]
+    return pinned(("mlflow", *packages_of(artifact)))

@@ -8,6 +8,10 @@ from pipeline.runtimes.base import Description
 from pipeline.runtimes.onnx_folder import TOKENIZER_CONFIG, operators_of
 from pipeline.tasks.base import Task
 
+ELSEWHERE = (
+    "Optimum (`ORTModelForSequenceClassification.from_pretrained`) and transformers.js "
+    '(`pipeline("text-classification", ...)`) load this folder too.'
+)
 NOT_IN_BROWSERS = "GatherBlockQuantized"
 
 
@@ -15,7 +19,7 @@ def notes(artifact: Path) -> list[str]:
     """One sentence or two for each thing that other libraries do in another way, in Markdown."""
     described = Description.read(artifact)
     task = described.kind
-    found = [] if described.rule.plain else [_rule(described)]
+    found = [ELSEWHERE, *([] if described.rule.plain else [_rule(described)])]
     if described.window is not None:
         found.append(
             f"A text of more than {described.max_length} tokens is answered in windows that share "

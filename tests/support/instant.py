@@ -40,5 +40,6 @@ def write(artifact: Path, labels: list[str], width: int = 64, seed: int = 0) -> 
     tokenizer = Tokenizer(WordLevel({word: number for number, word in enumerate(WORDS)}, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = Whitespace()
     tokenizer.save(str(artifact / "tokenizer.json"))
+    (artifact / "tokenizer_config.json").write_text("{}")
     Description("onnx", labels, max_length=64).write(artifact)
     return artifact

@@ -4,6 +4,7 @@ import ast
 import importlib.util
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from pipeline.deployment.handler.plain_weights import FILE as WEIGHTS
 from pipeline.deployment.handler.plain_weights import changes_of
 from pipeline.deployment.serve.answers import Answerer
 from pipeline.errors import PublishError
-from pipeline.runtimes.base import DESCRIPTION, TOKENIZER, Description, packages_of
+from pipeline.runtimes.base import DESCRIPTION, TOKENIZER, Description, packages_of, runtime_of
 from pipeline.tasks.inputs import Input, shown, to_json
 
 FILE = "handler.py"
@@ -28,6 +29,7 @@ HEAD = '''"""Answers texts with the files beside it, as was measured. It needs {
 
     print(EndpointHandler("DIRECTORY")({{"inputs": [{example}]}}))
 """
+
 '''
 
 
@@ -45,7 +47,8 @@ def write(folder: Path) -> None:
     """
     for part in sorted(folder.glob(f"*/{DESCRIPTION}")):
         write(part.parent)
-    description = Description.read(folder)
+    description = replace(Description.read(folder), batched=runtime_of(folder).batch_independent(folder))
+    description.write(folder)
     names, changes = _pieces(folder, description)
     packages, pairs = ", ".join(packages_of(folder)), description.kind.pairs
     text = HEAD.format(packages=packages, example=EXAMPLES[pairs]) + joined(names, changes)
@@ -64,7 +67,8 @@ def _pieces(folder: Path, description: Description) -> tuple[list[str], list[str
         raise PublishError(f"no handler.py can be written for the runtime {runtime}; end the optimization with export_onnx")
     abstains = "_or_abstain" if (description.decision or {}).get("oos_score") else ""
     tokens = ["windows" if description.window else "tokens", "tokenizer"] if (folder / TOKENIZER).is_file() else []
-    return ["endpoint", *tokens, network, *changes, f"{ANSWERS[description.kind.form]}{abstains}"], changes
+    files = [name for name in changes if (PIECES / f"{name}.py").is_file()]
+    return ["endpoint", *tokens, network, *files, f"{ANSWERS[description.kind.form]}{abstains}"], changes
 
 
 def joined(names: Sequence[str], changes: Sequence[str] = ()) -> str:
@@ -115,5 +119,5 @@ def _require_same_answers(folder: Path, texts: Sequence[Input]) -> None:
 def _alike(one: dict[str, Any], other: dict[str, Any]) -> bool:
     scores = [np.atleast_1d(each.get("score", each.get("scores"))) for each in (one, other)]
     names = [{key: value for key, value in each.items() if not key.startswith("score")} for each in (one, other)]
-    same_scores = one.get("abstained") or np.allclose(*scores, rtol=0, atol=TOLERANCE)
+    same_scores = one.get("abstained") or np.allclose(*scores, rtol=0, atol=TOLERANCE, equal_nan=True)
     return names[0] == names[1] and bool(same_scores)

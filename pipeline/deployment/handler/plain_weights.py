@@ -12,7 +12,7 @@ FILE = "weights.safetensors"
 
 
 def changes_of(folder: Path) -> list[str]:
-    """Write out the weights of an artifact; returns what its network needs: names of modules beside this one.
+    """Write out the weights of an artifact; returns the functions that its network needs, in their order (`torch_parts`).
 
     Raises PublishError where heads or neurons were removed from layers in int8.
     """
@@ -33,5 +33,5 @@ def changes_of(folder: Path) -> list[str]:
     save_file({name: tensor.contiguous() for name, tensor in full.items()}, folder / FILE, metadata={"shapes": "{}"})
     thin = any(name.endswith(".0.weight") and f"{name[:-9]}.1.weight" in state for name in state)
     pooling = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("pooling", "first")
-    needed = {"thin_layers": thin, "int8_layers": scaled, "mean_pooling": pooling == "mean"}
+    needed = {"thin_layers": thin, "mean_pooling": pooling == "mean", "load_weights": True, "int8_layers": scaled}
     return [name for name, wanted in needed.items() if wanted]

@@ -17,6 +17,8 @@ def classifier(folder: Path, told: dict[str, Any], threads: int) -> Callable[...
 
     def logits(texts: list[Any]) -> Any:
         found = tokenizer.encode_batch(texts)
-        return forward(*(np.array([getattr(each, name) for each in found]) for name in names))
+        kinds = [object if name == "sequence_ids" else np.int64 for name in names]  # sides are None for special tokens
+        parts = [[getattr(each, name) for each in found] for name in names]
+        return forward(*(np.array(part, dtype=kind) for part, kind in zip(parts, kinds, strict=True)))
 
     return logits

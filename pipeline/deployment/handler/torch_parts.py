@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
-CHANGES: tuple[Callable[[Any, Any], None], ...] = ()  # `compose` names those that the network needs
+CHANGES: list[Callable[[Any, Any], None]] = []  # `compose` names those that the network needs, and `load_weights`
 
 
 def network(folder: Path, threads: int) -> Callable[..., Any]:
@@ -18,10 +18,14 @@ def network(folder: Path, threads: int) -> Callable[..., Any]:
     state, names = load_file(folder / "weights.safetensors"), ("input_ids", "attention_mask", "token_type_ids")
     for change in CHANGES:
         change(model, state)
-    model.load_state_dict(state, strict=False)
 
     def forward(*encoded: Any) -> Any:
         with torch.inference_mode():
             return model(**dict(zip(names, map(torch.from_numpy, encoded), strict=False))).logits.numpy()
 
     return forward
+
+
+def load_weights(model: Any, state: dict[str, torch.Tensor]) -> None:
+    """Load all weights; those of layers in int8 follow."""
+    model.load_state_dict(state, strict=False)

@@ -20,7 +20,8 @@ def classifier(folder: Path, told: dict[str, Any], threads: int) -> Callable[...
     def one(text: str) -> Any:
         first = tokenizer.encode(text)
         windows = [first, *first.overflowing][:MAX_WINDOWS]
-        parts = [forward(np.array([each.ids]), np.array([each.attention_mask])) for each in windows]
+        inputs = [[np.array([part], dtype=np.int64) for part in (each.ids, each.attention_mask)] for each in windows]
+        parts = [forward(*each) for each in inputs]
         return getattr(np.concatenate(parts), told["window"])(axis=0)
 
     return lambda texts: np.stack([one(text) for text in texts])
