@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline.deployment import onnx_card
 from pipeline.deployment.forms import Form
 from pipeline.runtimes.base import Description, PublishedForm
 
@@ -26,6 +27,7 @@ from pipeline.deployment.serve.answers import Answerer  # from the project class
 
 answer = Answerer(Path(snapshot_download("{repository}")))
 print(answer([{example}])[0].{field})"""
+LIBRARIES = {PublishedForm.PROJECT: None, PublishedForm.ONNX: "transformers.js"}  # others: transformers
 EXAMPLES = {  # of transformers and a handler, and of ours, by whether the inputs are pairs
     False: ('"a text to classify"', '"a text to classify"'),
     True: ('{"text": "a text", "text_pair": "another"}', '("a text", "another")'),
@@ -60,7 +62,7 @@ def model_card(repository: str, description: Description, form: Form, card: Card
         for name, value in _accuracies(description, card).items()
     ]  # fmt: skip
     front = ModelCardData(
-        library_name=None if form.published is PublishedForm.PROJECT else "transformers", pipeline_tag="text-classification",
+        library_name=LIBRARIES.get(form.published, "transformers"), pipeline_tag="text-classification",
         tags=["model-compression", runtime], base_model=sorted(card.base_models) or None, metrics=["accuracy"],
         model_name=repository.rpartition("/")[2], eval_results=results,
     )  # fmt: skip
@@ -81,15 +83,17 @@ def _accuracies(description: Description, card: Card) -> dict[str, float]:
 
 
 def how_to_load(place: str, description: Description, form: Form, local: bool = False) -> str:
-    """Markdown: the code that loads what is in a repository, or in a local directory, and what other programs must know."""
+    """Markdown: the code that loads what is in a repository, or in a local directory."""
     code = f"```python\n{_own_code(place, description, form, local)}\n```"
     if form.published is PublishedForm.PROJECT:
-        known = "\n".join(f"- {note}" for note in form.notes)
-        return f"{code}\n\nOther programs:\n\n{known}" if known else code
-    task = description.kind
-    arguments = {"example": EXAMPLES[task.pairs][0], "arguments": task.transformers_arguments}
-    load = f"```python\n{LOAD_WITH_TRANSFORMERS.format(repository=place, **arguments)}\n```"
-    load += WRITTEN_OUT_NOTE if form.published is PublishedForm.CONVERTED else ""
+        return code
+    if form.published is PublishedForm.ONNX:
+        load = onnx_card.how_to_load(place, local)
+    else:
+        task = description.kind
+        arguments = {"example": EXAMPLES[task.pairs][0], "arguments": task.transformers_arguments}
+        load = f"```python\n{LOAD_WITH_TRANSFORMERS.format(repository=place, **arguments)}\n```"
+        load += WRITTEN_OUT_NOTE if form.published is PublishedForm.CONVERTED else ""
     notes = [] if description.rule.plain else [RULE_NOTE]
     notes += [] if description.window is None else [WINDOWS_NOTE]
     return load + ("".join(notes) + code if notes else "")
@@ -118,6 +122,7 @@ def _body(repository: str, description: Description, form: Form, card: Card) -> 
             f"A classifier of {'pairs of texts' if task.pairs else 'texts'}, each with {task.number_of} {len(card.labels)} "
             f"labels: optimization `{card.optim}`, backbone `{card.backbone}`, trained and measured on `{card.data}`.",
             f"## How to load it\n\n{how_to_load(repository, description, form)}",
+            *onnx_card.differences(form.notes),
             f"## What was measured\n\nOn the test split, of these weights: {measured}.",
             f"{card.table_markdown}\n\n![accuracy over latency]({card.plot.name})",
             f"## How it was made\n\n{steps}",

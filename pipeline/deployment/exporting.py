@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 from pipeline.config import Config
-from pipeline.deployment import docker, forms
+from pipeline.deployment import docker, forms, onnx_card
 from pipeline.deployment.card import how_to_load
 from pipeline.deployment.registry import CHAMPION, PREVIOUS, Registry
 from pipeline.errors import TrackError
@@ -20,9 +20,7 @@ IN_A_CONTAINER = """## As a service
 python server.py                                   # without Docker, on 127.0.0.1:8000
 docker build -t classifier . && docker run -p 8000:8000 classifier
 curl 127.0.0.1:8000/invocations -d '{"inputs": [...]}'
-```
-
-"""
+```"""
 
 
 def find_artifact(name: str, config: Config, scratch: Path) -> Path:
@@ -49,8 +47,9 @@ def export(artifact: Path, folder: Path, container: bool) -> list[str]:
         description = Description.read(written)
         labels = ", ".join(f"`{label}`" for label in description.labels)
         load = how_to_load("DIRECTORY", description, form, local=True)
-        service = IN_A_CONTAINER if container else ""
-        text = f"# A text classifier\n\n## How to load it\n\n{load}\n\n{service}## Labels\n\n{labels}\n"
+        known = [f"# A text classifier\n\n## How to load it\n\n{load}", *onnx_card.differences(form.notes)]
+        known += [IN_A_CONTAINER] if container else []
+        text = "\n\n".join([*known, f"## Labels\n\n{labels}\n"])
         (written / "README.md").write_text(text, encoding="utf-8")
         shutil.copytree(written, folder, dirs_exist_ok=True)
     return told

@@ -82,7 +82,9 @@ def check_form(repository: str, planned: Outline) -> None:
     reason = "" if form == "torch" else form
     if not reason and planned.network is not None:
         reason = unknown_parts(planned.network)
-    if reason:
+    if reason.startswith("onnx"):
+        log.info("%s: Optimum and transformers.js load what this makes, transformers alone does not", place)
+    elif reason:
         log.info(
             "%s: transformers can't load what this makes (%s), so it gets a handler.py, which needs its runtime alone; %s",
             place, reason, STANDARD.get(reason, LOADS),
@@ -129,7 +131,10 @@ def _stale_files(present: list[str], files: Mapping[str, Any]) -> list[str]:
         return []  # it contains no artifact of ours, so no file is ours
     inner = {f"{pattern.parent.as_posix()}/" for pattern in patterns if pattern.parent != Path()}
     folders |= {folder + each for folder in folders for each in inner}
-    old = [name for name in present if name not in files and Path(name).suffix in ours]
+    old = [
+        name for name in present
+        if name not in files and (Path(name).suffix in ours or Path(name).name == compose.FILE)
+    ]  # fmt: skip
     return [name for name in old if name.removesuffix(Path(name).name) in folders]
 
 

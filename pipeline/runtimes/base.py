@@ -149,6 +149,7 @@ class PublishedForm(enum.Enum):
     """How somebody who downloads an artifact from the Hub loads it."""
 
     STANDARD = "transformers loads it as it is"
+    ONNX = "Optimum, transformers.js and plain ONNX Runtime load it as it is"
     CONVERTED = "transformers loads the larger copy that `Runtime.write_standard` writes"
     PROJECT = "only this project loads it"
 

@@ -9,7 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.runtimes.base import INPUTS, TOKENIZER, Description, Runtime, TokenizedClassifier, checked_open
+from pipeline.runtimes.base import (
+    INPUTS,
+    TOKENIZER,
+    Description,
+    PublishedForm,
+    Runtime,
+    TokenizedClassifier,
+    checked_open,
+)
 from pipeline.runtimes.onnx_folder import graph_of, operators_of
 from pipeline.runtimes.onnx_notes import notes
 
@@ -75,6 +83,10 @@ class OnnxRuntime(Runtime):
         """Load it. Raises OSError when a file is missing, ValueError when one is damaged or of another kind."""
         graph_of(artifact)
         return checked_open(artifact, (TOKENIZER,), lambda: OnnxClassifier(artifact, description, threads))
+
+    def published_form(self, artifact: Path) -> PublishedForm:
+        """See `onnx_folder`."""
+        return PublishedForm.ONNX
 
     def notes(self, artifact: Path) -> list[str]:
         """See `onnx_notes`."""

@@ -1,4 +1,4 @@
-"""What somebody who runs an ONNX classifier without this project must do to get the same answers."""
+"""How somebody runs an ONNX classifier without this project, and what is needed to get the same answers."""
 
 import json
 from pathlib import Path
@@ -8,18 +8,36 @@ from pipeline.runtimes.base import Description
 from pipeline.runtimes.onnx_folder import TOKENIZER_CONFIG, operators_of
 from pipeline.tasks.base import Task
 
-ELSEWHERE = (
-    "Optimum (`ORTModelForSequenceClassification.from_pretrained`) and transformers.js "
-    '(`pipeline("text-classification", ...)`) load this folder too.'
-)
 NOT_IN_BROWSERS = "GatherBlockQuantized"
+IN_PYTHON = """import json
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from tokenizers import Tokenizer
+
+folder = Path("DIR")
+names = json.loads((folder / "config.json").read_text(encoding="utf-8"))["id2label"]
+tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+session = onnxruntime.InferenceSession(next(folder.glob("onnx/*.onnx")))
+for text in ["play a song", "will it rain?"]:
+    encoded = tokenizer.encode(text)  # of a pair: tokenizer.encode(first, second)
+    known = {"input_ids": encoded.ids, "attention_mask": encoded.attention_mask, "token_type_ids": encoded.type_ids}
+    (logits,) = session.run(["logits"], {one.name: np.array([known[one.name]]) for one in session.get_inputs()})
+    print(names[str(logits[0].argmax())])
+"""  # as in pipeline/deployment/README.md
+IN_JAVASCRIPT = """import { pipeline } from "@huggingface/transformers";
+
+const classify = await pipeline("text-classification", "NAME");
+console.log(await classify("a text to classify"));
+"""
 
 
 def notes(artifact: Path) -> list[str]:
     """One sentence or two for each thing that other libraries do in another way, in Markdown."""
     described = Description.read(artifact)
     task = described.kind
-    found = [ELSEWHERE, *([] if described.rule.plain else [_rule(described)])]
+    found = [] if described.rule.plain else [_rule(described)]
     if described.window is not None:
         found.append(
             f"A text of more than {described.max_length} tokens is answered in windows that share "

@@ -69,7 +69,7 @@ class ExportOnnx(Step):
             except OptimizationError as error:
                 if how == NONE:
                     raise
-                log.warning("warning: fuse=%s: %s", how, error)
+                log.warning("warning: fuse=%s: %s", how, error.args[0])
             else:
                 break
         counts = ", ".join(f"{count} {name}" for name, count in fused.items()) or "nothing"

@@ -37,7 +37,7 @@ print(json.dumps(EndpointHandler()({"inputs": json.loads(sys.argv[2])})))
 
 def same(artifact: Path, folder: Path, texts: Sequence[Input] = QUERIES) -> forms.Form:
     """Write it, and compare the answers of its handler with ours."""
-    form = forms.write(artifact, folder)
+    form = forms.write(artifact, folder, handler=True)
     theirs = compose.load(folder)({"inputs": [to_json(text) for text in texts]})
     for one, other in zip(Answerer(artifact)(texts), theirs, strict=True):
         ours = one._asdict()
@@ -84,7 +84,7 @@ def test_long_texts_are_answered_in_windows_and_pairs_as_pairs(tmp_path: Path) -
 
 def test_it_needs_its_runtime_alone_and_is_short(tmp_path: Path) -> None:
     artifact = instant.write(tmp_path / "artifact", LABELS)
-    assert forms.write(artifact, tmp_path / "written").packages == ("numpy", "tokenizers", "onnxruntime")
+    assert forms.write(artifact, tmp_path / "written", handler=True).packages == ("numpy", "tokenizers", "onnxruntime")
     command = [sys.executable, "-P", "-c", ALONE, str(tmp_path / "written"), json.dumps(QUERIES)]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -111,6 +111,8 @@ def test_networks_that_transformers_can_not_load_have_one_too(family: str, tmp_p
 
 def test_a_handler_that_would_answer_otherwise_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     artifact = instant.write(tmp_path / "artifact", LABELS)
+    assert not forms.write(artifact, tmp_path / "plain").handler
+    replace(Description.read(artifact), decision={"temperature": 2.0}).write(artifact)
     monkeypatch.setattr(compose, "ANSWERS", {"label": "several_labels"})
     with pytest.raises(PublishError, match=r"a handler\.py would answer .* where this project answers"):
         forms.write(artifact, tmp_path / "written")

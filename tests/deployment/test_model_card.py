@@ -48,6 +48,23 @@ def test_the_card_says_how_a_decision_rule_is_applied() -> None:
     assert "EndpointHandler" not in plain
 
 
+def test_the_card_of_an_onnx_graph_says_how_others_run_it_and_what_they_do_in_another_way() -> None:
+    described = Description("onnx", LABELS, 8)
+    ruled = replace(described, decision={"temperature": 2.0})
+    card = replace(CARD, metrics={**CARD.metrics, "argmax/accuracy": 0.881})
+    form = Form(PublishedForm.ONNX, handler=True, notes=("It takes one text at a time.",))
+    first, second = (model_card("ada/tiny", one, form, card) for one in (described, ruled))
+    assert yaml.safe_load(first.split("---\n", 2)[1])["library_name"] == "transformers.js"
+    for part in (
+        'pipeline("text-classification", "ada/tiny")',
+        'folder = Path(snapshot_download("ada/tiny"))',
+        "## What others do in another way\n\n- It takes one text at a time.\n",
+    ):
+        assert part in first
+    compile(first.split("```python\n")[1].split("```")[0], "card", "exec")
+    assert "EndpointHandler" not in first and "EndpointHandler" in second
+
+
 def test_the_card_of_several_labels_says_how_right_they_are_with_and_without_their_thresholds() -> None:
     metrics = {f"{section}/{name}": value for section, value in (("quality", 0.5), ("argmax", 0.4))
                for name in ("accuracy", "f1_micro", "f1_macro")}  # fmt: skip

@@ -127,7 +127,10 @@ def test_the_champion_is_exported_with_a_server(
     folder = tmp_path / "exported"
     export.main(["champion", str(folder), "--docker", *settings])
     told = capsys.readouterr().out
-    assert told.startswith(f"written to {folder}: handler.py needs numpy, tokenizers, onnxruntime\nimage: about ")
+    form = (
+        "Optimum, transformers.js and plain ONNX Runtime load it as it is; handler.py needs numpy, tokenizers, onnxruntime"
+    )
+    assert told.startswith(f"written to {folder}: {form}\nimage: about ")
     assert {"Dockerfile", "server.py", "requirements.txt", "handler.py", "README.md"} < {
         path.name for path in folder.iterdir()
     }

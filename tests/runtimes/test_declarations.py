@@ -105,6 +105,7 @@ MAKERS: dict[str, Make] = {
     "torch": lambda artifact: stored(network(), artifact, save),
     "torch_int8": make_int8,
 }
+FORMS = {"torch": PublishedForm.STANDARD, "onnx": PublishedForm.ONNX}
 DEPENDENT = {"cascade", "torch_int8"}  # on what shares the batch
 
 
@@ -131,7 +132,7 @@ def check_declared(name: str, artifact: Path, folder: Path) -> None:
     assert set(packages_of(artifact)) <= environment()["versions"].keys()
     pinned = [f"{package}=={version(package).partition('+')[0]}" for package in packages_of(artifact)]
     assert requirements(artifact)[1:] == pinned
-    assert runtime.published_form(artifact) is (PublishedForm.STANDARD if name == "torch" else PublishedForm.PROJECT)
+    assert runtime.published_form(artifact) is FORMS.get(name, PublishedForm.PROJECT)
     classifier = load(artifact, 1)
     assert classifier.batch_independent is (name not in DEPENDENT)
     alone, told = np.concatenate([classifier.logits([text]) for text in TEXTS]), list[int]()

@@ -12,7 +12,7 @@ import torch
 import pipeline.deployment
 from pipeline.models.build import checkpoint
 from pipeline.runtimes.base import Description, load
-from pipeline.runtimes.onnx_notes import notes
+from pipeline.runtimes.onnx_notes import IN_PYTHON, notes
 from pipeline.runtimes.torch import save
 from pipeline.steps.base import Context
 from pipeline.steps.execute import run_steps
@@ -106,7 +106,8 @@ def require_same(texts: list[str], found: Labels, expected: Labels) -> None:
 
 
 def test_fifteen_lines_of_plain_onnx_runtime_give_the_same_labels(models: Path, asked: list[str], expected: Labels) -> None:
-    (code,) = re.findall(r"```python\n(import json\n.*?onnxruntime.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    code = IN_PYTHON
+    assert f"```python\n{code}```" in README.read_text(encoding="utf-8")
     assert sum(bool(line.strip()) for line in code.splitlines()) <= 15
     texts = re.search(r"in (\[.*?\]):", code)
     assert texts is not None and '"DIR"' in code

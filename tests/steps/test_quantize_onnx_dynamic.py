@@ -19,7 +19,8 @@ from pipeline.evaluation.latency.worker import Server
 from pipeline.runtimes.base import Description, load
 from pipeline.runtimes.onnx import session
 from pipeline.runtimes.onnx_dynamic import quantize
-from pipeline.runtimes.onnx_folder import graph_of
+from pipeline.runtimes.onnx_folder import graph_of, int8_properties
+from pipeline.runtimes.onnx_notes import notes
 from pipeline.steps.base import Context
 from pipeline.steps.execute import StepsResult, check_order, plan, run_steps
 from pipeline.steps.quantize_onnx_dynamic import QuantizeOnnxDynamic
@@ -167,8 +168,13 @@ def test_every_architecture_can_be_quantized(make: Callable[[], Any], tmp_path: 
 
 
 def test_a_reduced_range_is_seven_bits(quantized: Quantized) -> None:
-    assert largest_weight(quantized(reduce_range="always").artifact) <= 64
-    assert 64 < largest_weight(quantized(reduce_range="never").artifact) <= 128
+    seven, eight = (quantized(reduce_range=setting).artifact for setting in ("always", "never"))
+    assert largest_weight(seven) <= 64 < largest_weight(eight) <= 128
+    for artifact, bits in ((seven, 7), (eight, 8)):
+        assert Description.read(artifact).int8_bits == bits
+        says = session(graph_of(artifact), 1).get_modelmeta().custom_metadata_map
+        assert {key: says[key] for key in int8_properties(bits)} == int8_properties(bits)
+        assert any(f"weights of {bits} bits" in note for note in notes(artifact))
 
 
 def test_what_auto_comes_to_decides_the_fingerprint(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -216,7 +222,7 @@ def test_it_takes_an_onnx_classifier_only() -> None:
 
 
 def test_an_artifact_that_was_quantized_on_another_kind_of_processor_says_so_when_it_is_loaded(
-    quantized: Quantized, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    quantized: Quantized, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     artifact = shutil.copytree(quantized().artifact, tmp_path / "artifact")
     described = Description.read(artifact)
@@ -229,3 +235,10 @@ def test_an_artifact_that_was_quantized_on_another_kind_of_processor_says_so_whe
     (record,) = caplog.records
     assert "instructions of old" in record.getMessage() and int8_instructions() in record.getMessage()
     assert "\n" not in record.getMessage()
+    monkeypatch.setattr("pipeline.runtimes.base.int8_support", lambda: LACKS)
+    for bits, told in ((7, "some answers may differ"), (8, "Here sums saturate (it lacks VNNI)")):
+        caplog.clear()
+        replace(described, int8_for="instructions of old", int8_bits=bits).write(artifact)
+        load(artifact, threads=1)
+        (record,) = caplog.records
+        assert told in record.getMessage() and "\n" not in record.getMessage()

@@ -1,5 +1,6 @@
 """A classifier that is made and loaded in a moment: a table of embeddings, their mean, one matrix, in ONNX."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 
 from pipeline.runtimes.base import Description
-from pipeline.runtimes.onnx_folder import FP32
+from pipeline.runtimes.onnx_folder import CONFIG, FP32, TOKENIZER_CONFIG
 
 WORDS = ("[PAD]", "[UNK]", "play", "a", "song", "rain", "pizza", "no", "is", "it", "sunny")
 
@@ -40,6 +41,7 @@ def write(artifact: Path, labels: list[str], width: int = 64, seed: int = 0) -> 
     tokenizer = Tokenizer(WordLevel({word: number for number, word in enumerate(WORDS)}, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = Whitespace()
     tokenizer.save(str(artifact / "tokenizer.json"))
-    (artifact / "tokenizer_config.json").write_text("{}")
+    (artifact / TOKENIZER_CONFIG).write_text("{}")
+    (artifact / CONFIG).write_text(json.dumps({"model_type": "bert", "id2label": dict(enumerate(labels))}))
     Description("onnx", labels, max_length=64).write(artifact)
     return artifact

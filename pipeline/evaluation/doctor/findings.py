@@ -73,7 +73,7 @@ def made_for(facts: Facts) -> Finding | None:
     evidence = f"It was quantized on a processor with these instructions for int8: {facts.int8_for}.{bits}"
     here = f" This processor's: {facts.int8_here}."
     if facts.int8_bits == 8 and facts.int8.reduce_range:
-        advice = "quantize it on this machine, or with reduce_range=always: with 8 bits, sums saturate here and answers change."
+        advice = "quantize it here, or with reduce_range=always: with 8 bits, sums saturate here, so answers change."
         return Finding(Level.PROBLEM, "Its int8 weights need another processor", evidence + here, advice, 1.0)
     if facts.int8_for != facts.int8_here:
         advice = "quantize and measure it on this kind of processor: speed, and some answers, may be others than measured."

@@ -15,6 +15,7 @@ from pipeline.evaluation.doctor.finding import Level
 from pipeline.evaluation.doctor.findings import findings
 from pipeline.evaluation.doctor.parts import part_of, sizes
 from pipeline.evaluation.doctor.texts import SENTENCES
+from pipeline.evaluation.size import size_of
 from pipeline.runtimes import torch_int8
 from pipeline.runtimes.base import Description
 from pipeline.runtimes.onnx_dynamic import quantize
@@ -102,7 +103,7 @@ def test_shares_of_operators_and_sizes_of_parts_are_all_there_is(
     assert list(operators.shares.values()) == sorted(operators.shares.values(), reverse=True)
     assert 0 < operators.matrix < 1 and 0 < facts.tokenization < 1
     assert (operators.int8 > 0) is name.endswith("int8")
-    assert sum(facts.sizes.values()) == sum(file.stat().st_size for file in artifacts[name].iterdir())
+    assert sum(facts.sizes.values()) == size_of(artifacts[name]).total_bytes
     assert min(facts.sizes.values()) >= 0
 
 
