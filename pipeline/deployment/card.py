@@ -15,12 +15,11 @@ LOAD_WITH_TRANSFORMERS = """from transformers import pipeline
 
 print(pipeline("text-classification", model="{repository}", truncation=True{arguments})({example}))"""
 DOWNLOAD = "from huggingface_hub import snapshot_download\n\n"
-LOAD_WITH_HANDLER = """import sys
+LOAD_WITH_HANDLER = """import runpy
 
-{download}sys.path.insert(0, {folder})
-from handler import EndpointHandler  # a file there, which needs {packages}
-
-print(EndpointHandler()({{"inputs": [{example}]}})[0]["{field}"])"""
+{download}folder = {folder}
+classify = runpy.run_path(f"{{folder}}/handler.py")["EndpointHandler"](folder)  # needs {packages}
+print(classify({{"inputs": [{example}]}})[0]["{field}"])"""
 LOAD_WITH_PROJECT = """from pathlib import Path
 from huggingface_hub import snapshot_download
 from pipeline.deployment.serve.answers import Answerer  # from the project classifier-compression-pipeline

@@ -113,7 +113,10 @@ def test_a_handler_that_would_answer_otherwise_is_not_written(tmp_path: Path, mo
     artifact = instant.write(tmp_path / "artifact", LABELS)
     assert not forms.write(artifact, tmp_path / "plain").handler
     replace(Description.read(artifact), decision={"temperature": 2.0}).write(artifact)
-    monkeypatch.setattr(compose, "ANSWERS", {"label": "several_labels"})
+    with monkeypatch.context() as wrong, pytest.raises(PublishError, match=r"the handler\.py fails: KeyError: 'thresholds'"):
+        wrong.setattr(compose, "ANSWERS", {"label": "several_labels"})
+        forms.write(artifact, tmp_path / "broken")
+    monkeypatch.setattr(compose, "_alike", lambda *_: False)
     with pytest.raises(PublishError, match=r"a handler\.py would answer .* where this project answers"):
         forms.write(artifact, tmp_path / "written")
     assert not forms.write_whatever_loads(artifact, tmp_path / "other").handler

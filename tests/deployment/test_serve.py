@@ -138,7 +138,7 @@ def test_the_champion_is_exported_with_a_server(
     assert [each["label"] for each in found] == [each.label for each in crowned(TEXTS)]
     for words, why in (
         (["champion", str(folder)], "it is not an empty directory"),
-        (["champion"], "name a run, an optimization or champion, and a directory"),
+        (["champion"], "name a run, an optimization or champion, then a directory"),
         (["previous", str(tmp_path / "new")], "has no previous yet"),
         (["distilbrt", str(tmp_path / "new")], "did you mean distilbert"),
     ):

@@ -100,8 +100,8 @@ def test_it_answers_many_clients_in_batches_counts_them_and_ends_when_they_have_
     ):  # fmt: skip
         assert (found := get(f"{address}/invocations", body))[0] == status and told in found[1]
     assert get(f"{address}/nothing")[0] == 404
-    found = load(address, "play a song", clients=8, requests=25)
-    assert found["requests"] == 200 and found["p50_ms"] < 1000
+    told_of_load = load(address, "play a song", clients=8, requests=25)
+    assert told_of_load["requests"] == 200 and told_of_load["p50_ms"] < 1000
     metrics = dict(line.rsplit(" ", 1) for line in get(f"{address}/metrics")[1].splitlines() if not line.startswith("#"))
     counted = {name: float(value) for name, value in metrics.items()}
     assert counted['classifier_requests_total{status="200"}'] == 201 and counted["classifier_seconds_count"] == 205

@@ -72,7 +72,7 @@ def test_the_model_card_says_that_pairs_go_in(maker: Maker) -> None:
     card = Card("a", "b", "c", (), "", Path("a.png"), {"quality/accuracy": 0.5}, ("same", "different"))
     described = Description.read(maker.artifact(PAIRS, "distilbert"))
     text = model_card("me/it", described, Form(PublishedForm.STANDARD), card)
-    assert '({"text": "a text", "text_pair": "another"})' in text and "A classifier of pairs of texts with 2 labels" in text
+    assert '({"text": "a text", "text_pair": "another"})' in text and "pairs of texts, each with one of 2 labels" in text
 
 
 @pytest.mark.parametrize("name", ["distilbert", "student_2l_trimmed", "baseline_openvino_int8", "static_embeddings"])

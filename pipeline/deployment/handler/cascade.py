@@ -18,7 +18,7 @@ class EndpointHandler:
     def __call__(self, data: dict[str, Any]) -> list[dict[str, Any]]:
         """{"inputs": a text or a list of texts; of pairs {"text": ..., "text_pair": ...}} -> an answer to each."""
         given = data["inputs"] if isinstance(data["inputs"], list) else [data["inputs"]]
-        found = self.cheap({"inputs": given})
+        found: list[dict[str, Any]] = self.cheap({"inputs": given})
         unsure = [row for row, each in enumerate(found) if each["abstained"] or each["score"] < self.threshold]
         for row, answer in zip(unsure, self.better({"inputs": [given[row] for row in unsure]}), strict=True):
             found[row] = answer

@@ -110,14 +110,17 @@ def load(folder: Path, threads: int = 1) -> Any:
 def _require_same_answers(folder: Path, texts: Sequence[Input]) -> None:
     """Raises PublishError unless the handler answers as this project does. Scores of abstentions may differ."""
     ours = [answer._asdict() for answer in Answerer(folder)(texts)]
-    theirs = load(folder)({"inputs": [to_json(text) for text in texts]})
+    try:
+        theirs = load(folder)({"inputs": [to_json(text) for text in texts]})
+    except Exception as error:  # each library raises its own types
+        raise PublishError(f"the handler.py fails: {type(error).__name__}: {error}") from error
     for text, one, other in zip(texts, ours, theirs, strict=True):
         if not _alike(one, other):
             raise PublishError(f"a handler.py would answer {other} to {shown(text)[:40]!r} where this project answers {one}")
 
 
 def _alike(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    scores = [np.atleast_1d(each.get("score", each.get("scores"))) for each in (one, other)]
+    ours, theirs = (np.atleast_1d(np.array(each.get("score", each.get("scores")), dtype=float)) for each in (one, other))
     names = [{key: value for key, value in each.items() if not key.startswith("score")} for each in (one, other)]
-    same_scores = one.get("abstained") or np.allclose(*scores, rtol=0, atol=TOLERANCE, equal_nan=True)
-    return names[0] == names[1] and bool(same_scores)
+    close = one.get("abstained") or np.allclose(ours, theirs, rtol=0, atol=TOLERANCE, equal_nan=True)
+    return names[0] == names[1] and bool(close)

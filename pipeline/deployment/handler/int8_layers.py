@@ -17,7 +17,8 @@ def int8_layers(model: Any, state: dict[str, torch.Tensor]) -> None:
             weight = torch._make_per_channel_quantized_tensor(values, scale, zero, 0)
         else:
             weight = torch._make_per_tensor_quantized_tensor(values, float(scale), int(zero))
-        layer = torch.ao.nn.quantized.dynamic.Linear(*reversed(values.shape))
+        kind: Any = torch.ao.nn.quantized.dynamic.Linear
+        layer = kind(values.shape[1], values.shape[0])
         layer.set_weight_bias(weight, state.get(f"{name}.bias"))
         layer.version = 3 if all_bits else layer.version
         model.set_submodule(name, layer)
