@@ -8,7 +8,7 @@ from pipeline.config import Config
 from pipeline.deployment import docker, forms, onnx_card
 from pipeline.deployment.card import how_to_load
 from pipeline.deployment.registry import CHAMPION, PREVIOUS, Registry
-from pipeline.errors import TrackError
+from pipeline.errors import ConfigError, TrackError
 from pipeline.runtimes.base import Description
 from pipeline.tracking.artifacts import artifact_of
 from pipeline.tracking.find import find
@@ -38,10 +38,13 @@ def find_artifact(name: str, config: Config, scratch: Path) -> Path:
 
 
 def export(artifact: Path, folder: Path, container: bool) -> list[str]:
-    """Write an artifact into an empty or new directory; returns what to tell about it. Raises PublishError."""
+    """Write an artifact into an empty or new directory; returns what to tell about it. Raises UserError."""
     with tempfile.TemporaryDirectory() as scratch:
         written = Path(scratch) / "exported"
-        form = forms.write(artifact, written, handler=container)
+        try:
+            form = forms.write(artifact, written, handler=container)
+        except (OSError, ValueError, TypeError) as error:  # a file of it is missing, or it is of an older version
+            raise ConfigError(f"the classifier can't be read ({error}); make it again with python -m pipeline") from error
         told = [f"written to {folder}: {form.told()}"]
         told += [f"image: {docker.write(written)}"] if container else []
         description = Description.read(written)

@@ -16,6 +16,8 @@ import pytest
 
 from pipeline.deployment import exporting, server
 from pipeline.deployment.serve.answers import Answerer
+from pipeline.errors import ConfigError
+from pipeline.runtimes.base import Description
 from tests.support import instant
 from tests.support.load_generator import ask, load
 from tests.support.serving import free_port
@@ -127,3 +129,11 @@ def test_what_the_classifier_raises_is_told_to_all_of_a_batch() -> None:
     requests = [[["a"], 0, None], [["b", "c"], 0, None]]
     one.compute(requests)
     assert requests[0][1:] == requests[1][1:] == [500, {"error": "RuntimeError: no memory"}]
+
+
+def test_an_incomplete_artifact_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "artifact").mkdir()
+    Description("onnx", LABELS, 8).write(tmp_path / "artifact")
+    with pytest.raises(ConfigError, match=r"can't be read .*; make it again with python -m pipeline"):
+        exporting.export(tmp_path / "artifact", tmp_path / "exported", container=True)
+    assert not (tmp_path / "exported").exists()
