@@ -87,7 +87,7 @@ def how_to_load(place: str, description: Description, form: Form, local: bool = 
     if form.published is PublishedForm.PROJECT:
         return code
     if form.published is PublishedForm.ONNX:
-        load = onnx_card.how_to_load(place, local)
+        load = onnx_card.how_to_load(place, description.kind, local)
     else:
         task = description.kind
         arguments = {"example": EXAMPLES[task.pairs][0], "arguments": task.transformers_arguments}

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 
-from pipeline.runtimes.onnx_notes import IN_JAVASCRIPT, IN_PYTHON
+from pipeline.runtimes.onnx_notes import in_javascript, in_python
+from pipeline.tasks import Task
 
 
-def how_to_load(repository: str, local: bool = False) -> str:
+def how_to_load(repository: str, task: Task, local: bool = False) -> str:
     """With transformers.js, with plain ONNX Runtime, with Optimum; local: it is a directory."""
-    python = IN_PYTHON.replace("DIR", repository)
+    python = in_python(task).replace("DIR", repository)
     if not local:
         python = python.replace(f'Path("{repository}")', f'Path(snapshot_download("{repository}"))')
         python = python.replace(
@@ -15,7 +16,7 @@ def how_to_load(repository: str, local: bool = False) -> str:
         )
     return "\n\n".join(
         [
-            f"In Node.js and in a browser:\n\n```js\n{IN_JAVASCRIPT.replace('NAME', repository)}```",
+            f"In Node.js and in a browser:\n\n```js\n{in_javascript(task).replace('NAME', repository)}```",
             f"In Python:\n\n```python\n{python}```",
             f'`optimum.onnxruntime.ORTModelForSequenceClassification.from_pretrained("{repository}")` loads it too.',
         ]

@@ -25,7 +25,7 @@ INT8 = {  # operators that quantize activations or multiply quantized matrices
     "QuantizeLinear", "DynamicQuantizeLinear", "MatMulInteger", "DynamicQuantizeMatMul", "MatMulIntegerToFloat",
     "QAttention", "QGemm", "QLinearMatMul",
 }  # fmt: skip
-NORM_FUSION = "SkipLayerNormFusion"  # it would fuse again what `onnx_graph` split: one operator is slower than two
+NORM_FUSION = "SkipLayerNormFusion"  # of a graph that was not fused, it would make what `onnx_graph` splits
 
 
 class OnnxClassifier(TokenizedClassifier):

@@ -26,11 +26,36 @@ for text in ["play a song", "will it rain?"]:
     (logits,) = session.run(["logits"], {one.name: np.array([known[one.name]]) for one in session.get_inputs()})
     print(names[str(logits[0].argmax())])
 """  # as in pipeline/deployment/README.md
+ONE_TEXT = 'for text in ["play a song", "will it rain?"]:\n    encoded = tokenizer.encode(text)'
+ONE_PAIR = 'for first, second in [("a text", "another")]:\n    encoded = tokenizer.encode(first, second)'
+LARGEST = "    print(names[str(logits[0].argmax())])"
+PROBABLE = "    print([names[str(number)] for number in np.flatnonzero(logits[0] > 0)])"
 IN_JAVASCRIPT = """import { pipeline } from "@huggingface/transformers";
 
 const classify = await pipeline("text-classification", "NAME");
-console.log(await classify("a text to classify"));
+console.log(await classify("a text to classify"OPTIONS));
 """
+PAIR_IN_JAVASCRIPT = """import { AutoModelForSequenceClassification, AutoTokenizer } from "@huggingface/transformers";
+
+const tokenizer = await AutoTokenizer.from_pretrained("NAME");
+const model = await AutoModelForSequenceClassification.from_pretrained("NAME");
+const inputs = tokenizer("a text", { text_pair: "another", truncation: true, return_token_type_ids: true });
+const logits = (await model(inputs)).logits.data; // one for each of model.config.id2label
+"""
+SEVERAL = "multi_label_classification"
+
+
+def in_python(task: Task) -> str:
+    """Code that answers with plain ONNX Runtime. `DIR` is the folder."""
+    code = IN_PYTHON.replace(LARGEST, PROBABLE) if task.problem_type == SEVERAL else IN_PYTHON
+    line = code.replace("  # of a pair: tokenizer.encode(first, second)", "")
+    return line.replace(ONE_TEXT, ONE_PAIR) if task.pairs else line
+
+
+def in_javascript(task: Task) -> str:
+    """Code that answers with transformers.js. `NAME` is the repository."""
+    options = ", { top_k: null }" if task.problem_type == SEVERAL else ""
+    return PAIR_IN_JAVASCRIPT if task.pairs else IN_JAVASCRIPT.replace("OPTIONS", options)
 
 
 def notes(artifact: Path) -> list[str]:
@@ -50,7 +75,7 @@ def notes(artifact: Path) -> list[str]:
             "batch: do not pass several texts to one call of transformers.js, and leave `batch_size` of Optimum's pipeline "
             "at 1. Step `quantize_onnx_dynamic` with `batched=true` makes a graph that takes batches."
         )
-    found += _pairs(described, task) if task.pairs else []
+    found += _pairs(described) if task.pairs else []
     return [*found, *_operators(artifact), _cutting(artifact, described.max_length), *_int8(described)]
 
 
@@ -65,10 +90,9 @@ def _named(names: list[str] | None) -> str:
     return ", ".join(f"`{name}`" for name in names or ())
 
 
-def _pairs(described: Description, task: Task) -> list[str]:
-    call = "`tokenizer(first, {text_pair: second, truncation: true, return_token_type_ids: true})`"
+def _pairs(described: Description) -> list[str]:
     types = "; the graph takes `token_type_ids`, 1 for the second text" if described.token_types == TYPES else ""
-    return [f"An input is a pair of texts{types}. In transformers.js, call the tokenizer, {call}, and then the model."]
+    return [f"An input is a pair of texts{types}. The pipeline of transformers.js takes none: call tokenizer and model."]
 
 
 def _operators(artifact: Path) -> list[str]:

@@ -3,7 +3,9 @@
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +14,8 @@ import torch
 import pipeline.deployment
 from pipeline.models.build import checkpoint
 from pipeline.runtimes.base import Description, load
+from pipeline.runtimes.onnx_folder import FP32, place_for, write_beside
+from pipeline.runtimes.onnx_graph import export, fuse
 from pipeline.runtimes.onnx_notes import IN_PYTHON, notes
 from pipeline.runtimes.torch import save
 from pipeline.steps.base import Context
@@ -20,8 +24,9 @@ from pipeline.steps.export_onnx import ExportOnnx
 from pipeline.steps.quantize_onnx_dynamic import QuantizeOnnxDynamic
 from pipeline.steps.store import Store
 from tests.conftest import TOPICS, composed, small, write_csv
+from tests.runtimes.test_pairs import bert
 from tests.support.elsewhere import Labels, in_browser, in_node
-from tests.support.families import LABELS, checkpoint_of
+from tests.support.families import LABELS, POSITIONS, TOKENIZERS, checkpoint_of
 
 pytestmark = pytest.mark.slow
 
@@ -61,13 +66,19 @@ def _family(family: str, context: Context, models: Path) -> None:
         place.mkdir()
     own = checkpoint_of(family, models.parent / f"{family}-own", max_position_embeddings=FAMILIES[family])
     model, tokenizer = checkpoint(own, LABELS, 128)
-    with torch.no_grad():  # so that no label is that of all texts
-        (bias,) = (each for name, each in model.named_parameters() if name.startswith("classifier") and each.shape == (3,))
-        bias -= model(**tokenizer(TEXTS[:50], padding=True, return_tensors="pt")).logits.mean(dim=0)
+    with torch.no_grad():
+        _center(model, model(**tokenizer(TEXTS[:50], padding=True, return_tensors="pt")).logits.numpy())
     save(model, tokenizer, Description("torch", LABELS, 128), places[0])
     steps = (ExportOnnx("export_onnx"), QuantizeOnnxDynamic("quantize_onnx_dynamic"))
     for step, source, target in zip(steps, places[:-1], places[1:], strict=True):
         step.make(Context(context.splits, context.backbone, 0, source), target, models.parent / f"{family}-scratch")
+
+
+def _center(model: Any, logits: np.ndarray) -> None:
+    """Change the classifier so that none of three labels is that of all texts."""
+    (bias,) = (each for name, each in model.named_parameters() if name.startswith("classifier") and each.shape == (3,))
+    with torch.no_grad():
+        bias -= torch.from_numpy(logits.mean(axis=0))
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +133,23 @@ def test_fifteen_lines_of_plain_onnx_runtime_give_the_same_labels(models: Path, 
 
 def test_transformers_js_gives_the_same_labels_in_node(models: Path, asked: list[str], expected: Labels) -> None:
     require_same(asked, in_node(models, sorted(expected), asked), expected)
+
+
+def test_transformers_js_answers_pairs_with_their_token_types(tmp_path: Path) -> None:
+    torch_artifact, artifact = tmp_path / "torch", tmp_path / "onnx"
+    for folder in (torch_artifact, artifact):
+        folder.mkdir()
+    model, tokenizer = bert(), TOKENIZERS["bert"]()
+    pairs = [(one, other) for one in PHRASES for other in PHRASES if len(tokenizer(one, other)["input_ids"]) <= POSITIONS]
+    save(model, tokenizer, Description("torch", LABELS, POSITIONS, task="single_label_pairs"), torch_artifact, pairs)
+    _center(model, load(torch_artifact, 1).logits(pairs))
+    export(model, tmp_path / "exported.onnx", typed=True)
+    fuse(tmp_path / "exported.onnx", place_for(artifact, FP32), POSITIONS)
+    write_beside(torch_artifact, artifact, replace(Description.read(torch_artifact), runtime="onnx"))
+    logits = load(artifact, 1).logits(pairs)
+    found, expected = in_node(tmp_path, ["onnx"], pairs)["onnx"], [LABELS[row] for row in logits.argmax(axis=1)]
+    assert Description.read(artifact).inputs == ["input_ids", "attention_mask", "token_type_ids"]
+    assert len(pairs) > 50 and len(set(expected)) > 1 and found == expected
 
 
 def test_transformers_js_gives_the_same_labels_in_a_browser(

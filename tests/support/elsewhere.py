@@ -20,6 +20,8 @@ from typing import Any
 
 import pytest
 
+from pipeline.tasks.inputs import Input
+
 HERE = Path(__file__).parent / "transformers_js"
 PACKAGES = Path(os.environ.get("TRANSFORMERS_JS", Path.home() / ".cache" / "transformers.js"))
 PACKAGE = PACKAGES / "node_modules" / "@huggingface" / "transformers" / "dist"
@@ -28,7 +30,7 @@ PATIENCE = 120  # seconds
 Labels = dict[str, list[str]]  # by the name of the artifact's folder
 
 
-def in_node(models: Path, folders: Sequence[str], texts: Sequence[str]) -> Labels:
+def in_node(models: Path, folders: Sequence[str], texts: Sequence[Input]) -> Labels:
     """The labels in Node.js; skips the test where Node.js or the package is missing."""
     node = _program("node")
     asked = json.dumps({"modelPath": f"{models}/", "folders": folders, "texts": texts})
@@ -38,7 +40,7 @@ def in_node(models: Path, folders: Sequence[str], texts: Sequence[str]) -> Label
     return dict(json.loads(done.stdout))
 
 
-def in_browser(models: Path, folders: Sequence[str], texts: Sequence[str], scratch: Path) -> Labels:
+def in_browser(models: Path, folders: Sequence[str], texts: Sequence[Input], scratch: Path) -> Labels:
     """The labels in a page that headless Chromium opens; skips the test where it or the package is missing."""
     browser = _program(*BROWSERS)
     heard: queue.Queue[tuple[str, Any]] = queue.Queue()
