@@ -151,7 +151,7 @@ class PublishedForm(enum.Enum):
     STANDARD = "transformers loads it as it is"
     ONNX = "Optimum, transformers.js and plain ONNX Runtime load it as it is"
     CONVERTED = "transformers loads the larger copy that `Runtime.write_standard` writes"
-    PROJECT = "only this project loads it"
+    PROJECT = "this project loads it, and a handler.py that is written beside it"
 
 
 class Runtime(ABC):

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import pipeline.runtimes
+from pipeline.deployment.handler import compose
 from pipeline.deployment.registry import requirements
 from pipeline.evaluation.doctor import page
 from pipeline.evaluation.doctor.examine import examine
@@ -139,6 +140,7 @@ def check_declared(name: str, artifact: Path, folder: Path) -> None:
     assert told == ([1] * len(TEXTS) if name in DEPENDENT else [3, 1])
     assert classifier.logits_by_length([], 3).shape == (0, len(LABELS))
     assert ("int8" in runtime.processor_features(artifact)) is (name in DEPENDENT)
+    compose.write(shutil.copytree(artifact, folder / "handled"))  # it raises unless its handler answers as `load` does
     facts = examine(artifact, 1, SENTENCES[:3], folder)
     assert (facts.operators is None) is (runtime.profiler is None)
     assert facts.network is not None or facts.no_profile_reason not in ("", Runtime.no_profile_reason)

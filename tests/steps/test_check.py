@@ -14,6 +14,7 @@ from pipeline.config import Backbone, Config, Optim, Step, Weights
 from pipeline.data.augmentation import Augment
 from pipeline.deployment.publish import check_form
 from pipeline.errors import ConfigError, OptimizationError, PublishError, UserError
+from pipeline.models.outline import Outline
 from pipeline.run import run
 from pipeline.runtimes import torch_int8
 from pipeline.steps.base import Context
@@ -194,6 +195,11 @@ def test_what_transformers_can_not_load_is_said_before_training_where_publishing
     with caplog.at_level("INFO", "pipeline.deployment.publish"):
         check_form("ada/tiny", check_steps(planned, context))
     assert [f"can't load what this makes ({reason})" in line for line in caplog.messages] == [True] * bool(reason)
+
+
+def test_what_no_other_program_loads_is_refused_before_training_where_publishing_is_asked_for() -> None:
+    with pytest.raises(PublishError, match=r"no other program loads .*words.*load what export_onnx makes"):
+        check_form("ada/tiny", Outline(form="words"))
 
 
 def test_random_weights_are_refused_before_publishing(context: Context) -> None:
