@@ -18,7 +18,7 @@ def changes_of(folder: Path) -> list[str]:
     """
     from safetensors.torch import save_file
 
-    from pipeline.models.fitting import padded
+    from pipeline.models.fitting import fit, padded
     from pipeline.models.low_rank import use_factors_of
     from pipeline.runtimes import compact
     from pipeline.runtimes.torch import uninitialized
@@ -29,7 +29,11 @@ def changes_of(folder: Path) -> list[str]:
     scaled = any(name.endswith(".scale") for name in state)
     if scaled and any(state[name].shape != shape for name, shape in shapes.items()):
         raise PublishError("heads or neurons were removed from layers in int8; export it to ONNX before it is quantized")
-    full = state if scaled else padded(state, shapes)
+    full = state
+    if not scaled:
+        small = uninitialized(folder)
+        fit(small, state)
+        full = padded(small, model)
     save_file({name: tensor.contiguous() for name, tensor in full.items()}, folder / FILE, metadata={"shapes": "{}"})
     thin = any(name.endswith(".0.weight") and f"{name[:-9]}.1.weight" in state for name in state)
     pooling = json.loads((folder / "config.json").read_text(encoding="utf-8")).get("pooling", "first")
