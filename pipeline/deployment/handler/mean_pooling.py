@@ -10,6 +10,7 @@ def mean_pooling(model: Any, state: dict[str, torch.Tensor]) -> None:
     seen: dict[str, torch.Tensor] = {}
     inside = model.base_model.modules()
     stack = next(each for each in inside if any(isinstance(part, torch.nn.ModuleList) for part in each.children()))
+    pooled = getattr(model.base_model, "pooler", None) is not None
 
     def remember(module: Any, inputs: Any, named: dict[str, Any]) -> None:
         seen["mask"] = named["attention_mask"].float()
@@ -19,6 +20,6 @@ def mean_pooling(model: Any, state: dict[str, torch.Tensor]) -> None:
         return output
 
     model.base_model.register_forward_pre_hook(remember, with_kwargs=True)
-    stack.register_forward_hook(average)
-    if getattr(model.base_model, "pooler", None) is not None:
+    (stack if pooled else model.base_model).register_forward_hook(average)
+    if pooled:
         model.base_model.pooler = torch.nn.Flatten()  # one vector a text is left
