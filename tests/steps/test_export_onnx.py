@@ -70,7 +70,7 @@ def test_less_is_fused_until_the_graph_computes_what_torch_computes(
 
 
 def test_an_architecture_whose_fusion_is_not_known_is_not_fused_and_its_parity_is_checked(
-    exported: Exported, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    exported: Exported, carried: Carried, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(export_onnx, "architecture_of", lambda config: None)
     with caplog.at_level("INFO"):
@@ -78,7 +78,7 @@ def test_an_architecture_whose_fusion_is_not_known_is_not_fused_and_its_parity_i
     assert notes["fuse"] == "none" and notes["metrics"]["export/max_difference"] < 1e-4
     assert "fused for ONNX Runtime (fuse=none): nothing" in caplog.text
     assert not {"Attention", "BiasGelu", "EmbedLayerNormalization"} & operators_of(after)
-    planned = export_onnx.ExportOnnx("export_onnx").check(None, Outline(network=read(before)), {})  # type: ignore[arg-type]
+    planned = export_onnx.ExportOnnx("export_onnx").check(carried()[1], Outline(network=read(before)), {})
     assert planned is not None and planned.fuse == "none"
 
 
