@@ -4,8 +4,9 @@ OPTIM  ?= distilbert
 ARGS   ?=
 PORT   ?= 5000
 PY     := .venv/bin/python
+NPM    := $(or $(TRANSFORMERS_JS),$(HOME)/.cache/transformers.js)
 
-.PHONY: help run sweep compare decide report ui test test-fast format lint check clean
+.PHONY: help run sweep compare decide report ui test test-fast transformers-js format lint check clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -34,6 +35,9 @@ test: .venv/.ready ## the tests, offline
 
 test-fast: .venv/.ready ## the inner loop: the tests of parts, without whole runs
 	$(PY) -m pytest -m "not slow"
+
+transformers-js: ## the npm package, outside of the project, with which the tests run ONNX artifacts in Node.js and a browser
+	npm install --prefix "$(NPM)" --ignore-scripts --no-audit --no-fund @huggingface/transformers@4.3.2
 
 format: .venv/.ready ## ruff mends what it can, and formats
 	.venv/bin/ruff check --fix pipeline tests

@@ -24,6 +24,7 @@ from pipeline.errors import ConfigError
 
 FILES = sorted(CONF.glob("*/*.yaml"))
 REQUIRED = {
+    "backbone/own": ["backbone.model=DIR"],
     "data/files": ["data.train=x.csv"],
     "data/hub": ["data.dataset=owner/name"],
     "step/load_checkpoint": ["optim.steps.extra.checkpoint=x"],

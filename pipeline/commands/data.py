@@ -17,6 +17,7 @@ from pathlib import Path
 
 from pipeline.commands.configuration.compose import one_config
 from pipeline.config import Config
+from pipeline.errors import DataError
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -31,6 +32,7 @@ def look(config: Config) -> tuple[str, Path, Path]:
     from pipeline.evaluation.overview.examine import STAGES, examine
     from pipeline.models import checkpoints
     from pipeline.models.outline import outline_of_weights
+    from pipeline.models.outputs import with_those_of_the_checkpoint
     from pipeline.models.text_length import read_length, resolve
     from pipeline.reporting import overview_text
     from pipeline.reporting.page import overview
@@ -38,7 +40,10 @@ def look(config: Config) -> tuple[str, Path, Path]:
 
     checkpoints.check(config.backbone)
     splits = config.data.load(config.seed)
-    outline = outline_of_weights(config.backbone, "teacher", list(splits.labels), config.seed)
+    if not len(splits.train):
+        raise DataError("data.train is not set, and there is nothing to look at before a training without it")
+    splits = with_those_of_the_checkpoint(config.backbone, splits)
+    outline = outline_of_weights(config.backbone, "teacher", list(splits.labels), config.seed, splits.label_names)
     backbone, splits = resolve(config.backbone, splits, config.seed, outline)
     tokenizer, names = outline.tokenizer.backend_tokenizer, (config.data.name, backbone.name)
     with bar("looking at the data", "part", STAGES) as progress:

@@ -39,7 +39,6 @@ def help_text() -> str:
         "  python -m pipeline optim=distilbert              one optimization: train or load, measure, track, compare",
         "  python -m pipeline -m optim=baseline,distilbert  a sweep; 'optim=glob(*)' is every optimization",
         "  python -m pipeline COMMAND ...                   one of these (COMMAND --help has an example):",
-        "",
         *(f"    {name:<20}{docstring(name).partition(chr(10))[0]}" for name in names() if name != "run"),
         "",
         "Choose with GROUP=NAME; python -m pipeline help GROUP describes each choice in one line.",
@@ -54,8 +53,7 @@ def help_text() -> str:
         "",
         "Settings: GROUP.KEY=VALUE, for instance  backbone.teacher.finetune.epochs=3  data.oos_label=oos  seed=1",
         "          +step@optim.steps.NAME=KIND adds a step, '~optim.steps.NAME' removes one",
-        "--explain, for a run, a sweep, compare and decide: explain each column of the table.",
-        "--cfg job shows the resolved configuration; --hydra-help shows Hydra's own flags.",
+        "--explain explains each column of a table; --cfg job shows all settings; --hydra-help Hydra's own flags.",
     ]
     return "\n".join(lines)
 

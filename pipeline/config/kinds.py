@@ -41,6 +41,7 @@ class Step(Settings, ABC):
     takes: ClassVar[tuple[str, ...]] = ()  # forms of classifier that it changes, or `steps.base.ANY`; empty: it makes one
     gives: ClassVar[str] = ""  # the form that it writes: "torch", "torch_int8", "onnx", "onnx_int8", ...
     tasks: ClassVar[tuple[str, ...]] = ()  # names of the tasks whose classifiers it can make or change; empty: all
+    learns: ClassVar[bool] = True  # whether it reads training texts, see `needs_train`
     ignored: ClassVar[tuple[str, ...]] = ()  # settings that do not influence the bytes, such as a path (`inputs` has a hash)
 
     def role(self, backbone: "Backbone") -> str | None:
@@ -50,6 +51,10 @@ class Step(Settings, ABC):
     def needs(self, backbone: "Backbone") -> dict[str, "Optim"]:
         """Other optimizations whose artifacts `make` reads as `context.needed`; they are run before this step."""
         return {}
+
+    def needs_train(self, backbone: "Backbone") -> bool:
+        """Whether `make` reads training texts; what does not works where the data has test texts alone."""
+        return self.learns
 
     def check_task(self, backbone: "Backbone", task: str) -> None:
         """Raises ConfigError where a setting is not for the task of this name, which may be known before the data."""
@@ -99,6 +104,7 @@ class DataSource(Settings, ABC):
     kind: str = MISSING
     name: str = setting(MISSING, name=True)  # with the backbone's name, it names the MLflow experiment
     oos_label: str | None = None  # the label that means "out of scope", if there is one
+    label_names: list[str] | None = None  # what the numbers 0, 1, ... stand for as labels, and LABEL_0, ... of a checkpoint
 
     @property
     def known_task(self) -> str | None:

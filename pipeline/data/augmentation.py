@@ -1,7 +1,7 @@
 """More texts for distillation, made from those of the train split; the teacher labels them, so they need no labels.
 
 Changes are random, with a seed. Words are separated by spaces; a dropped word becomes the tokenizer's unknown token, as any
-word that is missing in its vocabulary.
+word that is missing in its vocabulary; where there is no such token, it is left out.
 """
 
 import logging
@@ -62,7 +62,7 @@ def augment_texts(texts: Sequence[str], unknown: str, settings: Augment, seed: i
                     changed[place] = unknown
                 elif chance < settings.drop + settings.swap:
                     changed[place] = pool[draw.integers(len(pool))]
-            made.append(" ".join(changed))
+            made.append(" ".join(filter(None, changed)))
     return made
 
 

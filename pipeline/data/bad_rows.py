@@ -42,11 +42,14 @@ class BadRows:
         return f"{place}: {label!r}{nearest(label, known)}"
 
 
-def checked(parts: Parts, policy: str) -> Changed:
-    """Drop the bad rows, or raise DataError with their counts, the first of each kind, and the setting that drops them."""
+def checked(parts: Parts, policy: str, learned: Sequence[str] = ("train",)) -> Changed:
+    """Drop the bad rows, or raise DataError with their counts, the first of each kind, and the setting that drops them.
+
+    learned: the splits whose labels are known.
+    """
     empty = {name: _empty(part) for name, part in parts.items()}
-    train = parts["train"].table.column(LABEL).filter(pa.array(~_any(empty["train"])))
-    known = pc.unique(label_lists.flat(train))
+    columns = [parts[name].table.column(LABEL).filter(pa.array(~_any(empty[name]))) for name in learned]
+    known = pc.unique(pa.chunked_array([label_lists.flat(column) for column in columns]))
     found = {name: _with_unknown(bad, known) for name, bad in empty.items()}
     bad = {name: each for name, each in found.items() if each.counted()}
     if bad and policy == ERROR:

@@ -1,4 +1,4 @@
-"""Draws missing splits from train, stratified by label."""
+"""Draws missing splits from train, stratified by label; without train, validation from test."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,20 +26,29 @@ class SplitFractions:
 def missing(given: Parts, cut: SplitFractions) -> Changed:
     """Draw from train the splits that are not given; rows of one group go into one split.
 
+    Where there is no train, validation is drawn from test, so that what is chosen is still confirmed on other texts.
     Raises DataError where a drawn split would lack most classes.
     """
     shares = {"test": cut.test_fraction, "validation": cut.validation_fraction}
     wanted = {name: share for name, share in shares.items() if name not in given}
     if not wanted:
         return given, []
-    train, rng = given["train"], np.random.default_rng(cut.seed)
+    source = "train" if "train" in given else "test"
+    train, rng = given[source], np.random.default_rng(cut.seed)
     grouped = GROUP in train.table.column_names
     rows = _grouped(train, wanted, rng) if grouped else stratified(strata(train), wanted, rng)
     drawn = {name: train.take(rows[name]) for name in wanted}
     for name, part in drawn.items():
         _require_classes(part, train, name, wanted[name])
-    parts = {**given, **drawn, "train": train.take(rows[REST])}
-    return {name: parts[name] for name in SPLITS}, [_told(train, drawn)] if grouped else []
+    parts = {**given, **drawn, source: train.take(rows[REST])}
+    notes = [_told(train, drawn)] if grouped else []
+    if source == "test":
+        count = drawn["validation"].table.num_rows
+        notes.append(
+            f"{train.where}: there is no data.train, so {count} of {train.table.num_rows} rows are validation "
+            f"(data.validation_fraction={cut.validation_fraction}), the others test; nothing can be trained"
+        )
+    return {name: parts[name] for name in SPLITS if name in parts}, notes
 
 
 def _grouped(train: RawSplit, shares: Mapping[str, float], rng: np.random.Generator) -> dict[str, np.ndarray]:

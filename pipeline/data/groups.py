@@ -76,7 +76,7 @@ def shared(parts: Parts) -> list[str]:
     """How many groups of a split also stand in another: where splits are given, nothing keeps them apart."""
     notes = []
     for name, other in (("validation", "train"), ("test", "train"), ("test", "validation")):
-        if not all(GROUP in parts[each].table.column_names for each in (name, other)):
+        if not all(each in parts and GROUP in parts[each].table.column_names for each in (name, other)):
             continue
         own, others = (pc.unique(parts[each].table.column(GROUP)).drop_null() for each in (name, other))
         count = pc.sum(pc.is_in(own, value_set=others)).as_py() or 0

@@ -55,12 +55,26 @@ def renamed(parts: Parts, renaming: Renaming | None) -> Changed:
     return made, [f"{renaming.where}: labels renamed: {listed}; {len(counts)} labels are {left} now"] if several else []
 
 
+def named(parts: Parts, names: Sequence[str]) -> Changed:
+    """Give labels that are numbers the names at these places. Raises DataError for a label that is none of the names."""
+    found = {name for part in parts.values() for name in counts_of(part)} if names else set()
+    numbers = {str(number): name for number, name in enumerate(names)}
+    if found and found <= numbers.keys():
+        pairs = ", ".join(f"{number} is {name!r}" for number, name in list(numbers.items())[:6])
+        note = f"data.label_names: {pairs}{', ...' if len(numbers) > 6 else ''}"
+        return {name: part.with_labels(_replaced(part, numbers)) for name, part in parts.items()}, [note]
+    unknown = sorted(found - {*names})
+    if unknown:
+        raise DataError(f"data.label_names: the data's label {unknown[0]!r} is none of them{nearest(unknown[0], names)}")
+    return parts, []
+
+
 def without_rare(parts: Parts, minimum: int | None, how: str, spared: str | None) -> Changed:
     """Merge into one class, or drop from all splits, the classes with fewer than `minimum` rows in train.
 
     spared: a label that stays however rare it is (out of scope).
     """
-    counts = counts_of(parts["train"])
+    counts = counts_of(parts["train"]) if "train" in parts else {}
     rare = sorted(name for name, count in counts.items() if count < (minimum or 0) and name != spared)
     if not rare:
         return parts, []
@@ -98,16 +112,16 @@ def counts_of(part: RawSplit) -> dict[str, int]:
     return {str(name): number for name, number in zip(names, numbers, strict=True) if name is not None}
 
 
-def names_of(train: RawSplit) -> list[str]:
-    """The labels of train, in numerical order if all are whole numbers, else in alphabetical order.
+def names_of(parts: Sequence[RawSplit]) -> list[str]:
+    """The labels of some splits, in numerical order if all are whole numbers, else in alphabetical order.
 
     Raises DataError if there is only one.
     """
-    names = list(counts_of(train))
+    names = list(dict.fromkeys(name for part in parts for name in counts_of(part)))
     numeric = all(name.removeprefix("-").isdecimal() for name in names)
     if len(names) < 2:
         only = f"only one class ({names[0]!r})" if names else "no label at all"
-        raise DataError(f"{train.where}: {only}; a classifier needs at least two")
+        raise DataError(f"{parts[0].where}: {only}; a classifier needs at least two")
     return sorted(names, key=int) if numeric else sorted(names)
 
 

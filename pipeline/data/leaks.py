@@ -18,9 +18,11 @@ def counted(parts: Parts) -> list[str]:
     """How many texts of validation and test stand in train, and how many of test in validation."""
     held = {name: part for name, part in parts.items() if name != "train"}
     keys = {name: _keys(part.table, part.inputs) for name, part in held.items()}
-    train = parts["train"].filter(_stands_in(parts["train"], list(keys.values())))
-    known = _keys(train.table, train.inputs)
-    notes = [_told(part, name, keys[name], train, "train", known) for name, part in held.items()]
+    notes = []
+    if "train" in parts:
+        train = parts["train"].filter(_stands_in(parts["train"], list(keys.values())))
+        known = _keys(train.table, train.inputs)
+        notes = [_told(part, name, keys[name], train, "train", known) for name, part in held.items()]
     if len(held) == 2:
         notes.append(_told(held["test"], "test", keys["test"], held["validation"], "validation", keys["validation"]))
     return [note for note in notes if note is not None]
@@ -29,7 +31,7 @@ def counted(parts: Parts) -> list[str]:
 def dropped(parts: Parts, policy: str) -> Changed:
     """Drop the rows of train whose text stands in validation or test, case and white space apart, if that is wanted."""
     held = [part for name, part in parts.items() if name != "train"]
-    if policy != DROP_TRAIN or not held:
+    if policy != DROP_TRAIN or not held or "train" not in parts:
         return parts, []
     train = parts["train"]
     leaked = _stands_in(train, [_keys(part.table, part.inputs) for part in held])

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from pipeline.config import MISSING, DataSource, kind, setting
 from pipeline.data.formats import DELIMITERS, suffix_of
 from pipeline.data.table_source import TableSource
-from pipeline.errors import DataError, nearest
+from pipeline.errors import ConfigError, DataError, nearest
 from pipeline.tasks import MultiLabel, SingleLabel
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ CLINC_FILE_KEYS = {"train": ("train", "oos_train"), "validation": ("val", "oos_v
 class Files(TableSource):
     """One to three files of the user; missing splits are drawn from train, stratified by label."""
 
-    train: str = MISSING
+    train: str | None = None
     validation: str | None = None
     test: str | None = None
     validation_fraction: float = setting(0.1, above=0, max=0.5)
@@ -38,11 +38,18 @@ class Files(TableSource):
     encoding: str | None = None
     header: bool = True  # the first row has the names of the columns; else they are 1, 2, ...
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.train is None and self.test is None:
+            raise ConfigError(
+                "train is not set; give it with data.train=VALUE, or only data.test=VALUE where nothing is trained"
+            )
+
     @property
     def known_task(self) -> str | None:
         """Known unless the label column may hold lists."""
         several, pairs = self.label_separator is not None or self.label_columns is not None, self.pair_column is not None
-        if not several and suffix_of(Path(self.train)) not in DELIMITERS:
+        if not several and suffix_of(Path(str(self.train or self.test))) not in DELIMITERS:
             return None
         return MultiLabel(pairs).name if several else SingleLabel(pairs).name
 
@@ -69,7 +76,7 @@ class Files(TableSource):
 
         found = read(path, self.wanted(), Format(self.delimiter, self.quoting, self.encoding, self.header))
         detected += found.found if not path.is_relative_to(QUICKSTART) else ()  # what the program brings is known
-        columns = found.columns if split == "train" and self.header else ()
+        columns = found.columns if split == ("train" if self.train else "test") and self.header else ()
         return self.made(found.table, str(path), columns, found.place, found.notes)
 
 
@@ -81,7 +88,7 @@ class Quickstart(DataSource):
     def load(self, seed: int) -> "Splits":
         """Read the three files in the package."""
         train, validation, test = (str(QUICKSTART / f"{name}.csv") for name in ("train", "validation", "test"))
-        files = Files("files", self.name, self.oos_label, train=train, validation=validation, test=test)
+        files = Files("files", self.name, self.oos_label, self.label_names, train=train, validation=validation, test=test)
         return files.load(seed)
 
 
@@ -93,7 +100,7 @@ class Hub(TableSource):
     dataset: str = MISSING
     config: str | None = None
     revision: str | None = None
-    train: str = "train"
+    train: str | None = "train"
     validation: str | None = "validation"
     test: str | None = "test"
     validation_fraction: float = setting(0.1, above=0, max=0.5)
@@ -129,7 +136,8 @@ class Hub(TableSource):
                 known = nearest(column, rows.column_names)
                 raise DataError(f"{way.replace('...', column)}: {self.dataset} has no such column{known}")
         where = f"{self.dataset}, split {name}"
-        return self.made(self._table(rows, where), where, rows.column_names if split == "train" else (), None, ())
+        columns = rows.column_names if split == ("train" if self.train else "test") else ()
+        return self.made(self._table(rows, where), where, columns, None, ())
 
     def _table(self, rows: Any, where: str) -> Any:
         """An Arrow table; label indices become names if the Hub has them, -1 becomes null."""
@@ -152,13 +160,14 @@ class Clinc150(DataSource):
         """Raises DataError when the file is not the authors', or the Hub can't be reached."""
         if self.path is None:
             hub = Hub(
-                kind="hub", name=self.name, oos_label=self.oos_label, dataset="clinc/clinc_oos", config="plus",
-                label_column="intent",
+                kind="hub", name=self.name, oos_label=self.oos_label, label_names=self.label_names,
+                dataset="clinc/clinc_oos", config="plus", label_column="intent",
             )  # fmt: skip
             return hub.load(seed)
-        from pipeline.data.splits import SplitFractions, assemble
+        from pipeline.data.splits import Rules, SplitFractions, assemble
 
-        return assemble(_clinc_parts(Path(self.path).expanduser()), self.oos_label, SplitFractions(0.1, 0.2, seed))
+        rules = Rules(label_names=tuple(self.label_names or ()))
+        return assemble(_clinc_parts(Path(self.path).expanduser()), self.oos_label, SplitFractions(0.1, 0.2, seed), rules)
 
 
 def _clinc_parts(path: Path) -> "dict[str, RawSplit | None]":

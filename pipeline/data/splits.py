@@ -6,8 +6,8 @@ The code works on whole Arrow columns; it looks at single rows only to report an
 import hashlib
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
@@ -49,6 +49,20 @@ class Splits:
     notes: tuple[str, ...] = ()  # what was told about the data: counts of what was changed, and what it looks like
     rows: Rows = field(default_factory=dict)  # how many were read, dropped and drawn
     task: Task = SINGLE_LABEL  # what goes in and what comes out
+    label_names: tuple[str, ...] = ()  # what a checkpoint's outputs LABEL_0, LABEL_1, ... are called, where it was given
+
+    @property
+    def looked_at(self) -> "Dataset":
+        """The texts that may be looked at before anything is measured: those of train, without train of validation."""
+        return self.train if len(self.train) else self.validation
+
+    def with_labels(self, more: Sequence[str], note: str) -> "Splits":
+        """The same rows with further labels behind the others, which no row has; note: what is to be told about it."""
+        names = [*self.labels, *more]
+        content_hash = hashlib.sha256(repr([self.content_hash, *more]).encode()).hexdigest()
+        tables = {name: getattr(self, name).with_format("arrow")[:] for name in SPLITS}
+        made = _datasets(tables, self.task.feature(names), content_hash)
+        return replace(self, **made, labels=tuple(names), content_hash=content_hash, notes=(*self.notes, note))
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -86,6 +100,7 @@ class Rules:
     rare_classes: str = labels.MERGE
     on_leaks: str = leaks.TELL
     label_columns: tuple[str, ...] = ()  # the labels, where each has a column
+    label_names: tuple[str, ...] = ()  # what the labels 0, 1, ... stand for
 
 
 def assemble(
@@ -93,29 +108,35 @@ def assemble(
 ) -> Splits:
     """Check and change the splits as the rules say, draw missing ones from train, number the labels.
 
+    Without train, which is then empty, the labels are those of the other splits, and validation is drawn from test.
     Raises DataError for an empty split, bad rows that are not to be dropped, fewer than two classes, a drawn split that
-    lacks most classes, and an out-of-scope label that does not exist, or where a text may have several
-    labels. Warns, with counts, about what was changed and what looks wrong; the warnings are also the notes of the splits.
+    lacks most classes, and an out-of-scope label that does not exist, or where a text may have several labels. Warns,
+    with counts, about what was changed and what looks wrong; the warnings are also the notes of the splits.
     """
     rules, told = rules or Rules(), _Told()
     given = {name: part for name, part in parts.items() if part is not None}
-    if oos_label is not None and given["train"].several:
+    first = next(iter(given.values()))
+    learned = ("train",) if "train" in given else tuple(given)  # the splits whose labels are the labels
+    if oos_label is not None and first.several:
         raise DataError(f"data.oos_label={oos_label}: out of scope is known for one label a text only; set it to null")
     given = told.of((given, [note for part in given.values() for note in part.notes]), READ)
     given = told.of(labels.trimmed(given))
-    told.of((given, labels.unused(given["train"], rules.label_columns)))
+    told.of((given, labels.unused(given[learned[0]], rules.label_columns)))
     given = told.of(labels.renamed(given, rules.renaming))
-    given = told.of(bad_rows.checked(given, rules.on_bad_rows), BAD)
+    given = told.of(labels.named(given, rules.label_names))
+    given = told.of(bad_rows.checked(given, rules.on_bad_rows, learned), BAD)
     given = told.of(leaks.dropped(given, rules.on_leaks), LEAKED)
     given = told.of(labels.without_rare(given, rules.min_class_size, rules.rare_classes, oos_label), RARE)
     full = told.of(drawing.missing(given, cut), row_counts.DRAWN)
     if full.keys() != given.keys():
         full = told.of(leaks.dropped(full, rules.on_leaks), LEAKED)
-    full = told.of(bad_rows.checked(full, rules.on_bad_rows), BAD)  # train may have lost classes since
-    names = labels.names_of(full["train"])
+    full = told.of(bad_rows.checked(full, rules.on_bad_rows, learned), BAD)  # train may have lost classes since
+    names = labels.names_of([full[name] for name in learned])
     oos = _index_of(oos_label, names)
     told.of((full, _looks(full, names, oos_label)))
-    return _splits({name: labels.numbered(full[name], names) for name in SPLITS}, names, oos, told)
+    encoded = {name: labels.numbered(part, names) for name, part in full.items()}
+    encoded = {name: encoded[name] if name in encoded else encoded["test"].slice(0, 0) for name in SPLITS}
+    return replace(_splits(encoded, names, oos, told), label_names=rules.label_names)
 
 
 class _Told:
@@ -149,32 +170,37 @@ def _index_of(oos_label: str | None, names: list[str]) -> int | None:
 
 def _looks(parts: Parts, names: list[str], oos_label: str | None) -> list[str]:
     """What looks wrong: labels that are meant otherwise, missing classes, leaks, contradictions."""
-    train = parts["train"]
+    train = next(iter(parts.values()))
     found = hints.of_spelling(names)
     if not train.several:
         found = [*hints.of_labels(names, train.table.num_rows), *found, *hints.of_null(names, oos_label)]
     return [
         *(f"{train.where}: {hint}" for hint in found), *labels.without_label(parts), *labels.missing_classes(parts, names),
-        *groups.shared(parts), *leaks.counted(parts), *labels.contradictions(train),
+        *groups.shared(parts), *leaks.counted(parts), *(labels.contradictions(train) if "train" in parts else ()),
     ]  # fmt: skip
 
 
 def _splits(encoded: Mapping[str, pa.Table], names: list[str], oos: int | None, told: _Told) -> Splits:
+    several = label_lists.are_lists(encoded["test"].schema.field(LABEL).type)
+    task = (MultiLabel if several else SingleLabel)(pairs=TEXT_PAIR in encoded["test"].column_names)
+    content_hash = _content_hash(encoded, names)
+    return Splits(
+        **_datasets(encoded, task.feature(names), content_hash), labels=tuple(names), oos=oos, content_hash=content_hash,
+        notes=tuple(told.notes), rows=told.counter.done(), task=task,
+    )  # fmt: skip
+
+
+def _datasets(encoded: Mapping[str, pa.Table], labels: Any, content_hash: str) -> dict[str, Any]:
+    """The splits; labels: the type of the label column, of the library datasets."""
     from datasets import Dataset, DatasetInfo, Features, Value
 
-    inputs = input_columns(encoded["train"].column_names)
-    several = label_lists.are_lists(encoded["train"].schema.field(LABEL).type)
-    task = (MultiLabel if several else SingleLabel)(pairs=TEXT_PAIR in inputs)
-    features = Features({**{name: Value("large_string") for name in inputs}, LABEL: task.feature(names)})
-    info, content_hash = DatasetInfo(features=features), _content_hash(encoded, names)
-    made = {  # with a fingerprint, datasets does not hash the whole table
+    inputs = input_columns(encoded["test"].column_names)
+    features = Features({**{name: Value("large_string") for name in inputs}, LABEL: labels})
+    info = DatasetInfo(features=features)
+    return {  # with a fingerprint, datasets does not hash the whole table
         name: Dataset(table.cast(features.arrow_schema), info=info, fingerprint=f"{content_hash[:32]}-{name}")
         for name, table in encoded.items()
     }
-    return Splits(
-        **made, labels=tuple(names), oos=oos, content_hash=content_hash, notes=tuple(told.notes), rows=told.counter.done(),
-        task=task,
-    )  # fmt: skip
 
 
 def _content_hash(tables: Mapping[str, pa.Table], names: list[str]) -> str:

@@ -95,4 +95,5 @@ class TableSource(DataSource):
 
         renaming = Renaming.read(Path(self.rename_labels).expanduser()) if self.rename_labels is not None else None
         labels = tuple(self.label_columns or ())
-        return Rules(self.on_bad_rows, renaming, self.min_class_size, self.rare_classes, self.on_leaks, labels)
+        names = tuple(self.label_names or ())
+        return Rules(self.on_bad_rows, renaming, self.min_class_size, self.rare_classes, self.on_leaks, labels, names)

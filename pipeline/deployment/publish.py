@@ -11,16 +11,18 @@ import tempfile
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pipeline.deployment import forms
+from pipeline.deployment.card import Card, model_card
+from pipeline.deployment.handler import compose
 from pipeline.errors import PublishError
 from pipeline.evaluation.rows import Row
 from pipeline.models.outline import Outline
 from pipeline.reporting import noise_floor, tables
 from pipeline.reporting.comparison import others_of
-from pipeline.runtimes.base import DESCRIPTION, Description, PublishedForm, all_runtimes, runtime_of
+from pipeline.runtimes.base import DESCRIPTION, Description, all_runtimes
 from pipeline.steps.execute import StepsResult
 from pipeline.tracking.identity import base_models
 from pipeline.tracking.job import Job
@@ -37,37 +39,11 @@ REMEDIES = {
     429: "too many requests: wait some minutes",
 }
 RUN_IS_KEPT = "; the run itself is kept: repeat the command to publish it without training again"
-WRITTEN_OUT_NOTE = "\n\nA compact form of this network was measured. The form for transformers is larger and not faster."
-WINDOWS_NOTE = "\n\nLong texts were measured in windows, which this joins; transformers reads their beginning:\n\n"
-RULE_NOTE = "\n\nThe decision rule (`classifier.json`) was measured too. It is applied by this, not by transformers:\n\n"
-LOAD_WITH_TRANSFORMERS = """from transformers import pipeline
-
-print(pipeline("text-classification", model="{repository}", truncation=True{arguments})({example}))"""
-LOAD_WITH_PROJECT = """from pathlib import Path
-from huggingface_hub import snapshot_download
-from pipeline.deployment.serve.answers import Answerer  # from the project classifier-compression-pipeline
-
-answer = Answerer(Path(snapshot_download("{repository}")))
-print(answer([{example}])[0].{field})"""
-EXAMPLES = {  # of transformers, and of ours, by whether the inputs are pairs
-    False: ('"a text to classify"', '"a text to classify"'),
-    True: ('{"text": "a text", "text_pair": "another"}', '("a text", "another")'),
+LOADS = "Optimum and transformers.js load what export_onnx makes, transformers what a training alone makes"
+STANDARD = {  # what transformers lacks -> what to set for a form that it loads
+    "mean pooling": "with optim.steps.NAME.pooling=first, or backbone.teacher.pooling=first, it can",
+    "layers of low rank": "without the step low_rank it can",
 }
-
-
-@dataclass(frozen=True)
-class Card:
-    """The contents of the model card."""
-
-    optim: str
-    data: str
-    backbone: str
-    steps: tuple[str, ...]
-    table_markdown: str  # the measured comparison
-    plot: Path  # of the comparison
-    metrics: Mapping[str, float]  # by their names in MLflow
-    labels: tuple[str, ...]
-    base_models: tuple[str, ...] = ()  # repositories on the Hub
 
 
 def check(repository: str | None) -> None:
@@ -91,17 +67,28 @@ def check(repository: str | None) -> None:
 
 
 def check_form(repository: str, planned: Outline) -> None:
-    """Say before any work if transformers can't load what will be published. Raises PublishError for random weights."""
+    """Say before any work if transformers can't load what will be published, and what to set for it.
+
+    Raises PublishError for random weights, and for what only this project would load.
+    """
     from pipeline.runtimes.torch import unknown_parts
 
     place = f"publish.hub={repository}"
     if not planned.trained:
         raise PublishError(f"{place}: its weights are random, so it can't be published")
-    reason = planned.form if planned.form != "torch" else ""
+    form = planned.form or "torch"
+    if not compose.known(form):
+        raise PublishError(f"{place}: no other program loads what this makes ({form}), and no handler.py is known; {LOADS}")
+    reason = "" if form == "torch" else form
     if not reason and planned.network is not None:
         reason = unknown_parts(planned.network)
-    if reason:
-        log.info("%s: transformers can't load what this makes (%s); its card says how this project does", place, reason)
+    if reason.startswith("onnx"):
+        log.info("%s: Optimum and transformers.js load what this makes, transformers alone does not", place)
+    elif reason:
+        log.info(
+            "%s: transformers can't load what this makes (%s), so it gets a handler.py, which needs its runtime alone; %s",
+            place, reason, STANDARD.get(reason, LOADS),
+        )  # fmt: skip
 
 
 def upload(artifact: Path, repository: str, card: Card) -> str:
@@ -118,7 +105,8 @@ def upload(artifact: Path, repository: str, card: Card) -> str:
     if not description.trained:
         raise PublishError(f"{place}: its weights are random, so it was not published")
     with tempfile.TemporaryDirectory() as scratch:
-        directory, form = _uploadable(artifact, Path(scratch))
+        directory = Path(scratch) / "published"
+        form = forms.write_whatever_loads(artifact, directory)
         files: dict[str, Path | bytes] = {
             path.relative_to(directory).as_posix(): path for path in sorted(directory.rglob("*")) if path.is_file()
         }
@@ -134,85 +122,19 @@ def upload(artifact: Path, repository: str, card: Card) -> str:
     return str(url)
 
 
-def model_card(repository: str, description: Description, form: PublishedForm, card: Card) -> str:
-    """README.md of the repository: YAML front matter for the Hub, then Markdown."""
-    from huggingface_hub import EvalResult, ModelCard, ModelCardData
-
-    runtime = description.runtime
-    results = [
-        EvalResult(
-            task_type="text-classification", dataset_type=card.data, dataset_name=card.data, dataset_split="test",
-            metric_type="f1" if "F1" in name else "accuracy", metric_name=name, metric_value=value,
-        )
-        for name, value in _accuracies(description, card).items()
-    ]  # fmt: skip
-    front = ModelCardData(
-        library_name=None if form is PublishedForm.PROJECT else "transformers", pipeline_tag="text-classification",
-        tags=["model-compression", runtime], base_model=sorted(card.base_models) or None, metrics=["accuracy"],
-        model_name=repository.rpartition("/")[2], eval_results=results,
-    )  # fmt: skip
-    return str(ModelCard(f"---\n{front.to_yaml()}\n---\n\n{_body(repository, description, form, card)}"))
-
-
-def _accuracies(description: Description, card: Card) -> dict[str, float]:
-    """The task's metrics on the test split by what they are of: transformers answers without the decision rule."""
-    found = {}
-    for key, name in description.kind.headlines.items():
-        value, without = card.metrics[f"quality/{key}"], card.metrics.get(f"argmax/{key}")
-        if description.rule.plain:
-            found[name] = value
-            continue
-        found |= {} if without is None else {f"{name} without the decision rule": without}
-        found[f"{name} with the decision rule"] = value
-    return found
-
-
-def _body(repository: str, description: Description, form: PublishedForm, card: Card) -> str:
-    task = description.kind
-    theirs, own = EXAMPLES[task.pairs]
-    ours = f"```python\n{LOAD_WITH_PROJECT.format(repository=repository, example=own, field=task.fields[0])}\n```"
-    if form is PublishedForm.PROJECT:
-        load = ours
-    else:
-        written = LOAD_WITH_TRANSFORMERS.format(repository=repository, example=theirs, arguments=task.transformers_arguments)
-        load = f"```python\n{written}\n```"
-        load += WRITTEN_OUT_NOTE if form is PublishedForm.CONVERTED else ""
-        notes = [] if description.rule.plain else [RULE_NOTE]
-        notes += [] if description.window is None else [WINDOWS_NOTE]
-        load += "".join(notes) + ours if notes else ""
-    steps = "\n".join(f"{number}. {step}" for number, step in enumerate(card.steps, start=1))
-    measured = ", ".join(f"{name} {value:.1%}" for name, value in _accuracies(description, card).items())
-    return "\n\n".join(
-        [
-            f"# {repository.rpartition('/')[2]}",
-            f"A classifier of {'pairs of texts' if task.pairs else 'texts'}, each with {task.number_of} {len(card.labels)} "
-            f"labels: optimization `{card.optim}`, backbone `{card.backbone}`, trained and measured on `{card.data}`.",
-            f"## How to load it\n\n{load}",
-            f"## What was measured\n\nOn the test split, of these weights: {measured}.",
-            f"{card.table_markdown}\n\n![accuracy over latency]({card.plot.name})",
-            f"## How it was made\n\n{steps}",
-            f"## Labels\n\n{', '.join(f'`{label}`' for label in card.labels)}\n",
-        ]
-    )
-
-
-def _uploadable(artifact: Path, scratch: Path) -> tuple[Path, PublishedForm]:
-    """The directory to upload and its form; the artifact's runtime decides both."""
-    runtime = runtime_of(artifact)
-    form = runtime.published_form(artifact)
-    if form is not PublishedForm.CONVERTED:
-        return artifact, form
-    runtime.write_standard(artifact, scratch)
-    return scratch, form
-
-
 def _stale_files(present: list[str], files: Mapping[str, Any]) -> list[str]:
     """Files of an earlier artifact in the repository that the new one does not have, also in its subdirectories."""
-    ours = {".json"} | {Path(name).suffix for runtime in all_runtimes() for name in (*runtime.weights, *runtime.files)}
+    patterns = [Path(name) for runtime in all_runtimes() for name in (*runtime.weights, *runtime.files)]
+    ours = {".json"} | {pattern.suffix for pattern in patterns}
     folders = {name.removesuffix(DESCRIPTION) for name in present if name.rpartition("/")[2] == DESCRIPTION}
     if "" not in folders:
         return []  # it contains no artifact of ours, so no file is ours
-    old = [name for name in present if name not in files and Path(name).suffix in ours]
+    inner = {f"{pattern.parent.as_posix()}/" for pattern in patterns if pattern.parent != Path()}
+    folders |= {folder + each for folder in folders for each in inner}
+    old = [
+        name for name in present
+        if name not in files and (Path(name).suffix in ours or Path(name).name == compose.FILE)
+    ]  # fmt: skip
     return [name for name in old if name.removesuffix(Path(name).name) in folders]
 
 

@@ -17,10 +17,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from pipeline.deployment import carried_code
+from pipeline.deployment.carried_code import PACKAGE
 from pipeline.errors import TrackError
 from pipeline.runtimes.base import Description, packages_of
 from pipeline.system import locks
-from pipeline.system.packages import version
+from pipeline.system.packages import pinned
 from pipeline.tasks.inputs import Input, to_json
 from pipeline.tracking.server import Connection, as_track_error, without_password
 
@@ -29,7 +31,6 @@ CHAMPION_UNCHANGED = "the champion stays the same"
 MODEL_DIR = "model"  # prefix of the directory, in a run's artifacts, that holds a registered model
 ANSWER_TIMEOUT_S = 900  # for a registered model to predict the test split
 ARTIFACT_NAME = "classifier"  # the artifact directory inside such a model
-PACKAGE = Path(__file__).resolve().parents[1]
 
 
 class DamagedVersionError(TrackError):
@@ -165,21 +166,21 @@ class Registry:
 
 
 def write_model(artifact: Path, bundle: Path, settings: Mapping[str, int]) -> None:
-    """Write an artifact as an MLflow model, with the code of this package and the requirements of the runtime."""
+    """Write an artifact as an MLflow model, with the code that serves it and the requirements of the runtime."""
     from mlflow.pyfunc import save_model
 
     with tempfile.TemporaryDirectory() as scratch:
-        code = Path(scratch) / PACKAGE.name
-        shutil.copytree(PACKAGE, code, ignore=shutil.ignore_patterns("__pycache__", "*.csv", "*.png"))
-        named = shutil.copytree(artifact, Path(scratch) / ARTIFACT_NAME)  # MLflow keeps the directory's name
         service = Description.read(artifact).kind.service
-        save_model(
-            str(bundle), python_model=str(PACKAGE / "deployment" / "serve" / f"{service}.py"),
-            artifacts={ARTIFACT_NAME: str(named)}, code_paths=[str(code)],
-            model_config=dict(settings), pip_requirements=requirements(artifact),
-        )  # fmt: skip
+        code = carried_code.write(artifact, service, Path(scratch))
+        named = shutil.copytree(artifact, Path(scratch) / ARTIFACT_NAME)  # MLflow keeps the directory's name
+        with carried_code.importable(code):
+            save_model(
+                str(bundle), python_model=str(code / carried_code.SERVE / f"{service}.py"),
+                artifacts={ARTIFACT_NAME: str(named)}, code_paths=[str(code)],
+                model_config=dict(settings), pip_requirements=requirements(artifact),
+            )  # fmt: skip
 
 
 def requirements(artifact: Path) -> list[str]:
     """The packages that a served artifact needs, pinned to the installed versions without their local part ("+cpu")."""
-    return [f"{name}=={version(name).partition('+')[0]}" for name in ("mlflow", *packages_of(artifact))]
+    return pinned(("mlflow", *packages_of(artifact)))

@@ -16,25 +16,29 @@ from transformers import (
     BertConfig,
     BertForSequenceClassification,
     BertTokenizer,
-    DistilBertConfig,
-    DistilBertForSequenceClassification,
     PreTrainedTokenizerFast,
     set_seed,
 )
 from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
 from pipeline.config import Backbone
-from pipeline.errors import BackboneError, nearest
+from pipeline.errors import BackboneError
+from pipeline.models import outputs, setfit
 from pipeline.models.checkpoints import locate, weights_of
-from pipeline.models.pooling import pool, pooling_of
+from pipeline.models.folders import look, require_readable_head
+from pipeline.models.head import renew_last_layer
+from pipeline.models.pooling import pool
 from pipeline.models.positions import max_tokens, position_table
+from pipeline.models.students import every_second_layer
 from pipeline.tasks.single_label import PROBLEM_TYPE
 
 disable_progress_bar()  # reading and writing weights takes seconds at most
 set_verbosity_error()  # transformers warns that a new head is "newly initialized", which is intended
 
 log = logging.getLogger(__name__)
-VOCABULARIES = ("tokenizer.json", "vocab.txt", "vocab.json", "tokenizer.model", "sentencepiece.bpe.model", "spiece.model")
+VOCABULARIES = (
+    "tokenizer.json", "vocab.txt", "vocab.json", "tokenizer.model", "sentencepiece.bpe.model", "spiece.model", "spm.model",
+)  # fmt: skip
 Model = Any  # a transformers PreTrainedModel for sequence classification
 Tokenizer = Any  # a transformers PreTrainedTokenizerFast
 
@@ -54,8 +58,12 @@ def start(
         return pool(model, weights.pooling), tokenizer
     if weights.from_teacher:
         teacher, tokenizer = start(backbone, "teacher", labels, seed, problem_type)
-        return distilbert_from(teacher), tokenizer
-    model, tokenizer, _ = _read(locate(weights, role), ignore_mismatched_sizes=True, **_head(labels, problem_type))
+        return every_second_layer(teacher), tokenizer
+    directory = locate(weights, role)
+    folder = look(directory)
+    model, tokenizer, _ = _read(directory, ignore_mismatched_sizes=True, **_head(labels, problem_type))
+    if folder.classifier:
+        renew_last_layer(model)  # else a head of another task that happens to have as many outputs would stay
     require_room(model, backbone.max_length)
     return pool(model, weights.pooling), tokenizer
 
@@ -134,38 +142,36 @@ def _head(labels: Sequence[str], problem_type: str) -> dict[str, Any]:
 
 
 def checkpoint(
-    directory: Path, labels: Sequence[str], max_length: int = 0, problem_type: str = PROBLEM_TYPE
+    directory: Path,
+    labels: Sequence[str],
+    max_length: int = 0,
+    problem_type: str = PROBLEM_TYPE,
+    label_names: Sequence[str] = (),
 ) -> tuple[Model, Tokenizer]:
     """A fine-tuned checkpoint; its outputs are reordered by name to match `labels`.
 
-    Raises BackboneError when its label names differ from `labels`, or the directory holds no such model.
+    label_names: of its outputs, where it calls them LABEL_0 and so on. Raises BackboneError when its label names differ
+    from `labels`, or the directory holds no such model.
     """
-    model, tokenizer, missing = _read(directory)
-    if missing:
-        raise BackboneError(
-            f"{directory}: the weights of {min(missing)} are missing in its files, so it is not a fine-tuned classifier"
-        )
-    named = {name: i for i, name in model.config.id2label.items()}
-    _compare_labels(directory, named, labels)
-    if len(named) != len(model.config.id2label):
-        raise BackboneError(f"{directory}: two of its labels have the same name")
+    folder = look(directory)
+    if folder.setfit:
+        require_readable_head(directory)
+        model, tokenizer, _ = _read(directory, num_labels=len(folder.outputs), ignore_mismatched_sizes=True)
+        model = setfit.with_head(model, folder)
+        names: Sequence[str] = folder.outputs
+    else:
+        model, tokenizer, missing = _read(directory)
+        if missing:
+            raise BackboneError(
+                f"{directory}: the weights of {min(missing)} are missing in its files, so it is not a fine-tuned classifier"
+            )
+        names = [model.config.id2label[number] for number in sorted(model.config.id2label)]
+    order = outputs.places(directory, outputs.names_of(directory, names, labels, label_names), labels)
     require_room(model, max_length)
-    _reorder_head(model, [named[label] for label in labels])
+    _reorder_head(model, order)
     for key, value in _head(labels, problem_type).items():
         setattr(model.config, key, value)
     return model, tokenizer
-
-
-def _compare_labels(directory: Path, named: dict[str, int], labels: Sequence[str]) -> None:
-    missing = [label for label in labels if label not in named]
-    if missing:
-        raise BackboneError(
-            f"{directory}: the checkpoint has no label {missing[0]!r}, the data has "
-            f"({len(missing)} of {len(labels)} differ){nearest(missing[0], named)}"
-        )
-    extra = [name for name in named if name not in labels]
-    if extra:
-        raise BackboneError(f"{directory}: the checkpoint has labels that the data lacks: {', '.join(extra[:5])}")
 
 
 def _reorder_head(model: Model, order: list[int]) -> None:
@@ -174,51 +180,6 @@ def _reorder_head(model: Model, order: list[int]) -> None:
         heads[-1].weight.copy_(heads[-1].weight[order].clone())
         if heads[-1].bias is not None:
             heads[-1].bias.copy_(heads[-1].bias[order].clone())
-
-
-def distilbert_from(teacher: Model) -> Model:
-    """A DistilBERT with every second layer of a BERT: no token-type embeddings, no pooler (Sanh et al. 2019, section 2).
-
-    The embedding of token type 0, which BERT adds to every token of a single text, is added to the position embeddings, so
-    that the first layer gets the same input. Of a pair, it sees the separator only.
-    Raises BackboneError if the teacher is not a BERT.
-    """
-    if teacher.config.model_type != "bert":
-        raise BackboneError(f"from_teacher needs a BERT as teacher, not {teacher.config.model_type!r}")
-    source, old = teacher.bert, teacher.config
-    kept = range(0, old.num_hidden_layers, 2)
-    config = DistilBertConfig(
-        vocab_size=old.vocab_size, max_position_embeddings=old.max_position_embeddings, n_layers=len(kept),
-        n_heads=old.num_attention_heads, dim=old.hidden_size, hidden_dim=old.intermediate_size, activation=old.hidden_act,
-        dropout=old.hidden_dropout_prob, attention_dropout=old.attention_probs_dropout_prob, pad_token_id=old.pad_token_id,
-        num_labels=old.num_labels, id2label=old.id2label, label2id=old.label2id, problem_type=old.problem_type,
-    )  # fmt: skip
-    student = DistilBertForSequenceClassification(config)
-    weights = dict(student.state_dict())
-    embeddings = source.embeddings
-    positions = embeddings.position_embeddings.weight + embeddings.token_type_embeddings.weight[0]
-    weights["distilbert.embeddings.word_embeddings.weight"] = embeddings.word_embeddings.weight
-    weights["distilbert.embeddings.position_embeddings.weight"] = positions
-    for part in ("weight", "bias"):
-        weights[f"distilbert.embeddings.LayerNorm.{part}"] = getattr(embeddings.LayerNorm, part)
-        for new, layer in enumerate(source.encoder.layer[i] for i in kept):
-            for theirs, ours in LAYER_NAMES.items():
-                tensor = layer.get_parameter(f"{theirs}.{part}")
-                weights[f"distilbert.transformer.layer.{new}.{ours}.{part}"] = tensor
-    student.load_state_dict(weights)
-    return pool(student, pooling_of(teacher))
-
-
-LAYER_NAMES = {
-    "attention.self.query": "attention.q_lin",
-    "attention.self.key": "attention.k_lin",
-    "attention.self.value": "attention.v_lin",
-    "attention.output.dense": "attention.out_lin",
-    "attention.output.LayerNorm": "sa_layer_norm",
-    "intermediate.dense": "ffn.lin1",
-    "output.dense": "ffn.lin2",
-    "output.LayerNorm": "output_layer_norm",
-}
 
 
 def _random(labels: Sequence[str], problem_type: str) -> tuple[Model, Tokenizer]:

@@ -12,6 +12,14 @@ def last_layer(model: Any) -> tuple[str, torch.nn.Linear]:
     return layers[-1]
 
 
+def renew_last_layer(model: Any) -> None:
+    """Give the last layer new weights, as transformers draws them, and biases of 0."""
+    _, layer = last_layer(model)
+    torch.nn.init.normal_(layer.weight, std=getattr(model.config, "initializer_range", 0.02))
+    if layer.bias is not None:
+        torch.nn.init.zeros_(layer.bias)
+
+
 def set_biases(model: Any, biases: np.ndarray) -> None:
     """Give the last layer these biases, float32 (labels,)."""
     _, layer = last_layer(model)

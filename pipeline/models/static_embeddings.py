@@ -4,7 +4,6 @@ Its vectors start as the backbone's outputs for each piece alone, reduced by pri
 frequent pieces (Tulkens and van Dongen 2024, model2vec); then they are trained.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -65,26 +64,30 @@ def _mean(vectors: torch.Tensor, counted: torch.Tensor) -> torch.Tensor:
 def word_piece_vectors(model: Any, tokenizer: Any, width: int) -> np.ndarray:
     """A vector for each word piece from a backbone's last layer: float32 (pieces, width).
 
-    It is the mean over the piece and the special tokens around it, centred, reduced to `width` principal components, times
-    ln(1 + rank). The order of the vocabulary serves as the rank by frequency.
+    It is the mean over the piece and the special tokens around it, if any, centred, reduced to `width` principal
+    components, times ln(1 + rank). The order of the vocabulary serves as the rank by frequency.
     """
     pieces = len(tokenizer)
-    first, last = _special_tokens(tokenizer)
+    before, after = _around(tokenizer)
     states = []
     with torch.inference_mode(), bar("vectors of word pieces", "piece", pieces) as progress:
         for start in range(0, pieces, BATCH):
-            ids = torch.arange(start, min(pieces, start + BATCH))
-            inputs = torch.stack([torch.full_like(ids, first), ids, torch.full_like(ids, last)], dim=1)
+            ids = torch.arange(start, min(pieces, start + BATCH))[:, None]
+            inputs = torch.cat([before.expand(len(ids), -1), ids, after.expand(len(ids), -1)], dim=1)
             states.append(model.base_model(input_ids=inputs).last_hidden_state.mean(1))
             progress.update(len(ids))
-    found = torch.cat(states).double()
+    found = torch.cat(states)
     found -= found.mean(0)
-    _, _, axes = torch.linalg.svd(found, full_matrices=False)
-    reduced = (found @ axes[:width].T).numpy()
+    squares = sum(part.double().T @ part.double() for part in torch.split(found, BATCH))  # 250,000 pieces fit into memory
+    axes = torch.linalg.eigh(squares).eigenvectors.flip(1).float()  # the largest first
+    reduced = (found @ axes[:, :width]).numpy()
     reduced /= reduced.std()
     weighed: np.ndarray = (reduced * np.log1p(np.arange(1, pieces + 1))[:, None] / np.log1p(pieces)).astype(np.float32)
     return weighed
 
 
-def _special_tokens(tokenizer: Any) -> Sequence[int]:
-    return tokenizer("a")["input_ids"][0], tokenizer("a")["input_ids"][-1]
+def _around(tokenizer: Any) -> tuple[torch.Tensor, torch.Tensor]:
+    """The special tokens before and after a text, int64; there may be none."""
+    ids = torch.tensor(tokenizer("a")["input_ids"])
+    own = torch.tensor(tokenizer("a", return_special_tokens_mask=True)["special_tokens_mask"]).eq(0).nonzero().flatten()
+    return ids[: own[0]], ids[own[-1] + 1 :]

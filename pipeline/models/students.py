@@ -1,6 +1,6 @@
 """Students made from a larger network: fewer layers, or fewer heads and neurons, with the larger one's weights.
 
-Not here: how they are trained (`training/`), and DistilBERT's own form (`build.distilbert_from`).
+Not here: how they are trained (`training/`), and a BERT's student as a DistilBERT (`distilbert.py`).
 """
 
 import copy
@@ -11,6 +11,8 @@ import numpy as np
 import torch
 
 from pipeline.errors import OptimizationError
+from pipeline.models.architectures import Architecture
+from pipeline.models.layers import layer_list, required
 from pipeline.models.long_texts import LongTexts
 from pipeline.models.token_types import ARGUMENT, kind_for
 from pipeline.tasks import SINGLE_LABEL, Task
@@ -28,15 +30,55 @@ def evenly_spaced_layers(depth: int, count: int) -> list[int]:
 def student_from_layers(model: Any, layers: Sequence[int] | None, depth: int | None = None) -> Any:
     """A copy of an encoder with some of its layers, counted from 0, or `depth` of them; by default every second one.
 
-    Embeddings, pooler and head are copied, so the student starts with the fine-tuned teacher's weights.
-    Raises OptimizationError when the network has no such layers.
+    Embeddings, pooler and head are copied, so the student starts with the fine-tuned teacher's weights. Where all layers
+    are one (ALBERT), it runs as often as layers are kept. Raises OptimizationError when the network has no such layers.
     """
+    kind = required(model)
+    if getattr(model.config, "num_hidden_groups", 1) != 1:
+        raise OptimizationError("a student can't be made of an ALBERT with several groups of layers (num_hidden_groups)")
+    kept = layers_to_keep(depth_of(model), layers, depth)
     student = copy.deepcopy(model)
-    stack = layer_stack(student)
-    kept = layers_to_keep(len(stack.layer), layers, depth)
-    stack.layer = torch.nn.ModuleList(stack.layer[number] for number in kept)
+    if not kind.shared:
+        parent, _, name = kind.layers.rpartition(".")
+        every = layer_list(student)
+        setattr(student.base_model.get_submodule(parent), name, torch.nn.ModuleList(every[number] for number in kept))
+    for setting in kind.per_layer:
+        entries = getattr(student.config, setting)
+        setattr(student.config, setting, [entries[number] for number in kept])
     student.config.num_hidden_layers = len(kept)
+    if kind.first_norm:
+        _fold_first_norm(student, kind)
     return student
+
+
+def depth_of(model: Any) -> int:
+    """How many layers a text goes through."""
+    return int(model.config.num_hidden_layers)
+
+
+def _fold_first_norm(student: Any, kind: Architecture) -> None:
+    """Leave out the norm that this family's first layer does not have, with its weights in the matrix behind it."""
+    first = layer_list(student)[0]
+    norm, matrix = getattr(first, kind.first_norm), first.get_submodule(kind.heads[0].name)
+    if isinstance(norm, torch.nn.Identity):
+        return
+    with torch.no_grad():
+        if norm.bias is not None and matrix.bias is not None:
+            matrix.bias += matrix.weight @ norm.bias
+        matrix.weight *= norm.weight
+    setattr(first, kind.first_norm, torch.nn.Identity())
+
+
+def every_second_layer(teacher: Any) -> Any:
+    """The student of the book: layers 0, 2, 4, ... of its teacher; of a BERT as a DistilBERT, else of the same family.
+
+    Raises OptimizationError where it is not known where the layers are.
+    """
+    from pipeline.models.distilbert import distilbert_from
+
+    if teacher.config.model_type == "bert":
+        return distilbert_from(teacher)
+    return student_from_layers(teacher, range(0, depth_of(teacher), 2))
 
 
 def layers_to_keep(count: int, layers: Sequence[int] | None, depth: int | None) -> list[int]:
@@ -53,42 +95,16 @@ def layers_to_keep(count: int, layers: Sequence[int] | None, depth: int | None) 
     return kept
 
 
-def require_heads_and_neurons(model: Any) -> None:
-    """Raises OptimizationError unless heads and neurons can be removed: in the layers of BERT or DistilBERT, as matrices."""
-    from pipeline.models.architecture import layers
-
-    found = layers(model)
-    if not found:
-        raise OptimizationError(
-            f"heads and neurons can't be removed from a network of type {model.config.model_type!r}, only from one with the "
-            "layers of BERT or DistilBERT"
-        )
-    matrices = [layer.part(part) for layer in found for part in (layer.kind.inner, layer.kind.outer)]
-    if not all(isinstance(matrix, torch.nn.Linear) for matrix in matrices):
-        raise OptimizationError(
-            "neurons can't be removed from feed-forward matrices that are factorized; put low_rank after this step"
-        )
-
-
-def layer_stack(model: Any) -> Any:
-    """The module whose `layer` is the list of encoder layers (BERT, RoBERTa, MiniLM, DistilBERT, ELECTRA and the like)."""
-    for name in ("encoder", "transformer"):
-        stack = getattr(model.base_model, name, None)
-        if isinstance(getattr(stack, "layer", None), torch.nn.ModuleList):
-            return stack
-    raise OptimizationError(f"a network of type {model.config.model_type!r} has its layers elsewhere than BERT")
-
-
 def prune_by_importance(
     model: Any, batches: Iterator[dict[str, Any]], heads_kept: float, neurons_kept: float, task: Task = SINGLE_LABEL
 ) -> None:
-    """Remove the least important heads and feed-forward neurons, judged on some batches (`architecture.importance`).
+    """Remove the least important heads and feed-forward neurons, judged on some batches (`units.importance`).
 
-    Raises OptimizationError when the network does not have the layers of BERT or DistilBERT.
+    Raises OptimizationError as `units.require_units` does.
     """
-    from pipeline.models.architecture import importance, prune, select
+    from pipeline.models.units import importance, prune, require_units, select
 
-    require_heads_and_neurons(model)
+    require_units(model, heads_kept, neurons_kept)
     prune(model, select(importance(model, batches, task), heads_kept, neurons_kept))
 
 

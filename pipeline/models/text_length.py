@@ -9,7 +9,7 @@ import numpy as np
 from pipeline.config import AUTO, MAX_LENGTH, Backbone
 from pipeline.data.splits import Splits
 from pipeline.errors import BackboneError
-from pipeline.models import coverage
+from pipeline.models import coverage, outputs
 from pipeline.models.outline import Outline, outline_of_weights
 from pipeline.tasks import Task
 from pipeline.tasks.inputs import Inputs
@@ -22,12 +22,13 @@ log = logging.getLogger(__name__)
 
 
 def resolve(backbone: Backbone, splits: Splits, seed: int, outline: Outline | None = None) -> tuple[Backbone, Splits]:
-    """The backbone with a number for `auto`, and the splits with notes of that number and of windows.
+    """The backbone with a number for `auto`; the splits with all labels of the backbone, and notes of what is settled so.
 
     outline: of the backbone's teacher where it is known already. Raises BackboneError when its weights can't be used,
     and where windows of pairs are wanted.
     """
     require_windows_for(backbone, splits.task)
+    splits = outputs.with_those_of_the_checkpoint(backbone, splits)
     if backbone.max_length == AUTO:
         backbone, splits = _counted(backbone, splits, seed, outline)
     require_overlap(backbone)
@@ -46,8 +47,8 @@ def read_length(backbone: Backbone, tokenizer: Any) -> int:
 
 
 def _counted(backbone: Backbone, splits: Splits, seed: int, outline: Outline | None) -> tuple[Backbone, Splits]:
-    found = outline or outline_of_weights(backbone, "teacher", list(splits.labels), seed)
-    texts = coverage.sample(Inputs(splits.train), SEED, TEXTS, CHARACTERS)
+    found = outline or outline_of_weights(backbone, "teacher", list(splits.labels), seed, splits.label_names)
+    texts = coverage.sample(Inputs(splits.looked_at), SEED, TEXTS, CHARACTERS)
     counts = coverage.count(texts, found.tokenizer.backend_tokenizer)
     needed = int(np.ceil(np.percentile(counts.tokens, PERCENTILE, method="inverted_cdf")))
     room = _room(found.network)
@@ -55,7 +56,7 @@ def _counted(backbone: Backbone, splits: Splits, seed: int, outline: Outline | N
     limit = f", of which this network has positions for {room}" if needed > room else ""
     note = (
         f"backbone.max_length=auto is {length}: {PERCENTILE} % of the training texts have at most {needed} tokens{limit} "
-        f"(counted on {len(texts)} of {len(splits.train)})"
+        f"(counted on {len(texts)} of {len(splits.looked_at)})"
     )
     return replace(backbone, max_length=length), _noted(splits, note)
 

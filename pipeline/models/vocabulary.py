@@ -1,66 +1,107 @@
-"""A smaller vocabulary: the word pieces of some texts, all characters, which spell any other word, and frequent pieces.
+"""A smaller vocabulary: the pieces of some texts, those that spell any other word, and frequent ones.
 
-Only for WordPiece tokenizers (BERT, MiniLM, DistilBERT, ELECTRA). Pieces keep their order, which in BERT's vocabulary is by
-frequency. A text of which no piece was removed is tokenized as before.
+For WordPiece, byte-pair and Unigram tokenizers, see `pieces.py`. Pieces keep their order, which is by frequency. A text of
+which no piece was removed is split as before, with rare exceptions, which `compare` counts.
 """
 
 import json
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from tokenizers import Tokenizer
 
-from pipeline.errors import OptimizationError
-from pipeline.models.coverage import MAX_CHARACTERS
+from pipeline.models.coverage import MAX_CHARACTERS, unknown_tokens
+from pipeline.models.pieces import RESERVED, Pieces, pieces_of
 
 CHUNK = 1000  # texts that are tokenized together
 
 
-def select_pieces(tokenizer: Tokenizer, texts: Sequence[str], count: int) -> list[int]:
-    """Ids of the pieces to keep, in rising order: `count` of them, or more if more are required.
+@dataclass(frozen=True)
+class Choice:
+    """The pieces to keep."""
 
-    Required are special tokens, the pieces of `texts`, and all single characters, so that unknown words can be spelled. The
-    most frequent of the other pieces fill the rest. Raises OptimizationError unless the tokenizer is a WordPiece one.
+    ids: list[int]  # by their new numbers; the order is as before
+    required: int  # so many are needed, whatever the size asked for
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What a smaller vocabulary does to some texts."""
+
+    texts: int
+    changed: int  # of the texts: those that fall into other pieces
+    unknown: int  # tokens that only the smaller one does not know
+
+    @property
+    def same_share(self) -> float:
+        """Of the texts."""
+        return 1 - self.changed / max(1, self.texts)
+
+
+def require_known_kind(tokenizer: Tokenizer) -> None:
+    """Raises OptimizationError for a tokenizer whose vocabulary can't be trimmed."""
+    pieces_of(json.loads(tokenizer.to_str())["model"])
+
+
+def select_pieces(tokenizer: Tokenizer, texts: Sequence[str], count: int, first: int = 0, side: str = "right") -> Choice:
+    """Choose `count` pieces, or more if more are required.
+
+    Required are special and added tokens, what spells any word, the pieces of `texts` and their parts, and those numbered
+    below `first`. The most frequent of the other pieces fill the rest. side: where texts are truncated. Raises
+    OptimizationError for a tokenizer of another kind.
     """
-    described = require_word_piece(tokenizer)
-    prefix = described["model"]["continuing_subword_prefix"]
-    vocabulary: dict[str, int] = described["model"]["vocab"]
-    kept = {token["id"] for token in described["added_tokens"]} | {vocabulary[described["model"]["unk_token"]]}
-    kept |= {id for piece, id in vocabulary.items() if len(piece.removeprefix(prefix)) == 1}
-    for some in beginnings(texts):
+    described = json.loads(tokenizer.to_str())
+    pieces = pieces_of(described["model"])
+    needed = {token["id"] for token in described["added_tokens"]} | pieces.required() | set(range(first))
+    for some in parts_read(texts, side):
         for encoding in tokenizer.encode_batch_fast(some):
-            kept.update(encoding.ids)
-    reserved = {id for piece, id in vocabulary.items() if re.fullmatch(r"\[\w+\]", piece)}  # "[unused7]"
-    for id in sorted(set(vocabulary.values()) - reserved):
-        if len(kept) >= count:
-            break
-        kept.add(id)
-    return sorted(kept)
+            needed.update(encoding.ids)
+    kept = with_parts(pieces, needed)
+    required = len(kept)
+    own = set(pieces.ids.values())
+    for number in sorted(own - {number for piece, number in pieces.ids.items() if RESERVED.fullmatch(piece)}):
+        more = with_parts(pieces, {number}) - kept
+        if len(kept) + len(more) <= count:
+            kept |= more
+    return Choice(sorted(kept, key=lambda number: (number not in own, number)), required)
 
 
-def beginnings(texts: Sequence[str]) -> Iterator[list[str]]:
-    """The texts in lists of a thousand; of a very long one the beginning, which is all that a network sees of it."""
+def with_parts(pieces: Pieces, numbers: Iterable[int]) -> set[int]:
+    """Some pieces, and all that they are made of."""
+    found: set[int] = set()
+    further = set(numbers)
+    while further:
+        found |= further
+        further = {part for number in further for part in pieces.parts_of(number)} - found
+    return found
+
+
+def parts_read(texts: Sequence[str], side: str) -> Iterator[list[str]]:
+    """The texts in lists of a thousand; of a very long one the end that a network sees: the one that is not truncated."""
     for start in range(0, len(texts), CHUNK):
-        yield [text[:MAX_CHARACTERS] for text in texts[start : start + CHUNK]]
+        some = texts[start : start + CHUNK]
+        yield [text[-MAX_CHARACTERS:] if side == "left" else text[:MAX_CHARACTERS] for text in some]
 
 
-def require_word_piece(tokenizer: Tokenizer) -> dict[str, Any]:
-    """What `tokenizer.json` says of a WordPiece tokenizer. Raises OptimizationError for another kind."""
-    described: dict[str, Any] = json.loads(tokenizer.to_str())
-    if described["model"]["type"] != "WordPiece":
-        raise OptimizationError(
-            f"the vocabulary of a {described['model']['type']} tokenizer can't be trimmed, only that of a WordPiece one"
-        )
-    return described
+def compare(before: Tokenizer, after: Tokenizer, kept: Sequence[int], texts: Sequence[str], side: str) -> Comparison:
+    """Split texts with both tokenizers; kept: the old numbers of the pieces, by their new ones."""
+    changed = unknown = 0
+    lacking = [unknown_tokens(each) for each in (before, after)]
+    for some in parts_read(texts, side):
+        for one, other in zip(*(each.encode_batch_fast(some) for each in (before, after)), strict=True):
+            if one.ids != [kept[number] for number in other.ids]:
+                changed += 1
+                counts = [sum(number in own for number in each.ids) for own, each in zip(lacking, (one, other), strict=True)]
+                unknown += max(0, counts[1] - counts[0])
+    return Comparison(len(texts), changed, unknown)
 
 
 def trim_tokenizer(tokenizer: Tokenizer, kept: Sequence[int]) -> Tokenizer:
-    """The tokenizer with these pieces only, numbered from 0 in the same order."""
+    """The tokenizer with these pieces only, numbered from 0 in this order."""
     described = json.loads(tokenizer.to_str())
     number = {old: new for new, old in enumerate(kept)}
-    vocabulary = described["model"]["vocab"]
-    described["model"]["vocab"] = {piece: number[id] for piece, id in vocabulary.items() if id in number}
+    described["model"] = pieces_of(described["model"]).only(number)
     for token in described["added_tokens"]:
         token["id"] = number[token["id"]]
     if described["padding"]:

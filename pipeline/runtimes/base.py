@@ -16,7 +16,7 @@ import numpy as np
 from pipeline.models import token_types
 from pipeline.runtimes.encoder import TOKENIZER as TOKENIZER
 from pipeline.runtimes.encoder import Encoder
-from pipeline.system.cpu import int8_instructions
+from pipeline.system.cpu import int8_instructions, int8_support
 from pipeline.tasks import SINGLE_LABEL, Task, inputs, task_of
 from pipeline.tasks.base import DecisionRule
 from pipeline.tasks.inputs import Input
@@ -104,6 +104,8 @@ class Description:
     batched: bool = True  # False: the other texts of a batch change a text's logits, see `Runtime.batch_independent`
     fold_rules: list[dict[str, Any]] | None = None  # `decision` without each fold of the validation split, see `crossfit`
     int8_for: str | None = None  # the int8 instructions of the processor that it was quantized on; None: not in int8
+    int8_bits: int | None = None  # of an ONNX graph's int8 weights: 8, or 7 (reduced range), see `onnx_folder`
+    inputs: list[str] | None = None  # of an ONNX graph, by name; without a mask it takes one text at a time
     batch_size: int = 1  # how many texts share a batch where `batched` is False
     task: str = SINGLE_LABEL.name  # the name of a task in `pipeline.tasks.TASKS`
     token_types: str = token_types.NONE  # the network's third input, see `pipeline.models.token_types`
@@ -147,8 +149,9 @@ class PublishedForm(enum.Enum):
     """How somebody who downloads an artifact from the Hub loads it."""
 
     STANDARD = "transformers loads it as it is"
+    ONNX = "Optimum, transformers.js and plain ONNX Runtime load it as it is"
     CONVERTED = "transformers loads the larger copy that `Runtime.write_standard` writes"
-    PROJECT = "only this project loads it"
+    PROJECT = "this project loads it, and a handler.py that is written beside it"
 
 
 class Runtime(ABC):
@@ -187,6 +190,10 @@ class Runtime(ABC):
         Raises ValueError where that is impossible.
         """
         raise ValueError(f"{artifact}: transformers can load no classifier for the runtime {self.name!r}")
+
+    def notes(self, artifact: Path) -> list[str]:
+        """What whoever runs an artifact without this project must know, in Markdown; for its model card."""
+        return []
 
     def batch_independent(self, artifact: Path) -> bool:
         """Whether the logits of a text are the same whatever other texts are in its batch."""
@@ -230,12 +237,7 @@ def load(artifact: Path, threads: int, windows: bool = True) -> Classifier:
     Raises what its runtime raises, mostly OSError or ValueError, when the directory is not a complete artifact.
     """
     runtime, description = runtime_of(artifact), Description.read(artifact)
-    if description.int8_for not in (None, int8_instructions()):
-        log.warning(
-            "warning: %s was quantized on a processor whose int8 instructions are: %s; here: %s. Its speed and some answers "
-            "may differ from what was measured; quantize and measure it on this kind of processor",
-            artifact, description.int8_for, int8_instructions(),
-        )  # fmt: skip
+    _warn_of_other_processor(artifact, description)
     classifier = runtime.open(artifact, description, threads)
     classifier.batch_independent = runtime.batch_independent(artifact)
     classifier.batch_size = Description.read(artifact).batch_size
@@ -245,6 +247,21 @@ def load(artifact: Path, threads: int, windows: bool = True) -> Classifier:
     windowed: Classifier = module.WindowedClassifier(classifier, artifact, description)
     windowed.batch_independent, windowed.batch_size = classifier.batch_independent, classifier.batch_size
     return windowed
+
+
+def _warn_of_other_processor(artifact: Path, description: Description) -> None:
+    """Warn where this processor's int8 instructions are others than those of the processor that it was quantized on."""
+    if description.int8_bits == 8 and int8_support().reduce_range:
+        log.warning(
+            "warning: %s has int8 weights of 8 bits, made on a processor with %s. Here sums saturate (%s), so answers "
+            "change; quantize it here, or with reduce_range=always", artifact, description.int8_for, int8_support().why,
+        )  # fmt: skip
+    elif description.int8_for not in (None, int8_instructions()):
+        log.warning(
+            "warning: %s was quantized on a processor whose int8 instructions are: %s; here: %s. Its speed and some answers "
+            "may differ from what was measured; quantize and measure it on this kind of processor",
+            artifact, description.int8_for, int8_instructions(),
+        )  # fmt: skip
 
 
 def packages_of(artifact: Path) -> tuple[str, ...]:

@@ -9,14 +9,23 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.runtimes.base import INPUTS, TOKENIZER, Description, Runtime, TokenizedClassifier, checked_open
+from pipeline.runtimes.base import (
+    INPUTS,
+    TOKENIZER,
+    Description,
+    PublishedForm,
+    Runtime,
+    TokenizedClassifier,
+    checked_open,
+)
+from pipeline.runtimes.onnx_folder import graph_of, operators_of
+from pipeline.runtimes.onnx_notes import notes
 
-MODEL = "model.onnx"
 INT8 = {  # operators that quantize activations or multiply quantized matrices
     "QuantizeLinear", "DynamicQuantizeLinear", "MatMulInteger", "DynamicQuantizeMatMul", "MatMulIntegerToFloat",
     "QAttention", "QGemm", "QLinearMatMul",
 }  # fmt: skip
-NORM_FUSION = "SkipLayerNormFusion"  # it would fuse again what `onnx_graph` split: one operator is slower than two
+NORM_FUSION = "SkipLayerNormFusion"  # of a graph that was not fused, it would make what `onnx_graph` splits
 
 
 class OnnxClassifier(TokenizedClassifier):
@@ -27,7 +36,7 @@ class OnnxClassifier(TokenizedClassifier):
 
     def __init__(self, artifact: Path, description: Description, threads: int) -> None:
         super().__init__(artifact, description, threads)
-        self._session = session(artifact / MODEL, threads)
+        self._session = session(graph_of(artifact), threads)
         self._masked = "attention_mask" in {one.name for one in self._session.get_inputs()}
 
     def forward(self, *encoded: Any) -> np.ndarray:
@@ -67,19 +76,25 @@ class OnnxRuntime(Runtime):
 
     name = "onnx"
     requires = ("numpy", "tokenizers", "onnxruntime")
-    weights = ("**/*.onnx", "**/*.data", "**/*.onnx_data")  # the weights of a large graph are in a file beside it
+    weights = ("onnx/*.onnx", "onnx/*.onnx_data")  # the weights of a large graph are in a file beside it
     profiler = "onnx"
 
     def open(self, artifact: Path, description: Description, threads: int) -> OnnxClassifier:
         """Load it. Raises OSError when a file is missing, ValueError when one is damaged or of another kind."""
-        return checked_open(artifact, (MODEL, TOKENIZER), lambda: OnnxClassifier(artifact, description, threads))
+        graph_of(artifact)
+        return checked_open(artifact, (TOKENIZER,), lambda: OnnxClassifier(artifact, description, threads))
+
+    def published_form(self, artifact: Path) -> PublishedForm:
+        """See `onnx_folder`."""
+        return PublishedForm.ONNX
+
+    def notes(self, artifact: Path) -> list[str]:
+        """See `onnx_notes`."""
+        return notes(artifact)
 
     def processor_features(self, artifact: Path) -> frozenset[str]:
         """int8 where the graph quantizes activations. A graph that only stores its weights in int8 computes in fp32."""
-        import onnx
-
-        operators = {node.op_type for node in onnx.load(artifact / MODEL, load_external_data=False).graph.node}
-        return frozenset({"int8"} if operators & INT8 else ())
+        return frozenset({"int8"} if operators_of(artifact) & INT8 else ())
 
 
 RUNTIME = OnnxRuntime()

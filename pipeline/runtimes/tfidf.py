@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 
 from pipeline.runtimes.base import Classifier, Description, Runtime, checked_open
+from pipeline.tasks import words
 from pipeline.tasks.inputs import Input, parts_of
 
 FEATURES, WEIGHTS = "features.json", "linear.safetensors"
-WORD = re.compile(r"\w+")
+WORD = re.compile(words.WORD)
 NGRAM_LENGTHS = (2, 3, 4, 5)  # lengths of the n-grams within a word, whose ends are marked
 MAX_CHARACTERS = 50_000  # of a text; more take a tenth of a second and more
 NGRAM_PREFIX = "#"  # prefix of n-grams, with which no word begins
@@ -31,9 +32,9 @@ def features(text: str) -> list[str]:
 
     Only the first MAX_CHARACTERS are looked at, in training as in serving.
     """
-    words = WORD.findall(text[:MAX_CHARACTERS].lower())
-    found = words + [f"{one} {other}" for one, other in itertools.pairwise(words)]
-    for word in words:
+    split = WORD.findall(text[:MAX_CHARACTERS].lower())
+    found = split + [f"{one} {other}" for one, other in itertools.pairwise(split)]
+    for word in split:
         marked = f"<{word}>"
         found += [f"{NGRAM_PREFIX}{marked[i : i + n]}" for n in NGRAM_LENGTHS for i in range(len(marked) - n + 1)]
     return found

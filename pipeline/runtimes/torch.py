@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.models.pooling import pool, pooling_of
+from pipeline.models.layers import KEPT_HEADS
+from pipeline.models.pooling import own_parts, pool
 from pipeline.models.token_types import ARGUMENT, kind_for
 from pipeline.runtimes import tokens
 from pipeline.runtimes.base import Description, PublishedForm, Runtime, TokenizedClassifier
@@ -51,7 +52,7 @@ def read(artifact: Path) -> Any:
     Raises OSError when a file is missing, ValueError when a weight is missing, unknown or has another shape.
     """
     if (artifact / FILE).is_file():
-        from pipeline.models.architecture import fit
+        from pipeline.models.fitting import fit
 
         model = uninitialized(artifact)
         fit(model, read_compact(artifact))
@@ -93,10 +94,10 @@ def save(model: Any, tokenizer: Any, description: Description, artifact: Path, t
     """Write a transformers model and tokenizer as an artifact directory: config, safetensors, tokenizer, description.
 
     The artifact must split `texts`, besides others, into the tokens that `tokenizer` makes of them (see `tokens.write`).
-    A network that pools in another way than transformers does is written as `weights.safetensors`: transformers would load
-    `model.safetensors` and give other answers.
+    A network with a pooling or head that transformers does not have is written as `weights.safetensors`: transformers would
+    load `model.safetensors` and give other answers.
     """
-    if pooling_of(model) == "first":
+    if not own_parts(model):
         model.save_pretrained(artifact)
     else:
         write_compact(model.state_dict(), artifact)
@@ -142,24 +143,25 @@ def save_standard(artifact: Path, target: Path) -> None:
     Removed heads and neurons are written as zeros, so it computes the same. Raises what `read` raises, and ValueError for
     an artifact of another runtime.
     """
-    from pipeline.models.architecture import fit, padded
+    from pipeline.models.fitting import fit, padded
 
     description = Description.read(artifact)
     if description.runtime != "torch":
         raise ValueError(f"{artifact}: transformers can load no classifier for the runtime {description.runtime!r}")
-    model, state = uninitialized(artifact), read(artifact).state_dict()
-    unknown = unknown_to_transformers(model, state)
+    model, small = uninitialized(artifact), read(artifact)
+    unknown = unknown_to_transformers(model, small.state_dict())
     if unknown:
         raise ValueError(f"{artifact}: transformers does not support {unknown}")
-    fit(model, padded(state, {name: tensor.shape for name, tensor in model.state_dict().items()}))
+    fit(model, padded(small, model))
     save(model, read_tokenizer(artifact), description, target)
 
 
 def unknown_to_transformers(model: Any, stored: Iterable[str]) -> str:
     """What transformers does not support in a network with tensors of these names; "" where it supports all."""
-    if pooling_of(model) != "first":
-        return f"{pooling_of(model)} pooling"
-    return "" if model.state_dict().keys() == set(stored) else "layers of low rank"
+    if own_parts(model):
+        return own_parts(model)
+    weights = {name for name in stored if not name.endswith(f".{KEPT_HEADS}")}
+    return "" if model.state_dict().keys() == weights else "layers of low rank"
 
 
 def unknown_parts(network: Any) -> str:

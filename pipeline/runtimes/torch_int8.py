@@ -15,7 +15,7 @@ from torch.ao.nn.quantized.dynamic import Linear
 from torch.ao.quantization import per_channel_dynamic_qconfig, quantize_dynamic
 from torch.ao.quantization.qconfig import default_dynamic_qconfig
 
-from pipeline.models.architecture import fit
+from pipeline.models.fitting import fit
 from pipeline.runtimes import compact
 from pipeline.runtimes.base import Description, PublishedForm, Runtime
 from pipeline.runtimes.torch import TorchRuntime, save_beside, uninitialized

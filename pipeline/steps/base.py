@@ -25,7 +25,8 @@ class Context:
     @property
     def tokenizer_texts(self) -> list[Input]:
         """Texts on which the tokenizer of an artifact is compared with that of the training."""
-        return typical_texts(self.splits.train, self.splits.validation)
+        given = [split for split in (self.splits.train, self.splits.validation) if len(split)]
+        return typical_texts(*given)
 
 
 ANY = ("any",)  # `Step.takes` of a step that changes no weights

@@ -51,6 +51,7 @@ class Calibrate(Step):
     code_version: ClassVar[int] = 4
     takes: ClassVar[tuple[str, ...]] = ANY
     gives: ClassVar[str] = "calibrated"
+    learns: ClassVar[bool] = False
 
     def inputs(self, context: Context) -> dict[str, Any]:
         """The validation split is part of the data."""

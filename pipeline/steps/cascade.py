@@ -47,6 +47,7 @@ class Cascade(Step):
     code_version: ClassVar[int] = 6
     tasks: ClassVar[tuple[str, ...]] = ("single_label", "single_label_pairs")  # it compares the score of one answer
     gives: ClassVar[str] = "cascade"
+    learns: ClassVar[bool] = False
 
     def needs(self, backbone: Backbone) -> dict[str, Optim]:
         """Both classifiers."""

@@ -3,18 +3,21 @@
 The code is for the kind of processor it was compiled on. Loading it compiles nothing, so it starts faster than the network.
 """
 
+import contextlib
 import io
 import logging
 import platform
 import shutil
 import warnings
-from contextlib import redirect_stderr
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar
 
 from pipeline.config import Step, digest, kind, setting
 from pipeline.errors import OptimizationError
+from pipeline.models.architectures import architecture_of
+from pipeline.models.outline import Outline
 from pipeline.models.token_types import ARGUMENT, TYPES
 from pipeline.runtimes.base import TOKENIZER, Description, load
 from pipeline.steps.base import Context, versions
@@ -38,6 +41,7 @@ class Compile(Step):
     code_version: ClassVar[int] = 4
     takes: ClassVar[tuple[str, ...]] = ("torch",)
     gives: ClassVar[str] = "torch_compiled"
+    learns: ClassVar[bool] = False
 
     def inputs(self, context: Context) -> dict[str, Any]:
         """The processor's features, and versions. Raises OptimizationError when this machine can't compile."""
@@ -53,6 +57,13 @@ class Compile(Step):
             "data": context.splits.content_hash,  # for the notes
             "versions": versions("torch", "transformers", "tokenizers"),
         }
+
+    def check(self, context: Context, source: Outline | None, needed: Mapping[str, Outline]) -> Outline | None:
+        """Raises OptimizationError when torch can't trace a network whose architecture is not in the table."""
+        if source is not None and source.network is not None and architecture_of(source.network.config) is None:
+            with _one_line():
+                _traced(source.network, context.backbone.max_length)
+        return source
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
         """Compile, compare; metric: the largest difference of a logit; in bfloat16 the agreement of predictions."""
@@ -84,27 +95,43 @@ def compile_ahead_of_time(model: Any, precision: str, max_length: int, target: P
     import torch
     from torch._inductor import aoti_compile_and_package
 
+    settings = {"freezing": True, "cpp.dynamic_threads": True}
+    with _one_line(), torch.no_grad():
+        traced = _traced(model.to(getattr(torch, precision)), max_length, typed)
+        aoti_compile_and_package(traced, package_path=str(target), inductor_configs=settings)
+
+
+@contextlib.contextmanager
+def _one_line() -> Iterator[None]:
+    """What the compiler raises becomes an OptimizationError; its warnings are not shown."""
+    try:
+        with warnings.catch_warnings(action="ignore"), contextlib.redirect_stderr(io.StringIO()):
+            yield
+    except Exception as error:  # the compiler raises many types
+        first = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise OptimizationError(f"compile: torch can't compile this network ({first}); use export_onnx instead") from error
+
+
+def _traced(model: Any, max_length: int, typed: bool = False) -> Any:
+    """The program of a network, which may be without weights; batch and length are free."""
+    import torch
+
     class Network(torch.nn.Module):
         """Token ids, mask and maybe token types -> logits."""
 
         def __init__(self) -> None:
             super().__init__()
-            self.model = model.to(getattr(torch, precision))
+            self.model = model
 
         def forward(self, ids: torch.Tensor, mask: torch.Tensor, types: torch.Tensor | None = None) -> torch.Tensor:
             further = {} if types is None else {ARGUMENT: types}
             logits: torch.Tensor = self.model(input_ids=ids, attention_mask=mask, **further).logits.float()
             return logits
 
-    ids, mask = torch.ones(2, 8, dtype=torch.int64), torch.ones(2, 8, dtype=torch.int64)
+    ids = torch.ones(2, 8, dtype=torch.int64, device=next(model.parameters()).device)
+    mask = torch.ones_like(ids)
     mask[1, 5:] = 0
     free = {0: torch.export.Dim("batch", max=MAX_TEXTS), 1: torch.export.Dim("length", min=2, max=max_length)}
-    settings = {"freezing": True, "cpp.dynamic_threads": True}
-    try:
-        with warnings.catch_warnings(action="ignore"), redirect_stderr(io.StringIO()), torch.no_grad():
-            given = (ids, mask, torch.zeros_like(ids)) if typed else (ids, mask)
-            traced = torch.export.export(Network().eval(), given, dynamic_shapes=(free,) * len(given))
-            aoti_compile_and_package(traced, package_path=str(target), inductor_configs=settings)
-    except Exception as error:  # the compiler raises many types
-        first = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise OptimizationError(f"compile: torch can't compile this network ({first}); use export_onnx instead") from error
+    given = (ids, mask, torch.zeros_like(ids)) if typed else (ids, mask)
+    with torch.no_grad():
+        return torch.export.export(Network().eval(), given, dynamic_shapes=(free,) * len(given))

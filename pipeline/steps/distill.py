@@ -102,6 +102,10 @@ class Distill(Distilling):
             weights = identity(backbone, "student") if self._starts_from(backbone) == "student" else "teacher"
         return super().inputs(context) | {"oos": context.splits.oos, "weights": weights}
 
+    def needs_train(self, backbone: Backbone) -> bool:
+        """Not where the published student is used."""
+        return not self._published(backbone)
+
     def check_task(self, backbone: Backbone, task: str) -> None:
         """Nothing is trained where the published student is used."""
         if not self._published(backbone):
@@ -120,7 +124,8 @@ class Distill(Distilling):
         """Raises OptimizationError if the student can't be made of the teacher, or can't learn what it is to learn."""
         backbone, labels = context.backbone, list(context.splits.labels)
         if self._published(backbone):
-            return outline_of_checkpoint(locate(backbone.distilled, "distilled"), labels, backbone.max_length)
+            directory, names = locate(backbone.distilled, "distilled"), context.splits.label_names
+            return outline_of_checkpoint(directory, labels, backbone.max_length, names)
         teacher = needed["teacher"]
         if self._starts_from(backbone) == "student":
             student = outline_of_start(backbone, "student", labels, context.seed)
@@ -134,18 +139,20 @@ class Distill(Distilling):
 
     def _check_shape(self, network: Any) -> None:
         from pipeline.models.pooling import pool
-        from pipeline.models.students import require_heads_and_neurons
+        from pipeline.models.units import require_units
 
         if self.heads_kept < 1 or self.neurons_kept < 1:
-            require_heads_and_neurons(network)
+            require_units(network, self.heads_kept, self.neurons_kept)
         pool(network, self.pooling)
 
     def _outline_of_layers(self, teacher: Outline) -> Outline:
         if teacher.network is None:
             return teacher
-        from pipeline.models.students import layer_stack, student_from_layers
+        from pipeline.models.layers import required
+        from pipeline.models.students import depth_of, student_from_layers
 
-        count = len(layer_stack(teacher.network).layer)
+        required(teacher.network)
+        count = depth_of(teacher.network)
         if self.depth is not None and self.depth > count:
             log.warning("warning: the teacher has only %d layers, and so has its student, not depth=%d", count, self.depth)
         network = student_from_layers(teacher.network, self.layers, self.depth)

@@ -17,6 +17,7 @@ from pipeline.runtimes.openvino import MISSING, MODEL, PRECISIONS, SETTINGS, lib
 from pipeline.steps.base import Context, versions
 from pipeline.steps.shared.agreement import check_agreement
 from pipeline.steps.shared.export_check import compare_with_torch
+from pipeline.steps.shared.trial import try_export
 from pipeline.system.cpu import has_bfloat16
 from pipeline.tasks.inputs import inputs_of
 
@@ -31,6 +32,7 @@ class ExportOpenvino(Step):
     code_version: ClassVar[int] = 4
     takes: ClassVar[tuple[str, ...]] = ("torch",)
     gives: ClassVar[str] = "openvino"
+    learns: ClassVar[bool] = False
 
     def inputs(self, context: Context) -> dict[str, Any]:
         """Versions and data. Raises OptimizationError without the extra, or without bfloat16 instructions for bf16."""
@@ -41,9 +43,10 @@ class ExportOpenvino(Step):
         return {"data": context.splits.content_hash, "versions": packages}
 
     def check(self, context: Context, source: Outline | None, needed: Mapping[str, Outline]) -> Outline | None:
-        """Raises OptimizationError when the network is too large for an ONNX file, through which it goes."""
+        """Raises OptimizationError when the network can't be an ONNX file, through which it goes."""
         if source is not None and source.network is not None:
             require_onnx_size(source.network)
+            try_export(source.network, self.kind, context.backbone.max_length)
         return source
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:

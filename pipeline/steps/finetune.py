@@ -14,7 +14,7 @@ from pipeline.config import Backbone, Finetuning, Optim, Step, kind, plain, sett
 from pipeline.models.checkpoints import identity, locate, weights_of
 from pipeline.models.outline import Outline, outline_of_weights
 from pipeline.steps.base import Context
-from pipeline.steps.load_checkpoint import LoadCheckpoint, store_checkpoint
+from pipeline.steps.load_checkpoint import LoadCheckpoint, label_names, store_checkpoint
 from pipeline.steps.shared.trained import recipe_of, require_fitting, start_training, training_inputs
 from pipeline.tasks import task_of
 
@@ -28,12 +28,16 @@ class Finetune(Step):
 
     model: str = setting("teacher", choices=("teacher", "student"))
 
-    code_version: ClassVar[int] = 5
+    code_version: ClassVar[int] = 6
     gives: ClassVar[str] = "torch"
 
     def role(self, backbone: Backbone) -> str:
         """The one that is fine-tuned."""
         return self.model
+
+    def needs_train(self, backbone: Backbone) -> bool:
+        """Not where the weights are a trained classifier."""
+        return not weights_of(backbone, self.model).finetuned
 
     def check_task(self, backbone: Backbone, task: str) -> None:
         """Raises ConfigError where a setting of the training is of another task."""
@@ -52,11 +56,13 @@ class Finetune(Step):
             "weights": identity(context.backbone, self.model),
             "finetuned": weights.finetuned,
             "finetune": {} if weights.finetuned else plain(weights.finetune),
+            **(label_names(context) if weights.finetuned else {}),
         }
 
     def check(self, context: Context, source: Outline | None, needed: Mapping[str, Outline]) -> Outline:
         """Raises BackboneError when no such network can be made from the weights, or the checkpoint has other labels."""
-        return outline_of_weights(context.backbone, self.model, list(context.splits.labels), context.seed)
+        splits = context.splits
+        return outline_of_weights(context.backbone, self.model, list(splits.labels), context.seed, splits.label_names)
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
         """Train; returns the curves: one entry an epoch (see `pipeline.training.trainer.train`)."""

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from pipeline.config import MISSING, Step, digest, kind
 from pipeline.errors import BackboneError
 from pipeline.models.checkpoints import download, sha256
+from pipeline.models.folders import require_no_adapter
 from pipeline.models.outline import Outline, outline_of_checkpoint
 from pipeline.steps.base import Context, versions
 
@@ -22,6 +23,7 @@ class LoadCheckpoint(Step):
 
     code_version: ClassVar[int] = 3
     gives: ClassVar[str] = "torch"
+    learns: ClassVar[bool] = False
     ignored: ClassVar[tuple[str, ...]] = ("checkpoint", "revision")
 
     def inputs(self, context: Context) -> dict[str, Any]:
@@ -34,12 +36,14 @@ class LoadCheckpoint(Step):
             "oos": context.splits.oos,
             "task": context.splits.task.name,
             "max_length": context.backbone.max_length,
+            **label_names(context),
             "versions": versions("torch", "transformers"),
         }
 
     def check(self, context: Context, source: Outline | None, needed: Mapping[str, Outline]) -> Outline:
         """Raises what `make` raises."""
-        return outline_of_checkpoint(self._directory(), list(context.splits.labels), context.backbone.max_length)
+        splits, length = context.splits, context.backbone.max_length
+        return outline_of_checkpoint(self._directory(), list(splits.labels), length, splits.label_names)
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
         """Raises BackboneError when it is not a sequence classifier, or its label names differ from the data's."""
@@ -47,11 +51,17 @@ class LoadCheckpoint(Step):
 
     def _directory(self) -> Path:
         local = Path(self.checkpoint).expanduser()
+        require_no_adapter(local)
         if (local / "config.json").is_file():
             return local
         if local.is_dir() or self.checkpoint.startswith((".", "/", "~")) or self.checkpoint.count("/") > 1:
             raise BackboneError(f"checkpoint={self.checkpoint}: no such directory, or no config.json in it")
         return download(self.checkpoint, self.revision, "name it as checkpoint")
+
+
+def label_names(context: Context) -> dict[str, Any]:
+    """What `data.label_names` adds to the inputs of a step that loads a checkpoint."""
+    return {"label_names": list(context.splits.label_names)} if context.splits.label_names else {}
 
 
 def store_checkpoint(directory: Path, context: Context, artifact: Path) -> dict[str, Any]:
@@ -61,7 +71,7 @@ def store_checkpoint(directory: Path, context: Context, artifact: Path) -> dict[
     from pipeline.runtimes.torch import save
 
     labels, backbone, task = list(context.splits.labels), context.backbone, context.splits.task
-    model, tokenizer = checkpoint(directory, labels, backbone.max_length, task.problem_type)
+    model, tokenizer = checkpoint(directory, labels, backbone.max_length, task.problem_type, context.splits.label_names)
     description = Description("torch", labels, backbone.max_length, context.splits.oos, task=task.name, **backbone.windows)
     save(model, tokenizer, description, artifact, context.tokenizer_texts)
     return {}

@@ -30,6 +30,7 @@ class LowRank(Step):
     code_version: ClassVar[int] = 2
     takes: ClassVar[tuple[str, ...]] = ("torch",)
     gives: ClassVar[str] = "torch"
+    learns: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -69,7 +70,7 @@ class LowRank(Step):
         """factors: a layer and a rank -> the two layers that replace it."""
         from torch import nn
 
-        from pipeline.models.architecture import layers
+        from pipeline.models.layers import layers, required
         from pipeline.models.low_rank import replace_module
 
         if self.embeddings is not None:
@@ -79,14 +80,12 @@ class LowRank(Step):
             name = next(name for name, module in model.named_modules() if module is words)
             replace_module(model, name, factors(words, self.embeddings))
         if self.feed_forward is not None:
-            found = layers(model)
-            if not found:
-                raise OptimizationError("low_rank: feed_forward needs a network with the layers of BERT or DistilBERT")
-            for layer in found:
-                for part in (layer.kind.inner, layer.kind.outer):
-                    if not isinstance(layer.part(part), nn.Linear):
+            required(model)
+            for layer in layers(model):
+                for name in layer.feed_forward:
+                    if not isinstance(layer.part(name), nn.Linear):
                         raise OptimizationError("low_rank: the feed-forward matrices are factorized already")
-                    replace_module(model, layer.prefix + part, factors(layer.part(part), self.feed_forward))
+                    replace_module(model, layer.prefix + name, factors(layer.part(name), self.feed_forward))
 
 
 def _parameters(model: Any) -> int:

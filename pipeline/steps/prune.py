@@ -41,11 +41,11 @@ class Prune(Trained):
             raise ConfigError(f"best_by={self.best_by}: pruning keeps its last epoch, the only one that is sparse enough")
 
     def check(self, context: Context, source: Outline | None, needed: Mapping[str, Outline]) -> Outline | None:
-        """Raises OptimizationError when the network's layers are not where BERT has them."""
+        """Raises OptimizationError when it is not known where the network's layers are."""
         if source is not None and source.network is not None:
-            from pipeline.models.students import layer_stack
+            from pipeline.models.layers import layer_list
 
-            layer_stack(source.network)
+            layer_list(source.network)
         return source
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """`prune_structured`: removes the least important attention heads and feed-forward neurons, then continues training.
 
 Matrices become smaller, so the classifier is smaller and faster on any runtime, unlike after `prune`. Importance and removal
-are in `pipeline/models/architecture.py`.
+are in `pipeline/models/units.py`.
 """
 
 import logging
@@ -34,17 +34,17 @@ class PruneStructured(Trained):
     gives: ClassVar[str] = "torch"
 
     def check(self, context: Context, source: Outline | None, needed: Mapping[str, Outline]) -> Outline | None:
-        """Raises OptimizationError when the network does not have the layers of BERT or DistilBERT."""
+        """Raises OptimizationError as `units.require_units` does."""
         if source is not None and source.network is not None:
-            from pipeline.models.students import require_heads_and_neurons
+            from pipeline.models.units import require_units
 
-            require_heads_and_neurons(source.network)
+            require_units(source.network, self.heads_kept, self.neurons_kept)
         return source
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
         """Prune and train; metrics: the shares of heads, neurons and encoder parameters that are left.
 
-        Raises OptimizationError when the network does not have the layers of BERT or DistilBERT.
+        Raises OptimizationError as `units.require_units` does.
         """
         from pipeline.runtimes.base import Description
         from pipeline.runtimes.torch import read, read_tokenizer, save_compact
@@ -73,7 +73,7 @@ class PruneStructured(Trained):
 
 
 def _counted(model: Any) -> dict[str, int]:
-    from pipeline.models.architecture import layers
+    from pipeline.models.layers import layers
 
     found = layers(model)
     return {

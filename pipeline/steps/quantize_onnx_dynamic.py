@@ -3,7 +3,6 @@
 Activations are quantized while the network runs ("dynamic"), so it needs neither training nor data.
 """
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +10,8 @@ from typing import Any, ClassVar
 
 from pipeline.config import Step, kind, setting
 from pipeline.models.outline import Outline
-from pipeline.runtimes.base import BATCH_SIZE, TOKENIZER, Description
+from pipeline.runtimes.base import BATCH_SIZE, Description
+from pipeline.runtimes.onnx_folder import INT8, graph_of, place_for, write_beside
 from pipeline.runtimes.onnx_graph import require_fuse
 from pipeline.steps.base import Context, versions
 from pipeline.steps.shared.agreement import batch_agreement, check_agreement
@@ -29,9 +29,10 @@ class QuantizeOnnxDynamic(Step):
     embedding_bits: int = setting(8, choices=(4, 8))
     batched: bool = False
 
-    code_version: ClassVar[int] = 4
+    code_version: ClassVar[int] = 5
     takes: ClassVar[tuple[str, ...]] = ("onnx",)
     gives: ClassVar[str] = "onnx_int8"
+    learns: ClassVar[bool] = False
 
     def inputs(self, context: Context) -> dict[str, Any]:
         """Versions, what "auto" means on this processor, and the data, on which the metric depends."""
@@ -52,21 +53,20 @@ class QuantizeOnnxDynamic(Step):
 
         Batched, also the share of them that get the same prediction alone.
         """
-        from pipeline.runtimes.onnx import MODEL
         from pipeline.runtimes.onnx_dynamic import quantize
         from pipeline.runtimes.onnx_weight_only import EMBEDDINGS, quantize_to_4_bits
 
         assert context.source is not None
         warn_if_slow(int8_support())
-        graph = context.source / MODEL
+        graph = graph_of(context.source)
         if self.embedding_bits == 4:
+            quantize_to_4_bits(graph, scratch / "embeddings.onnx", EMBEDDINGS)
             graph = scratch / "embeddings.onnx"
-            quantize_to_4_bits(context.source / MODEL, graph, EMBEDDINGS)
         reduced = needs_reduced_range(self.reduce_range)
-        quantize(graph, artifact / MODEL, self.per_channel, reduced, scratch, self.batched)
-        shutil.copy(context.source / TOKENIZER, artifact)
-        size, described = BATCH_SIZE if self.batched else 1, Description.read(context.source)
-        replace(described, batched=False, batch_size=size, int8_for=int8_instructions()).write(artifact)
+        quantize(graph, place_for(artifact, INT8), self.per_channel, reduced, scratch, self.batched)
+        size, bits = BATCH_SIZE if self.batched else 1, 7 if reduced else 8
+        described = replace(Description.read(context.source), batched=False, batch_size=size)
+        write_beside(context.source, artifact, replace(described, int8_for=int8_instructions(), int8_bits=bits))
         texts = inputs_of(context.splits.validation)
         metrics = check_agreement(context.source, artifact, texts, self._advice())
         return {"metrics": metrics | (batch_agreement(artifact, texts) if self.batched else {})}

@@ -6,7 +6,6 @@ The work on the graph is in `pipeline/runtimes/onnx_static.py`.
 """
 
 import logging
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,7 +15,8 @@ import numpy as np
 
 from pipeline.config import Step, kind, setting
 from pipeline.models.outline import Outline
-from pipeline.runtimes.base import INPUTS, TOKENIZER, Description, encoder_of
+from pipeline.runtimes.base import INPUTS, Description, encoder_of
+from pipeline.runtimes.onnx_folder import INT8, graph_of, place_for, write_beside
 from pipeline.runtimes.onnx_graph import require_fuse
 from pipeline.runtimes.onnx_static import METHODS, Inputs, StaticQuantization
 from pipeline.steps.base import Context, versions
@@ -42,7 +42,7 @@ class QuantizeOnnxStatic(Step):
     per_channel: bool = True
     reduce_range: str = setting("auto", choices=REDUCE_RANGE)
 
-    code_version: ClassVar[int] = 3
+    code_version: ClassVar[int] = 4
     takes: ClassVar[tuple[str, ...]] = ("onnx",)
     gives: ClassVar[str] = "onnx_int8"
 
@@ -63,16 +63,15 @@ class QuantizeOnnxStatic(Step):
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
         """Quantize; metrics: agreement on validation, products kept in fp32; notes: "effects", if any are kept."""
-        from pipeline.runtimes.onnx import MODEL
-
         assert context.source is not None
         warn_if_slow(int8_support())
-        texts, judged = self._texts(context)
-        static = StaticQuantization(context.source / MODEL, texts, self.method, self.percentile, scratch)
-        kept, effects = self._kept(static, context.source / MODEL, judged, scratch, context.splits.task)
-        static.write(artifact / MODEL, kept, self.per_channel, needs_reduced_range(self.reduce_range))
-        shutil.copy(context.source / TOKENIZER, artifact)
-        replace(Description.read(context.source), int8_for=int8_instructions()).write(artifact)
+        (texts, judged), graph = self._texts(context), graph_of(context.source)
+        static = StaticQuantization(graph, texts, self.method, self.percentile, scratch)
+        kept, effects = self._kept(static, graph, judged, scratch, context.splits.task)
+        reduced = needs_reduced_range(self.reduce_range)
+        static.write(place_for(artifact, INT8), kept, self.per_channel, reduced)
+        described, bits = Description.read(context.source), 7 if reduced else 8
+        write_beside(context.source, artifact, replace(described, int8_for=int8_instructions(), int8_bits=bits))
         kept_answers = check_agreement(
             context.source, artifact, inputs_of(context.splits.validation), "try another method or agreement=1"
         )

@@ -27,6 +27,7 @@ class QuantizeTorchDynamic(Step):
     code_version: ClassVar[int] = 4
     takes: ClassVar[tuple[str, ...]] = ("torch",)
     gives: ClassVar[str] = "torch_int8"
+    learns: ClassVar[bool] = False
 
     def inputs(self, context: Context) -> dict[str, Any]:
         """Versions, and the data, on which the metric depends."""

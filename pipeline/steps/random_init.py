@@ -28,6 +28,7 @@ class RandomInit(Step):
 
     code_version: ClassVar[int] = 3
     gives: ClassVar[str] = "torch"
+    learns: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
         super().__post_init__()

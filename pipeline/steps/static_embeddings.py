@@ -30,7 +30,7 @@ class StaticEmbeddings(Distilling):
     batch_size: int = setting(64, min=1)
     freeze_embeddings: bool = False
 
-    code_version: ClassVar[int] = 3
+    code_version: ClassVar[int] = 4
     gives: ClassVar[str] = "static"
 
     def __post_init__(self) -> None:

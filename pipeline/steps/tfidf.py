@@ -40,7 +40,7 @@ class Tfidf(Step):
     strengths: list[float] = field(default_factory=lambda: [3.0, 10.0, 30.0])
     class_weights: str = setting("none", choices=CLASS_WEIGHTS)
 
-    code_version: ClassVar[int] = 4
+    code_version: ClassVar[int] = 5
     gives: ClassVar[str] = "tfidf"
 
     def __post_init__(self) -> None:

@@ -1,10 +1,10 @@
-"""`trim_vocabulary`: removes word pieces and unused positions from embeddings and tokenizer; nothing is trained.
+"""`trim_vocabulary`: removes pieces and unused positions from embeddings and tokenizer; nothing is trained.
 
-Words that are not in the training texts mark out-of-scope texts, so all characters and frequent pieces stay. The choice of
-pieces is in `pipeline/models/vocabulary.py`; `recovery_distillation` after it brings back a part of the accuracy.
+Words that are not in the training texts mark out-of-scope texts, so what spells any word and frequent pieces stay. The
+choice of pieces is in `pipeline/models/vocabulary.py`, the smaller network in `pipeline/models/embeddings.py`;
+`recovery_distillation` after it brings back a part of the accuracy.
 """
 
-import copy
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from pipeline.config import Step, kind, setting
-from pipeline.errors import OptimizationError
 from pipeline.models.outline import Outline
 from pipeline.runtimes.base import TOKENIZER, Description
 from pipeline.steps.base import Context, versions
@@ -28,7 +27,7 @@ class TrimVocabulary(Step):
 
     vocab_size: int = setting(16000, min=1)
 
-    code_version: ClassVar[int] = 4
+    code_version: ClassVar[int] = 5
     takes: ClassVar[tuple[str, ...]] = ("torch",)
     gives: ClassVar[str] = "torch"
 
@@ -37,89 +36,68 @@ class TrimVocabulary(Step):
         return {"data": context.splits.content_hash, "versions": versions("torch", "transformers", "tokenizers")}
 
     def check(self, context: Context, source: Outline | None, needed: Mapping[str, Outline]) -> Outline | None:
-        """Raises OptimizationError when the vocabulary is of another kind, or the embeddings are not where BERT has them."""
+        """Raises OptimizationError when the vocabulary is of an unknown kind, or the embeddings can't be made smaller."""
         if source is not None and source.network is not None:
-            from pipeline.models.vocabulary import require_word_piece
+            from pipeline.models.embeddings import require_shrinkable
+            from pipeline.models.vocabulary import require_known_kind
 
-            require_word_piece(source.tokenizer.backend_tokenizer)
-            embeddings_of(source.network)
+            require_known_kind(source.tokenizer.backend_tokenizer)
+            require_shrinkable(source.network, context.backbone.max_length)
         return source
 
     def make(self, context: Context, artifact: Path, scratch: Path) -> dict[str, Any]:
-        """Trim; metrics: the number of pieces left, and the share of validation texts that are tokenized as before."""
-        from tokenizers import Tokenizer
-
-        from pipeline.models.vocabulary import beginnings, select_pieces, trim_tokenizer
+        """Trim; metrics: the number of pieces left, and the shares of texts that are split as before."""
+        from pipeline.models.embeddings import numbered_positions, shrink_embeddings
+        from pipeline.models.vocabulary import compare, select_pieces, trim_tokenizer
         from pipeline.runtimes.torch import read, read_tokenizer, save_fitting
 
         assert context.source is not None
-        description, before = Description.read(context.source), Tokenizer.from_file(str(context.source / TOKENIZER))
-        before.no_truncation()
-        before.no_padding()
-        kept = select_pieces(before, texts_of(inputs_of(context.splits.train)), self.vocab_size)
-        after = trim_tokenizer(before, kept)
-        same = [
-            one.tokens == other.tokens
-            for some in beginnings(texts_of(inputs_of(context.splits.validation)))
-            for one, other in zip(*(each.encode_batch(some) for each in (before, after)), strict=True)
-        ]
-        model = shrink_embeddings(read(context.source), kept, description.max_length)
-        share = sum(same) / len(same)
-        log.info("%d of %d word pieces are kept; %.1f %% of the validation texts are tokenized as before",
-                 len(kept), before.get_vocab_size(), 100 * share)  # fmt: skip
+        description, model = Description.read(context.source), read(context.source)
+        before, side = _whole_texts(context.source / TOKENIZER)
+        train, validation = (texts_of(inputs_of(split)) for split in (context.splits.train, context.splits.validation))
+        chosen = select_pieces(before, train, self.vocab_size, numbered_positions(model), side)
+        after = trim_tokenizer(before, chosen.ids)
+        compared = [compare(before, after, chosen.ids, texts, side) for texts in (train, validation)]
+        self._tell(chosen, before.get_vocab_size(), *compared)
         tokenizer = _as_transformers(after, read_tokenizer(context.source))
-        save_fitting(model, tokenizer, description, artifact, context.tokenizer_texts)
-        return {"metrics": {"trim/pieces": float(len(kept)), "trim/tokenized_as_before": share}}
+        smaller = shrink_embeddings(model, chosen.ids, description.max_length)
+        save_fitting(smaller, tokenizer, description, artifact, context.tokenizer_texts)
+        return {
+            "metrics": {
+                "trim/pieces": float(len(chosen.ids)),
+                "trim/tokenized_as_before": compared[1].same_share,
+                "trim/train_tokenized_as_before": compared[0].same_share,
+            }
+        }
+
+    def _tell(self, chosen: Any, count: int, train: Any, validation: Any) -> None:
+        log.info("%d of %d pieces are kept; %.1f %% of the validation texts are tokenized as before",
+                 len(chosen.ids), count, 100 * validation.same_share)  # fmt: skip
+        if chosen.required > self.vocab_size:
+            log.info("vocab_size=%d: the training texts, and what spells any other word, need %d pieces",
+                     self.vocab_size, chosen.required)  # fmt: skip
+        for name, each in (("training", train), ("validation", validation)):
+            if each.unknown or (each is train and each.changed):
+                log.warning("warning: %d of %d %s texts fall into other pieces than before, %d of which are unknown",
+                            each.changed, each.texts, name, each.unknown)  # fmt: skip
 
 
-def embeddings_of(model: Any) -> tuple[str, str, Any]:
-    """The names of a network's word and position embeddings, and the latter themselves.
+def _whole_texts(file: Path) -> tuple[Any, str]:
+    """The tokenizer in a file, without truncation and padding, and the side on which it truncates."""
+    from tokenizers import Tokenizer
 
-    Raises OptimizationError when they are not where BERT has them.
-    """
-    from torch import nn
-
-    from pipeline.models.positions import position_table
-
-    embeddings = {name: module for name, module in model.named_modules() if isinstance(module, nn.Embedding)}
-    words = [name for name, module in embeddings.items() if module.num_embeddings == model.config.vocab_size]
-    table = position_table(model)
-    if len(words) != 1 or table is None:
-        raise OptimizationError(f"trim_vocabulary: {model.config.model_type!r} has its embeddings elsewhere than BERT")
-    return words[0], *table
-
-
-def shrink_embeddings(model: Any, kept: list[int], max_length: int) -> Any:
-    """A copy of a network with these rows of its word embeddings, in this order, and positions for `max_length` tokens.
-
-    Raises OptimizationError when its embeddings are not where BERT has them.
-    """
-    from transformers import AutoModelForSequenceClassification
-
-    from pipeline.models.architecture import fit
-    from pipeline.models.pooling import pool
-    from pipeline.models.positions import first_position
-
-    words, places, positions = embeddings_of(model)
-    config, state = copy.deepcopy(model.config), dict(model.state_dict())
-    state[f"{words}.weight"] = state[f"{words}.weight"][kept].clone()
-    place, first = f"{places}.weight", first_position(positions)
-    padding = kept.index(config.pad_token_id)
-    moved = 0 if positions.padding_idx is None else config.pad_token_id - padding  # it decides where positions start
-    state[place] = state[place][moved : first + max_length].clone()
-    config.vocab_size, config.max_position_embeddings, config.pad_token_id = len(kept), len(state[place]), padding
-    smaller = pool(AutoModelForSequenceClassification.from_config(config, trust_remote_code=False))
-    if first_position(smaller.get_submodule(places)) != first - moved:
-        raise OptimizationError(f"trim_vocabulary: in {config.model_type!r} the padding token's number can't change")
-    fit(smaller, state)
-    return smaller.eval()
+    tokenizer = Tokenizer.from_file(str(file))
+    side = str((tokenizer.truncation or {}).get("direction", "right")).lower()
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer, side
 
 
 def _as_transformers(tokenizer: Any, like: Any) -> Any:
     from transformers import PreTrainedTokenizerFast
 
-    special = {name: getattr(like, name) for name in ("unk_token", "pad_token", "cls_token", "sep_token", "mask_token")}
+    names = ("unk_token", "pad_token", "cls_token", "sep_token", "mask_token", "bos_token", "eos_token")
     return PreTrainedTokenizerFast(
         tokenizer_object=tokenizer, model_input_names=like.model_input_names, padding_side=like.padding_side,
-        truncation_side=like.truncation_side, **special,
+        truncation_side=like.truncation_side, **{name: getattr(like, name) for name in names},
     )  # fmt: skip

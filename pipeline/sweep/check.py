@@ -47,8 +47,8 @@ def _check_steps(configs: Sequence[Config]) -> None:
     known: dict[str, Outline] = {}
     for config in configs:
         try:
-            backbone, _ = resolve(config.backbone, splits, config.seed)
-            context = Context(splits, backbone, config.seed)
+            backbone, settled = resolve(config.backbone, splits, config.seed)
+            context = Context(settled, backbone, config.seed)
             check_before_making(config, context, Store(Path(config.track.root)), known)
             if config.publish.hub:
                 publish.check_form(config.publish.hub, check_steps(config.optim, context, known))

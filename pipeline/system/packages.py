@@ -1,6 +1,7 @@
 """Versions of installed packages."""
 
 import functools
+from collections.abc import Iterable
 from importlib import metadata
 
 
@@ -11,3 +12,8 @@ def version(name: str) -> str:
     It is read once: a run asks some hundred times, and each time the whole description of the package would be parsed.
     """
     return metadata.version(name)
+
+
+def pinned(names: Iterable[str]) -> list[str]:
+    """Requirements of the installed versions, without their local part ("+cpu")."""
+    return [f"{name}=={version(name).partition('+')[0]}" for name in names]

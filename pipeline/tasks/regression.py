@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
+NEVER = -20.0  # added to the lowest bias, for a label without texts
+
 
 def of_one_label(
     features: Any, truth: np.ndarray, labels: int, strength: float, balanced: bool
@@ -15,8 +17,11 @@ def of_one_label(
     """
     model = _model(strength, balanced).fit(features, truth)
     weights, bias = model.coef_, model.intercept_
-    if labels == 2:
+    if len(model.classes_) == 2:
         weights, bias = np.concatenate([-weights / 2, weights / 2]), np.concatenate([-bias / 2, bias / 2])
+    if len(model.classes_) < labels:  # the others have no texts, so they are no answer
+        known, weights, bias = (weights, bias), np.zeros((labels, weights.shape[1])), np.full(labels, bias.min() + NEVER)
+        weights[model.classes_], bias[model.classes_] = known
     return np.ascontiguousarray(weights.T), bias
 
 

@@ -65,6 +65,8 @@ def measurement_key(config: Config) -> str:
 
 def _protocol(config: Config) -> list[Any]:
     backbone = plain(config.backbone)
+    for name in ("model", "finetuned"):  # the same: what they lead to decides the baseline's fingerprint
+        backbone.pop(name)
     for role in ("teacher", "student", "distilled"):
         for name in NOT_COMPARED:
             backbone[role].pop(name)

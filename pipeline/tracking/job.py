@@ -8,15 +8,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from pipeline.config import Backbone, Config
+from pipeline.config import Backbone, Config, Optim
 from pipeline.data.splits import Splits
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, DataError
 from pipeline.models import coverage, text_length
 from pipeline.models.outline import Outline
 from pipeline.runtimes.base import TOKENIZER
 from pipeline.steps.base import Context
 from pipeline.steps.execute import check_order, check_steps, plan
-from pipeline.steps.finetune import differences
+from pipeline.steps.finetune import all_steps, differences
 from pipeline.steps.store import Store
 from pipeline.system import locks
 from pipeline.tasks import TASKS, Task
@@ -105,6 +105,8 @@ def check_before_making(
     require_task(config, context.splits.task)
     for where, optim in (("optim", config.optim), ("baseline", config.baseline)):
         check_order(optim, config.backbone, where, context.splits.task.name)
+        if not len(context.splits.train):
+            require_nothing_learned(optim, config.backbone, where)
     planned = []
     for optim in (config.optim, config.baseline):
         recipe = plan(optim, context)[-1]
@@ -119,6 +121,17 @@ def check_before_making(
     return planned
 
 
+def require_nothing_learned(optim: Optim, backbone: Backbone, where: str = "optim") -> None:
+    """Raises DataError where a step reads training texts, for data without them."""
+    learning = [step.kind for step in all_steps(optim, backbone) if step.needs_train(backbone)]
+    if learning:
+        raise DataError(
+            f"{where}={optim.name} reads training texts ({', '.join(dict.fromkeys(learning))}), and data.train is not set; "
+            "give it with data.train=FILE, or take an optimization of a fine-tuned model that trains nothing, such as "
+            "baseline_onnx_int8"
+        )
+
+
 def _stored_tokenizer(path: Path | None) -> Any:
     from tokenizers import Tokenizer
 
@@ -127,13 +140,13 @@ def _stored_tokenizer(path: Path | None) -> Any:
 
 def _seen(planned: Sequence[Planned], splits: Splits, seed: int) -> dict[str, Seen]:
     """By fingerprint, what is cut and unknown of the training texts; told once for those that see the same."""
-    texts = coverage.sample(Inputs(splits.train), seed) if planned else []
+    texts = coverage.sample(Inputs(splits.looked_at), seed) if planned else []
     seen: dict[str, Seen] = {}
     told: dict[str, Seen] = {}
     for each in planned:
         tokens = each.tokenizer.to_str()
         if tokens not in told:
-            told[tokens] = _tell(each, texts, len(splits.train))
+            told[tokens] = _tell(each, texts, len(splits.looked_at))
         seen[each.fingerprint] = told[tokens]
     return seen
 

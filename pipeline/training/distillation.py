@@ -14,7 +14,8 @@ import torch
 import torch.nn.functional as F
 
 from pipeline.errors import OptimizationError
-from pipeline.models.architecture import layers
+from pipeline.models.architectures import unknown
+from pipeline.models.layers import Layer, layers
 from pipeline.system.cores import free_memory
 from pipeline.tasks import SINGLE_LABEL, Task
 
@@ -37,7 +38,8 @@ class Distillation:
         self._weights = None if weights is None else torch.from_numpy(weights)
         self._teacher: Any = None
         self._hidden = self._relations = 0.0
-        self._recorded: dict[str, list[torch.Tensor]] = {}
+        self._recorded: dict[str, list[list[torch.Tensor]]] = {}
+        self._lasts: dict[str, Layer] = {}
         self._hooks: list[Any] = []
         self._heads = 1
         self._cache = HiddenStateCache(0)
@@ -64,26 +66,34 @@ class Distillation:
         return self
 
     def _hook_last_layers(self, student: Any, teacher: Any) -> None:
-        lasts = {"student": layers(student)[-1:], "teacher": layers(teacher)[-1:]}
-        if not all(lasts.values()):
-            raise OptimizationError(
-                "relations are known only for networks with the layers of BERT or DistilBERT; set relation_loss_weight=0"
-            )
-        self._heads = lasts["teacher"][0].heads
-        for name, (last,) in lasts.items():
-            parts = [last.part(part) for part in (last.kind.query, last.kind.key, last.kind.value)]
-            if any(part.out_features % self._heads for part in parts):
+        for name, network in (("student", student), ("teacher", teacher)):
+            found = layers(network)
+            if not found:
+                raise OptimizationError(f"relations: {unknown(network.config)}; set relation_loss_weight=0")
+            self._lasts[name] = found[-1]
+        self._heads = self._lasts["teacher"].heads
+        for name, last in self._lasts.items():
+            if last.width % self._heads:
                 raise OptimizationError(
                     f"the student's hidden size is not a multiple of {self._heads} heads; set relation_loss_weight=0"
                 )
-            self._hooks += [part.register_forward_hook(self._recorder(name)) for part in parts]
+            self._hooks += [
+                part.register_forward_hook(self._recorder(name, place)) for place, part in enumerate(last.projections)
+            ]
 
-    def _recorder(self, name: str) -> Any:
+    def _recorder(self, name: str, place: int) -> Any:
         def hook(module: Any, inputs: Any, output: torch.Tensor) -> None:
             if name == "teacher" or torch.is_grad_enabled():  # validation, between epochs, needs no record
-                self._recorded.setdefault(name, []).append(output)
+                calls = self._recorded.setdefault(name, [[] for _ in self._lasts[name].projections])
+                calls[place].append(output)
 
         return hook
+
+    def _projected(self, name: str) -> list[torch.Tensor]:
+        """Queries, keys and values, (n, length, width), of the last layer; DeBERTa projects positions after the tokens."""
+        last = self._lasts[name]
+        call = -1 if last.kind.shared else 0
+        return last.queries_keys_values([calls[call] for calls in self._recorded.pop(name)])
 
     def close(self) -> None:
         """Remove the hooks from the networks."""
@@ -93,7 +103,8 @@ class Distillation:
     def __call__(self, outputs: Any, inputs: Batch, labels: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
         """The loss of a batch: the student's outputs for `inputs`; targets, and rows in the transfer set, int64 (n,)."""
         logits = outputs.logits.float()
-        own, self._recorded = self._recorded.get("student", []), {}
+        own = self._projected("student") if "student" in self._recorded else []
+        self._recorded = {}
         teacher = self._teacher_logits[rows.cpu()].to(logits.device)
         weights = None if self._weights is None else self._weights.to(logits.device)
         total: torch.Tensor = self._task.distillation_loss(logits, teacher, labels, self._alpha, self._temperature, weights)
@@ -102,7 +113,7 @@ class Distillation:
         mask = inputs["attention_mask"].bool()
         if self._relations:
             states = self._run_teacher(inputs).hidden_states
-            total = total + self._relations * relation_loss(own, self._recorded.pop("teacher"), mask, self._heads)
+            total = total + self._relations * relation_loss(own, self._projected("teacher"), mask, self._heads)
         if self._hidden:
             count = len(outputs.hidden_states)
             if self._relations:

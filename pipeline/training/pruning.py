@@ -4,7 +4,7 @@ Magnitude pruning masks the weights that are closest to zero. Movement pruning (
 training moves towards zero: every weight has a score, which is trained with a straight-through gradient. The share of masked
 weights follows the cubic schedule of Zhu and Gupta (2017). Weights are ranked within each matrix.
 
-Not here: removing whole heads and neurons, which makes a network faster (`pipeline/models/architecture.py`).
+Not here: removing whole heads and neurons, which makes a network faster (`pipeline/models/units.py`).
 """
 
 from collections.abc import Iterator
@@ -110,9 +110,9 @@ def sparsity_of(model: Any) -> float:
 
 
 def _linears(model: Any) -> Iterator[torch.nn.Linear]:
-    from pipeline.models.students import layer_stack
+    from pipeline.models.layers import layer_list
 
-    yield from (module for module in layer_stack(model).layer.modules() if isinstance(module, torch.nn.Linear))
+    yield from (module for module in layer_list(model).modules() if isinstance(module, torch.nn.Linear))
 
 
 def optimizer(model: Any, learning_rate: float, weight_decay: float) -> torch.optim.AdamW:

@@ -11,6 +11,7 @@ from pipeline.commands.configuration.compose import configs, one_config, parse_a
 from pipeline.commands.configuration.raw_text import keep_text
 from tests.conftest import write_csv
 
+WEIGHTS, TOKENIZER = "model.safetensors", "tokenizer.json"
 FILES = ["data=files", "data.train=a.csv", "backbone=tiny"]
 
 
@@ -84,3 +85,20 @@ def test_a_run_gets_the_text_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.chdir(tmp_path)
     dispatch(["data=files", f"data.train={train}", "data.oos_label=1e3", "backbone=tiny"])
     assert seen[0].labels[seen[0].oos] == "1e3"
+
+
+@pytest.mark.parametrize(
+    ("given", "left"),
+    [
+        ("{}", None),
+        ("{ }", None),
+        ("null", None),
+        ("{model.safetensors: ab, tokenizer.json: c}", {WEIGHTS: "ab", TOKENIZER: "c"}),
+    ],
+)
+def test_checksums_can_be_cleared_and_changed(given: str, left: dict[str, str] | None) -> None:
+    """Hydra would merge {} into those of the backbone."""
+    override = f"backbone.teacher.sha256={given}"
+    assert one_config(["backbone=minilm", override]).backbone.teacher.sha256 == left
+    jobs = list(configs(parse_arguments(["-m", "backbone=minilm", "seed=1,2", override])))
+    assert [job.config.backbone.teacher.sha256 for job in jobs] == [left, left]

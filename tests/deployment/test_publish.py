@@ -13,7 +13,7 @@ from pipeline.config import Backbone, Config, Weights
 from pipeline.deployment.publish import check
 from pipeline.deployment.serve.answers import Answerer
 from pipeline.errors import PublishError
-from pipeline.models.build import start
+from pipeline.models.build import checkpoint, start
 from pipeline.runtimes import torch_int8
 from pipeline.runtimes.base import Description, load
 from pipeline.runtimes.torch import save, save_compact
@@ -21,7 +21,8 @@ from pipeline.steps.base import Context
 from pipeline.steps.execute import run_steps
 from pipeline.steps.store import Store
 from tests.deployment.test_model_card import CARD, LABELS
-from tests.support import instant
+from tests.support import families, instant
+from tests.support.families import checkpoint_of
 from tests.support.hub_standin import TOKEN, Hub, running
 from tests.support.people import LOADING, PUBLISHING, Person
 
@@ -123,6 +124,23 @@ def test_the_chapters_lines_push_what_the_main_job_makes_and_load_it_back_with_t
     assert [each["score"] for each in theirs] == pytest.approx([each.score for each in ours], abs=1e-6)
 
 
+@pytest.mark.parametrize("family", ["roberta", "deberta-v2"])
+def test_a_checkpoint_of_another_family_comes_back_from_the_hub_by_the_chapters_lines(
+    family: str, hub: Hub, ben: Person, artifact: Path, tmp_path: Path
+) -> None:
+    own, length = checkpoint_of(family, tmp_path / "own", max_position_embeddings=66), 64
+    model, tokenizer = checkpoint(own, families.LABELS, length)
+    made_of_it = tmp_path / "made"
+    made_of_it.mkdir()
+    save(model, tokenizer, Description("torch", families.LABELS, length), made_of_it)
+    files = pushed(hub, made_of_it)
+    assert "handler.py" not in files and b"library_name: transformers" in files["README.md"]
+    theirs = json.loads(ben.runs(CHAPTER.replace(repr(TEXTS), repr(families.TEXTS))))
+    ours = Answerer(made_of_it)(families.TEXTS)
+    assert [each["label"] for each in theirs] == [each.label for each in ours] and len({each.score for each in ours}) > 3
+    assert [each["score"] for each in theirs] == pytest.approx([each.score for each in ours], abs=1e-6)
+
+
 def test_compact_weights_are_pushed_in_the_form_that_transformers_reads(hub: Hub, artifact: Path) -> None:
     files = pushed(hub, made(artifact.parent / "compact", writer=save_compact))
     assert "weights.safetensors" not in files and "not faster" in files["README.md"].decode()
@@ -136,7 +154,7 @@ def test_another_runtime_takes_the_place_of_what_was_published_and_loads_as_its_
     hub.commits["ada/tiny"] = ["before"]
     int8 = made(artifact.parent / "int8", "torch_int8", torch_int8.save)
     files = pushed(hub, int8, "tiny")
-    assert set(files) == {path.name for path in int8.iterdir()} | {"README.md", "comparison.png", "LICENSE"}
+    assert set(files) == {path.name for path in int8.iterdir()} | {"handler.py", "README.md", "comparison.png", "LICENSE"}
     assert hub.commits["ada/tiny"] == ["before", "distillation, measured on toy"]
     readme = files["README.md"].decode()
     assert "library_name" not in readme and "- torch_int8\n" in readme.split("---")[1]
@@ -153,13 +171,14 @@ def test_a_cascade_keeps_its_folders_takes_the_place_of_another_and_loads_as_its
         instant.write(folder / part, LABELS, seed=seed)
     (folder / "cascade.json").write_text('{"threshold": 0.9}')
     Description("cascade", LABELS, 64).write(folder)
-    before = ("classifier.json", "model.bin", "model.xml", "better/classifier.json", "better/model.pt2", "better/old.onnx")
+    before = ("classifier.json", "model.bin", "model.xml", "better/classifier.json", "better/onnx/old.onnx")
     kept = ("notes/classes.json", "better/README.txt", "LICENSE")
     hub.repositories["ada/tiny"], hub.commits["ada/tiny"] = dict.fromkeys((*before, *kept), b""), ["before"]
     files = pushed(hub, folder)
     own = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
-    assert {"cheap/model.onnx", "better/model.onnx", "cascade.json"} < own
-    assert set(files) == own | set(kept) | {"README.md", "comparison.png"}
+    assert {"cheap/onnx/model.onnx", "better/onnx/model.onnx", "cascade.json"} < own
+    handlers = {f"{part}handler.py" for part in ("", "cheap/", "better/")}
+    assert set(files) == own | set(kept) | handlers | {"README.md", "comparison.png"}
     code = files["README.md"].decode().split("```python\n")[1].split("```")[0].replace("a text to classify", "play a song")
     best = load(folder, threads=1).logits(["play a song"])[0].argmax()
     assert ben.runs(code) == f"{LABELS[best]}\n"

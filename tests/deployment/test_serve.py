@@ -15,10 +15,13 @@ import pytest
 from mlflow.models.flavor_backend_registry import get_flavor_backend
 
 from pipeline.cli import dispatch, run_guarded
+from pipeline.commands import export
 from pipeline.commands.predict import champion
 from pipeline.config import Track
+from pipeline.deployment.handler import compose
 from pipeline.deployment.registry import Registry, requirements
 from pipeline.deployment.serve.answers import Answerer
+from pipeline.errors import UserError
 from pipeline.runtimes.base import Description
 from pipeline.tracking.runs import Tracker
 from pipeline.tracking.server import connect
@@ -116,6 +119,32 @@ def test_mistakes_are_one_line(model: str, tmp_path: Path, capsys: pytest.Captur
         code = run_guarded(partial(dispatch, ["predict", *wrong]))
         told = capsys.readouterr().err
         assert code == 2 and told.startswith(("config error: ", "data error: ")) and told.count("\n") == 1, told
+
+
+def test_the_champion_is_exported_with_a_server(
+    settings: list[str], crowned: Answerer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "exported"
+    export.main(["champion", str(folder), "--docker", *settings])
+    told = capsys.readouterr().out
+    form = (
+        "Optimum, transformers.js and plain ONNX Runtime load it as it is; handler.py needs numpy, tokenizers, onnxruntime"
+    )
+    assert told.startswith(f"written to {folder}: {form}\nimage: about ")
+    assert {"Dockerfile", "server.py", "requirements.txt", "handler.py", "README.md"} < {
+        path.name for path in folder.iterdir()
+    }
+    found = compose.load(folder)({"inputs": TEXTS})
+    assert [each["label"] for each in found] == [each.label for each in crowned(TEXTS)]
+    for words, why in (
+        (["champion", str(folder)], "it is not an empty directory"),
+        (["champion"], "name a run, an optimization or champion, then a directory"),
+        (["previous", str(tmp_path / "new")], "has no previous yet"),
+        (["distilbrt", str(tmp_path / "new")], "did you mean distilbert"),
+    ):
+        with pytest.raises(UserError, match=why):
+            export.main([*words, *settings])
+    assert not (tmp_path / "new").exists()
 
 
 @pytest.fixture

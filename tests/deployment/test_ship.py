@@ -13,12 +13,15 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from pipeline.cli import run_guarded
+from pipeline.commands import export
 from pipeline.commands.decide import decide
 from pipeline.commands.page import page
 from pipeline.commands.rollback import rollback
 from pipeline.config import Config
 from pipeline.deployment import registry, round_trip
+from pipeline.deployment.handler import compose
 from pipeline.deployment.registry import Registry
+from pipeline.deployment.serve.answers import Answerer
 from pipeline.errors import TrackError, UserError
 from pipeline.evaluation.rows import Row
 from pipeline.evaluation.statistics import Interval
@@ -129,17 +132,27 @@ def test_a_rollback_makes_the_one_before_the_champion_again(
     rollback(config)
     assert aliases(client) == {"champion": "1", "previous": "2"}
     assert "version 1 is the champion again" in capsys.readouterr().out
-    place(client, "2").joinpath("model.onnx").write_bytes(b"")
+    place(client, "2").joinpath("onnx/model.onnx").write_bytes(b"")
     with pytest.raises(TrackError, match="models:/toy-tiny/2 can't be loaded"):
         rollback(config)
     assert aliases(client) == {"champion": "1", "previous": "2"} and loads(config)
+
+
+def test_a_measured_optimization_is_exported_as_it_answers(measured: Path, tmp_path: Path) -> None:
+    settings = ["optim@baseline=baseline_onnx", *small(measured / "mlruns", measured / "toy.csv")]
+    export.main(["small", str(tmp_path / "exported"), *settings])
+    ours, theirs = Answerer(tmp_path / "exported"), compose.load(tmp_path / "exported")
+    texts = ["rain tomorrow", "play a song", "order a pizza"]
+    assert [each["label"] for each in theirs({"inputs": texts})] == [each.label for each in ours(texts)]
+    readme = (tmp_path / "exported" / "README.md").read_text(encoding="utf-8")
+    assert "EndpointHandler" in readme and "Optimum" in readme and "`decision` in `classifier.json`" in readme
 
 
 def test_what_is_the_champion_already_is_not_registered_again_unless_it_was_damaged(
     measured: Path, client: MlflowClient, decided: Decide
 ) -> None:
     assert decided(*SMALL) == 0 and decided(*SMALL) == 0 and aliases(client) == {"champion": "1"}
-    place(client, "1").joinpath("model.onnx").write_bytes(b"")
+    place(client, "1").joinpath("onnx/model.onnx").write_bytes(b"")
     assert decided(*SMALL) == 0 and loads(composed(measured))
     assert aliases(client) == {"champion": "2"}, "what is damaged is no way back"
 

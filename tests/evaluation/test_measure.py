@@ -80,7 +80,7 @@ def one_line(error: BaseException) -> str:
 
 
 def test_size_counts_the_bytes_of_all_files_and_of_the_weights_among_them(tmp_path: Path) -> None:
-    files = {"model.safetensors": 1000, "config.json": 10, "onnx/model.onnx": 200, "onnx/model.data": 3000}
+    files = {"model.safetensors": 1000, "config.json": 10, "onnx/model.onnx": 200, "onnx/model.onnx_data": 3000}
     (tmp_path / "onnx").mkdir()
     for name, count in files.items():
         (tmp_path / name).write_bytes(bytes(count))
@@ -162,7 +162,7 @@ BROKEN: dict[str, Callable[[Path], object]] = {
     "No module named 'pipeline.runtimes.abacus'": lambda directory: rewrite(directory, runtime="abacus"),
     "unexpected keyword argument 'colour'": lambda directory: rewrite(directory, colour="red"),
     "not a valid decision rule": lambda directory: rewrite(directory, decision={"oos_score": "energy"}),
-    "the classifier can't be read": lambda directory: (directory / "model.onnx").write_bytes(bytes(100)),
+    "the classifier can't be read": lambda directory: (directory / "onnx/model.onnx").write_bytes(bytes(100)),
 }
 
 

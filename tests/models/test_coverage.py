@@ -107,3 +107,22 @@ def test_pieces_a_word_tell_another_language() -> None:
     assert foreign.pieces_per_word == 3.5
     [line] = coverage.lines(foreign.metrics())
     assert "3.50 pieces" in line and "language" in line
+
+
+def test_of_byte_level_vocabularies_bytes_of_a_character_are_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They have no unknown token: what a vocabulary lacks falls into bytes."""
+    from pipeline.evaluation.overview.lengths import lengths_of
+    from tests.support.vocabularies import SEEN, byte_pairs
+
+    tokenizer = byte_pairs()
+    monkeypatch.setattr(coverage, "SMALL_VOCABULARY", 100)
+    known, foreign = [" ".join(SEEN[:50])], ["\u4e2d\u6587\u5206\u8bcd"]
+    assert coverage.count(known, tokenizer).unknown.sum() < 5
+    found = coverage.of_counts(coverage.count(foreign, tokenizer), 100)
+    assert found.unknown_token_share == 1 and "single bytes of characters" in coverage.lines(found.metrics())[0]
+    lengths = lengths_of([*known, "\u4e2d \u6587 \u4e2d"], tokenizer, 100)
+    assert lengths.unknown["\u4e2d"] == 2 and lengths.unknown["\u6587"] == 1
+    hindi = coverage.count(["\u0939\u093f\u0928\u094d\u0926\u0940 two"], tokenizer)
+    assert hindi.pieces_per_word == (hindi.tokens[0]) / 2  # marks are parts of a word
+    monkeypatch.setattr(coverage, "LARGE_VOCABULARY", tokenizer.get_vocab_size() - 1)
+    assert coverage.count(known, tokenizer).pieces_per_word is None  # of many languages

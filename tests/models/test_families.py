@@ -14,31 +14,32 @@ import transformers
 from pipeline.config import Backbone
 from pipeline.errors import ConfigError, OptimizationError
 from pipeline.models.build import checkpoint, start
+from pipeline.models.embeddings import shrink_embeddings
 from pipeline.models.outline import outline_of_start
-from pipeline.models.positions import max_tokens
+from pipeline.models.positions import max_tokens, position_table
+from pipeline.models.static_embeddings import word_piece_vectors
 from pipeline.runtimes.base import Description, load
 from pipeline.runtimes.onnx_dynamic import quantize
 from pipeline.runtimes.onnx_graph import export, fuse
 from pipeline.runtimes.torch import read, save
 from pipeline.steps.random_init import RandomInit
 from pipeline.steps.shared.export_check import compare_on_ids, require_equal
-from pipeline.steps.trim_vocabulary import shrink_embeddings
 from tests.models.test_build import at, problem
 from tests.runtimes.test_onnx import Graph
-from tests.support.families import LABELS, POSITIONS, SETTINGS, TEXTS, checkpoint_of, network
+from tests.support.families import ALIKE, LABELS, POSITIONS, SETTINGS, TEXTS, TOKENIZERS, checkpoint_of, network
 
-ABSOLUTE = [family for family in SETTINGS if family != "deberta-v2"]  # its positions are relative, so any length runs
+FAMILIES = [family for family in SETTINGS if family not in ALIKE]
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize("family", SETTINGS)
+@pytest.mark.parametrize("family", FAMILIES)
 def test_the_longest_text_that_is_accepted_is_the_longest_that_runs(family: str, tmp_path: Path) -> None:
     model = network(family)
     assert max_tokens(model) == POSITIONS
     ids = torch.full((1, POSITIONS + 1), 7)
     assert model(ids[:, :-1]).logits.shape == (1, 3)
-    if family in ABSOLUTE:
+    if position_table(model) is not None:  # else positions are relative, so any length runs
         with pytest.raises((IndexError, RuntimeError)):
             model(ids)
     backbone = at(checkpoint_of(family, tmp_path))
@@ -57,21 +58,34 @@ def test_a_random_network_has_positions_for_every_text_too() -> None:
 @pytest.mark.parametrize("padding", [0, 1])
 @pytest.mark.parametrize("family", ["bert", "roberta", "mpnet", "albert"])
 def test_fewer_pieces_and_positions_compute_the_same(family: str, padding: int) -> None:
-    """As `trim_vocabulary` makes them; with `padding` the padding token keeps its number, otherwise it gets a lower one."""
+    """As `trim_vocabulary` makes them; where positions are counted from the padding token, its number can't change."""
     model = network(family)
     kept = [*range(1 - padding, 20), *range(30, model.config.vocab_size, 2)]
-    if family == "mpnet" and not padding:
+    if family in ("roberta", "mpnet") and not padding:
         with pytest.raises(OptimizationError, match="the padding token's number can't change"):
             shrink_embeddings(model, kept, 8)
         return
-    if family in ("bert", "albert"):
-        kept = [0, *kept] if not padding else kept
+    kept = [0, *kept] if not padding else kept
     smaller = shrink_embeddings(model, kept, 8)
     rows = torch.tensor([[kept[5], kept[9], kept[12], kept[30], kept[8], kept[7], kept[6], kept[22]]])
     with torch.no_grad():
         expected, found = model(rows).logits, smaller(torch.tensor([[5, 9, 12, 30, 8, 7, 6, 22]])).logits
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
     assert max_tokens(smaller) == 8
+
+
+@pytest.mark.parametrize("family", ["roberta", "gpt2"])
+def test_static_vectors_are_the_principal_components_of_what_the_network_makes_of_each_piece(family: str) -> None:
+    """GPT-2's tokenizer puts no special tokens around a text."""
+    model, tokenizer = network(family), TOKENIZERS[family]()
+    around = ([0], [2]) if family == "roberta" else ([], [])
+    rows = [torch.tensor([[*around[0], piece, *around[1]]]) for piece in range(len(tokenizer))]
+    with torch.no_grad():
+        states = torch.cat([model.base_model(input_ids=row).last_hidden_state.mean(1) for row in rows]).double().numpy()
+    states -= states.mean(0)
+    expected = states @ np.linalg.svd(states, full_matrices=False)[2][:5].T
+    expected *= (np.log1p(np.arange(1, len(rows) + 1)) / np.log1p(len(rows)))[:, None] / expected.std()
+    np.testing.assert_allclose(np.abs(word_piece_vectors(model, tokenizer, 5)), np.abs(expected), atol=1e-3)
 
 
 @pytest.mark.parametrize("kind", ["multi_label_classification", "regression"])
@@ -136,7 +150,7 @@ def test_weights_that_layers_share_are_written_once(tmp_path: Path) -> None:
 
 
 def test_an_artifact_of_each_family_answers_alone_what_it_answers_in_a_batch(tmp_path: Path) -> None:
-    for family in SETTINGS:
+    for family in FAMILIES:
         model, tokenizer = checkpoint(checkpoint_of(family, tmp_path / f"{family}-own"), LABELS, 16)
         folder = tmp_path / family
         folder.mkdir()

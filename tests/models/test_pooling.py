@@ -12,7 +12,8 @@ from torch import nn
 
 from pipeline.config import Backbone, Config, Weights
 from pipeline.errors import OptimizationError
-from pipeline.models.build import distilbert_from, start
+from pipeline.models.build import start
+from pipeline.models.distilbert import distilbert_from
 from pipeline.models.pooling import pool, pooling_of
 from pipeline.models.students import student_from_layers
 from pipeline.runtimes.base import Description, load
@@ -107,5 +108,5 @@ def test_where_layers_lie_elsewhere_it_is_refused() -> None:
 
     other = Other()
     other.base_model = other
-    with pytest.raises(OptimizationError, match="has its layers elsewhere"):
+    with pytest.raises(OptimizationError, match="'other' has its layers is not known"):
         pool(other, "mean")

@@ -8,11 +8,11 @@ from datasets import Dataset
 
 from pipeline.config import Backbone, Weights
 from pipeline.errors import OptimizationError
-from pipeline.models.architecture import layers as layers_of
 from pipeline.models.build import start
+from pipeline.models.layers import layer_list
+from pipeline.models.layers import layers as layers_of
 from pipeline.models.students import (
     evenly_spaced_layers,
-    layer_stack,
     prune_by_importance,
     sample_batches,
     student_from_layers,
@@ -30,9 +30,9 @@ def test_a_shallower_network_has_the_layers_it_was_told_and_the_rest_of_its_teac
     before = weights(teacher)
     student = student_from_layers(teacher, layers)
     assert equal(weights(teacher), before) and teacher.config.num_hidden_layers == 6
-    assert student.config.num_hidden_layers == len(layer_stack(student).layer) == len(kept)
+    assert student.config.num_hidden_layers == len(layer_list(student)) == len(kept)
     for ours, theirs in enumerate(kept):
-        assert equal(weights(layer_stack(student).layer[ours]), weights(layer_stack(teacher).layer[theirs]))
+        assert equal(weights(layer_list(student)[ours]), weights(layer_list(teacher)[theirs]))
     rest = {name: tensor for name, tensor in before.items() if ".layer." not in name}
     assert equal({name: tensor for name, tensor in weights(student).items() if ".layer." not in name}, rest)
     with torch.no_grad():
@@ -47,8 +47,8 @@ def test_without_layers_every_second_one_is_kept_and_the_last_among_them() -> No
             transformers.BertConfig(**{**SIZES, "num_hidden_layers": count})
         )
         student = student_from_layers(teacher, None)
-        theirs = [weights(layer) for layer in layer_stack(teacher).layer]
-        assert all(equal(weights(layer), theirs[i]) for i, layer in zip(kept, layer_stack(student).layer, strict=True))
+        theirs = [weights(layer) for layer in layer_list(teacher)]
+        assert all(equal(weights(layer), theirs[i]) for i, layer in zip(kept, layer_list(student), strict=True))
 
 
 @pytest.mark.parametrize("layers", [[6], [-1], [], [2, 2]])
@@ -72,9 +72,9 @@ def test_a_depth_is_spread_evenly_over_the_teacher_and_ends_with_its_last_layer(
 def test_a_depth_is_that_many_layers_or_all_there_are() -> None:
     teacher = NETWORKS["bert"]()
     student = student_from_layers(teacher, None, depth=2)
-    theirs = [weights(layer) for layer in layer_stack(teacher).layer]
-    assert all(equal(weights(layer), theirs[i]) for i, layer in zip([2, 5], layer_stack(student).layer, strict=True))
-    assert len(layer_stack(student_from_layers(teacher, None, depth=7)).layer) == 6
+    theirs = [weights(layer) for layer in layer_list(teacher)]
+    assert all(equal(weights(layer), theirs[i]) for i, layer in zip([2, 5], layer_list(student), strict=True))
+    assert len(layer_list(student_from_layers(teacher, None, depth=7))) == 6
 
 
 def test_a_narrow_network_keeps_the_neurons_that_matter_and_computes_as_if_the_others_were_silent() -> None:

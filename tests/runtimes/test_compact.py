@@ -15,8 +15,9 @@ from safetensors.torch import load_file, save_file
 
 from pipeline.config import Backbone, Weights
 from pipeline.evaluation.latency.process import Worker
-from pipeline.models.architecture import Units, layers, prune
 from pipeline.models.build import start
+from pipeline.models.layers import layers
+from pipeline.models.units import Units, prune
 from pipeline.runtimes import compact
 from pipeline.runtimes.base import Description, load
 from pipeline.runtimes.torch import read, save, save_compact, save_standard

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import pipeline.runtimes
+from pipeline.deployment.handler import compose
 from pipeline.deployment.registry import requirements
 from pipeline.evaluation.doctor import page
 from pipeline.evaluation.doctor.examine import examine
@@ -22,6 +23,7 @@ from pipeline.evaluation.size import size_of
 from pipeline.models.pooling import pool
 from pipeline.runtimes import torch_int8
 from pipeline.runtimes.base import Description, PublishedForm, Runtime, all_runtimes, load, packages_of, runtime_of
+from pipeline.runtimes.onnx_folder import FP32, place_for
 from pipeline.runtimes.onnx_graph import export
 from pipeline.runtimes.static import quantized
 from pipeline.runtimes.torch import read, read_tokenizer, save, save_compact
@@ -50,7 +52,7 @@ def make_int8(artifact: Path) -> None:
 
 def make_onnx(artifact: Path) -> None:
     described("onnx", artifact).write(artifact)
-    export(network(), artifact / "model.onnx")
+    export(network(), place_for(artifact, FP32))
 
 
 def make_openvino(artifact: Path, precision: str = "f32") -> None:
@@ -103,6 +105,7 @@ MAKERS: dict[str, Make] = {
     "torch": lambda artifact: stored(network(), artifact, save),
     "torch_int8": make_int8,
 }
+FORMS = {"torch": PublishedForm.STANDARD, "onnx": PublishedForm.ONNX}
 DEPENDENT = {"cascade", "torch_int8"}  # on what shares the batch
 
 
@@ -129,7 +132,7 @@ def check_declared(name: str, artifact: Path, folder: Path) -> None:
     assert set(packages_of(artifact)) <= environment()["versions"].keys()
     pinned = [f"{package}=={version(package).partition('+')[0]}" for package in packages_of(artifact)]
     assert requirements(artifact)[1:] == pinned
-    assert runtime.published_form(artifact) is (PublishedForm.STANDARD if name == "torch" else PublishedForm.PROJECT)
+    assert runtime.published_form(artifact) is FORMS.get(name, PublishedForm.PROJECT)
     classifier = load(artifact, 1)
     assert classifier.batch_independent is (name not in DEPENDENT)
     alone, told = np.concatenate([classifier.logits([text]) for text in TEXTS]), list[int]()
@@ -137,6 +140,7 @@ def check_declared(name: str, artifact: Path, folder: Path) -> None:
     assert told == ([1] * len(TEXTS) if name in DEPENDENT else [3, 1])
     assert classifier.logits_by_length([], 3).shape == (0, len(LABELS))
     assert ("int8" in runtime.processor_features(artifact)) is (name in DEPENDENT)
+    compose.write(shutil.copytree(artifact, folder / "handled"))  # it raises unless its handler answers as `load` does
     facts = examine(artifact, 1, SENTENCES[:3], folder)
     assert (facts.operators is None) is (runtime.profiler is None)
     assert facts.network is not None or facts.no_profile_reason not in ("", Runtime.no_profile_reason)

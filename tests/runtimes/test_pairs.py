@@ -13,10 +13,11 @@ from datasets import Dataset
 
 from pipeline.errors import OptimizationError
 from pipeline.models.token_types import NONE, SIDES, TYPES, kind_for
-from pipeline.runtimes import onnx, onnx_graph, openvino, tokens, torch_compiled, torch_int8
+from pipeline.runtimes import onnx_graph, openvino, tokens, torch_compiled, torch_int8
 from pipeline.runtimes.base import TOKENIZER, Description, load
 from pipeline.runtimes.encoder import Encoder
 from pipeline.runtimes.onnx_dynamic import quantize
+from pipeline.runtimes.onnx_folder import FP32, place_for
 from pipeline.runtimes.tokens import AWKWARD
 from pipeline.runtimes.torch import read_tokenizer, save, save_compact
 from pipeline.steps.compile import COMPILERS, compile_ahead_of_time
@@ -93,7 +94,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def exported(source: Path, folder: Path, how: str) -> Path:
     onnx_graph.export(bert(), folder / "exported.onnx", typed=True)
-    onnx_graph.fuse(folder / "exported.onnx", folder / onnx.MODEL, LENGTH, how)
+    onnx_graph.fuse(folder / "exported.onnx", place_for(folder, FP32), LENGTH, how)
     shutil.copy(source / TOKENIZER, folder)
     replace(Description.read(source), runtime="onnx").write(folder)
     return folder
@@ -121,12 +122,12 @@ def test_onnx_graphs_take_token_types_and_so_do_their_int8_and_4_bit_forms(how: 
     import onnx as library
 
     graph = exported(source, tmp_path, how)
-    names = {one.name for one in library.load(graph / onnx.MODEL).graph.input}
+    names = {one.name for one in library.load(graph / FP32).graph.input}
     assert names == {"input_ids", "attention_mask", "token_type_ids"}
     require_same(source, graph, 0.01)
     for batched in (False, True):
         quantized = shutil.copytree(graph, tmp_path / f"int8{batched}")
-        quantize(graph / onnx.MODEL, quantized / onnx.MODEL, True, True, tmp_path, batched)
+        quantize(graph / FP32, quantized / FP32, True, True, tmp_path, batched)
         replace(Description.read(graph), batched=False).write(quantized)
         require_same(source, quantized, 0.5)
 

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from pipeline.config import Backbone, Weights
-from pipeline.deployment.publish import Card, model_card
+from pipeline.deployment.card import Card, model_card
+from pipeline.deployment.forms import Form
 from pipeline.errors import BackboneError
 from pipeline.models.build import start
 from pipeline.models.text_length import require_overlap
@@ -83,7 +84,8 @@ def test_two_windows_share_at_most_half() -> None:
 def test_the_card_says_that_transformers_reads_the_beginning() -> None:
     card = Card("o", "d", "b", ("finetune",), "table", Path("plot.png"), {"quality/accuracy": 0.9}, ("a", "b"))
     plain = Description("torch", ["a", "b"], LENGTH)
-    cards = [model_card("ada/x", each, PublishedForm.STANDARD, card) for each in (plain, replace(plain, window="mean"))]
+    form = Form(PublishedForm.STANDARD, handler=True)
+    cards = [model_card("ada/x", each, form, card) for each in (plain, replace(plain, window="mean"))]
     assert ["transformers reads their beginning" in text for text in cards] == [False, True]
 
 

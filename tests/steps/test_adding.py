@@ -11,7 +11,7 @@ import pytest
 import pipeline.steps
 from pipeline.commands.configuration.compose import configs, parse_arguments
 from pipeline.config import KINDS, Config
-from pipeline.models.students import layer_stack
+from pipeline.models.layers import layer_list
 from pipeline.runtimes.base import load
 from pipeline.runtimes.torch import read
 from pipeline.steps.base import Context
@@ -72,7 +72,7 @@ def test_a_technique_is_a_module_and_a_file_of_defaults(
 
     made, _ = run("optim=baseline", "backbone.teacher.finetune.epochs=1", "+step@optim.steps.drop=drop_layers")
     before, after = (read(stage.artifact) for stage in made.stages)
-    assert len(layer_stack(after).layer) == len(layer_stack(before).layer) - 1 == made.metrics["drop_layers/left"]
+    assert len(layer_list(after)) == len(layer_list(before)) - 1 == made.metrics["drop_layers/left"]
     assert load(made.artifact, 1).logits(["rain tomorrow"]).shape == (1, 3)
     again, _ = run("optim=baseline", "backbone.teacher.finetune.epochs=1", "+step@optim.steps.drop=drop_layers")
     assert all(stage.reused for stage in again.stages)

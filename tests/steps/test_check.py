@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 from tokenizers import Tokenizer, models
-from transformers import PreTrainedTokenizerFast
+from transformers import AutoConfig, PreTrainedTokenizerFast
+from transformers import AutoModelForSequenceClassification as Classifier
 
 from pipeline.config import Backbone, Config, Optim, Step, Weights
 from pipeline.data.augmentation import Augment
 from pipeline.deployment.publish import check_form
 from pipeline.errors import ConfigError, OptimizationError, PublishError, UserError
+from pipeline.models.outline import Outline
 from pipeline.run import run
 from pipeline.runtimes import torch_int8
 from pipeline.steps.base import Context
@@ -48,14 +50,28 @@ WIDE = LowRank("low_rank", embeddings=None, feed_forward=8)
 
 @pytest.fixture(scope="module")
 def networks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Backbone]:
-    """Backbones: the tiny one, another family, another kind of tokenizer, a narrower student."""
+    """Backbones: the tiny one, families that lack something, another kind of tokenizer, a narrower student."""
     folder = tmp_path_factory.mktemp("networks")
-    spelled = saved(folder / "bpe", bert(2))
-    bpe = Tokenizer(models.BPE({"[PAD]": 0, "[UNK]": 1, "a": 2}, [], unk_token="[UNK]"))
-    PreTrainedTokenizerFast(tokenizer_object=bpe, pad_token="[PAD]", unk_token="[UNK]").save_pretrained(spelled)
-    other = at(saved(folder / "gpt2", NETWORKS["gpt2"]()))
+    spelled = saved(folder / "words", bert(2))
+    words = Tokenizer(models.WordLevel({"[PAD]": 0, "[UNK]": 1, "a": 2}, unk_token="[UNK]"))
+    PreTrainedTokenizerFast(tokenizer_object=words, pad_token="[PAD]", unk_token="[UNK]").save_pretrained(spelled)
+    gpt2 = at(saved(folder / "gpt2", NETWORKS["gpt2"]()))
+    sizes = {"vocab_size": 141, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+    given: dict[str, tuple[str, dict[str, Any]]] = {
+        "other": ("roformer", {}), "moved": ("fnet", {}), "mixed": ("deberta", {"talking_head": True}),
+        "groups": ("albert", {"num_hidden_groups": 2, "embedding_size": 16}),
+    }  # fmt: skip
+    lacking = {
+        name: at(saved(folder / name, Classifier.from_config(AutoConfig.for_model(family, **sizes | more))))
+        for name, (family, more) in given.items()
+    }
     narrow = Weights(path=str(saved(folder / "narrow", bert(2))))
-    made = {"gpt2": other, "bpe": at(spelled), "narrow": replace(TINY, student=narrow)}
+    made = {
+        "gpt2": gpt2,
+        **lacking,
+        "whole words": at(spelled),
+        "narrow": replace(TINY, student=narrow),
+    }
     return {"tiny": TINY} | {name: replace(backbone, max_length=16) for name, backbone in made.items()}
 
 
@@ -78,14 +94,19 @@ def quantize(kind: type, **settings: Any) -> Optim:
 
 
 RECOVER = RecoveryDistillation("recovery_distillation", teacher=BASELINE)
+UNKNOWN = "where a network of type 'roformer' has its layers is not known, only of bert, .*; fine-tuning, .* work with any"
 CASES: list[tuple[str, Optim, str]] = [
-    ("gpt2", optim(STUDENT), "from_teacher needs a BERT as teacher, not 'gpt2'"),
-    ("gpt2", optim(distill(depth=1)), "'gpt2' has its layers elsewhere"),
-    ("gpt2", optim(FINETUNE, Prune("prune")), "'gpt2' has its layers elsewhere"),
-    ("gpt2", optim(FINETUNE, PruneStructured("prune_structured")), "heads and neurons can't be removed from .*'gpt2'"),
-    ("gpt2", optim(FINETUNE, WIDE), "feed_forward needs a network with the layers of BERT"),
-    ("gpt2", optim(FINETUNE, replace(RECOVER, relation_loss_weight=1.0)), "relations are known only for"),
-    ("bpe", optim(FINETUNE, TrimVocabulary("trim_vocabulary")), "BPE tokenizer can't be trimmed"),
+    ("other", optim(STUDENT), UNKNOWN),
+    ("other", optim(distill(depth=1)), UNKNOWN),
+    ("other", optim(distill(start="teacher", pooling="mean")), UNKNOWN),
+    ("other", optim(FINETUNE, Prune("prune")), UNKNOWN),
+    ("other", optim(FINETUNE, PruneStructured("prune_structured")), UNKNOWN),
+    ("other", optim(FINETUNE, WIDE), UNKNOWN),
+    ("other", optim(FINETUNE, replace(RECOVER, relation_loss_weight=1.0)), f"{UNKNOWN}.*; set relation_loss_weight=0"),
+    ("moved", BASELINE, "of type 'fnet' answers a text otherwise when it shares a batch with a longer one"),
+    ("mixed", optim(FINETUNE, PruneStructured("prune_structured")), "talking_head=true, which mixes them; set heads_kept=1"),
+    ("groups", optim(distill(depth=1)), "ALBERT with several groups of layers"),
+    ("whole words", optim(FINETUNE, TrimVocabulary("trim_vocabulary")), "WordLevel tokenizer can't be trimmed"),
     ("tiny", optim(distill(layers=[0, 7])), "choose different ones of 0 to 1"),
     ("tiny", optim(distill(teacher=QUANTIZED)), "quantized or exported teacher .*; set start=student"),
     ("tiny", optim(distill(teacher=QUANTIZED, start="student", hidden_loss_weight=1.0)), "set hidden_loss_weight=0"),
@@ -174,6 +195,11 @@ def test_what_transformers_can_not_load_is_said_before_training_where_publishing
     with caplog.at_level("INFO", "pipeline.deployment.publish"):
         check_form("ada/tiny", check_steps(planned, context))
     assert [f"can't load what this makes ({reason})" in line for line in caplog.messages] == [True] * bool(reason)
+
+
+def test_what_no_other_program_loads_is_refused_before_training_where_publishing_is_asked_for() -> None:
+    with pytest.raises(PublishError, match=r"no other program loads .*words.*load what export_onnx makes"):
+        check_form("ada/tiny", Outline(form="words"))
 
 
 def test_random_weights_are_refused_before_publishing(context: Context) -> None:

@@ -13,7 +13,7 @@ import transformers
 from pipeline.config import Config, Optim, Weights
 from pipeline.data.augmentation import Augment
 from pipeline.errors import BackboneError, ConfigError, OptimizationError
-from pipeline.models.students import layer_stack
+from pipeline.models.layers import layer_list
 from pipeline.runtimes.base import load
 from pipeline.runtimes.torch import read
 from pipeline.steps.base import Context
@@ -144,7 +144,7 @@ def test_a_student_starts_from_layers_of_the_fine_tuned_teacher_or_from_the_back
     layers, _ = distilled(f"{DISTILL}.start=teacher", f"{DISTILL}.layers=[0]")
     own, _ = distilled(f"{DISTILL}.start=student")
     student, teacher, other = (read(path) for path in (layers.artifact, by_kind(layers, "finetune").artifact, own.artifact))
-    assert (student.config.model_type, len(layer_stack(student).layer)) == ("bert", 1)
+    assert (student.config.model_type, len(layer_list(student))) == ("bert", 1)
     assert other.config.model_type == "distilbert"
     words = [model.base_model.get_input_embeddings().weight for model in (student, teacher)]
     assert torch.equal(words[0], words[1])

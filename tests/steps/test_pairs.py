@@ -13,7 +13,8 @@ from mlflow import MlflowClient
 
 from pipeline.commands import predict
 from pipeline.config import Config
-from pipeline.deployment.publish import Card, model_card
+from pipeline.deployment.card import Card, model_card
+from pipeline.deployment.forms import Form
 from pipeline.deployment.serve.answers import Answerer
 from pipeline.errors import ConfigError, OptimizationError
 from pipeline.evaluation.doctor.examine import examine
@@ -70,9 +71,8 @@ def test_pairs_are_asked_by_json_or_two_columns(maker: Maker, tmp_path: Path, ca
 def test_the_model_card_says_that_pairs_go_in(maker: Maker) -> None:
     card = Card("a", "b", "c", (), "", Path("a.png"), {"quality/accuracy": 0.5}, ("same", "different"))
     described = Description.read(maker.artifact(PAIRS, "distilbert"))
-    text = model_card("me/it", described, PublishedForm.STANDARD, card)
-    assert '({"text": "a text", "text_pair": "another"}' in text
-    assert "A classifier of pairs of texts, each with one of 2 labels" in text
+    text = model_card("me/it", described, Form(PublishedForm.STANDARD), card)
+    assert '({"text": "a text", "text_pair": "another"})' in text and "pairs of texts, each with one of 2 labels" in text
 
 
 @pytest.mark.parametrize("name", ["distilbert", "student_2l_trimmed", "baseline_openvino_int8", "static_embeddings"])

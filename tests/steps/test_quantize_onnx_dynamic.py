@@ -19,6 +19,8 @@ from pipeline.evaluation.latency.worker import Server
 from pipeline.runtimes.base import Description, load
 from pipeline.runtimes.onnx import session
 from pipeline.runtimes.onnx_dynamic import quantize
+from pipeline.runtimes.onnx_folder import graph_of, int8_properties
+from pipeline.runtimes.onnx_notes import notes
 from pipeline.steps.base import Context
 from pipeline.steps.execute import StepsResult, check_order, plan, run_steps
 from pipeline.steps.quantize_onnx_dynamic import QuantizeOnnxDynamic
@@ -83,7 +85,7 @@ def quantized(tmp_path_factory: pytest.TempPathFactory, context: Context) -> Qua
 
 def stored(artifact: Path) -> dict[str, np.ndarray]:
     """The tensors in an artifact's graph."""
-    graph = onnx.load(artifact / "model.onnx").graph
+    graph = onnx.load(graph_of(artifact)).graph
     return {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
 
 
@@ -102,15 +104,19 @@ def test_int8_predicts_what_fp32_does_and_is_smaller(quantized: Quantized, conte
         assert np.mean(worker.logits(texts, batch_size=4).argmax(1) == expected) >= 0.9
     assert made.metrics["quantize/agreement"] >= 0.9
     assert {path.name for path in int8.iterdir()} == {path.name for path in fp32.iterdir()}
-    assert Description.read(int8) == replace(Description.read(fp32), batched=False, int8_for=int8_instructions())
-    assert (int8 / "model.onnx").stat().st_size < 0.75 * (fp32 / "model.onnx").stat().st_size
+    described, bits = Description.read(fp32), 7 if int8_support().reduce_range else 8
+    assert described.inputs == ["input_ids", "attention_mask"]
+    assert Description.read(int8) == replace(
+        described, batched=False, inputs=["input_ids"], int8_for=int8_instructions(), int8_bits=bits
+    )
+    assert graph_of(int8).stat().st_size < 0.75 * graph_of(fp32).stat().st_size
 
 
 def test_what_is_said_of_a_text_does_not_depend_on_its_neighbours(quantized: Quantized, context: Context) -> None:
     int8 = quantized().artifact
     texts = list(context.splits.test["text"])
     batched, alone = load(int8, 1).logits(texts), np.concatenate([load(int8, 1).logits([text]) for text in texts])
-    inputs = [taken.name for taken in session(int8 / "model.onnx", 1).get_inputs()]
+    inputs = [taken.name for taken in session(graph_of(int8), 1).get_inputs()]
     assert inputs == ["input_ids"], "alone, so without a mask"
     assert np.array_equal(batched, alone) and np.array_equal(logits_of(int8, texts, ""), alone)
     answer = Answerer(int8)
@@ -123,8 +129,8 @@ def test_plain_onnx_runtime_can_t_read_padding_as_text(quantized: Quantized, con
     ids, mask = load(made, 1).encode(texts)
     assert len(set(mask.sum(axis=1))) > 1
     with pytest.raises(Exception, match="Got: 18 Expected: 1"):
-        session(made / "model.onnx", 1).run(["logits"], {"input_ids": ids})
-    plain = session(batched.artifact / "model.onnx", 1).run(["logits"], {"input_ids": ids, "attention_mask": mask})[0]
+        session(graph_of(made), 1).run(["logits"], {"input_ids": ids})
+    plain = session(graph_of(batched.artifact), 1).run(["logits"], {"input_ids": ids, "attention_mask": mask})[0]
     assert np.mean(plain.argmax(1) == load(batched.stages[-2].artifact, 1).logits(texts).argmax(1)) >= 0.9
     description = Description.read(batched.artifact)
     assert (description.batched, description.batch_size) == (False, 32)
@@ -162,8 +168,13 @@ def test_every_architecture_can_be_quantized(make: Callable[[], Any], tmp_path: 
 
 
 def test_a_reduced_range_is_seven_bits(quantized: Quantized) -> None:
-    assert largest_weight(quantized(reduce_range="always").artifact) <= 64
-    assert 64 < largest_weight(quantized(reduce_range="never").artifact) <= 128
+    seven, eight = (quantized(reduce_range=setting).artifact for setting in ("always", "never"))
+    assert largest_weight(seven) <= 64 < largest_weight(eight) <= 128
+    for artifact, bits in ((seven, 7), (eight, 8)):
+        assert Description.read(artifact).int8_bits == bits
+        says = session(graph_of(artifact), 1).get_modelmeta().custom_metadata_map
+        assert {key: says[key] for key in int8_properties(bits)} == int8_properties(bits)
+        assert any(f"weights of {bits} bits" in note for note in notes(artifact))
 
 
 def test_what_auto_comes_to_decides_the_fingerprint(context: Context, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -211,7 +222,7 @@ def test_it_takes_an_onnx_classifier_only() -> None:
 
 
 def test_an_artifact_that_was_quantized_on_another_kind_of_processor_says_so_when_it_is_loaded(
-    quantized: Quantized, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    quantized: Quantized, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     artifact = shutil.copytree(quantized().artifact, tmp_path / "artifact")
     described = Description.read(artifact)
@@ -224,3 +235,10 @@ def test_an_artifact_that_was_quantized_on_another_kind_of_processor_says_so_whe
     (record,) = caplog.records
     assert "instructions of old" in record.getMessage() and int8_instructions() in record.getMessage()
     assert "\n" not in record.getMessage()
+    monkeypatch.setattr("pipeline.runtimes.base.int8_support", lambda: LACKS)
+    for bits, told in ((7, "some answers may differ"), (8, "Here sums saturate (it lacks VNNI)")):
+        caplog.clear()
+        replace(described, int8_for="instructions of old", int8_bits=bits).write(artifact)
+        load(artifact, threads=1)
+        (record,) = caplog.records
+        assert told in record.getMessage() and "\n" not in record.getMessage()

@@ -10,6 +10,7 @@ import pytest
 
 from pipeline.errors import ConfigError, OptimizationError
 from pipeline.runtimes.base import Description, load
+from pipeline.runtimes.onnx_folder import graph_of
 from pipeline.runtimes.onnx_static import METHODS, StaticQuantization
 from pipeline.steps.execute import StepsResult
 from pipeline.steps.quantize_onnx_static import QuantizeOnnxStatic
@@ -25,7 +26,7 @@ STATIC = [
 
 
 def operators(made: StepsResult) -> Counter[str]:
-    return Counter(node.op_type for node in onnx.load(made.artifact / "model.onnx").graph.node)
+    return Counter(node.op_type for node in onnx.load(graph_of(made.artifact)).graph.node)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -80,7 +81,7 @@ def test_where_predictions_must_stay_the_most_sensitive_products_do_as_few_as_ar
 
 def test_where_every_product_must_stay_in_fp32_none_is_quantized(carried: Carried, tmp_path: Path) -> None:
     made, context = carried(*STATIC)
-    fp32 = made.stages[-2].artifact / "model.onnx"
+    fp32 = graph_of(made.stages[-2].artifact)
     encode = load(made.artifact, 1).encode
     some = [
         dict(zip(("input_ids", "attention_mask"), encode([text]), strict=True)) for text in context.splits.train["text"][:4]

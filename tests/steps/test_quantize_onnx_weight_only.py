@@ -7,6 +7,7 @@ from onnx import numpy_helper
 
 from pipeline.errors import OptimizationError
 from pipeline.runtimes.base import Description, load
+from pipeline.runtimes.onnx_folder import graph_of
 from tests.conftest import LEARNED, Carried
 
 pytestmark = pytest.mark.slow
@@ -31,7 +32,7 @@ def test_products_and_embeddings_take_half_a_byte_each_and_predictions_stay(carr
     alone = np.concatenate([load(small, 1).logits([text]) for text in texts])
     assert np.allclose(alone, load(small, 1).logits(texts), atol=1e-4) and Description.read(small).batched
     before, after = (
-        {t.name: numpy_helper.to_array(t) for t in onnx.load(a / "model.onnx").graph.initializer} for a in (fp32, small)
+        {t.name: numpy_helper.to_array(t) for t in onnx.load(graph_of(a)).graph.initializer} for a in (fp32, small)
     )
     shrunk = [values.size for name, values in before.items() if name not in after and values.ndim == 2]
     nibbles = [
@@ -44,7 +45,7 @@ def test_products_and_embeddings_take_half_a_byte_each_and_predictions_stay(carr
 def test_embeddings_alone_have_4_bits_and_all_else_int8(carried: Carried) -> None:
     made, context = carried(*EMBEDDINGS)
     whole, _ = carried(*(word for word in EMBEDDINGS if "fuse" not in word and "bits" not in word))
-    kinds = {node.op_type for node in onnx.load(made.artifact / "model.onnx").graph.node}
+    kinds = {node.op_type for node in onnx.load(graph_of(made.artifact)).graph.node}
     assert {"GatherBlockQuantized", "QAttention"} <= kinds and "MatMulNBits" not in kinds
     texts = list(context.splits.test["text"])
     answers = [load(artifact, 1).logits(texts).argmax(1) for artifact in (made.stages[0].artifact, made.artifact)]
@@ -52,7 +53,7 @@ def test_embeddings_alone_have_4_bits_and_all_else_int8(carried: Carried) -> Non
     sizes = [
         len(table.raw_data)
         for each in (made, whole)
-        for table in onnx.load(each.artifact / "model.onnx").graph.initializer
+        for table in onnx.load(graph_of(each.artifact)).graph.initializer
         if "word_embeddings" in table.name and len(table.dims) == 2 and len(table.raw_data) > 100
     ]
     assert sizes[0] < 0.75 * sizes[-1]

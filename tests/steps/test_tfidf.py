@@ -12,7 +12,7 @@ from scipy.sparse import csr_array
 
 from pipeline.config import Config
 from pipeline.runtimes.base import load
-from pipeline.runtimes.tfidf import FEATURES
+from pipeline.runtimes.tfidf import FEATURES, features
 from pipeline.steps import tfidf
 from pipeline.steps.base import Context
 from pipeline.steps.tfidf import Tfidf, parts_of, rows_that_fit
@@ -103,3 +103,8 @@ def test_no_more_texts_than_there_is_memory_for_and_some_of_each_label(
     Tfidf(kind="tfidf", strengths=[10.0]).make(Context(splits, config.backbone, 0), tmp_path, tmp_path)
     assert f"tfidf learns from 10 of {len(splits.train)} training texts" in caplog.text
     assert load(tmp_path, threads=1).logits(["rain"]).shape == (1, 3)
+
+
+def test_words_with_combining_marks_are_whole() -> None:
+    assert features("\u0915\u093f")[0] == "\u0915\u093f" != features("\u0915\u093e")[0]  # two vowels of Hindi
+    assert features("e\u0301te\u0301")[0] == "e\u0301te\u0301"

@@ -60,7 +60,7 @@ def _swap_labels(artifact: Path) -> None:
 
 
 DAMAGES: dict[str, Callable[[Path], object]] = {  # what is said of it, a pattern -> what is done to the artifact directory
-    "can't be loaded": lambda artifact: (artifact / "model.onnx").write_bytes(b"x"),
+    "can't be loaded": lambda artifact: (artifact / "onnx/model.onnx").write_bytes(b"x"),
     r"answers \d+ of \d+ texts otherwise than measured; the champion stays": _swap_labels,
     "registered without its code|can't be loaded": lambda artifact: shutil.rmtree(artifact.parents[1] / "code"),
 }

@@ -1,5 +1,6 @@
 """A classifier that is made and loaded in a moment: a table of embeddings, their mean, one matrix, in ONNX."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 
 from pipeline.runtimes.base import Description
+from pipeline.runtimes.onnx_folder import CONFIG, FP32, TOKENIZER_CONFIG
 
 WORDS = ("[PAD]", "[UNK]", "play", "a", "song", "rain", "pizza", "no", "is", "it", "sunny")
 
@@ -34,10 +36,12 @@ def write(artifact: Path, labels: list[str], width: int = 64, seed: int = 0) -> 
     tensors = [numpy_helper.from_array(array, name) for name, array in arrays.items()]
     graph = helper.make_graph(nodes, "instant", inputs, [output], tensors)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
-    artifact.mkdir(parents=True)
-    onnx.save(model, str(artifact / "model.onnx"))
+    (artifact / "onnx").mkdir(parents=True)
+    onnx.save(model, str(artifact / FP32))
     tokenizer = Tokenizer(WordLevel({word: number for number, word in enumerate(WORDS)}, unk_token="[UNK]"))
     tokenizer.pre_tokenizer = Whitespace()
     tokenizer.save(str(artifact / "tokenizer.json"))
+    (artifact / TOKENIZER_CONFIG).write_text("{}")
+    (artifact / CONFIG).write_text(json.dumps({"model_type": "bert", "id2label": dict(enumerate(labels))}))
     Description("onnx", labels, max_length=64).write(artifact)
     return artifact

@@ -15,7 +15,8 @@ PUBLISHING = """
 import json, logging, os, sys
 from pathlib import Path
 from pipeline.errors import UserError
-from pipeline.deployment.publish import Card, check, upload
+from pipeline.deployment.card import Card
+from pipeline.deployment.publish import check, upload
 
 logging.basicConfig(level=logging.DEBUG)
 for line in sys.stdin:

@@ -173,7 +173,7 @@ def test_a_rule_is_fitted_on_validation_alone_and_the_weights_stay(tmp_path: Pat
     step = Calibrate("calibrate", oos_score="odds")
     parts = crossfit.without_each_fold(truth)
     assert fold_rules == [step.fit(logits[rows], truth[rows], splits.oos).described() for rows in parts]
-    assert (target / "model.onnx").read_bytes() == (tmp_path / "source" / "model.onnx").read_bytes()
+    assert (target / "onnx/model.onnx").read_bytes() == (tmp_path / "source" / "onnx/model.onnx").read_bytes()
     assert Description.read(tmp_path / "source").decision is None, "its input stays as it was"
 
 

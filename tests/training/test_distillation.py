@@ -14,8 +14,8 @@ import transformers
 
 from pipeline.config import Config
 from pipeline.errors import OptimizationError
+from pipeline.models.layers import layer_list
 from pipeline.models.pooling import pool
-from pipeline.models.students import layer_stack
 from pipeline.tasks import SINGLE_LABEL
 from pipeline.tasks.losses import softmax_distillation as loss
 from pipeline.training.distillation import (
@@ -217,10 +217,10 @@ def test_a_student_that_is_its_teacher_has_nothing_to_learn_of_states_and_relati
     goal = Distillation(logits.numpy(), 0.0, 1.0).add_layer_losses(student, teacher, hidden=1.0, relations=1.0)
     labels, rows = torch.tensor([0, 1]), torch.tensor([0, 1])
     assert goal(student(**inputs, **goal.forward_arguments), inputs, labels, rows).item() == pytest.approx(0, abs=1e-5)
-    layer_stack(student).layer[-1].attention.self.query.weight.data.mul_(3)
+    layer_list(student)[-1].attention.self.query.weight.data.mul_(3)
     assert goal(student(**inputs, **goal.forward_arguments), inputs, labels, rows) > 2e-5
     goal.close()
-    watched = (layer_stack(model).layer[-1].attention.self.query for model in (student, teacher))
+    watched = (layer_list(model)[-1].attention.self.query for model in (student, teacher))
     assert not any(module._forward_hooks for module in watched)
 
 

@@ -16,12 +16,16 @@ from pipeline.config import KINDS, Config, DataSource, Names, Optim, Settings
 
 WORD = re.compile(r"(\+{0,2}(?P<key>[\w.]+)=)(?P<value>.*)", re.DOTALL)
 DELIMITERS = (",", ";", "|", "\t", " ")  # Hydra reads them as a list, not at all, or as nothing
+NO_CHECKSUMS = re.compile(r"(backbone\.\w+\.sha256=)\{ *\}")
 COMPLEX = set("'\"\\[]{}()$")  # a value with one of these is not a plain word or number
 
 
 def keep_text(words: Sequence[str]) -> list[str]:
-    """The words of a command line, with quotes around values of text settings that Hydra would read as another text."""
-    return [_kept(word) for word in words]
+    """The words of a command line, with quotes around values of text settings that Hydra would read as another text.
+
+    Checksums that are set to {} are null: Hydra would merge nothing into those that are there.
+    """
+    return [NO_CHECKSUMS.sub(r"\1null", _kept(word)) for word in words]
 
 
 def _kept(word: str) -> str:

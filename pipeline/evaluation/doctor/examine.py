@@ -9,8 +9,8 @@ from pipeline.errors import OptimizationError
 from pipeline.evaluation.doctor.facts import Facts, Network, Operators
 from pipeline.evaluation.doctor.graph import WARM_UP
 from pipeline.evaluation.doctor.parts import sizes
-from pipeline.runtimes.base import Classifier, Runtime, load, runtime_of
-from pipeline.system.cpu import flags, int8_support
+from pipeline.runtimes.base import Classifier, Description, Runtime, load, runtime_of
+from pipeline.system.cpu import flags, int8_instructions, int8_support
 from pipeline.system.machine import machine
 from pipeline.tasks.inputs import Input
 
@@ -22,6 +22,7 @@ def examine(artifact: Path, threads: int, texts: Sequence[Input], scratch: Path)
     """
     try:
         runtime, classifier = runtime_of(artifact), load(artifact, threads, windows=False)
+        described = Description.read(artifact)
     except (OSError, ValueError, TypeError, ImportError) as error:
         raise OptimizationError(f"{artifact}: {error}") from error
     inputs = [classifier.encode([text]) for text in texts]
@@ -31,7 +32,8 @@ def examine(artifact: Path, threads: int, texts: Sequence[Input], scratch: Path)
         runtime.name, network, operators, tokenization(classifier, texts), parts, threads,
         cores=machine()["cores"], quota_cores=machine().get("quota_cores"), int8=int8_support(), flags=flags(),
         features=runtime.processor_features(artifact), profiler=runtime.profiler,
-        no_profile_reason=runtime.no_profile_reason,
+        no_profile_reason=runtime.no_profile_reason, int8_for=described.int8_for, int8_bits=described.int8_bits,
+        int8_here=int8_instructions(),
     )  # fmt: skip
 
 

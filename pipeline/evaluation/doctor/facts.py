@@ -90,6 +90,9 @@ class Facts:
     features: frozenset[str] = frozenset()  # what the classifier computes with, see `Runtime.processor_features`
     profiler: str | None = "onnx"  # see `Runtime.profiler`
     no_profile_reason: str = ""  # see `Runtime.no_profile_reason`
+    int8_for: str | None = None  # see `Description.int8_for`
+    int8_bits: int | None = None  # see `Description.int8_bits`
+    int8_here: str = ""  # what `Description.int8_for` would say if it were made here
 
     def share_of_call(self, share_of_operators: float) -> float:
         """A share of the operators' time as a share of a whole call, tokenization included."""

@@ -65,6 +65,25 @@ def instructions(facts: Facts) -> Finding | None:
     return bfloat16(facts)
 
 
+def made_for(facts: Facts) -> Finding | None:
+    """Whether an int8 classifier was made for this kind of processor; None where it says nothing of that."""
+    if facts.int8_for is None:
+        return None
+    bits = f" Its weights have {facts.int8_bits} bits." if facts.int8_bits else ""
+    evidence = f"It was quantized on a processor with these instructions for int8: {facts.int8_for}.{bits}"
+    here = f" This processor's: {facts.int8_here}."
+    if facts.int8_bits == 8 and facts.int8.reduce_range:
+        advice = "quantize it here, or with reduce_range=always: with 8 bits, sums saturate here, so answers change."
+        return Finding(Level.PROBLEM, "Its int8 weights need another processor", evidence + here, advice, 1.0)
+    if facts.int8_for != facts.int8_here:
+        advice = "quantize and measure it on this kind of processor: speed, and some answers, may be others than measured."
+        return Finding(Level.HINT, "It was quantized on another kind of processor", evidence + here, advice)
+    if facts.int8_bits == 7 and not facts.int8.reduce_range:
+        advice = "set reduce_range=auto: this processor needs no reduced range, and 8 bits are more exact."
+        return Finding(Level.HINT, "Its int8 weights have a reduced range", evidence, advice)
+    return Finding(Level.OK, "It was quantized for this kind of processor", evidence)
+
+
 def bfloat16(facts: Facts) -> Finding | None:
     """Whether bfloat16 is used exactly where the processor supports it; None where neither is the case."""
     has = bfloat16_instructions(facts.flags)
@@ -154,5 +173,5 @@ def size(facts: Facts) -> Finding:
 
 
 CHECKS: tuple[Callable[[Facts], Finding | None], ...] = (
-    quantization, instructions, fusion, threads, zeros, tokenizing, size,
+    quantization, instructions, made_for, fusion, threads, zeros, tokenizing, size,
 )  # fmt: skip

@@ -10,7 +10,8 @@ import numpy as np
 
 from pipeline.evaluation.doctor.facts import INT8, MATRIX, Network, Operators, Product, count_layers
 from pipeline.runtimes.base import INPUTS
-from pipeline.runtimes.onnx import MODEL, NORM_FUSION, session
+from pipeline.runtimes.onnx import NORM_FUSION, session
+from pipeline.runtimes.onnx_folder import graph_of
 
 Inputs = Sequence[tuple[np.ndarray, ...]]  # what `encode` gave for each text
 WARM_UP = 5  # texts
@@ -19,7 +20,7 @@ WARM_UP = 5  # texts
 def examine(artifact: Path, threads: int, inputs: Inputs, scratch: Path) -> tuple[Network, Operators]:
     """The network that runs and its time by operator, one text at a time."""
     optimized = scratch / "optimized.onnx"
-    profiled = _profiled(artifact / MODEL, threads, optimized, scratch)
+    profiled = _profiled(graph_of(artifact), threads, optimized, scratch)
     for encoded in [*inputs[:WARM_UP], *inputs]:
         given = dict(zip(INPUTS, encoded, strict=False))
         profiled.run(["logits"], {taken.name: given[taken.name] for taken in profiled.get_inputs()})

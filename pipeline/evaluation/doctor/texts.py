@@ -1,7 +1,8 @@
 """The texts for examining a classifier."""
 
 from pipeline.config import Config
-from pipeline.errors import DataError
+from pipeline.errors import BackboneError, DataError
+from pipeline.models.outputs import with_those_of_the_checkpoint
 from pipeline.tasks.inputs import Input, inputs_of
 
 TEXTS = 50
@@ -20,8 +21,8 @@ def texts_for(config: Config, data_hash: str | None, data_name: str, pairs: bool
     fixed = f"{len(SENTENCES)} fixed {'pairs of ' if pairs else ''}sentences"
     instead: list[Input] = list(zip(SENTENCES, reversed(SENTENCES), strict=True)) if pairs else list(SENTENCES)
     try:
-        splits = config.data.load(config.seed)
-    except DataError as error:
+        splits = with_those_of_the_checkpoint(config.backbone, config.data.load(config.seed))
+    except (DataError, BackboneError) as error:
         return instead, f"{fixed} (no data: {error})"
     if splits.content_hash != data_hash:
         return instead, f"{fixed} (data=... and seed=... do not give the run's data, {data_name})"

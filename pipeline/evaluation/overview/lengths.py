@@ -62,13 +62,13 @@ def lengths_of(given: Sequence[Input], tokenizer: Any, max_length: int) -> Lengt
 
 
 def _unknown(texts: Sequence[str], tokenizer: Any) -> dict[str, int]:
-    """What in the texts becomes the unknown token, the most frequent first."""
+    """What in the texts becomes the unknown token, or falls into bytes, the most frequent first."""
     tokenizer, found = coverage.whole_texts(tokenizer), Counter[str]()
-    number = coverage.unknown_token(tokenizer)
+    lacking = coverage.unknown_tokens(tokenizer)
     beginnings = [text[: coverage.MAX_CHARACTERS] for text in texts]
     for text, encoded in zip(beginnings, tokenizer.encode_batch(beginnings, add_special_tokens=False), strict=True):
-        places = (place for place, token in zip(encoded.offsets, encoded.ids, strict=True) if token == number)
-        found.update(text[start:end] for start, end in places)
+        places = {place for place, token in zip(encoded.offsets, encoded.ids, strict=True) if token in lacking}
+        found.update(text[start:end].strip() for start, end in places)
     return dict(found.most_common(MAX_SHOWN))
 
 

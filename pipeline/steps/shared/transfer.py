@@ -38,7 +38,7 @@ class Transfer(Step):
     kind: str = "transfer"
     augment: Augment = field(default_factory=Augment)
 
-    code_version: ClassVar[int] = 1
+    code_version: ClassVar[int] = 2
     takes: ClassVar[tuple[str, ...]] = ANY
     gives: ClassVar[str] = "transfer"
     ignored: ClassVar[tuple[str, ...]] = ("augment",)
@@ -103,7 +103,12 @@ def read(artifact: Path) -> tuple["Dataset", np.ndarray]:
 
 
 def _unknown(artifact: Path) -> str:
-    """The tokenizer's unknown token; an empty string if it has none."""
+    """The tokenizer's unknown token; an empty string if a text can't have it, as of byte-level vocabularies."""
     from tokenizers import Tokenizer
 
-    return str(getattr(Tokenizer.from_file(str(artifact / TOKENIZER)).model, "unk_token", None) or "")
+    from pipeline.models.coverage import unknown_token
+
+    tokenizer = Tokenizer.from_file(str(artifact / TOKENIZER))
+    number = unknown_token(tokenizer)
+    name = "" if number is None else str(tokenizer.id_to_token(number))
+    return name if tokenizer.encode(name, add_special_tokens=False).ids == [number] else ""

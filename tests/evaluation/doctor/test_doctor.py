@@ -15,10 +15,11 @@ from pipeline.evaluation.doctor.finding import Level
 from pipeline.evaluation.doctor.findings import findings
 from pipeline.evaluation.doctor.parts import part_of, sizes
 from pipeline.evaluation.doctor.texts import SENTENCES
+from pipeline.evaluation.size import size_of
 from pipeline.runtimes import torch_int8
 from pipeline.runtimes.base import Description
-from pipeline.runtimes.onnx import MODEL
 from pipeline.runtimes.onnx_dynamic import quantize
+from pipeline.runtimes.onnx_folder import FP32 as MODEL
 from pipeline.runtimes.onnx_graph import export, fuse
 from pipeline.runtimes.torch import read, read_tokenizer
 from tests.runtimes.test_compact import network, sparse, stored
@@ -36,7 +37,7 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     model, tokenizer, description = read(made["torch"]), read_tokenizer(made["torch"]), Description.read(made["torch"])
     for name in ("onnx", "onnx_int8", "torch_int8"):
         made[name] = folder / name
-        made[name].mkdir()
+        (made[name] / "onnx").mkdir(parents=True)
     export(model, folder / "exported.onnx")
     fuse(folder / "exported.onnx", made["onnx"] / MODEL, 64)
     quantize(made["onnx"] / MODEL, made["onnx_int8"] / MODEL, True, True, folder)
@@ -102,7 +103,7 @@ def test_shares_of_operators_and_sizes_of_parts_are_all_there_is(
     assert list(operators.shares.values()) == sorted(operators.shares.values(), reverse=True)
     assert 0 < operators.matrix < 1 and 0 < facts.tokenization < 1
     assert (operators.int8 > 0) is name.endswith("int8")
-    assert sum(facts.sizes.values()) == sum(file.stat().st_size for file in artifacts[name].iterdir())
+    assert sum(facts.sizes.values()) == size_of(artifacts[name]).total_bytes
     assert min(facts.sizes.values()) >= 0
 
 

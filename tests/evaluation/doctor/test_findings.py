@@ -16,6 +16,7 @@ FACTS = Facts(
     "onnx", NETWORK, Operators({"QAttention": 0.8, "Cast": 0.2}, 9), 0.1, {"embeddings": 1, "attention": 9}, threads=1,
     cores=1, quota_cores=None, int8=FAST, flags=frozenset(),
 )  # fmt: skip
+AVX2: dict[str, Any] = {"int8": SLOW, "int8_for": "none for int8", "int8_here": "none for int8", "int8_bits": 7}
 FP32 = replace(NETWORK, products=(Product("a", 100, 0, False),))
 
 
@@ -25,6 +26,10 @@ FP32 = replace(NETWORK, products=(Product("a", 100, 0, False),))
         ({}, "Every matrix product is int8", Level.OK, 0),
         ({}, "The processor has instructions for int8", Level.OK, 0),
         ({"int8": SLOW}, "The processor has no fast instructions for int8", Level.PROBLEM, 0.9 * 0.8),
+        (AVX2, "It was quantized for this kind of processor", Level.OK, 0),
+        (AVX2 | {"int8_bits": 8}, "Its int8 weights need another processor", Level.PROBLEM, 1),
+        (AVX2 | {"int8_here": "VNNI"}, "It was quantized on another kind of processor", Level.HINT, 0),
+        (AVX2 | {"int8": FAST}, "Its int8 weights have a reduced range", Level.HINT, 0),
         ({"network": FP32, "flags": frozenset({"amx_bf16"})}, "Faster instructions are not used", Level.HINT, 0),
         (
             {"network": FP32, "flags": frozenset({"bf16"}), "features": frozenset({"bfloat16"})},

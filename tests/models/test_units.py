@@ -10,7 +10,8 @@ import transformers
 
 from pipeline.config import Config
 from pipeline.errors import OptimizationError
-from pipeline.models.architecture import Units, importance, layers, prune, select
+from pipeline.models.layers import layers
+from pipeline.models.units import Units, importance, prune, select
 from pipeline.runtimes.base import load
 from pipeline.runtimes.compact import FILE
 from pipeline.runtimes.torch import read, save
@@ -102,8 +103,8 @@ def test_a_smaller_network_computes_what_the_whole_one_does_without_those_heads_
     torch.testing.assert_close(logits(small, attention), logits(model, attention), rtol=1e-5, atol=1e-5)
     assert [(layer.heads, layer.neurons) for layer in layers(small)] == [(3, 24), (1, 16), (4, 48)]
     for layer, (heads, _) in zip(layers(small), KEPT, strict=True):
-        attends = layer.part(layer.kind.attention)
-        assert getattr(attends, layer.kind.heads) == len(heads) and getattr(attends, layer.kind.width) == 8 * len(heads)
+        assert layer.kind.counts is not None
+        assert [getattr(layer.attention, name) for name in layer.kind.counts] == [len(heads), 8 * len(heads)]
 
 
 def test_a_smaller_network_can_be_made_smaller_again_and_still_trains() -> None:
@@ -134,8 +135,8 @@ def test_the_step_counts_what_is_left_and_says_how_the_training_went(context: Co
     step = PruneStructured(heads_kept=0.5, neurons_kept=0.25, epochs=2, bfloat16="never", importance_samples=40)
     artifact, notes = made(step, context, tmp_path / "scratch")
     model = read(artifact)
-    heads = [layer.part(layer.kind.query).weight.shape[0] // 8 for layer in layers(model)]
-    neurons = [layer.part(layer.kind.inner).weight.shape[0] for layer in layers(model)]
+    heads = [layer.part(layer.kind.heads[0].name).weight.shape[0] // 8 for layer in layers(model)]
+    neurons = [layer.part(layer.kind.neurons[0].name).weight.shape[0] for layer in layers(model)]
     assert sum(heads) == 6 and all(count % 8 == 0 for count in neurons) and sum(neurons) < 72
     rows = [8 * count for count in heads]
     parameters = sum(
@@ -181,7 +182,7 @@ def test_a_network_that_is_built_otherwise_is_refused_in_one_line(context: Conte
     assert context.source is not None
     stored(transformers.GPT2ForSequenceClassification(gpt2), context.source.with_name("gpt2"), save)
     other = Context(context.splits, context.backbone, context.seed, context.source.with_name("gpt2"))
-    with pytest.raises(OptimizationError, match="network of type 'gpt2'") as caught:
+    with pytest.raises(OptimizationError, match="network of type 'gpt2' has its layers is not known") as caught:
         made(PruneStructured(), other, tmp_path / "scratch")
     assert "\n" not in str(caught.value)
 
