@@ -39,7 +39,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from pipeline.commands.configuration.compose import one_config
 from pipeline.config import names_of
 from pipeline.data.formats import Format
-from pipeline.errors import ConfigError, TrackError
+from pipeline.errors import ConfigError
 from pipeline.system.spreadsheet import safe_cells
 from pipeline.tasks.inputs import COLUMNS, TEXT_PAIR, Input, named, of_json, parts_of
 
@@ -113,17 +113,9 @@ def _answered(artifact: Path, answer: "Answerer", options: argparse.Namespace) -
 
 def champion(overrides: list[str], folder: Path) -> Path:
     """Download the champion's artifact directory from the registry. Raises TrackError if there is no champion."""
-    from pipeline.deployment.registry import CHAMPION, Registry
-    from pipeline.tracking.server import connect_existing
+    from pipeline.deployment.registry import CHAMPION, fetch_alias
 
-    config = one_config(overrides)
-    experiment = config.experiment_name
-    nobody = TrackError(f"{experiment} has no champion yet; python -m pipeline decide makes one, or give --model DIRECTORY")
-    registry = Registry(connect_existing(config.track, nobody), experiment)
-    number = registry.version_of(CHAMPION)
-    if number is None:
-        raise nobody
-    return registry.fetch(number, folder)
+    return fetch_alias(CHAMPION, one_config(overrides), folder, ", or give --model DIRECTORY")
 
 
 def batches(options: argparse.Namespace, pairs: bool = False) -> Iterator[list[Input]]:

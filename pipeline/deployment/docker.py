@@ -12,11 +12,13 @@ from pipeline.system.packages import pinned
 
 BASE_MB = 125  # of python:3.12-slim, unpacked
 SERVER = Path(__file__).parent / "server.py"
-TORCH_INDEX = "https://download.pytorch.org/whl/cpu"  # the usual one has torch for GPUs, which takes gigabytes
+INDEX_OF_TORCH = """# the usual torch is for GPUs and takes gigabytes; another index: --build-arg PIP_EXTRA_INDEX_URL=...
+ARG PIP_EXTRA_INDEX_URL
+"""
 DOCKERFILE = """FROM python:{python}-slim
 WORKDIR /classifier
 COPY requirements.txt .
-RUN pip install --no-cache-dir {index}-r requirements.txt
+{index}RUN pip install --no-cache-dir -r requirements.txt
 COPY . .
 USER 1000
 EXPOSE 8000
@@ -30,7 +32,7 @@ def write(folder: Path) -> str:
     packages = packages_of(folder)
     (folder / "requirements.txt").write_text("\n".join([*pinned(packages), ""]), encoding="utf-8")
     shutil.copy(SERVER, folder / "server.py")
-    index = f"--extra-index-url {TORCH_INDEX} " if "torch" in packages else ""
+    index = INDEX_OF_TORCH if "torch" in packages else ""
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     (folder / "Dockerfile").write_text(DOCKERFILE.format(python=python, index=index), encoding="utf-8")
     sizes = {name: installed_bytes(name) / 1e6 for name in with_requirements(packages)}

@@ -7,12 +7,11 @@ from pathlib import Path
 from pipeline.config import Config
 from pipeline.deployment import docker, forms, onnx_card
 from pipeline.deployment.card import how_to_load
-from pipeline.deployment.registry import CHAMPION, PREVIOUS, Registry
-from pipeline.errors import ConfigError, TrackError
+from pipeline.deployment.registry import CHAMPION, PREVIOUS, fetch_alias
+from pipeline.errors import ConfigError
 from pipeline.runtimes.base import Description
 from pipeline.tracking.artifacts import artifact_of
 from pipeline.tracking.find import find
-from pipeline.tracking.server import connect_existing
 
 IN_A_CONTAINER = """## As a service
 
@@ -25,16 +24,10 @@ curl 127.0.0.1:8000/invocations -d '{"inputs": [...]}'
 
 def find_artifact(name: str, config: Config, scratch: Path) -> Path:
     """The artifact directory of a run id, an optimization, or an alias of the registry. Raises UserError without one."""
-    if name not in (CHAMPION, PREVIOUS):
-        found = find(name, config)
-        return artifact_of(found.client, found.run, Path(config.track.root).resolve(), scratch)
-    experiment = config.experiment_name
-    nobody = TrackError(f"{experiment} has no {name} yet; python -m pipeline decide makes one")
-    registry = Registry(connect_existing(config.track, nobody), experiment)
-    number = registry.version_of(name)
-    if number is None:
-        raise nobody
-    return registry.fetch(number, scratch)
+    if name in (CHAMPION, PREVIOUS):
+        return fetch_alias(name, config, scratch)
+    found = find(name, config)
+    return artifact_of(found.client, found.run, Path(config.track.root).resolve(), scratch)
 
 
 def export(artifact: Path, folder: Path, container: bool) -> list[str]:

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from pipeline.config import Config
 from pipeline.deployment import carried_code
 from pipeline.deployment.carried_code import PACKAGE
 from pipeline.errors import TrackError
@@ -24,7 +25,7 @@ from pipeline.runtimes.base import Description, packages_of
 from pipeline.system import locks
 from pipeline.system.packages import pinned
 from pipeline.tasks.inputs import Input, to_json
-from pipeline.tracking.server import Connection, as_track_error, without_password
+from pipeline.tracking.server import Connection, as_track_error, connect_existing, without_password
 
 CHAMPION, PREVIOUS = "champion", "previous"
 CHAMPION_UNCHANGED = "the champion stays the same"
@@ -35,6 +36,16 @@ ARTIFACT_NAME = "classifier"  # the artifact directory inside such a model
 
 class DamagedVersionError(TrackError):
     """A version that can't be loaded, or whose predictions differ from the measured ones."""
+
+
+def fetch_alias(alias: str, config: Config, folder: Path, instead: str = "") -> Path:
+    """Download the artifact directory of an alias. Raises TrackError, which names what to do `instead`, without one."""
+    nobody = TrackError(f"{config.experiment_name} has no {alias} yet; python -m pipeline decide makes one{instead}")
+    registry = Registry(connect_existing(config.track, nobody), config.experiment_name)
+    number = registry.version_of(alias)
+    if number is None:
+        raise nobody
+    return registry.fetch(number, folder)
 
 
 class Registry:
